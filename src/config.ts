@@ -1,0 +1,96 @@
+import { z } from 'zod';
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+
+const list = z.string().transform((text, context) => {
+  if (!text.trimStart().startsWith('['))
+    return text
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter(Boolean);
+  try {
+    return z.array(z.string()).parse(JSON.parse(text));
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be a JSON list of strings or a comma-separated list' });
+    return z.NEVER;
+  }
+});
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number, ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number, ${min} to ${max}`);
+
+const settings = z.object({
+  PORT: integer(0, 65_535).default(4000),
+  HOST: z.string().default('127.0.0.1'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^file:.+/, 'must be a file: URL, such as file:./data/synclog.db')
+    .default('file:./data/synclog.db'),
+  JWT_SECRET: z.string().min(16, 'must be at least 16 characters').optional(),
+  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+  CORS_ORIGINS: list.default([]),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+/** A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. */
+function missingBesideJwks(given: Readonly<Record<string, string | undefined>>): string[] {
+  if (!given.JWT_JWKS_URL) return [];
+  return ['JWT_ISSUER', 'JWT_AUDIENCE']
+    .filter((name) => !given[name])
+    .map((name) => `${name} must be set when JWT_JWKS_URL is`);
+}
+
+/** What the operator decides, parsed from the environment. README.md describes each setting. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly databaseUrl: string;
+  readonly jwtSecret: string | undefined;
+  readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly logLevel: string;
+}
+
+/** The settings do not parse. `problems` has one line for each mistake: the setting's name and what it must be. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`Bad settings:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Parses the settings, an empty value counting as unset. Values never appear in an error: they may be secrets.
+ * @throws ConfigError with all mistakes at once.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = settings.safeParse(given);
+  const problems = [
+    ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
+    ...missingBesideJwks(given),
+  ];
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  const env = parsed.data;
+  return {
+    port: env.PORT,
+    host: env.HOST,
+    databaseUrl: env.DATABASE_URL,
+    jwtSecret: env.JWT_SECRET,
+    jwks:
+      env.JWT_JWKS_URL && env.JWT_ISSUER && env.JWT_AUDIENCE
+        ? { url: env.JWT_JWKS_URL, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE }
+        : undefined,
+    corsOrigins: env.CORS_ORIGINS,
+    logLevel: env.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,45 @@
+import { GraphQLError } from 'graphql';
+
+/**
+ * Every error code a client can meet, with the HTTP status it has where a whole request fails with it.
+ * The table is closed: what is not in it is masked as `INTERNAL_SERVER_ERROR`.
+ */
+export const errorCodes = {
+  BAD_USER_INPUT: { httpStatus: 400 },
+  UNAUTHENTICATED: { httpStatus: 401 },
+  FORBIDDEN: { httpStatus: 403 },
+  NOT_FOUND: { httpStatus: 404 },
+  EVENT_ID_CONFLICT: { httpStatus: 409 },
+  LIMIT_EXCEEDED: { httpStatus: 413 },
+  RATE_LIMITED: { httpStatus: 429 },
+  SLOW_CONSUMER: { httpStatus: 408 },
+  TOKEN_EXPIRED: { httpStatus: 401 },
+  UNAVAILABLE: { httpStatus: 503 },
+  INTERNAL_SERVER_ERROR: { httpStatus: 500 },
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/**
+ * An expected error: its message and code are shown to the client as they are, so they must hold nothing secret.
+ * `details` join `code` in the GraphQL error's `extensions`, for example the index and field of a bad event.
+ */
+export class AppError extends GraphQLError {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}) {
+    super(message, { extensions: { ...details, code } });
+    this.name = 'AppError';
+    this.code = code;
+  }
+
+  /** The HTTP status of a request that fails with this error as a whole. */
+  get httpStatus(): number {
+    return errorCodes[this.code].httpStatus;
+  }
+}
+
+/** A value from the client that breaks a rule; `path` says where it stands in the input. */
+export function badInput(message: string, path?: readonly (string | number)[]): AppError {
+  return new AppError('BAD_USER_INPUT', message, path ? { argumentPath: path } : {});
+}

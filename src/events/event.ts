@@ -1,0 +1,40 @@
+import type { SyncEvent as SyncEventRow } from '../db/generated/client/client.ts';
+
+/** An event of a user's log, as it is stored. Times are to the millisecond. */
+export type SyncEvent = SyncEventRow;
+
+/** Any JSON value. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * An event as a producer reports it, already checked by `checkEvent`. What it leaves out is null in the log; without
+ * an `id` it gets a new one, without a `timestamp` the time of its arrival.
+ */
+export interface EventDraft {
+  readonly id?: string | null;
+  readonly userId: string;
+  readonly runId: string;
+  readonly provider: string;
+  /** Wire words, see `words.ts`. */
+  readonly source: string;
+  readonly stage: string;
+  readonly status: string;
+  readonly message?: string | null;
+  /** 0 to 1. */
+  readonly progress?: number | null;
+  readonly itemsProcessed?: number | null;
+  readonly itemsTotal?: number | null;
+  readonly error?: string | null;
+  readonly primaryUserId?: string | null;
+  readonly metadata?: { readonly [key: string]: Json } | null;
+  readonly startedAt?: Date | null;
+  readonly endedAt?: Date | null;
+  readonly timestamp?: Date | null;
+}
+
+/** The cursor of an event: its sequence, in decimal. `"0"` is the beginning of every log. */
+export type Cursor = string;
+
+export function cursorOf(sequence: number): Cursor {
+  return String(sequence);
+}

@@ -1,0 +1,69 @@
+/**
+ * Every bound of the server in one place; each is tested at the bound and one past it.
+ * Sizes are in bytes or UTF-16 code units as named, times in milliseconds.
+ */
+export const defaultLimits = {
+  /** Events of one `recordSyncEvents` call. */
+  eventsPerRecording: 500,
+  /** Events that one transaction of grouped recordings may hold; a single recording always fits. */
+  eventsPerTransaction: 1_000,
+  /** Recordings that may wait for a transaction; past that the caller gets `UNAVAILABLE`. */
+  waitingRecordings: 2_000,
+  /** `recentSyncEvents(limit:)`, and `first`/`last` of event and run connections. */
+  pageSize: 200,
+  /** Page size where a query names none. */
+  defaultPageSize: 50,
+  /** `first`/`last` of `users`. */
+  usersPageSize: 100,
+  /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
+  tailEvents: 200,
+
+  runIdLength: 255,
+  providerLength: 64,
+  messageLength: 4_096,
+  errorLength: 16_384,
+  metadataBytes: 65_536,
+  metadataDepth: 32,
+  /** Largest item count: GraphQL's Int. */
+  itemCount: 2_147_483_647,
+  /** Accepted event times, as ISO strings: from the first, before the second. */
+  earliestTime: '2000-01-01T00:00:00.000Z',
+  latestTime: '2100-01-01T00:00:00.000Z',
+  /** Entries of each list in a filter. */
+  filterEntries: 50,
+
+  userFieldLength: 255,
+  searchLength: 100,
+  apiKeyNameLength: 100,
+  /** Life of a user token. */
+  userTokenSeconds: { min: 1, max: 86_400, default: 900 },
+
+  /** Body of an HTTP request, and one WebSocket message. */
+  requestBytes: 8 * 1_048_576,
+  /** Lexical tokens of a GraphQL document. */
+  documentTokens: 5_000,
+  /** Nesting of a GraphQL document, fragments flattened. */
+  documentDepth: 16,
+  /** GraphQL subscriptions open on one WebSocket. */
+  streamsPerSocket: 100,
+
+  /** A stream says where it stands at least this often. */
+  checkpointMs: 15_000,
+  /** How often followed logs are looked at without a wake-up. */
+  slowPollMs: 5_000,
+  /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */
+  credentialPollMs: 10_000,
+  /** Time that a client has to send `connection_init` on a WebSocket. */
+  connectionInitMs: 5_000,
+  /** What `close()` may take before connections are cut. */
+  shutdownMs: 8_000,
+} as const;
+
+/** The bounds of one app: the defaults, or what a test puts in their place. */
+export type Limits = {
+  readonly [K in keyof typeof defaultLimits]: (typeof defaultLimits)[K] extends number
+    ? number
+    : (typeof defaultLimits)[K] extends string
+      ? string
+      : { readonly [P in keyof (typeof defaultLimits)[K]]: number };
+};
