@@ -40,6 +40,10 @@ export class AppError extends GraphQLError {
 }
 
 /** A value from the client that breaks a rule; `path` says where it stands in the input. */
-export function badInput(message: string, path?: readonly (string | number)[]): AppError {
-  return new AppError('BAD_USER_INPUT', message, path ? { argumentPath: path } : {});
+export function badInput(
+  message: string,
+  path: readonly (string | number)[],
+  details: Readonly<Record<string, unknown>> = {},
+): AppError {
+  return new AppError('BAD_USER_INPUT', message, { ...details, argumentPath: path });
 }

@@ -17,6 +17,8 @@ export const defaultLimits = {
   usersPageSize: 100,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
+  /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
+  waitingRuns: 10_000,
 
   runIdLength: 255,
   providerLength: 64,

@@ -11,7 +11,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
  * an `id` it gets a new one, without a `timestamp` the time of its arrival.
  */
 export interface EventDraft {
-  readonly id?: string | null;
+  readonly id?: string | null | undefined;
   readonly userId: string;
   readonly runId: string;
   readonly provider: string;
@@ -19,17 +19,17 @@ export interface EventDraft {
   readonly source: string;
   readonly stage: string;
   readonly status: string;
-  readonly message?: string | null;
+  readonly message?: string | null | undefined;
   /** 0 to 1. */
-  readonly progress?: number | null;
-  readonly itemsProcessed?: number | null;
-  readonly itemsTotal?: number | null;
-  readonly error?: string | null;
-  readonly primaryUserId?: string | null;
-  readonly metadata?: { readonly [key: string]: Json } | null;
-  readonly startedAt?: Date | null;
-  readonly endedAt?: Date | null;
-  readonly timestamp?: Date | null;
+  readonly progress?: number | null | undefined;
+  readonly itemsProcessed?: number | null | undefined;
+  readonly itemsTotal?: number | null | undefined;
+  readonly error?: string | null | undefined;
+  readonly primaryUserId?: string | null | undefined;
+  readonly metadata?: { readonly [key: string]: Json } | null | undefined;
+  readonly startedAt?: Date | null | undefined;
+  readonly endedAt?: Date | null | undefined;
+  readonly timestamp?: Date | null | undefined;
 }
 
 /** The cursor of an event: its sequence, in decimal. `"0"` is the beginning of every log. */

@@ -1,0 +1,131 @@
+import type { ApiKey as ApiKeyRow } from '../auth/api-key.ts';
+import { scopes } from '../auth/viewer.ts';
+import { AppError } from '../errors.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { findVisibleUser } from '../users/users.graphql.ts';
+import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
+
+/** Who is asking, and the credentials that the server gives out. */
+export function addAccess(builder: Builder): void {
+  const ApiKeyScope = builder.enumType('ApiKeyScope', {
+    description: 'What a credential may do.',
+    values: {
+      READ: { value: scopes[0], description: 'Query and subscribe; make user tokens.' },
+      WRITE: { value: scopes[1], description: 'Record events; make and change users.' },
+      ADMIN: { value: scopes[2], description: 'Delete users; make and revoke API keys.' },
+    } as const,
+  });
+  const ViewerKind = builder.enumType('ViewerKind', {
+    description: 'What kind of credential was sent.',
+    values: {
+      SERVICE: { value: 'service', description: 'An API key.' },
+      DEVELOPER: { value: 'developer', description: 'A bearer token of a member of staff or a backend.' },
+      USER: { value: 'user', description: 'A bearer token for one user, who sees only their own log.' },
+      ANONYMOUS: { value: 'anonymous', description: 'None.' },
+    } as const,
+  });
+  const Viewer = builder.objectRef<ViewerDescription>('Viewer').implement({
+    description: 'Who is asking.',
+    fields: (t) => ({
+      kind: t.expose('kind', { type: ViewerKind, description: 'What kind of credential was sent.' }),
+      name: t.exposeString('name', {
+        nullable: true,
+        description: 'Name of the API key, or subject of the token; null without a credential.',
+      }),
+      userId: t.expose('userId', {
+        type: 'UUID',
+        nullable: true,
+        description: 'The one user that a user token is for.',
+      }),
+      scopes: t.expose('scopes', { type: [ApiKeyScope], description: 'What the credential may do.' }),
+      expiresAt: t.expose('expiresAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the credential ends; null for never.',
+      }),
+    }),
+  });
+  const ApiKey = builder.objectRef<ApiKeyRow>('ApiKey').implement({
+    description: 'A credential of a service, without its secret.',
+    fields: (t) => ({
+      id: t.exposeID('id', { description: 'Public id of the key.' }),
+      name: t.exposeString('name', { description: 'What the key is for.' }),
+      scopes: t.field({ type: [ApiKeyScope], description: 'What the key may do.', resolve: (key) => [...key.scopes] }),
+      createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was made.' }),
+      expiresAt: t.expose('expiresAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When it ends; null for never.',
+      }),
+      revokedAt: t.expose('revokedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When it was revoked; null while it is good.',
+      }),
+    }),
+  });
+  const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
+    description: 'A new API key.',
+    fields: (t) => ({
+      name: t.string({ required: true, description: 'What the key is for, 1 to 100 characters.' }),
+      scopes: t.field({ type: [ApiKeyScope], required: true, description: 'What it may do; at least one.' }),
+      expiresAt: t.field({ type: 'DateTime', description: 'When it ends; never if not given.' }),
+    }),
+  });
+  const CreateApiKeyPayload = builder.objectRef<{ key: ApiKeyRow; secret: string }>('CreateApiKeyPayload').implement({
+    description: 'A new API key with its secret.',
+    fields: (t) => ({
+      apiKey: t.expose('key', { type: ApiKey, description: 'The key.' }),
+      secret: t.exposeString('secret', { description: 'The secret. It is shown this once and stored nowhere.' }),
+    }),
+  });
+  const UserToken = builder.objectRef<{ token: string; expiresAt: Date }>('UserToken').implement({
+    description: 'A short-lived bearer token with which one user reads their own log.',
+    fields: (t) => ({
+      token: t.exposeString('token', { description: 'The token, for `Authorization: Bearer`.' }),
+      expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
+    }),
+  });
+
+  builder.queryField('viewer', (t) =>
+    t.field({
+      type: Viewer,
+      description: 'Who you are to this server. Needs no credential.',
+      authScopes: { public: true },
+      resolve: (_, __, { viewer }) => describeViewer(viewer),
+    }),
+  );
+  builder.mutationFields((t) => ({
+    createUserToken: t.field({
+      type: UserToken,
+      description: 'Makes a token for one user. Needs the scope `read`; a user token cannot make another.',
+      args: {
+        userId: t.arg({ type: 'UUID', required: true, description: 'Whose log the token opens.' }),
+        expiresInSeconds: t.arg.int({
+          required: true,
+          defaultValue: 900,
+          description: 'Its life, 1 to 86,400 seconds.',
+        }),
+      },
+      authScopes: { delegate: true },
+      resolve: async (_, { userId, expiresInSeconds }, context) => {
+        if (!(await findVisibleUser(userId, context))) throw new AppError('NOT_FOUND', `There is no user ${userId}`);
+        return context.services.tokens.mintUserToken({ userId, expiresInSeconds });
+      },
+    }),
+    createApiKey: t.field({
+      type: CreateApiKeyPayload,
+      description: 'Makes an API key. Needs the scope `admin`.',
+      args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
+      authScopes: { admin: true },
+      resolve: (_, { input }, { services: { keys } }) => keys.create({ ...input, expiresAt: input.expiresAt ?? null }),
+    }),
+    revokeApiKey: t.field({
+      type: ApiKey,
+      description: 'Ends an API key for good, and the streams that were opened with it. Needs the scope `admin`.',
+      args: { id: t.arg.id({ required: true, description: 'Public id of the key.' }) },
+      authScopes: { admin: true },
+      resolve: (_, { id }, { services: { keys } }) => keys.revoke(id),
+    }),
+  }));
+}

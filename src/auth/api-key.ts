@@ -1,0 +1,144 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { Database } from '../db/database.ts';
+import type { ApiKey as ApiKeyRow } from '../db/generated/client/client.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
+
+/** What every secret starts with. */
+export const SECRET_PREFIX = 'sk-';
+const SECRET_BYTES = 32;
+/** Longer texts are no secret of ours and are not even hashed. In UTF-16 code units. */
+const LONGEST_SECRET = 256;
+
+/** A key as it may be shown: without its secret, and without the hash of it. */
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+export interface ApiKeyDraft {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Null for a key that lasts until it is revoked. */
+  readonly expiresAt: Date | null;
+}
+
+export interface ApiKeys {
+  /**
+   * Makes a key. The secret is in this answer and nowhere else: only its hash is stored.
+   * @throws AppError `BAD_USER_INPUT`: a name that is blank, too long (`limits.apiKeyNameLength`, counted
+   * in UTF-16 code units without the blanks around it) or not one line; no scope; an expiry that is not in the future.
+   */
+  create(draft: ApiKeyDraft): Promise<{ readonly key: ApiKey; readonly secret: string }>;
+  /** All keys, the dead ones too, oldest first. */
+  list(): Promise<ApiKey[]>;
+  /**
+   * Ends a key for good and then tells the listeners. Repeating it changes nothing: the first time stays.
+   * @throws AppError `NOT_FOUND`
+   */
+  revoke(id: string): Promise<ApiKey>;
+  /** The service that this secret belongs to, or null when it is unknown, revoked or expired. One indexed look-up. */
+  verify(secret: string): Promise<ServiceViewer | null>;
+  /** Those of `ids` that would still be accepted, found with one statement (Prisma splits at 999 ids). */
+  good(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
+  onRevoked(listener: (id: string) => void): () => void;
+}
+
+export interface ApiKeyOptions {
+  readonly database: Database;
+  readonly limits: Pick<Limits, 'apiKeyNameLength'>;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+/** The API keys of one database. Opens nothing, so there is nothing to close. */
+export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOptions): ApiKeys {
+  const listeners = new Set<(id: string) => void>();
+  const isPast = (time: Date | null) => time !== null && time.getTime() <= clock();
+
+  return {
+    async create(draft) {
+      const { name, scopes, expiresAt } = checkDraft(draft, limits, clock());
+      const secret = SECRET_PREFIX + randomBytes(SECRET_BYTES).toString('hex');
+      const data = {
+        id: randomUUID(),
+        name,
+        secretHash: hash(secret),
+        scopes: scopes.join(' '),
+        createdAt: new Date(clock()),
+        expiresAt,
+      };
+      const row = await database.transaction((transaction) => transaction.apiKey.create({ data }));
+      return { key: fromRow(row), secret };
+    },
+
+    async list() {
+      const rows = await database.reader.apiKey.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
+      return rows.map(fromRow);
+    },
+
+    async revoke(id) {
+      const row = await database.transaction(async (transaction) => {
+        await transaction.apiKey.updateMany({
+          where: { id, revokedAt: null },
+          data: { revokedAt: new Date(clock()) },
+        });
+        return transaction.apiKey.findUnique({ where: { id } });
+      });
+      if (!row) throw new AppError('NOT_FOUND', 'There is no API key with this id');
+      for (const listener of listeners) listener(id);
+      return fromRow(row);
+    },
+
+    async verify(secret) {
+      if (secret.length > LONGEST_SECRET) return null;
+      const row = await database.reader.apiKey.findUnique({ where: { secretHash: hash(secret) } });
+      if (!row || row.revokedAt || isPast(row.expiresAt)) return null;
+      const { id: keyId, name, scopes, expiresAt } = fromRow(row);
+      return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
+    },
+
+    async good(ids) {
+      if (ids.length === 0) return new Set();
+      const rows = await database.reader.apiKey.findMany({
+        where: { id: { in: [...ids] }, revokedAt: null },
+        select: { id: true, expiresAt: true },
+      });
+      return new Set(rows.filter((row) => !isPast(row.expiresAt)).map((row) => row.id));
+    },
+
+    onRevoked(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function checkDraft(draft: ApiKeyDraft, limits: ApiKeyOptions['limits'], now: number): ApiKeyDraft {
+  const name = draft.name.trim();
+  if (name === '' || name.length > limits.apiKeyNameLength)
+    throw badInput(`name must have 1 to ${limits.apiKeyNameLength} characters`, ['input', 'name']);
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) || !name.isWellFormed())
+    throw badInput('name must be one line of well-formed Unicode', ['input', 'name']);
+  const scopes = scopesAmong(draft.scopes);
+  if (scopes.length === 0) throw badInput('scopes must name at least one scope', ['input', 'scopes']);
+  // Negated, so that an invalid date is refused as well.
+  if (draft.expiresAt !== null && !(draft.expiresAt.getTime() > now))
+    throw badInput('expiresAt must be in the future', ['input', 'expiresAt']);
+  return { name, scopes, expiresAt: draft.expiresAt };
+}
+
+/** A secret is 256 random bits, so a plain hash without salt cannot be guessed back. */
+function hash(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+
+function fromRow({ id, name, scopes, createdAt, expiresAt, revokedAt }: ApiKeyRow): ApiKey {
+  return { id, name, scopes: scopesAmong(scopes.split(' ')), createdAt, expiresAt, revokedAt };
+}

@@ -1,0 +1,53 @@
+import { AppError } from '../errors.ts';
+import { type ApiKeys, SECRET_PREFIX } from './api-key.ts';
+import type { Credentials } from './credentials.ts';
+import type { Tokens } from './jwt.ts';
+import type { Viewer } from './viewer.ts';
+
+/**
+ * Finds out who is asking. A good bearer token counts first, then a good API key, even beside a bad token. An API key
+ * may also be sent as the bearer token. No credential at all makes an anonymous viewer, as does another scheme than
+ * `Bearer`: a proxy in front may have its own use for it.
+ * @throws AppError `UNAUTHENTICATED`, whose `extensions.credential` says what was refused: `api_key` or `bearer`;
+ * `UNAVAILABLE` when the token cannot be checked now and no good API key stands beside it.
+ */
+export type Authenticate = (credentials: Partial<Credentials>) => Promise<Viewer>;
+
+export interface AuthenticateOptions {
+  readonly keys: Pick<ApiKeys, 'verify'>;
+  readonly tokens: Pick<Tokens, 'verify'>;
+}
+
+/** One `authenticate` for every transport. */
+export function createAuthenticate({ keys, tokens }: AuthenticateOptions): Authenticate {
+  return async ({ authorization, apiKey }) => {
+    const token = bearerToken(authorization);
+    const bearer = token === null ? null : await verifyBearer(token).catch(keepOutage);
+    if (bearer && !(bearer instanceof AppError)) return bearer;
+
+    const service = apiKey ? await keys.verify(apiKey) : null;
+    if (service) return service;
+
+    if (bearer) throw bearer;
+    if (apiKey) throw new AppError('UNAUTHENTICATED', 'Invalid or missing API key', { credential: 'api_key' });
+    if (token !== null)
+      throw new AppError('UNAUTHENTICATED', 'The bearer token is invalid or has expired', { credential: 'bearer' });
+    return { kind: 'anonymous' };
+  };
+
+  async function verifyBearer(token: string): Promise<Viewer | null> {
+    return token.startsWith(SECRET_PREFIX) ? keys.verify(token) : tokens.verify(token);
+  }
+}
+
+/** The token behind the scheme `Bearer`, in any case; empty when it is missing. Null for any other scheme. */
+function bearerToken(authorization: string | null | undefined): string | null {
+  const [scheme = '', ...rest] = (authorization ?? '').trim().split(/\s+/);
+  return scheme.toLowerCase() === 'bearer' ? rest.join(' ') : null;
+}
+
+/** An outage is held back until it is known whether the other credential is good. */
+function keepOutage(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  throw error;
+}

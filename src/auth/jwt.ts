@@ -1,0 +1,145 @@
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
+import { AppError, badInput } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
+
+/** Longer tokens are refused before anything in them is decoded. In UTF-16 code units. */
+const LONGEST_TOKEN = 16_384;
+/** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
+const narrowScopes = ['sync:self', 'sdk'] as const;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export interface Tokens {
+  /**
+   * Who a JWT speaks for, or null when it is not good: malformed, wrongly signed, expired, not yet valid, without
+   * `sub` or `exp`, or of an algorithm that this server has no key for. There is no leeway for clocks.
+   *
+   * HS256 is checked with the shared secret only, RS256 and ES256 with the key set only. Of the key set, `iss` and
+   * `aud` must match. A shared secret comes with no audience of ours, so an HS256 token that names one was made for
+   * somebody else and is refused (RFC 7519, 4.1.3); jose by itself would ignore the claim. Where the key set holds
+   * several keys for the algorithm, the token must name its `kid`.
+   * @throws AppError `UNAVAILABLE` when the key set cannot be had, so that nothing is known about the token.
+   */
+  verify(token: string): Promise<DeveloperViewer | UserViewer | null>;
+  /**
+   * Makes a token with which one user can follow their own log. It lives as long as asked, plus up to a second: the
+   * times in a token are whole seconds. `userId` is a UUID; the caller knows that the user exists.
+   * @throws AppError `UNAVAILABLE` without a shared secret, `BAD_USER_INPUT` for a life that is not a whole number
+   * within `limits.userTokenSeconds`.
+   */
+  mintUserToken(wish: { readonly userId: string; readonly expiresInSeconds: number }): Promise<{
+    readonly token: string;
+    readonly expiresAt: Date;
+  }>;
+}
+
+export interface TokenOptions {
+  /** Shared secret of HS256; its UTF-8 bytes are the key. */
+  readonly secret: string | undefined;
+  /** Where the public keys are, and what their tokens must name as `iss` and `aud`. */
+  readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly limits: Pick<Limits, 'userTokenSeconds'>;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+/** Checks and makes bearer tokens. The key set is fetched when the first token needs it, and kept for ten minutes. */
+export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOptions): Tokens {
+  const sharedKey = secret === undefined ? undefined : new TextEncoder().encode(secret);
+  const publicKeys = jwks === undefined ? undefined : remoteKeys(jwks.url);
+
+  /** The claims of a token whose signature and times are good. Throws or answers null for any other. */
+  async function verifiedClaims(token: string): Promise<JWTPayload | null> {
+    const rules: JWTVerifyOptions = { currentDate: new Date(clock()), requiredClaims: ['sub', 'exp'] };
+    const { alg } = decodeProtectedHeader(token);
+    if (alg === 'HS256' && sharedKey) {
+      const { payload } = await jwtVerify(token, sharedKey, { ...rules, algorithms: ['HS256'] });
+      return payload.aud === undefined ? payload : null;
+    }
+    if ((alg === 'RS256' || alg === 'ES256') && publicKeys && jwks) {
+      const { issuer, audience } = jwks;
+      const { payload } = await jwtVerify(token, publicKeys, { ...rules, algorithms: [alg], issuer, audience });
+      return payload;
+    }
+    return null;
+  }
+
+  return {
+    async verify(token) {
+      if (token.length > LONGEST_TOKEN) return null;
+      try {
+        const claims = await verifiedClaims(token);
+        return claims && viewerOf(claims, clock());
+      } catch (error) {
+        if (error instanceof AppError) throw error;
+        return null;
+      }
+    },
+
+    async mintUserToken({ userId, expiresInSeconds }) {
+      if (!sharedKey)
+        throw new AppError('UNAVAILABLE', 'This server makes no user tokens: its setting JWT_SECRET is empty');
+      const { min, max } = limits.userTokenSeconds;
+      if (!Number.isInteger(expiresInSeconds) || expiresInSeconds < min || expiresInSeconds > max)
+        throw badInput(`expiresInSeconds must be a whole number, ${min} to ${max}`, ['expiresInSeconds']);
+      const now = clock() / 1000;
+      const expiresAt = Math.ceil(now) + expiresInSeconds;
+      const token = await new SignJWT({ scope: 'sync:self' })
+        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+        .setSubject(userId)
+        .setIssuedAt(Math.floor(now))
+        .setExpirationTime(expiresAt)
+        .sign(sharedKey);
+      return { token, expiresAt: new Date(expiresAt * 1000) };
+    },
+  };
+}
+
+/** The key set at `url`. What the token is to blame for stays jose's error; everything else becomes `UNAVAILABLE`. */
+function remoteKeys(url: string): JWTVerifyGetKey {
+  const keySet = createRemoteJWKSet(new URL(url));
+  return async (header, token) => {
+    try {
+      return await keySet(header, token);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+      const outage = new AppError(
+        'UNAVAILABLE',
+        'The keys that check this token cannot be fetched now; try again later',
+      );
+      outage.cause = error;
+      throw outage;
+    }
+  };
+}
+
+function viewerOf({ sub, exp, scope }: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
+  const words = scopeWords(scope);
+  if (typeof sub !== 'string' || sub === '' || exp === undefined || words === null) return null;
+  const expiresAt = new Date(exp * 1000);
+  // jose compares whole seconds, and lets an `exp` pass that no date can hold.
+  if (!(expiresAt.getTime() > now)) return null;
+  const via = narrowScopes.find((word) => words.includes(word));
+  if (via) return UUID.test(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
+  return { kind: 'developer', subject: sub, scopes: new Set(['read', ...scopesAmong(words)]), expiresAt };
+}
+
+/**
+ * The words of a `scope` claim: a text or a list of texts. Null when it is neither, as a restriction that cannot be
+ * read must not end up as no restriction; commas separate words as well, for the same reason.
+ */
+function scopeWords(scope: unknown): string[] | null {
+  if (scope === undefined) return [];
+  const texts: unknown[] = Array.isArray(scope) ? scope : [scope];
+  if (!texts.every((text) => typeof text === 'string')) return null;
+  return texts.join(' ').split(/[\s,]+/);
+}

@@ -1,0 +1,82 @@
+import type { Limits } from '../limits.ts';
+import type { EventDraft, Json } from './event.ts';
+
+/** What is wrong with one field of an event. */
+export interface EventProblem {
+  readonly field: keyof EventDraft;
+  /** Reads on after the field's name: "must be …". */
+  readonly message: string;
+}
+
+/**
+ * Checks a draft against the rules that every event of the log keeps, whatever door it came through: bounds of
+ * `limits.ts`, text that every database can hold (no NUL, no lone surrogate), counts and fractions in range.
+ * Whether the words of source, stage and status are known is the business of the door: a bridge may pass new ones.
+ */
+export function checkEvent(draft: EventDraft, limits: Limits): EventProblem[] {
+  const problems: EventProblem[] = [];
+  const say = (field: keyof EventDraft, message: string | undefined) => {
+    if (message) problems.push({ field, message });
+  };
+
+  say('runId', checkText(draft.runId, 1, limits.runIdLength));
+  say('provider', checkText(draft.provider, 1, limits.providerLength));
+  for (const field of ['source', 'stage', 'status'] as const)
+    say(field, checkText(draft[field], 1, limits.providerLength));
+  say('message', checkText(draft.message, 0, limits.messageLength));
+  say('error', checkText(draft.error, 0, limits.errorLength));
+  if (draft.progress != null && !(draft.progress >= 0 && draft.progress <= 1))
+    say('progress', 'must be a number from 0 to 1');
+  for (const field of ['itemsProcessed', 'itemsTotal'] as const) {
+    const count = draft[field];
+    if (count != null && !(Number.isInteger(count) && count >= 0 && count <= limits.itemCount))
+      say(field, `must be a whole number from 0 to ${limits.itemCount}`);
+  }
+  for (const field of ['startedAt', 'endedAt', 'timestamp'] as const) say(field, checkTime(draft[field], limits));
+  if (draft.metadata != null) say('metadata', checkMetadata(draft.metadata, limits));
+  return problems;
+}
+
+function checkText(text: string | null | undefined, min: number, max: number): string | undefined {
+  if (text == null) return undefined;
+  if (text.length < min) return 'must not be empty';
+  if (text.length > max) return `must have at most ${max} characters, it has ${text.length}`;
+  return checkCharacters(text);
+}
+
+function checkCharacters(text: string): string | undefined {
+  if (text.includes('\0')) return 'must not contain a NUL character';
+  if (!text.isWellFormed()) return 'must be well-formed Unicode: it contains a lone surrogate';
+  return undefined;
+}
+
+function checkTime(time: Date | null | undefined, limits: Limits): string | undefined {
+  if (time == null) return undefined;
+  const inRange = time.getTime() >= Date.parse(limits.earliestTime) && time.getTime() < Date.parse(limits.latestTime);
+  return inRange ? undefined : `must be from ${limits.earliestTime} to before ${limits.latestTime}`;
+}
+
+/** Walks without recursion, so that no depth of nesting can exhaust the stack; the size is measured only then. */
+function checkMetadata(metadata: Json, limits: Limits): string | undefined {
+  const open: { value: Json; depth: number }[] = [{ value: metadata, depth: 1 }];
+  for (let entry = open.pop(); entry; entry = open.pop()) {
+    const { value, depth } = entry;
+    if (typeof value === 'string') {
+      const problem = checkCharacters(value);
+      if (problem) return problem;
+    } else if (typeof value === 'number' && !Number.isFinite(value)) {
+      return 'must hold finite numbers only';
+    } else if (typeof value === 'object' && value !== null) {
+      if (depth > limits.metadataDepth) return `must be nested at most ${limits.metadataDepth} deep`;
+      for (const [key, child] of Object.entries(value)) {
+        const problem = checkCharacters(key);
+        if (problem) return problem;
+        open.push({ value: child, depth: depth + 1 });
+      }
+    }
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(metadata));
+  return bytes > limits.metadataBytes
+    ? `must take at most ${limits.metadataBytes} bytes as JSON, it takes ${bytes}`
+    : undefined;
+}

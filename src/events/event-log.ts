@@ -1,0 +1,51 @@
+import type { Database } from '../db/database.ts';
+import type { Limits } from '../limits.ts';
+import type { EventDraft, SyncEvent } from './event.ts';
+import { type FollowedEvents, type FollowRequest, follow } from './follow.ts';
+import { FollowedLogs } from './followed-logs.ts';
+import type { RecordedEvent } from './plan-recordings.ts';
+import { type EventPageRequest, readPages } from './read-pages.ts';
+import { Recorder } from './recorder.ts';
+import { WakeUps } from './wake-ups.ts';
+
+/** The logs of all users: the only way in, and the only way out, for events. */
+export interface EventLog {
+  /** See `Recorder.record`. */
+  record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
+  /** See `readPages`. */
+  readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
+  /** See `follow`. */
+  follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<FollowedEvents, void, undefined>;
+  /** Rings whenever a log changes. Whoever deletes a user rings it, too. */
+  readonly wakeUps: WakeUps;
+  /** How many logs are being followed. */
+  readonly followedLogs: number;
+  /** Refuses new recordings and resolves when the accepted ones are answered. */
+  close(): Promise<void>;
+}
+
+export function openEventLog(options: {
+  readonly database: Database;
+  readonly limits: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Told of failures that no request waits for; they are retried. */
+  readonly onError: (error: unknown) => void;
+}): EventLog {
+  const wakeUps = new WakeUps();
+  const recorder = new Recorder({ ...options, wakeUps });
+  const followed = new FollowedLogs({ ...options, wakeUps });
+  return {
+    record: (drafts) => recorder.record(drafts),
+    readPages: (requests) => readPages(options.database, requests),
+    follow: (request, signal) => follow(followed, options.limits, request, signal),
+    wakeUps,
+    get followedLogs() {
+      return followed.size;
+    },
+    async close() {
+      await recorder.close();
+      followed.close();
+    },
+  };
+}

@@ -1,0 +1,193 @@
+import type { SyncEvent as SyncEventRow, User } from '../db/generated/client/client.ts';
+import { badInput } from '../errors.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/connection.ts';
+import type { Batch, Context } from '../graphql/context.ts';
+import { parseCursor } from '../graphql/scalars.ts';
+import type { Limits } from '../limits.ts';
+import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import { cursorOf } from './event.ts';
+import type { SyncEventFilter } from './filter.ts';
+import type { EventPageRequest, LogBounds } from './read-pages.ts';
+import { known, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+import { sourceWords, stageWords, statusWords } from './words.ts';
+
+const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
+  keyOf: JSON.stringify,
+  find: (requests, { log }) => log.readPages(requests),
+};
+
+const sequenceCursor: CursorCodec<number> = {
+  encode: cursorOf,
+  decode(cursor) {
+    try {
+      return parseCursor(cursor);
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+/** The bounds of a user's log, as the user was read. */
+export function logOf({ id, headSequence, tailSequence }: User): LogBounds {
+  return { userId: id, headSequence, tailSequence };
+}
+
+/**
+ * A connection over a part of a user's log, oldest first.
+ * @throws AppError BAD_USER_INPUT for bad page arguments, a cursor past the head, and (with `reason: CURSOR_EXPIRED`)
+ * an `after` whose next event is no longer kept: a page must not begin behind a gap.
+ */
+export function eventConnection(
+  log: LogBounds,
+  args: PageArgs,
+  filter: SyncEventFilter | null | undefined,
+  { load, services: { limits } }: Context,
+) {
+  const page = parsePage(args, sequenceCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
+  checkCursors(page, log);
+  return fetchConnection(
+    page,
+    (event: SyncEventRow) => cursorOf(event.sequence),
+    ({ fromEnd, ...wider }) => load(eventPages, { ...wider, log, newest: fromEnd, filter }),
+  );
+}
+
+function checkCursors(
+  { after, before }: { after: number | undefined; before: number | undefined },
+  log: LogBounds,
+): void {
+  const { headSequence: head, tailSequence: oldest } = log;
+  for (const [name, sequence] of [
+    ['after', after],
+    ['before', before],
+  ] as const)
+    if (sequence !== undefined && sequence > head)
+      throw badInput(`${name}: ${sequence} is past the newest event of this log, which is ${head}`, [name]);
+  if (after !== undefined && after < oldest - 1)
+    throw badInput(`after: the events after ${after} are no longer kept; the oldest one kept is ${oldest}`, ['after'], {
+      reason: 'CURSOR_EXPIRED',
+      oldestCursor: cursorOf(oldest),
+    });
+}
+
+/** @throws AppError BAD_USER_INPUT for too many entries in a list, and for UNRECOGNIZED. */
+export function checkFilter(filter: object | null | undefined, limits: Limits): void {
+  for (const [name, entries] of Object.entries(filter ?? {})) {
+    if (!Array.isArray(entries)) continue;
+    if (entries.length > limits.filterEntries)
+      throw badInput(`filter.${name} must have at most ${limits.filterEntries} entries`, ['filter', name]);
+    refuseUnrecognized(entries, ['filter', name]);
+  }
+}
+
+/** Sync events, and the log of a user. */
+export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, SyncStage, SyncStatus }: WordTypes) {
+  const SyncEvent = builder.prismaObject('SyncEvent', {
+    description: "One report of a sync run. A user's events are numbered 1, 2, 3 … without holes.",
+    fields: (t) => ({
+      id: t.expose('id', { type: 'UUID' }),
+      sequence: t.exposeInt('sequence'),
+      cursor: t.field({
+        type: 'SyncCursor',
+        description: 'Where this event stands in its log: resume after it, over any transport.',
+        resolve: (event) => event.sequence,
+      }),
+      runId: t.exposeID('runId'),
+      userId: t.expose('userId', { type: 'UUID' }),
+      user: t.field({
+        type: User,
+        description: 'The owner of the log.',
+        authScopes: { read: true },
+        resolve: (event, _, context) => requireUser(event.userId, context),
+      }),
+      provider: t.exposeString('provider'),
+      source: t.field({
+        type: SyncSource,
+        description: 'How the data came in.',
+        resolve: ({ source }) => known(sourceWords, source),
+      }),
+      stage: t.field({
+        type: SyncStage,
+        description: 'What the run is doing.',
+        resolve: ({ stage }) => known(stageWords, stage),
+      }),
+      status: t.field({
+        type: SyncStatus,
+        description: 'How the run stands.',
+        resolve: ({ status }) => known(statusWords, status),
+      }),
+      message: t.exposeString('message', { nullable: true }),
+      progress: t.exposeFloat('progress', { nullable: true }),
+      itemsProcessed: t.exposeInt('itemsProcessed', { nullable: true }),
+      itemsTotal: t.exposeInt('itemsTotal', { nullable: true }),
+      error: t.exposeString('error', { nullable: true }),
+      primaryUserId: t.expose('primaryUserId', { type: 'UUID', nullable: true }),
+      metadata: t.expose('metadata', { type: 'JSONObject' }),
+      startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
+      endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
+      sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
+      stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
+      statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
+      timestamp: t.expose('timestamp', { type: 'DateTime' }),
+      recordedAt: t.expose('recordedAt', { type: 'DateTime' }),
+      late: t.exposeBoolean('late'),
+    }),
+  });
+
+  const SyncEventFilterInput = builder.inputType('SyncEventFilter', {
+    description: 'Which events are wanted: those that match every given part. An empty list matches nothing.',
+    fields: (t) => ({
+      providers: t.stringList({ description: 'Any of these providers.' }),
+      sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
+      stages: t.field({ type: [SyncStage], description: 'Any of these stages.' }),
+      statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
+      runId: t.id({ description: 'This run only.' }),
+    }),
+  });
+
+  const SyncEventConnection = builder.connectionObject(
+    { type: SyncEvent, name: 'SyncEventConnection', description: 'A page of a log, oldest first.' },
+    { name: 'SyncEventEdge', description: 'An event in a log.' },
+  );
+
+  builder.prismaObjectFields(User, (t) => ({
+    recentSyncEvents: t.field({
+      type: [SyncEvent],
+      description: 'The newest events of the log, newest first.',
+      args: {
+        limit: t.arg.int({ required: true, defaultValue: 50, description: 'How many events at most, 1 to 200.' }),
+        filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
+      },
+      authScopes: { read: true },
+      resolve: async (user, { limit, filter }, { load, services: { limits } }) => {
+        parseLimit('limit', limit, limits.pageSize);
+        checkFilter(filter, limits);
+        return [...(await load(eventPages, { log: logOf(user), limit, newest: true, filter }))].reverse();
+      },
+    }),
+    syncEvents: t.field({
+      type: SyncEventConnection,
+      description: 'The log, oldest first. `first` and `last` are 1 to 200, 50 if not given; cursors are sequences.',
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
+      },
+      authScopes: { read: true },
+      resolve: (user, { filter, ...args }, context) => {
+        checkFilter(filter, context.services.limits);
+        return eventConnection(logOf(user), args, filter, context);
+      },
+    }),
+    headCursor: t.field({
+      type: 'SyncCursor',
+      description: 'Cursor of the newest event of the log; `"0"` for an empty log.',
+      authScopes: { read: true },
+      resolve: (user) => user.headSequence,
+    }),
+  }));
+
+  return { SyncEvent, SyncEventFilterInput, SyncEventConnection };
+}
+
+export type EventTypes = ReturnType<typeof addEvents>;

@@ -1,0 +1,29 @@
+import type { SyncEvent } from './event.ts';
+
+/** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
+export interface SyncEventFilter {
+  readonly providers?: readonly string[] | null | undefined;
+  readonly sources?: readonly string[] | null | undefined;
+  readonly stages?: readonly string[] | null | undefined;
+  readonly statuses?: readonly string[] | null | undefined;
+  readonly runId?: string | null | undefined;
+}
+
+/** The parts of a filter that are lists, each with the event field that it is about. */
+export const listFilters = [
+  ['providers', 'provider'],
+  ['sources', 'source'],
+  ['stages', 'stage'],
+  ['statuses', 'status'],
+] as const;
+
+/** Does the filter let everything pass? */
+export function isOpen(filter: SyncEventFilter | null | undefined): boolean {
+  return !filter || (filter.runId == null && listFilters.every(([list]) => filter[list] == null));
+}
+
+export function matches(event: SyncEvent, filter: SyncEventFilter | null | undefined): boolean {
+  if (!filter) return true;
+  if (filter.runId != null && event.runId !== filter.runId) return false;
+  return listFilters.every(([list, field]) => filter[list]?.includes(event[field]) ?? true);
+}

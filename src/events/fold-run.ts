@@ -1,0 +1,41 @@
+import type { SyncRun } from '../db/generated/client/client.ts';
+import type { SyncEvent } from './event.ts';
+import { isTerminal } from './words.ts';
+
+/**
+ * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied
+ * whole, nothing of earlier ones is merged in, except that `startedAt` and `primaryUserId` stick once they are known.
+ * A finished run is never reopened: a late event is counted and changes nothing else.
+ */
+export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
+  const counted = { lastSequence: event.sequence, eventCount: (run?.eventCount ?? 0) + 1 };
+  if (run && event.late) return { ...run, ...counted };
+  return {
+    userId: event.userId,
+    runId: event.runId,
+    provider: event.provider,
+    source: event.source,
+    stage: event.stage,
+    status: event.status,
+    message: event.message,
+    progress: event.progress,
+    itemsProcessed: event.itemsProcessed,
+    itemsTotal: event.itemsTotal,
+    error: event.error,
+    primaryUserId: event.primaryUserId ?? run?.primaryUserId ?? null,
+    startedAt: event.startedAt ?? run?.startedAt ?? null,
+    endedAt: event.endedAt,
+    lastEventAt: event.timestamp,
+    ...counted,
+  };
+}
+
+/** True when the run has finished, so that whatever still arrives for it is late. */
+export function isFinished(run: SyncRun | undefined): boolean {
+  return run !== undefined && isTerminal(run.status);
+}
+
+/** A run's key as one text, for maps. */
+export function runKey({ userId, runId }: { readonly userId: string; readonly runId: string }): string {
+  return `${userId} ${runId}`;
+}

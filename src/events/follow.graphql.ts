@@ -1,0 +1,92 @@
+import { maySeeUser } from '../auth/permissions.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { parseLimit } from '../graphql/connection.ts';
+import { type Context, streamSignal } from '../graphql/context.ts';
+import { parseCursor } from '../graphql/scalars.ts';
+import { findVisibleUser } from '../users/users.graphql.ts';
+import { checkFilter, type EventTypes } from './events.graphql.ts';
+import type { FollowedEvents, FollowReset } from './follow.ts';
+
+/** The live subscription to one user's log. */
+export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput }: EventTypes): void {
+  const SyncStreamResetReason = builder.enumType('SyncStreamResetReason', {
+    description: 'Why a stream could not begin after the given cursor.',
+    values: {
+      CURSOR_EXPIRED: { description: 'The next events are no longer kept; the stream goes on with the oldest kept.' },
+      CURSOR_AHEAD: { description: 'The log has never been that long; the stream goes on with whatever comes next.' },
+    },
+  });
+  const SyncStreamReset = builder.objectRef<FollowReset>('SyncStreamReset').implement({
+    description: 'A break in a stream: what was shown before does not connect to what follows.',
+    fields: (t) => ({
+      reason: t.expose('reason', { type: SyncStreamResetReason, description: 'What happened.' }),
+      oldestCursor: t.expose('oldest', { type: 'SyncCursor', description: 'Cursor of the oldest event kept.' }),
+      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Cursor of the newest event.' }),
+    }),
+  });
+  const SyncEventsPayload = builder.objectRef<FollowedEvents>('SyncEventsPayload').implement({
+    description: 'One step of a stream: new events, or a checkpoint.',
+    fields: (t) => ({
+      events: t.field({
+        type: [SyncEvent],
+        description: 'The next events, oldest first; empty in a checkpoint.',
+        resolve: ({ events }) => events,
+      }),
+      cursor: t.expose('cursor', {
+        type: 'SyncCursor',
+        description: 'Everything up to here has been delivered, or does not match the filter: resume after it.',
+      }),
+      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Newest event of the log when this was read.' }),
+      caughtUp: t.exposeBoolean('caughtUp', { description: 'Does this step reach the head of the log?' }),
+      reset: t.expose('reset', {
+        type: SyncStreamReset,
+        nullable: true,
+        description: 'Set when the stream could not go on where it should have.',
+      }),
+    }),
+  });
+
+  builder.subscriptionField('syncEvents', (t) =>
+    t.field({
+      type: SyncEventsPayload,
+      description:
+        "A user's log from a cursor on, each event once and in order: first what is there, then what comes. The first payload comes at once, and at least one every 15 seconds.",
+      args: {
+        userId: t.arg({ type: 'UUID', required: true, description: 'Whose log.' }),
+        after: t.arg({
+          type: 'SyncCursor',
+          description: 'Begin after this cursor. Without it and `replayLast`: at the head.',
+        }),
+        replayLast: t.arg.int({ description: 'Begin this many events before the head, 1 to 200. Excludes `after`.' }),
+        filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
+      },
+      authScopes: { read: true },
+      subscribe: async (_, { userId, replayLast, filter, ...args }, context) => {
+        const { viewer, services } = context;
+        checkFilter(filter, services.limits);
+        if (args.after != null && replayLast != null)
+          throw badInput('after and replayLast exclude each other', ['replayLast']);
+        if (replayLast != null) parseLimit('replayLast', replayLast, services.limits.pageSize);
+        if (!maySeeUser(viewer, userId) || !(await findVisibleUser(userId, context)))
+          throw new AppError('NOT_FOUND', `There is no user ${userId}`);
+        const after = resumeAfter(context) ?? args.after ?? undefined;
+        return services.log.follow(
+          { userId, after, replayLast: replayLast ?? undefined, filter },
+          streamSignal(context),
+        );
+      },
+      resolve: (step) => step,
+    }),
+  );
+}
+
+/** Where a transport asks to resume: a browser's EventSource repeats its URL and tells only here how far it came. */
+function resumeAfter({ resumeAfter: cursor }: Context): number | undefined {
+  if (cursor === null) return undefined;
+  try {
+    return parseCursor(cursor);
+  } catch {
+    throw badInput('Last-Event-ID: this is not a cursor of this stream', ['Last-Event-ID']);
+  }
+}

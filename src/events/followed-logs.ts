@@ -1,0 +1,130 @@
+import type { Database } from '../db/database.ts';
+import type { Limits } from '../limits.ts';
+import { LogTail } from './log-tail.ts';
+import type { LogBounds } from './read-pages.ts';
+import type { WakeUps } from './wake-ups.ts';
+
+/** A followed log, until it is released. */
+export interface FollowedLog extends Disposable {
+  readonly tail: LogTail;
+}
+
+interface Entry {
+  readonly userId: string;
+  followers: number;
+  /** Undefined when there is no such user. */
+  readonly tail: Promise<LogTail | undefined>;
+  /** The highest head that was heard of before the tail was there. */
+  heard: number;
+}
+
+/**
+ * The logs that somebody follows right now, each in memory once. It listens for wake-ups, and because one can be lost
+ * it also looks at all followed logs every `slowPollMs`, in one statement; nobody following means no timer.
+ */
+export class FollowedLogs {
+  readonly #database: Database;
+  readonly #limits: Limits;
+  readonly #onError: (error: unknown) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stopListening: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
+    this.#database = options.database;
+    this.#limits = options.limits;
+    this.#onError = options.onError;
+    this.#stopListening = options.wakeUps.listen((change) => {
+      const entry = this.#entries.get(change.userId);
+      if (!entry) return;
+      if (change.kind === 'grown') entry.heard = Math.max(entry.heard, change.head);
+      // A log that could not be read at all is its followers' business: `acquire` throws it at them.
+      entry.tail.then(
+        (tail) => (change.kind === 'grown' ? tail?.wake(change.head) : this.#update(entry, tail, undefined)),
+        () => {},
+      );
+    });
+  }
+
+  /** How many logs are followed. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * A user's log, to be disposed of after use; nothing for an unknown user. Listening starts before the log is read,
+   * so that no change can fall between.
+   */
+  async acquire(userId: string): Promise<FollowedLog | undefined> {
+    const entry = this.#entries.get(userId) ?? this.#open(userId);
+    entry.followers += 1;
+    let tail: LogTail | undefined;
+    try {
+      tail = await entry.tail;
+    } finally {
+      if (!tail) this.#leave(entry);
+    }
+    return tail && { tail, [Symbol.dispose]: () => this.#leave(entry) };
+  }
+
+  close(): void {
+    this.#stopListening();
+    clearInterval(this.#timer);
+  }
+
+  #open(userId: string): Entry {
+    const entry: Entry = { userId, followers: 0, heard: 0, tail: this.#load(userId, () => entry.heard) };
+    this.#entries.set(userId, entry);
+    this.#timer ??= setInterval(() => void this.#look(), this.#limits.slowPollMs).unref();
+    return entry;
+  }
+
+  async #load(userId: string, heard: () => number): Promise<LogTail | undefined> {
+    const [bounds] = await readBounds(this.#database, [userId]);
+    if (!bounds) return undefined;
+    const options = { database: this.#database, capacity: this.#limits.tailEvents, onError: this.#onError };
+    const tail = new LogTail(bounds, options);
+    tail.wake(heard());
+    return tail;
+  }
+
+  /** Once a user is gone, so is the entry: whoever comes next may meet a new log under the same id. */
+  #update(entry: Entry, tail: LogTail | undefined, bounds: LogBounds | undefined): void {
+    tail?.update(bounds);
+    if (tail?.gone) this.#forget(entry);
+  }
+
+  #leave(entry: Entry): void {
+    entry.followers -= 1;
+    if (entry.followers === 0) this.#forget(entry);
+  }
+
+  #forget(entry: Entry): void {
+    if (this.#entries.get(entry.userId) === entry) this.#entries.delete(entry.userId);
+    if (this.#entries.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const followed = [...this.#entries];
+      const bounds = await readBounds(
+        this.#database,
+        followed.map(([userId]) => userId),
+      );
+      const byUser = new Map(bounds.map((each) => [each.userId, each]));
+      for (const [userId, entry] of followed) this.#update(entry, await entry.tail, byUser.get(userId));
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+}
+
+async function readBounds(database: Database, userIds: string[]): Promise<LogBounds[]> {
+  const users = await database.reader.user.findMany({
+    where: { id: { in: userIds } },
+    select: { id: true, headSequence: true, tailSequence: true },
+  });
+  return users.map(({ id, ...bounds }) => ({ userId: id, ...bounds }));
+}

@@ -1,0 +1,131 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { SyncRun } from '../db/generated/client/client.ts';
+import { AppError } from '../errors.ts';
+import type { EventDraft, SyncEvent } from './event.ts';
+import { foldRun, isFinished, runKey } from './fold-run.ts';
+
+/** A draft that has its id, checked and with its metadata as plain JSON. */
+export type IdentifiedDraft = EventDraft & { readonly id: string };
+
+/** What the log answers for one draft. */
+export interface RecordedEvent {
+  readonly event: SyncEvent;
+  /** True when the log had this event already; then nothing was changed. */
+  readonly duplicate: boolean;
+}
+
+/** What the transaction read about the drafts, under the lock of their users. */
+export interface LogState {
+  /** Sequence of the newest event of each user that exists. */
+  readonly heads: ReadonlyMap<string, number>;
+  readonly events: readonly SyncEvent[];
+  readonly runs: readonly SyncRun[];
+}
+
+/** What the transaction has to write, and the answer to each recording. */
+export interface RecordingPlan {
+  readonly outcomes: readonly (readonly RecordedEvent[] | AppError)[];
+  readonly events: readonly SyncEvent[];
+  readonly runs: readonly SyncRun[];
+  /** New heads of the users whose logs grow. */
+  readonly heads: ReadonlyMap<string, number>;
+}
+
+/**
+ * Decides several recordings that share a transaction, in their order; each stands alone, all or nothing. A recording
+ * that names an unknown user or reuses an event id for other content is refused and leaves no trace in the plan.
+ */
+export function planRecordings(
+  recordings: readonly (readonly IdentifiedDraft[])[],
+  state: LogState,
+  recordedAt: Date,
+): RecordingPlan {
+  const known = new Map(state.events.map((event) => [event.id, event]));
+  const runs = new Map(state.runs.map((run) => [runKey(run), run]));
+  const heads = new Map(state.heads);
+  const grown = new Map<string, number>();
+  const changedRuns = new Map<string, SyncRun>();
+  const events: SyncEvent[] = [];
+
+  const record = (draft: IdentifiedDraft): RecordedEvent => {
+    const earlier = known.get(draft.id);
+    if (earlier) return { event: earlier, duplicate: true };
+    const key = runKey(draft);
+    const sequence = (heads.get(draft.userId) ?? 0) + 1;
+    const event = makeEvent(draft, sequence, isFinished(runs.get(key)), recordedAt);
+    const run = foldRun(runs.get(key), event);
+    known.set(event.id, event);
+    runs.set(key, run);
+    changedRuns.set(key, run);
+    heads.set(event.userId, sequence);
+    grown.set(event.userId, sequence);
+    events.push(event);
+    return { event, duplicate: false };
+  };
+
+  const outcomes = recordings.map((drafts) => findRefusal(drafts, state.heads, known) ?? drafts.map(record));
+  return { outcomes, events, runs: [...changedRuns.values()], heads: grown };
+}
+
+/** The first reason why a recording cannot be stored as it is. */
+function findRefusal(
+  drafts: readonly IdentifiedDraft[],
+  heads: ReadonlyMap<string, number>,
+  known: ReadonlyMap<string, SyncEvent>,
+): AppError | undefined {
+  const own = new Map<string, IdentifiedDraft>();
+  for (const [index, draft] of drafts.entries()) {
+    if (!heads.has(draft.userId))
+      return new AppError('NOT_FOUND', `events[${index}].userId: there is no user ${draft.userId}`, {
+        problems: [{ index, field: 'userId', message: 'is not the id of a user' }],
+      });
+    const earlier = known.get(draft.id);
+    const twin = own.get(draft.id);
+    if ((earlier && !isRepetition(draft, earlier)) || (twin && !isRepetition(draft, twin)))
+      return new AppError(
+        'EVENT_ID_CONFLICT',
+        `events[${index}].id: the event ${draft.id} has been recorded with other content`,
+        { problems: [{ index, field: 'id', message: 'is the id of an event with other content' }] },
+      );
+    own.set(draft.id, draft);
+  }
+  return undefined;
+}
+
+function makeEvent(draft: IdentifiedDraft, sequence: number, late: boolean, recordedAt: Date): SyncEvent {
+  return {
+    ...contentOf(draft),
+    id: draft.id,
+    userId: draft.userId,
+    sequence,
+    timestamp: draft.timestamp ?? recordedAt,
+    recordedAt,
+    late,
+  };
+}
+
+/** Is the draft a retry of an earlier one? One without a time agrees with any. */
+function isRepetition(draft: IdentifiedDraft, earlier: IdentifiedDraft | SyncEvent): boolean {
+  if (draft.timestamp && earlier.timestamp && draft.timestamp.getTime() !== earlier.timestamp.getTime()) return false;
+  return draft.userId === earlier.userId && isDeepStrictEqual(contentOf(draft), contentOf(earlier));
+}
+
+/** What a producer decides about an event, with nothing left open. */
+function contentOf(draft: IdentifiedDraft | SyncEvent) {
+  return {
+    runId: draft.runId,
+    provider: draft.provider,
+    source: draft.source,
+    stage: draft.stage,
+    status: draft.status,
+    message: draft.message ?? null,
+    progress: draft.progress ?? null,
+    itemsProcessed: draft.itemsProcessed ?? null,
+    itemsTotal: draft.itemsTotal ?? null,
+    error: draft.error ?? null,
+    primaryUserId: draft.primaryUserId ?? null,
+    metadata: (draft.metadata ?? {}) as SyncEvent['metadata'], // Prisma's type of a JSON column is mutable, ours is not
+    startedAt: draft.startedAt ?? null,
+    endedAt: draft.endedAt ?? null,
+  };
+}

@@ -1,0 +1,85 @@
+import type { Builder } from '../graphql/builder.ts';
+import type { EventTypes } from './events.graphql.ts';
+import type { RecordedEvent } from './plan-recordings.ts';
+import { refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+
+/** How producers report events. */
+export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words: WordTypes): void {
+  const SyncEventInput = builder.inputType('SyncEventInput', {
+    description:
+      'An event to record. Without an `id` it gets a new one, without a `timestamp` the time of its arrival.',
+    fields: (t) => ({
+      id: t.field({
+        type: 'UUID',
+        description: 'Unique id. Give one to make a retry harmless: the same id and content is stored once.',
+      }),
+      userId: t.field({ type: 'UUID', required: true, description: 'The user whose data is synced; must exist.' }),
+      runId: t.id({ required: true, description: 'The run that reports: any text of 1 to 255 characters.' }),
+      provider: t.string({ required: true, description: 'Slug of the provider, 1 to 64 characters.' }),
+      source: t.field({ type: words.SyncSource, required: true, description: 'How the data comes in.' }),
+      stage: t.field({ type: words.SyncStage, required: true, description: 'What the run is doing.' }),
+      status: t.field({ type: words.SyncStatus, required: true, description: 'How the run stands.' }),
+      message: t.string({ description: 'Text for people, at most 4,096 characters.' }),
+      progress: t.float({ description: 'Fraction done, 0 to 1.' }),
+      itemsProcessed: t.int({ description: 'Items handled so far, not negative.' }),
+      itemsTotal: t.int({ description: 'Items expected in all, not negative.' }),
+      error: t.string({ description: 'Error text, at most 16,384 characters.' }),
+      primaryUserId: t.field({ type: 'UUID', description: 'For linked accounts: whose sync brought the data.' }),
+      metadata: t.field({
+        type: 'JSONObject',
+        description: 'Anything else: at most 64 KiB as JSON, nested at most 32 deep.',
+      }),
+      startedAt: t.field({ type: 'DateTime', description: 'When the run started; sticks to the run.' }),
+      endedAt: t.field({ type: 'DateTime', description: 'When the run ended.' }),
+      timestamp: t.field({ type: 'DateTime', description: 'When this happened, by your clock; years 2000 to 2099.' }),
+    }),
+  });
+  const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
+    description: 'Events to record together.',
+    fields: (t) => ({
+      events: t.field({
+        type: [SyncEventInput],
+        required: true,
+        description: '1 to 500 events, stored in this order, all or nothing.',
+      }),
+    }),
+  });
+
+  const RecordedSyncEvent = builder.objectRef<RecordedEvent>('RecordedSyncEvent').implement({
+    description: 'What became of one event.',
+    fields: (t) => ({
+      event: t.expose('event', { type: SyncEvent, description: 'The event as it stands in the log.' }),
+      duplicate: t.exposeBoolean('duplicate', {
+        description: 'True when the log had this event already; then nothing was changed.',
+      }),
+    }),
+  });
+  const RecordSyncEventsPayload = builder
+    .objectRef<{ results: readonly RecordedEvent[] }>('RecordSyncEventsPayload')
+    .implement({
+      description: 'What became of the events.',
+      fields: (t) => ({
+        results: t.field({
+          type: [RecordedSyncEvent],
+          description: 'One result for each event, in the order of the input.',
+          resolve: ({ results }) => results,
+        }),
+      }),
+    });
+
+  builder.mutationField('recordSyncEvents', (t) =>
+    t.field({
+      type: RecordSyncEventsPayload,
+      description:
+        'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
+      args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },
+      authScopes: { write: true },
+      resolve: async (_, { input: { events } }, { services: { log } }) => {
+        for (const [index, event] of events.entries())
+          for (const field of ['source', 'stage', 'status'] as const)
+            refuseUnrecognized([event[field]], ['events', index, field]);
+        return { results: await log.record(events) };
+      },
+    }),
+  );
+}

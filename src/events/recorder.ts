@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import type { Database, Transaction } from '../db/database.ts';
+import { AppError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { checkEvent, type EventProblem } from './check-event.ts';
+import type { EventDraft } from './event.ts';
+import { runKey } from './fold-run.ts';
+import { groupBy } from './group-by.ts';
+import { insertEvents, lockUsers, raiseHeads, readEventsById, readRuns, upsertRuns } from './log-sql.ts';
+import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
+import type { WakeUps } from './wake-ups.ts';
+
+interface Waiting {
+  readonly drafts: readonly IdentifiedDraft[];
+  readonly resolve: (recorded: readonly RecordedEvent[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** How many problems of one recording are listed. */
+const LISTED_PROBLEMS = 20;
+
+/**
+ * The one door through which events enter the log. Recordings that arrive while a transaction runs share the next one,
+ * so that many small requests cost few commits; each is still all or nothing, and answered for itself.
+ */
+export class Recorder {
+  readonly #database: Database;
+  readonly #wakeUps: WakeUps;
+  readonly #limits: Limits;
+  readonly #clock: () => number;
+  #waiting: Waiting[] = [];
+  #working: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; clock: () => number }) {
+    this.#database = options.database;
+    this.#wakeUps = options.wakeUps;
+    this.#limits = options.limits;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Stores 1 to `eventsPerRecording` events, all or nothing, and resolves once they are committed and durable.
+   * @throws AppError BAD_USER_INPUT (with `problems`: index, field and message of each), LIMIT_EXCEEDED for too many
+   * events, NOT_FOUND for an unknown user, EVENT_ID_CONFLICT, UNAVAILABLE when too many recordings wait.
+   */
+  async record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]> {
+    if (this.#closed) throw new AppError('UNAVAILABLE', 'The server is shutting down');
+    const identified = identify(drafts, this.#limits);
+    if (this.#waiting.length >= this.#limits.waitingRecordings)
+      throw new AppError('UNAVAILABLE', 'Too many recordings are waiting; try again');
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ drafts: identified, resolve, reject });
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Refuses new recordings and resolves when those that were accepted are answered. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve(); // recordings of the same turn of the event loop go together
+    while (this.#waiting.length > 0) await this.#commit(this.#takeGroup());
+    this.#working = undefined;
+  }
+
+  #takeGroup(): Waiting[] {
+    let events = 0;
+    let size = 0;
+    for (const { drafts } of this.#waiting) {
+      events += drafts.length;
+      if (size > 0 && events > this.#limits.eventsPerTransaction) break;
+      size += 1;
+    }
+    return this.#waiting.splice(0, size);
+  }
+
+  /** A transaction that fails as a whole is taken apart, so that a recording answers for nobody but itself. */
+  async #commit(group: Waiting[]): Promise<void> {
+    try {
+      const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
+      this.#answer(group, plan);
+    } catch (error) {
+      if (group.length === 1) group[0]?.reject(error);
+      else for (const single of group) await this.#commit([single]);
+    }
+  }
+
+  async #write(transaction: Transaction, group: readonly Waiting[]): Promise<RecordingPlan> {
+    const drafts = group.flatMap((waiting) => waiting.drafts);
+    const heads = await lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
+    const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
+    const plan = planRecordings(
+      group.map((waiting) => waiting.drafts),
+      {
+        heads,
+        events: await readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
+        runs: await readRuns(transaction, [...runKeys.values()]),
+      },
+      new Date(this.#clock()),
+    );
+    if (plan.events.length > 0) {
+      await insertEvents(transaction, plan.events);
+      await upsertRuns(transaction, plan.runs);
+      await raiseHeads(transaction, plan.heads);
+    }
+    return plan;
+  }
+
+  #answer(group: readonly Waiting[], plan: RecordingPlan): void {
+    for (const [index, { resolve, reject }] of group.entries()) {
+      const outcome = plan.outcomes[index];
+      if (outcome === undefined || outcome instanceof AppError) reject(outcome);
+      else resolve(outcome);
+    }
+    const added = groupBy(plan.events, ({ userId }) => userId);
+    for (const [userId, head] of plan.heads)
+      this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
+  }
+}
+
+/** Checks the drafts and gives those without an id a new one; metadata becomes plain JSON that nobody else holds. */
+function identify(drafts: readonly EventDraft[], limits: Limits): IdentifiedDraft[] {
+  if (drafts.length === 0) throw new AppError('BAD_USER_INPUT', 'events: must hold at least one event');
+  if (drafts.length > limits.eventsPerRecording)
+    throw new AppError(
+      'LIMIT_EXCEEDED',
+      `events: at most ${limits.eventsPerRecording} events can be recorded at once, these are ${drafts.length}`,
+    );
+  const problems = drafts.flatMap((draft, index) =>
+    checkEvent(draft, limits).map((problem: EventProblem) => ({ index, ...problem })),
+  );
+  const [first] = problems;
+  if (first)
+    throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
+      problems: problems.slice(0, LISTED_PROBLEMS),
+    });
+  return drafts.map((draft) => ({
+    ...draft,
+    id: draft.id ?? randomUUID(),
+    metadata: JSON.parse(JSON.stringify(draft.metadata ?? {})),
+  }));
+}

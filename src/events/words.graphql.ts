@@ -1,0 +1,69 @@
+import { badInput } from '../errors.ts';
+import type { Builder } from '../graphql/builder.ts';
+import type { sourceWords, stageWords, statusWords } from './words.ts';
+
+/** Inner value of `UNRECOGNIZED`; no wire word, as those have no blanks. */
+const UNRECOGNIZED = 'not recognized';
+
+const sourceDescriptions: Record<(typeof sourceWords)[number], string> = {
+  pull: 'Fetched from the provider, on schedule or by hand.',
+  webhook: 'Pushed by the provider.',
+  sdk: 'Uploaded by the mobile SDK.',
+  backfill: 'History fetched in bulk.',
+  xml_import: 'Read from an exported file.',
+  linked_account: 'Brought by the sync of another user who shares the provider account.',
+};
+
+const stageDescriptions: Record<(typeof stageWords)[number], string> = {
+  queued: 'Waiting to start.',
+  started: 'Begun.',
+  fetching: 'Getting data from the provider.',
+  processing: 'Working on the data.',
+  saving: 'Storing the data.',
+  completed: 'Ended by itself; the status says how well.',
+  failed: 'Ended by an error.',
+  cancelled: 'Ended by somebody.',
+};
+
+const statusDescriptions: Record<(typeof statusWords)[number], string> = {
+  in_progress: 'Not finished.',
+  success: 'Finished, everything done.',
+  partial: 'Finished, some of it failed.',
+  failed: 'Finished, all of it failed.',
+  cancelled: 'Stopped before it was done.',
+  skipped: 'Finished, there was nothing to do.',
+  unfinished: 'Reported by the producer as never finished.',
+  stale: 'Reported by the producer as silent for too long.',
+};
+
+/** Turns a stored word into its enum value. */
+export function known(words: readonly string[], word: string): string {
+  return words.includes(word) ? word : UNRECOGNIZED;
+}
+
+/** @throws AppError BAD_USER_INPUT if the value that only answers may hold is among the input. */
+export function refuseUnrecognized(
+  words: readonly (string | null | undefined)[],
+  path: readonly (string | number)[],
+): void {
+  if (words.includes(UNRECOGNIZED)) throw badInput(`${path.join('.')}: UNRECOGNIZED is for output only`, path);
+}
+
+/** The enums of the wire format's words. */
+export function addWords(builder: Builder) {
+  const wordEnum = (name: string, description: string, descriptions: Record<string, string>) => {
+    const values: Record<string, { value: string; description: string }> = {
+      UNRECOGNIZED: { value: UNRECOGNIZED, description: 'A word that this server does not know; output only.' },
+    };
+    for (const [word, text] of Object.entries(descriptions))
+      values[word.toUpperCase()] = { value: word, description: text };
+    return builder.enumType(name, { description, values });
+  };
+  return {
+    SyncSource: wordEnum('SyncSource', 'How the data of a run came in.', sourceDescriptions),
+    SyncStage: wordEnum('SyncStage', 'What a run is doing.', stageDescriptions),
+    SyncStatus: wordEnum('SyncStatus', 'How a run stands.', statusDescriptions),
+  };
+}
+
+export type WordTypes = ReturnType<typeof addWords>;

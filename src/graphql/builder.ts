@@ -1,0 +1,83 @@
+import SchemaBuilder from '@pothos/core';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import { may, type Permission } from '../auth/permissions.ts';
+import type PrismaTypes from '../db/generated/pothos.ts';
+import { getDatamodel } from '../db/generated/pothos.ts';
+import { AppError } from '../errors.ts';
+import type { Json } from '../events/event.ts';
+import type { Context } from './context.ts';
+
+/** Inner and outer types of the scalars, for Pothos. */
+type ScalarTypes = {
+  UUID: { Input: string; Output: string };
+  DateTime: { Input: Date; Output: Date };
+  JSONObject: { Input: { [key: string]: Json }; Output: unknown };
+  /** The sequence of an event; a decimal string outside. */
+  SyncCursor: { Input: number; Output: number };
+};
+
+interface SchemaTypes {
+  Context: Context;
+  PrismaTypes: PrismaTypes;
+  Scalars: ScalarTypes;
+  AuthScopes: Record<Permission, boolean>;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: { list: false; items: false };
+  DefaultNodeNullability: false;
+}
+
+export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
+
+/**
+ * A Pothos builder with everything that belongs to no noun: root types, permissions, page info. Fields are
+ * non-null unless they say otherwise; a Prisma model's comments become descriptions.
+ */
+export function createBuilder(): Builder {
+  const builder = new SchemaBuilder<SchemaTypes>({
+    plugins: [ScopeAuthPlugin, PrismaPlugin, RelayPlugin],
+    defaultFieldNullability: false,
+    prisma: {
+      client: ({ services }) => services.database.reader,
+      dmmf: getDatamodel(),
+      exposeDescriptions: true,
+    },
+    relay: {
+      cursorType: 'String',
+      nodeQueryOptions: false,
+      nodesQueryOptions: false,
+      edgesFieldOptions: { nullable: { list: false, items: false }, description: 'The items of this page, in order.' },
+      nodeFieldOptions: { nullable: false, description: 'The item itself.' },
+      cursorFieldOptions: { description: 'Where this item stands: for `after` or `before`.' },
+      pageInfoTypeOptions: { description: 'How a page stands to the rest of its list.' },
+      pageInfoFieldOptions: { description: 'How this page stands to the rest of the list.' },
+      hasNextPageFieldOptions: { description: 'Are there items after this page?' },
+      hasPreviousPageFieldOptions: { description: 'Are there items before this page?' },
+      startCursorFieldOptions: { description: 'Cursor of the first item; null on an empty page.' },
+      endCursorFieldOptions: { description: 'Cursor of the last item; null on an empty page.' },
+      firstArgOptions: { description: 'How many items at most, from the beginning (or after `after`).' },
+      afterArgOptions: { description: 'Only items after this cursor.' },
+      lastArgOptions: { description: 'How many items at most, up to the end (or before `before`).' },
+      beforeArgOptions: { description: 'Only items before this cursor.' },
+    },
+    scopeAuth: {
+      authorizeOnSubscribe: true,
+      authScopes: ({ viewer }) => ({
+        public: may(viewer, 'public'),
+        read: may(viewer, 'read'),
+        write: may(viewer, 'write'),
+        admin: may(viewer, 'admin'),
+        delegate: may(viewer, 'delegate'),
+      }),
+      unauthorizedError: (_parent, { viewer }, info) =>
+        viewer.kind === 'anonymous'
+          ? new AppError('UNAUTHENTICATED', 'This needs a credential: a bearer token or an API key')
+          : new AppError('FORBIDDEN', `The credential does not permit ${info.parentType.name}.${info.fieldName}`),
+    },
+  });
+  builder.queryType({ description: 'Everything that can be read.' });
+  builder.mutationType({ description: 'Everything that can be changed.' });
+  builder.subscriptionType({ description: 'Everything that can be followed live.' });
+  return builder;
+}

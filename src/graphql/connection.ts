@@ -1,0 +1,106 @@
+import { badInput } from '../errors.ts';
+
+/** The four arguments of every Relay connection. */
+export interface PageArgs {
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly last?: number | null | undefined;
+  readonly before?: string | null | undefined;
+}
+
+/** What the four arguments ask for. */
+export interface Page<Key> {
+  readonly limit: number;
+  /** Counted from the end (`last`); items come in list order all the same. */
+  readonly fromEnd: boolean;
+  readonly after: Key | undefined;
+  readonly before: Key | undefined;
+}
+
+/** How an item's place in its list becomes a cursor, and back. */
+export interface CursorCodec<Key> {
+  encode(key: Key): string;
+  /** @returns nothing for a text that is no cursor of this list. */
+  decode(cursor: string): Key | undefined;
+}
+
+/**
+ * Reads connection arguments. `first` and `last` exclude each other (the Relay specification discourages both at once).
+ * @throws AppError BAD_USER_INPUT that names the argument.
+ */
+export function parsePage<Key>(
+  args: PageArgs,
+  codec: CursorCodec<Key>,
+  { size, maxSize }: { readonly size: number; readonly maxSize: number },
+): Page<Key> {
+  if (args.first != null && args.last != null) throw badInput('first and last exclude each other', ['first']);
+  const decode = (name: 'after' | 'before') => {
+    const cursor = args[name];
+    if (cursor == null) return undefined;
+    const key = codec.decode(cursor);
+    if (key === undefined) throw badInput(`${name}: this is not a cursor of this list`, [name]);
+    return key;
+  };
+  const fromEnd = args.last != null;
+  const limit = parseLimit(fromEnd ? 'last' : 'first', args.last ?? args.first ?? size, maxSize);
+  return { limit, fromEnd, after: decode('after'), before: decode('before') };
+}
+
+/** @throws AppError BAD_USER_INPUT for a number of items outside of 1 to `max`. */
+export function parseLimit(name: string, limit: number, max: number): number {
+  if (limit < 1 || limit > max) throw badInput(`${name} must be from 1 to ${max}, it is ${limit}`, [name]);
+  return limit;
+}
+
+/** A Relay connection of items that are all there. */
+export function toConnection<Item>(
+  items: readonly Item[],
+  cursorOf: (item: Item) => string,
+  more: { readonly hasPreviousPage: boolean; readonly hasNextPage: boolean },
+) {
+  const edges = items.map((node) => ({ node, cursor: cursorOf(node) }));
+  return {
+    edges,
+    pageInfo: { ...more, startCursor: edges[0]?.cursor ?? null, endCursor: edges.at(-1)?.cursor ?? null },
+  };
+}
+
+/**
+ * A connection over a list of which `fetch` reads one item more than asked for, so that it shows whether there are
+ * more. What lies on the other side of a cursor is not looked up: the cursor itself came from there.
+ */
+export async function fetchConnection<Item, Key>(
+  page: Page<Key>,
+  cursorOf: (item: Item) => string,
+  fetch: (page: Page<Key>) => Promise<readonly Item[]>,
+) {
+  const { limit, fromEnd, after, before } = page;
+  const found = await fetch({ ...page, limit: limit + 1 });
+  const more = found.length > limit;
+  const items = fromEnd ? found.slice(-limit) : found.slice(0, limit);
+  return toConnection(items, cursorOf, {
+    hasPreviousPage: fromEnd ? more : after !== undefined,
+    hasNextPage: fromEnd ? before !== undefined : more,
+  });
+}
+
+/**
+ * Cursors that hold a list item's sort key: opaque to clients, but nothing secret. `parse` turns the decoded JSON into
+ * a key, or into nothing if it is none.
+ */
+export function keyCursor<Key>(
+  toJson: (key: Key) => unknown[],
+  parse: (json: unknown[]) => Key | undefined,
+): CursorCodec<Key> {
+  return {
+    encode: (key) => Buffer.from(JSON.stringify(toJson(key))).toString('base64url'),
+    decode(cursor) {
+      try {
+        const json: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+        return Array.isArray(json) ? parse(json) : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,189 @@
+import { maySeeUser, visibility } from '../auth/permissions.ts';
+import type { SyncRun as SyncRunRow } from '../db/generated/client/client.ts';
+import { AppError } from '../errors.ts';
+import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
+import { runKey } from '../events/fold-run.ts';
+import { known, type WordTypes } from '../events/words.graphql.ts';
+import { isTerminal, sourceWords, stageWords, statusWords } from '../events/words.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { fetchConnection, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
+import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
+import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import { findRuns, keyOf, listRuns, matchesRun, type RunId, type RunKey, type SyncRunFilter } from './runs.ts';
+
+const runsById: Batch<RunId, SyncRunRow | null> = {
+  keyOf: runKey,
+  async find(ids, { database }) {
+    const found = new Map((await findRuns(database, ids)).map((run) => [runKey(run), run]));
+    return ids.map((id) => found.get(runKey(id)) ?? null);
+  },
+};
+
+const runCursor = keyCursor<RunKey>(
+  ({ lastEventAt, userId, runId }) => [lastEventAt.getTime(), userId, runId],
+  ([time, userId, runId]) =>
+    typeof time === 'number' &&
+    typeof userId === 'string' &&
+    typeof runId === 'string' &&
+    !Number.isNaN(new Date(time).getTime())
+      ? { lastEventAt: new Date(time), userId, runId }
+      : undefined,
+);
+
+function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context) {
+  const { viewer, services } = context;
+  const { limits, database } = services;
+  checkFilter(filter, limits);
+  const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
+  return fetchConnection(
+    page,
+    (run: SyncRunRow) => runCursor.encode(keyOf(run)),
+    (wider) => listRuns(database, visibility(viewer), filter, wider),
+  );
+}
+
+/** Runs: what the events of one sync add up to. */
+export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, words: WordTypes): void {
+  const { User } = users;
+  const { SyncEvent, SyncEventConnection } = events;
+  const { SyncSource, SyncStage, SyncStatus } = words;
+
+  const SyncRun = builder.prismaObject('SyncRun', {
+    description:
+      'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
+    fields: (t) => ({
+      runId: t.exposeID('runId'),
+      user: t.field({
+        type: User,
+        description: 'Whose data is synced.',
+        authScopes: { read: true },
+        resolve: (run, _, context) => requireUser(run.userId, context),
+      }),
+      provider: t.exposeString('provider'),
+      source: t.field({
+        type: SyncSource,
+        description: 'How the data came in.',
+        resolve: ({ source }) => known(sourceWords, source),
+      }),
+      stage: t.field({
+        type: SyncStage,
+        description: 'What the run is doing.',
+        resolve: ({ stage }) => known(stageWords, stage),
+      }),
+      status: t.field({
+        type: SyncStatus,
+        description: 'How the run stands.',
+        resolve: ({ status }) => known(statusWords, status),
+      }),
+      message: t.exposeString('message', { nullable: true }),
+      progress: t.exposeFloat('progress', { nullable: true }),
+      itemsProcessed: t.exposeInt('itemsProcessed', { nullable: true }),
+      itemsTotal: t.exposeInt('itemsTotal', { nullable: true }),
+      error: t.exposeString('error', { nullable: true }),
+      primaryUserId: t.expose('primaryUserId', { type: 'UUID', nullable: true }),
+      startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
+      endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
+      lastEventAt: t.expose('lastEventAt', { type: 'DateTime' }),
+      durationMs: t.float({
+        nullable: true,
+        description: 'Milliseconds from start to end; null when either is unknown.',
+        resolve: ({ startedAt, endedAt }) => startedAt && endedAt && endedAt.getTime() - startedAt.getTime(),
+      }),
+      eventCount: t.exposeInt('eventCount'),
+      sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
+      stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
+      statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
+      isTerminal: t.boolean({
+        description: 'Has the run finished?',
+        resolve: ({ status }) => isTerminal(status),
+      }),
+      events: t.field({
+        type: SyncEventConnection,
+        description: "The run's events, oldest first. `first` and `last` are 1 to 200, 50 if not given.",
+        args: t.arg.connectionArgs(),
+        authScopes: { read: true },
+        resolve: async ({ userId, runId }, args, context) =>
+          eventConnection(logOf(await requireUser(userId, context)), args, { runId }, context),
+      }),
+    }),
+  });
+  const SyncRunConnection = builder.connectionObject(
+    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs, newest activity first.' },
+    { name: 'SyncRunEdge', description: 'A run in a list.' },
+  );
+  const SyncRunFilterInput = builder.inputType('SyncRunFilter', {
+    description: 'Which runs are wanted: those that match every given part. An empty list matches nothing.',
+    fields: (t) => ({
+      userId: t.field({ type: 'UUID', description: 'Runs of this user only.' }),
+      providers: t.stringList({ description: 'Any of these providers.' }),
+      sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
+      statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
+    }),
+  });
+
+  builder.prismaObjectField(SyncEvent, 'run', (t) =>
+    t.field({
+      type: SyncRun,
+      description: 'The run that reported the event, as it stands now.',
+      authScopes: { read: true },
+      resolve: async ({ userId, runId }, _, { load }) => {
+        const run = await load(runsById, { userId, runId });
+        if (!run) throw new AppError('NOT_FOUND', `There is no run ${runId} of user ${userId}`);
+        return run;
+      },
+    }),
+  );
+  builder.prismaObjectFields(User, (t) => ({
+    syncRuns: t.field({
+      type: SyncRunConnection,
+      description: "The user's runs, newest activity first. `first` and `last` are 1 to 200, 50 if not given.",
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
+      },
+      authScopes: { read: true },
+      resolve: ({ id }, { filter, ...args }, context) =>
+        filter?.userId && filter.userId !== id
+          ? runConnection(args, { ...filter, statuses: [] }, context)
+          : runConnection(args, { ...filter, userId: id }, context),
+    }),
+    syncRun: t.field({
+      type: SyncRun,
+      nullable: true,
+      description: 'One run of the user; null when there is none with this id.',
+      args: { runId: t.arg.id({ required: true, description: "The producer's id of the run." }) },
+      authScopes: { read: true },
+      resolve: ({ id }, { runId }, { load }) => load(runsById, { userId: id, runId }),
+    }),
+  }));
+
+  builder.queryField('syncRuns', (t) =>
+    t.field({
+      type: SyncRunConnection,
+      description:
+        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given.',
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
+      },
+      authScopes: { read: true },
+      resolve: (_, { filter, ...args }, context) => runConnection(args, filter, context),
+    }),
+  );
+  builder.subscriptionField('syncRuns', (t) =>
+    t.field({
+      type: SyncRun,
+      description:
+        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show.',
+      args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
+      authScopes: { read: true },
+      subscribe: (_, { filter }, context) => {
+        const { viewer, services } = context;
+        checkFilter(filter, services.limits);
+        const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter);
+        return services.runChanges.follow(wants, streamSignal(context));
+      },
+      resolve: (run) => run,
+    }),
+  );
+}

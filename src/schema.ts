@@ -1,0 +1,24 @@
+import type { GraphQLSchema } from 'graphql';
+import { addAccess } from './access/access.graphql.ts';
+import { addEvents } from './events/events.graphql.ts';
+import { addFollowing } from './events/follow.graphql.ts';
+import { addRecording } from './events/record.graphql.ts';
+import { addWords } from './events/words.graphql.ts';
+import { createBuilder } from './graphql/builder.ts';
+import { addScalars } from './graphql/scalars.ts';
+import { addRuns } from './runs/runs.graphql.ts';
+import { addUsers } from './users/users.graphql.ts';
+
+/** The GraphQL schema: one line for each module, in the order in which they build on one another. */
+export function buildSchema(): GraphQLSchema {
+  const builder = createBuilder();
+  addScalars(builder);
+  const users = addUsers(builder);
+  const words = addWords(builder);
+  const events = addEvents(builder, users, words);
+  addRecording(builder, events, words);
+  addFollowing(builder, events);
+  addRuns(builder, users, events, words);
+  addAccess(builder);
+  return builder.toSchema();
+}

@@ -1,0 +1,109 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import type { Authenticate } from '../auth/authenticate.ts';
+import { credentialsFromHeaders } from '../auth/credentials.ts';
+import type { Viewer } from '../auth/viewer.ts';
+import { AppError } from '../errors.ts';
+import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
+import { subscribe } from '../graphql/subscribe.ts';
+import type { Services } from '../services.ts';
+import type { GraphiqlPage } from './graphiql.ts';
+import { toServerSentEvents } from './sse.ts';
+
+export interface GraphqlOptions {
+  readonly schema: GraphQLSchema;
+  readonly services: Services;
+  readonly authenticate: Authenticate;
+  /** Begins the life of a stream of this viewer; `client` aborts when the client leaves. */
+  readonly startStream: (viewer: Viewer, client: AbortSignal) => StreamLife;
+  readonly formatError: (error: unknown) => GraphQLError;
+  readonly corsOrigins: readonly string[];
+  readonly graphiql: GraphiqlPage;
+}
+
+/** What a transport that is no HTTP request hands over as the context of an operation. */
+interface Prepared {
+  readonly prepared?: Context;
+}
+
+export type GraphqlServer = YogaServerInstance<Prepared, Context>;
+
+/**
+ * The GraphQL endpoint: Yoga over HTTP (POST, GET, server-sent events, and GraphiQL in a browser). Its parsing,
+ * validation and execution also serve WebSockets and REST, so that every plugin counts there as well.
+ */
+export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
+  const { schema, services, authenticate, startStream, formatError, corsOrigins } = options;
+
+  async function httpContext(request: Request): Promise<Context> {
+    const viewer = await authenticate(credentialsFromHeaders((name) => request.headers.get(name))).catch(refuse);
+    return createContext({
+      viewer,
+      services,
+      resumeAfter: request.headers.get('last-event-id'),
+      openStream: () => startStream(viewer, request.signal),
+    });
+  }
+
+  return createYoga<Prepared, Context>({
+    schema,
+    context: ({ prepared, request }) => prepared ?? httpContext(request),
+    plugins: [useOwnSubscribe(), useErrorCodes(formatError), useServerSentEvents()],
+    maskedErrors: { errorMessage: '', maskError: formatError },
+    // The formatter reports what is unexpected; Yoga would report what clients do wrong as well.
+    logging: false,
+    maxRequestBodySize: false,
+    multipart: false,
+    batching: false,
+    landingPage: false,
+    healthCheckEndpoint: '/graphql/alive',
+    cors: corsOrigins.length > 0 ? { origin: [...corsOrigins], credentials: true } : false,
+    graphiql: options.graphiql,
+    renderGraphiQL,
+  });
+}
+
+/** A request that cannot be authenticated fails as a whole, with the status of its error. */
+function refuse(error: unknown): never {
+  if (!(error instanceof AppError)) throw error;
+  throw new GraphQLError(error.message, { extensions: { ...error.extensions, http: { status: error.httpStatus } } });
+}
+
+function useOwnSubscribe(): Plugin {
+  return {
+    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
+  };
+}
+
+/** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
+function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
+  return {
+    onResultProcess({ result, setResult }) {
+      if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
+      setResult({ ...result, errors: result.errors.map(formatError) });
+    },
+  };
+}
+
+/** Yoga's own server-sent events carry no ids and always say `complete`. */
+function useServerSentEvents(): Plugin {
+  return {
+    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
+      if (!resultProcessor || Array.isArray(result)) return;
+      const isStream = Symbol.asyncIterator in result;
+      if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
+      setResultProcessor((streamed, { Response }) => {
+        const body = toServerSentEvents(streamed as AsyncIterable<ExecutionResult> | ExecutionResult); // no batches, see above
+        return new Response(body, {
+          headers: {
+            'content-type': 'text/event-stream; charset=utf-8',
+            'cache-control': 'no-cache, no-transform',
+            'x-accel-buffering': 'no',
+            connection: 'keep-alive',
+          },
+        });
+      }, 'text/event-stream');
+    },
+  };
+}

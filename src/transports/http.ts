@@ -1,0 +1,100 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { GraphqlServer } from './graphql.ts';
+import type { WebSocketEndpoint } from './websocket.ts';
+
+const GRAPHQL_PATH = '/graphql';
+
+export interface HttpOptions {
+  readonly graphql: GraphqlServer;
+  readonly webSockets: WebSocketEndpoint;
+  /** Everything that is not GraphQL. */
+  readonly rest: (request: IncomingMessage, response: ServerResponse) => unknown;
+  readonly limits: Limits;
+}
+
+/** The listening server. */
+export interface HttpServer {
+  /** Such as `http://127.0.0.1:4000`, with the port that was really taken. */
+  readonly url: string;
+  /** Takes no new connections, lets requests finish, and resolves when all connections are closed. */
+  close(): Promise<void>;
+}
+
+/** Listens, and sorts requests to GraphQL, WebSockets and REST. */
+export async function listen(host: string, port: number, options: HttpOptions): Promise<HttpServer> {
+  const { graphql, webSockets, rest, limits } = options;
+  let closing = false;
+  const server = createServer((request, response) => {
+    if (closing) response.setHeader('connection', 'close');
+    response.once('close', () => closing && server.closeIdleConnections());
+    if (pathOf(request) !== GRAPHQL_PATH) return void rest(request, response);
+    const refusal = refuseBody(request, limits);
+    if (refusal) return sendError(response, refusal.status, refusal.error);
+    void graphql(request, response);
+  });
+  server.on('upgrade', (request, stream, head) => {
+    if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
+    else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+  await startListening(server, host, port);
+  return {
+    url: urlOf(server),
+    close() {
+      closing = true;
+      const cut = setTimeout(() => {
+        webSockets.close();
+        server.closeAllConnections();
+      }, limits.shutdownMs);
+      return new Promise((resolve, reject) => {
+        server.close((error) => {
+          clearTimeout(cut);
+          if (error) reject(error);
+          else resolve();
+        });
+      });
+    },
+  };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo; // a TCP server that listens has this address
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function startListening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** A body that GraphQL must not even begin to read. One without a length is counted while it is read. */
+function refuseBody({ method, headers }: IncomingMessage, limits: Limits) {
+  if (method !== 'POST') return undefined;
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== 'application/json')
+    return { status: 415, error: new AppError('BAD_USER_INPUT', 'The content-type must be application/json') };
+  if (Number(headers['content-length'] ?? 0) > limits.requestBytes)
+    return {
+      status: 413,
+      error: new AppError('LIMIT_EXCEEDED', `A request may have at most ${limits.requestBytes} bytes`),
+    };
+  return undefined;
+}
+
+/** The request's body is not read, so its connection cannot be used again. */
+function sendError(response: ServerResponse, status: number, error: AppError): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.end(JSON.stringify({ errors: [error] }));
+}

@@ -1,0 +1,184 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GraphQLError, getOperationAST } from 'graphql';
+import type { Context as SocketContext, SubscribePayload } from 'graphql-ws';
+import { type Extra, useServer } from 'graphql-ws/use/ws';
+import { WebSocketServer } from 'ws';
+import type { Authenticate } from '../auth/authenticate.ts';
+import { credentialsFromHeaders, credentialsFromPayload } from '../auth/credentials.ts';
+import type { Viewer } from '../auth/viewer.ts';
+import { AppError } from '../errors.ts';
+import { createContext, type StreamLife } from '../graphql/context.ts';
+import type { Services } from '../services.ts';
+import type { GraphqlServer } from './graphql.ts';
+import { startLife } from './stream-life.ts';
+
+export interface WebSocketOptions {
+  readonly graphql: GraphqlServer;
+  readonly services: Services;
+  readonly authenticate: Authenticate;
+  readonly startStream: (viewer: Viewer, client: AbortSignal) => StreamLife;
+  readonly formatError: (error: unknown) => GraphQLError;
+  /** Origins of pages that may connect, besides the server's own. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** An accepted socket: who is at the other end, and until when. */
+interface Connection {
+  readonly viewer: Viewer;
+  readonly life: StreamLife;
+  /** Operations that have sent everything, while the connection is ending. */
+  readonly finished: Set<string>;
+  /** Set when the server ends the connection: what to close the socket with. */
+  goodbye: { readonly code: number; readonly reason: string } | undefined;
+  /** Resolves when the socket is closed. */
+  readonly closed: Promise<void>;
+}
+
+type Socket = SocketContext<Record<string, unknown> | undefined, Extra & Partial<Record<'connection', Connection>>>;
+
+/** Close codes of the graphql-transport-ws protocol, and of RFC 6455 for a server that stops. */
+const FORBIDDEN = 4403;
+const GOING_AWAY = 1001;
+/** How long the last results may take to be written before the socket is closed all the same. */
+const LAST_RESULTS_MS = 1_000;
+/** A close reason has at most 123 bytes (RFC 6455, 5.5). */
+const REASON_LENGTH = 120;
+
+/** WebSockets on the GraphQL endpoint, in the graphql-transport-ws protocol. */
+export class WebSocketEndpoint {
+  readonly #options: WebSocketOptions;
+  readonly #sockets: WebSocketServer;
+  readonly #server: { dispose(): Promise<void> | void };
+
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
+    this.#sockets = new WebSocketServer({ noServer: true, maxPayload: options.services.limits.requestBytes });
+    this.#server = useServer<Record<string, unknown> | undefined, Partial<Record<'connection', Connection>>>(
+      {
+        connectionInitWaitTimeout: options.services.limits.connectionInitMs,
+        onConnect: (socket) => this.#connect(socket),
+        onSubscribe: (socket, _, payload) => this.#prepare(socket, payload),
+        // `#prepare` hands over the functions that belong to the operation's own context.
+        execute: (args) => (args.rootValue as Operation).execute(args),
+        subscribe: (args) => (args.rootValue as Operation).subscribe(args),
+        onComplete: (socket, id) => this.#finish(socket, id),
+        onClose: ({ extra }) => extra.connection?.life.end(),
+      },
+      this.#sockets,
+    );
+  }
+
+  /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    if (!this.#isAllowedOrigin(request)) {
+      stream.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#sockets.emit('connection', socket, request));
+  }
+
+  /** Cuts whatever is still connected. Streams have ended by then, as their lives have. */
+  close(): void {
+    for (const socket of this.#sockets.clients) socket.terminate();
+    void this.#server.dispose();
+  }
+
+  #isAllowedOrigin({ headers: { origin, host } }: IncomingMessage): boolean {
+    if (origin === undefined || this.#options.corsOrigins.includes(origin)) return true;
+    return URL.canParse(origin) && new URL(origin).host === host;
+  }
+
+  async #connect(socket: Socket): Promise<boolean> {
+    const { socket: wire, request } = socket.extra;
+    const fromPayload = credentialsFromPayload(socket.connectionParams);
+    const fromHeaders = credentialsFromHeaders((name) => request.headers[name]?.toString());
+    const client = new AbortController();
+    const closed = new Promise<void>((resolve) => wire.once('close', () => resolve()));
+    void closed.then(() => client.abort());
+    try {
+      const viewer = await this.#options.authenticate({
+        authorization: fromPayload.authorization ?? fromHeaders.authorization,
+        apiKey: fromPayload.apiKey ?? fromHeaders.apiKey,
+      });
+      const life = this.#options.startStream(viewer, client.signal);
+      const connection: Connection = { viewer, life, closed, finished: new Set(), goodbye: undefined };
+      socket.extra.connection = connection;
+      life.signal.addEventListener('abort', () => this.#end(socket, connection));
+      if (life.signal.aborted) this.#end(socket, connection);
+      return true;
+    } catch (error) {
+      wire.close(FORBIDDEN, this.#options.formatError(error).message.slice(0, REASON_LENGTH));
+      return true; // the socket is closing with a better reason than `false` would give it
+    }
+  }
+
+  async #prepare({ extra: { connection }, subscriptions }: Socket, payload: SubscribePayload) {
+    const { graphql, services, formatError } = this.#options;
+    try {
+      if (!connection) throw new AppError('UNAUTHENTICATED', 'The connection was not accepted');
+      if (Object.keys(subscriptions).length > services.limits.streamsPerSocket)
+        throw new AppError(
+          'LIMIT_EXCEEDED',
+          `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
+        );
+      const prepared = createContext({
+        viewer: connection.viewer,
+        services,
+        resumeAfter: null,
+        openStream: () => startLife([connection.life.signal]),
+      });
+      const { schema, parse, validate, contextFactory, execute, subscribe } = graphql.getEnveloped({ prepared });
+      const document = parse(payload.query);
+      const errors = validate(schema, document);
+      if (errors.length > 0) return errors.map(formatError);
+      if (!getOperationAST(document, payload.operationName))
+        throw new GraphQLError('The document has no such operation, or several and no operationName');
+      return {
+        schema,
+        document,
+        operationName: payload.operationName,
+        variableValues: payload.variables,
+        contextValue: await contextFactory(),
+        rootValue: { execute, subscribe } satisfies Operation,
+      };
+    } catch (error) {
+      return [formatError(error)];
+    }
+  }
+
+  /** The server ends the connection: once every operation has sent its last result, the socket is closed. */
+  #end(socket: Socket, connection: Connection): void {
+    const reason: unknown = connection.life.signal.reason;
+    if (!(reason instanceof AppError)) return; // the client has left
+    connection.goodbye =
+      reason.code === 'UNAVAILABLE'
+        ? { code: GOING_AWAY, reason: 'Going away' }
+        : { code: FORBIDDEN, reason: reason.message.slice(0, REASON_LENGTH) };
+    setTimeout(() => this.#sayGoodbye(socket, connection), LAST_RESULTS_MS).unref();
+    this.#closeIfFinished(socket, connection);
+  }
+
+  /**
+   * Called before the client is told that an operation is complete. While the connection ends it is not told so: the
+   * socket's closing code says what happened, and a client that hears `complete` would not come back.
+   */
+  #finish(socket: Socket, id: string): Promise<void> | undefined {
+    const { connection } = socket.extra;
+    if (!connection?.goodbye) return undefined;
+    connection.finished.add(id);
+    this.#closeIfFinished(socket, connection);
+    return connection.closed;
+  }
+
+  #closeIfFinished(socket: Socket, connection: Connection): void {
+    if (Object.keys(socket.subscriptions).every((id) => connection.finished.has(id)))
+      this.#sayGoodbye(socket, connection);
+  }
+
+  #sayGoodbye({ extra: { socket } }: Socket, { goodbye }: Connection): void {
+    if (goodbye) socket.close(goodbye.code, goodbye.reason);
+  }
+}
+
+type Operation = Pick<ReturnType<GraphqlServer['getEnveloped']>, 'execute' | 'subscribe'>;

@@ -1,0 +1,130 @@
+import { maySeeUser, visibility } from '../auth/permissions.ts';
+import type { User } from '../db/generated/client/client.ts';
+import { AppError, badInput } from '../errors.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { fetchConnection, keyCursor, parsePage } from '../graphql/connection.ts';
+import type { Batch, Context } from '../graphql/context.ts';
+import { keyOf, type UserKey } from './users.ts';
+
+const usersById: Batch<string, User | null> = {
+  keyOf: (id) => id,
+  async find(ids, { users }) {
+    const found = new Map((await users.byIds(ids)).map((user) => [user.id, user]));
+    return ids.map((id) => found.get(id) ?? null);
+  },
+};
+
+const userCursor = keyCursor<UserKey>(
+  ({ createdAt, id }) => [createdAt.getTime(), id],
+  ([time, id]) =>
+    typeof time === 'number' && typeof id === 'string' && !Number.isNaN(new Date(time).getTime())
+      ? { createdAt: new Date(time), id }
+      : undefined,
+);
+
+/** The user, if there is one and the viewer may know. */
+export async function findVisibleUser(id: string, { viewer, load }: Context): Promise<User | null> {
+  return maySeeUser(viewer, id) ? load(usersById, id) : null;
+}
+
+/** The owner of something that was read, who can be missing only if deleted just now. @throws AppError NOT_FOUND */
+export async function requireUser(id: string, context: Context): Promise<User> {
+  const user = await context.load(usersById, id);
+  if (!user) throw new AppError('NOT_FOUND', `There is no user ${id}`);
+  return user;
+}
+
+/** Users: who they are. What they own is added by the modules of those nouns. */
+export function addUsers(builder: Builder) {
+  const User = builder.prismaObject('User', {
+    description: 'A person whose wearable data is synced. Owns one log of sync events.',
+    fields: (t) => ({
+      id: t.expose('id', { type: 'UUID' }),
+      externalUserId: t.exposeString('externalUserId', { nullable: true }),
+      email: t.exposeString('email', { nullable: true }),
+      firstName: t.exposeString('firstName', { nullable: true }),
+      lastName: t.exposeString('lastName', { nullable: true }),
+      createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    }),
+  });
+  const UserConnection = builder.connectionObject(
+    { type: User, name: 'UserConnection', description: 'A page of users, newest first.' },
+    { name: 'UserEdge', description: 'A user in a list.' },
+  );
+
+  builder.queryFields((t) => ({
+    user: t.field({
+      type: User,
+      nullable: true,
+      description: 'One user; null when there is none with this id, or none that you may see.',
+      args: { id: t.arg({ type: 'UUID', required: true, description: 'The id of the user.' }) },
+      authScopes: { read: true },
+      resolve: (_, { id }, context) => findVisibleUser(id, context),
+    }),
+    users: t.field({
+      type: UserConnection,
+      description: 'The users that you may see, newest first. `first` and `last` are 1 to 100, 50 if not given.',
+      args: {
+        ...t.arg.connectionArgs(),
+        search: t.arg.string({ description: 'A part of a name, an e-mail address or an external id.' }),
+      },
+      authScopes: { read: true },
+      resolve: (_, { search, ...args }, { viewer, services: { users, limits } }) => {
+        if (search && search.length > limits.searchLength)
+          throw badInput(`search must have at most ${limits.searchLength} characters`, ['search']);
+        const page = parsePage(args, userCursor, { size: limits.defaultPageSize, maxSize: limits.usersPageSize });
+        return fetchConnection(
+          page,
+          (user: User) => userCursor.encode(keyOf(user)),
+          (wider) => users.list(visibility(viewer), search, wider),
+        );
+      },
+    }),
+  }));
+
+  const UpsertUserInput = builder.inputType('UpsertUserInput', {
+    description:
+      'A user as the platform knows them. Found by `id`, else by `externalUserId`, else made. A field that is left out keeps its value; null clears it.',
+    fields: (t) => ({
+      id: t.field({ type: 'UUID', description: 'The id to find or to make the user with.' }),
+      externalUserId: t.string({ description: "The platform's own id; unique. 1 to 255 characters." }),
+      email: t.string({ description: 'E-mail address, 1 to 255 characters.' }),
+      firstName: t.string({ description: 'Given name, 1 to 255 characters.' }),
+      lastName: t.string({ description: 'Family name, 1 to 255 characters.' }),
+    }),
+  });
+  const DeleteUserPayload = builder.objectRef<{ userId: string }>('DeleteUserPayload').implement({
+    description: 'The outcome of deleting a user.',
+    fields: (t) => ({
+      deletedUserId: t.field({
+        type: 'UUID',
+        description: 'The id of the user who is gone.',
+        resolve: (p) => p.userId,
+      }),
+    }),
+  });
+
+  builder.mutationFields((t) => ({
+    upsertUser: t.field({
+      type: User,
+      description: 'Makes a user or changes one. Needs the scope `write`.',
+      args: { input: t.arg({ type: UpsertUserInput, required: true, description: 'The user.' }) },
+      authScopes: { write: true },
+      resolve: (_, { input }, { services: { users } }) => users.upsert(input),
+    }),
+    deleteUser: t.field({
+      type: DeleteUserPayload,
+      description: 'Removes a user with all events and runs, and ends the streams on the log. Needs the scope `admin`.',
+      args: { id: t.arg({ type: 'UUID', required: true, description: 'The id of the user.' }) },
+      authScopes: { admin: true },
+      resolve: async (_, { id }, { services: { users } }) => {
+        await users.delete(id);
+        return { userId: id };
+      },
+    }),
+  }));
+
+  return { User };
+}
+
+export type UserTypes = ReturnType<typeof addUsers>;

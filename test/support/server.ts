@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { type App, type AppOptions, createApp } from '../../src/app.ts';
+import type { Scope } from '../../src/auth/viewer.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
+
+export const jwtSecret = 'a shared secret for tests, long enough';
+
+export interface Headers {
+  readonly [name: string]: string;
+}
+
+/** What a GraphQL request answered. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: globalThis.Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape, and fail where it is another
+  readonly data: any;
+  readonly errors: readonly { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+}
+
+/** The real server on a database of its own, with the requests that most tests make. */
+export interface TestServer {
+  readonly app: App;
+  readonly url: string;
+  readonly folder: string;
+  readonly databaseUrl: string;
+  /** Headers of a key with all scopes. */
+  readonly admin: Headers;
+  /** Sends an operation as POST; with the key of all scopes unless other headers are given. */
+  graphql(query: string, variables?: object, headers?: Headers): Promise<Answer>;
+  /** Headers of a new API key. */
+  key(...scopes: Scope[]): Promise<Headers>;
+  /** Headers of a token for one user. */
+  userToken(userId: string, expiresInSeconds?: number): Promise<Headers>;
+  /** A new user's id. */
+  user(fields?: object): Promise<string>;
+  /** Records events given by what is special about them; returns the results. @throws the first error */
+  record(
+    ...events: (Partial<Record<string, unknown>> & { userId: string })[]
+  ): Promise<
+    { duplicate: boolean; event: { id: string; sequence: number; cursor: string; late: boolean; runId: string } }[]
+  >;
+  /** Stops this server and starts another on the same database and port. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An event's least content. */
+export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
+
+/**
+ * Starts a server on a free port and an empty database in a temporary folder, which `close` removes.
+ * `settings` are environment variables.
+ */
+export async function startServer({
+  settings = {},
+  ...options
+}: AppOptions & { settings?: Record<string, string> } = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
+  const databaseUrl = `file:${join(folder, 'synclog.db')}`;
+  const config: Config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
+  const logger = pino({ level: 'silent' });
+  let app = await createApp(config, { logger, ...options });
+  const key = async (...scopes: Scope[]) => {
+    const { secret } = await app.services.keys.create({ name: scopes.join(), scopes, expiresAt: null });
+    return { 'x-api-key': secret };
+  };
+  const admin = await key('read', 'write', 'admin');
+
+  const server: TestServer = {
+    get app() {
+      return app;
+    },
+    get url() {
+      return app.url;
+    },
+    folder,
+    databaseUrl,
+    admin,
+    key,
+    async graphql(query, variables = {}, headers = admin) {
+      const response = await fetch(`${app.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ query, variables }),
+      });
+      const { data, errors = [] } = await response.json();
+      return { status: response.status, headers: response.headers, data, errors };
+    },
+    async userToken(userId, expiresInSeconds = 900) {
+      const { data } = await server.graphql(
+        'mutation ($userId: UUID!, $life: Int!) { createUserToken(userId: $userId, expiresInSeconds: $life) { token } }',
+        { userId, life: expiresInSeconds },
+      );
+      return { authorization: `Bearer ${data.createUserToken.token}` };
+    },
+    async user(fields = {}) {
+      const id = randomUUID();
+      const { errors } = await server.graphql(
+        'mutation ($input: UpsertUserInput!) { upsertUser(input: $input) { id } }',
+        { input: { id, ...fields } },
+      );
+      if (errors[0]) throw new Error(errors[0].message);
+      return id;
+    },
+    async record(...events) {
+      const { data, errors } = await server.graphql(
+        `mutation ($events: [SyncEventInput!]!) {
+          recordSyncEvents(input: { events: $events }) {
+            results { duplicate event { id sequence cursor late runId } }
+          }
+        }`,
+        { events: events.map((event) => ({ ...anEvent, ...event })) },
+      );
+      if (errors[0]) throw new Error(errors[0].message);
+      return data.recordSyncEvents.results;
+    },
+    async restart() {
+      const { port } = new URL(app.url);
+      await app.close();
+      app = await createApp({ ...config, port: Number(port) }, { logger, ...options });
+    },
+    async close() {
+      await app.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return server;
+}

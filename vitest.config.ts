@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+/** A file that gets the results as JSON beside the usual output; `.ci/run` counts them. */
+const reportFile = process.env.TEST_REPORT_FILE;
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // A process per file: tests open real servers and databases, and some send signals.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // A forgotten `.only` fails here as it does in CI, instead of hiding every other test of its file.
+    allowOnly: false,
+    reporters: reportFile ? ['default', ['json', { outputFile: reportFile }]] : ['default'],
+  },
+});
