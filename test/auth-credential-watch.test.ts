@@ -15,8 +15,8 @@ async function openWatch(credentialPollMs: number) {
   const keys = createApiKeys({ database, limits: defaultLimits });
   const watch = createCredentialWatch({ keys, limits: { credentialPollMs } });
   onTestFinished(() => watch.close());
-  async function newService(expiresAt: Date | null = null) {
-    const { secret } = await keys.create({ name: 'worker', scopes: ['read'], expiresAt });
+  async function newService() {
+    const { secret } = await keys.create({ name: 'worker', scopes: ['read'], expiresAt: null });
     const viewer = await keys.verify(secret);
     if (!viewer) throw new Error('a new key is good');
     return viewer;
@@ -44,8 +44,9 @@ function watchByFakeTime() {
 
 test('a credential ends at its expiry', async () => {
   const { watch, newService } = await openWatch(never);
-  const expiresAt = new Date(Date.now() + 150);
-  const signals = [userUntil(expiresAt), await newService(expiresAt)].map((viewer) => watch.watch(viewer).signal);
+  const service = await newService();
+  const expiresAt = new Date(Date.now() + 100);
+  const signals = [userUntil(expiresAt), { ...service, expiresAt }].map((viewer) => watch.watch(viewer).signal);
   for (const signal of signals) {
     if (!signal.aborted) await once(signal, 'abort');
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime());
@@ -84,11 +85,12 @@ test('a poll asks for all keys with one statement, and each key once', async () 
   const viewers = [await newService(), await newService(), await newService()];
   statements.length = 0;
   const [first] = [...viewers, ...viewers].map((viewer) => watch.watch(viewer));
-  const ended = once(first?.signal ?? new EventTarget(), 'abort');
+  // Polls go on with two keys afterwards, so what ran until then is taken at the abort.
+  const untilEnd = once(first?.signal ?? new EventTarget(), 'abort').then(() => [...statements]);
   await (await elsewhere()).revoke(viewers[0]?.keyId ?? '');
-  await ended;
-  expect(new Set(statements).size).toBe(1);
-  expect(statements[0]).toContain('IN (?,?,?)');
+  const ran = await untilEnd;
+  expect(new Set(ran).size).toBe(1);
+  expect(ran[0]).toContain('IN (?,?,?)');
 });
 
 test('a released watch never aborts, and releasing again is harmless', async () => {

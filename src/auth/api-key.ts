@@ -21,7 +21,7 @@ export interface ApiKey {
   readonly revokedAt: Date | null;
 }
 
-export interface ApiKeyDraft {
+interface ApiKeyDraft {
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** Null for a key that lasts until it is revoked. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { onTestFinished } from 'vitest';
 
-export type PublicKeyAlgorithm = 'RS256' | 'ES256';
+type PublicKeyAlgorithm = 'RS256' | 'ES256';
 
 /** Seconds since 1970, `offset` seconds from now. */
 export function secondsFromNow(offset: number): number {
@@ -25,7 +25,7 @@ export function signWithSecret(secret: string, claims: JWTPayload, alg = 'HS256'
 export interface Issuer {
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string };
   readonly publicKeys: readonly JWK[];
-  sign(alg: PublicKeyAlgorithm, claims: JWTPayload, kid?: string): Promise<string>;
+  sign(alg: PublicKeyAlgorithm, claims: Readonly<Record<string, unknown>>, kid?: string): Promise<string>;
   /** What the server answers from now on. */
   answer: { status: number; body: string };
   requests: number;
