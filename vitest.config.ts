@@ -1,9 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** A file that gets the results as JSON beside the usual output; `.ci/run` counts them. */
 const reportFile = process.env.TEST_REPORT_FILE;
 
 export default defineConfig({
+  // Node takes graphql's CommonJS build, Vite by itself the other one, and two builds in one process do not know each
+  // other's errors and schemas.
+  resolve: { alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve('graphql')) }] },
   test: {
     include: ['test/**/*.test.ts'],
     // A process per file: tests open real servers and databases, and some send signals.

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { getOperationAST, parse, validate } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultLimits } from '../src/limits.ts';
+import { buildSchema } from '../src/schema.ts';
+import { demoPeople } from '../src/sources/demo/people.ts';
+import { startServer, type TestServer } from './support/server.ts';
+import { openWebSocketStream } from './support/streams.ts';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const ada = demoPeople[0]?.id ?? '';
+
+/** The README's code blocks of a language, each with the JSON block that follows as its answer. */
+function blocks(language: string): { code: string; answer: string | undefined }[] {
+  const pattern = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\`(?:\\n\\n\`\`\`json\\n([\\s\\S]*?)\`\`\`)?`, 'g');
+  return [...readme.matchAll(pattern)].map(([, code = '', answer]) => ({ code, answer }));
+}
+const commands = blocks('sh');
+const curls = commands.filter(({ code }) => code.startsWith('curl'));
+const npmScripts = [...readme.matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name);
+
+/** The keys of an answer, at every depth, without its values. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (typeof value !== 'object' || value === null) return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, shapeOf(child)]));
+}
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+  await server.user({ id: ada, firstName: 'Ada' });
+  await server.record({ userId: ada, message: 'first', source: 'SDK' }, { userId: ada, message: 'second' });
+});
+afterAll(() => server.close());
+
+describe('the README', () => {
+  test.each(curls)('its command works as printed: %#', async ({ code, answer }) => {
+    const isStream = code.startsWith('curl -N');
+    const command = code.replaceAll('http://127.0.0.1:4000', server.url).replace('curl -N', 'curl -sN --max-time 2');
+    const { stdout } = await run('bash', ['-c', command], {
+      env: { ...process.env, KEY: server.admin['x-api-key'] },
+    }).catch((error: { code: number; stdout: string }) => {
+      if (isStream && error.code === 28) return error; // curl's own time-out: a stream does not end by itself
+      throw error;
+    });
+    if (isStream) expect(stdout).toMatch(/^event: next\nid: \d+\ndata: \{"data":\{"syncEvents":/m);
+    else {
+      const body = JSON.parse(stdout);
+      expect(body).not.toHaveProperty('errors');
+      expect(body).not.toHaveProperty('detail');
+      if (answer) expect(shapeOf(body)).toEqual(shapeOf(JSON.parse(answer)));
+    }
+  });
+
+  test.each(blocks('graphql'))('its operation is valid and runs: %#', async ({ code }) => {
+    const document = parse(code);
+    expect(validate(buildSchema(), document)).toEqual([]);
+    if (getOperationAST(document)?.operation !== 'subscription') {
+      expect((await server.graphql(code)).errors).toEqual([]);
+      return;
+    }
+    const stream = await openWebSocketStream(server.url, { query: code, headers: server.admin });
+    // Some begin with what comes next, and nothing tells when they have begun: record until something has come.
+    let arrived = false;
+    const first = stream.next().finally(() => {
+      arrived = true;
+    });
+    while (!arrived) await server.record({ userId: ada, source: 'SDK' });
+    expect(await first).toMatchObject({ data: expect.anything() });
+    await stream.close();
+  });
+
+  test('its program follows a log with graphql-ws', async () => {
+    const [program] = blocks('ts');
+    const code = program?.code.replace('ws://127.0.0.1:4000', server.url.replace('http', 'ws')) ?? '';
+    const file = join(root, 'node_modules/.readme-example.mts');
+    // Node 20 has no WebSocket of its own, which the client takes from the environment.
+    writeFileSync(file, `import WebSocket from 'ws';\nObject.assign(globalThis, { WebSocket });\n${code}`);
+    const child = execFile(process.execPath, ['--import', 'tsx', file], {
+      env: { ...process.env, KEY: server.admin['x-api-key'] },
+    });
+    const line = await new Promise<string>((resolve, reject) => {
+      child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+      child.once('exit', (status) => reject(new Error(`The program ended with ${status}`)));
+      child.stderr?.once('data', (chunk: Buffer) => reject(new Error(chunk.toString())));
+    });
+    child.removeAllListeners('exit').kill();
+    expect(line).toMatch(/^1 oura FETCHING first/);
+  });
+
+  test('its scripts exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(npmScripts.length).toBeGreaterThan(5);
+    for (const name of npmScripts) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  test('its settings are those that the server knows, with their defaults', async () => {
+    const known = readFileSync(join(root, 'src/config.ts'), 'utf8').matchAll(/^ {2}([A-Z_]+): /gm);
+    const settings = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## How the code'));
+    const documented = [...settings.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name);
+    expect(documented.sort()).toEqual([...known].map(([, name]) => name).sort());
+  });
+
+  test('its map of the code names files and folders that exist', () => {
+    const map = readme.slice(readme.indexOf('## How the code'), readme.indexOf('## Contribute'));
+    const paths = [...map.matchAll(/^((?:prisma|src|test)\/\S*)/gm)].map(([, path = '']) => path);
+    expect(paths.length).toBeGreaterThan(10);
+    for (const path of paths) expect(existsSync(join(root, path)), path).toBe(true);
+  });
+
+  test('its numbers are the limits', () => {
+    expect(readme).toContain(`One to ${defaultLimits.eventsPerRecording} events`);
+    expect(readme).toContain(`at least every ${defaultLimits.checkpointMs / 1000} seconds`);
+  });
+});
