@@ -53,7 +53,7 @@ export function parseLimit(name: string, limit: number, max: number): number {
 }
 
 /** A Relay connection of items that are all there. */
-export function toConnection<Item>(
+function toConnection<Item>(
   items: readonly Item[],
   cursorOf: (item: Item) => string,
   more: { readonly hasPreviousPage: boolean; readonly hasNextPage: boolean },

@@ -8,7 +8,7 @@ import type { WakeUps } from '../events/wake-ups.ts';
 import type { Limits } from '../limits.ts';
 
 /** What is known of a user from outside. A field that is left out keeps its value; null clears it. */
-export interface UserDraft {
+interface UserDraft {
   readonly id?: string | null | undefined;
   readonly externalUserId?: string | null | undefined;
   readonly email?: string | null | undefined;
@@ -22,7 +22,7 @@ export interface UserKey {
   readonly id: string;
 }
 
-export interface UserPage {
+interface UserPage {
   readonly after?: UserKey | undefined;
   readonly before?: UserKey | undefined;
   readonly limit: number;
