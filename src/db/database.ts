@@ -4,7 +4,7 @@ import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { type Prisma, PrismaClient } from './generated/client/client.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
-type Reader = PrismaClient;
+export type Reader = PrismaClient;
 export type Transaction = Prisma.TransactionClient;
 
 /** How long a statement waits for another process's write lock before it fails as busy. */
