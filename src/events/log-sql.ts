@@ -31,6 +31,8 @@ const raw = (names: readonly string[], each: (name: string) => string) => Prisma
 const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 const selectedEventFields = raw(eventFields, (field) => `e.${toColumn(field)} AS "${field}"`);
+/** The fields of a run, out of a `sync_run r`. */
+export const selectedRunFields = raw(runFields, (field) => `r.${toColumn(field)} AS "${field}"`);
 
 /** What `json_each` calls a row's fields; metadata stays JSON, everything else becomes a plain SQL value. */
 const fromJson = (field: string) => (field === 'metadata' ? `value->'$.metadata'` : `value->>'$.${field}'`);
@@ -64,8 +66,8 @@ export async function readRuns(
 ): Promise<SyncRun[]> {
   const pairs = JSON.stringify(keys.map(({ userId, runId }) => [userId, runId]));
   return database.$queryRaw<SyncRun[]>`
-    SELECT ${raw(runFields, (field) => `r.${toColumn(field)} AS "${field}"`)}
-    FROM json_each(${pairs}) k CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.run_id = k.value->>1`;
+    SELECT ${selectedRunFields} FROM json_each(${pairs}) k
+    CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.run_id = k.value->>1`;
 }
 
 export async function insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void> {

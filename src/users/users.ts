@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import type { Prisma, User } from '../db/generated/client/client.ts';
-import { beyond } from '../db/keyset.ts';
+import { Prisma, type User } from '../db/generated/client/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
 import type { Limits } from '../limits.ts';
@@ -56,18 +55,15 @@ export function createUsers(options: {
     byIds: (ids) => database.reader.user.findMany({ where: { id: { in: [...ids] } } }),
 
     async list(visible, search, { after, before, limit, fromEnd }) {
-      if (visible.kind === 'none') return [];
-      const conditions: Prisma.UserWhereInput[] = [];
-      if (visible.kind === 'one') conditions.push({ id: visible.userId });
+      const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
+      if (visible.kind === 'one') conditions.push(Prisma.sql`id = ${visible.userId}`);
       if (search) conditions.push(matching(search));
-      if (after) conditions.push(beyond(Object.entries(keyOf(after)), 'desc'));
-      if (before) conditions.push(beyond(Object.entries(keyOf(before)), 'asc'));
-      const direction = fromEnd ? 'asc' : 'desc';
-      const users = await database.reader.user.findMany({
-        where: { AND: conditions },
-        orderBy: [{ createdAt: direction }, { id: direction }],
-        take: limit,
-      });
+      if (after) conditions.push(Prisma.sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
+      if (before) conditions.push(Prisma.sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
+      const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
+      const users = await database.reader.$queryRaw<User[]>`
+        SELECT ${selectedFields} FROM "user" WHERE ${Prisma.join(conditions, ' AND ')}
+        ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
       return fromEnd ? users.reverse() : users;
     },
 
@@ -89,12 +85,21 @@ export function keyOf({ createdAt, id }: UserKey): UserKey {
   return { createdAt, id };
 }
 
-function matching(search: string): Prisma.UserWhereInput {
-  const fields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
-  return { OR: fields.map((field) => ({ [field]: { contains: search } })) };
-}
+const toColumn = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const selectedFields = Prisma.raw(
+  Object.keys(Prisma.UserScalarFieldEnum)
+    .map((field) => `${toColumn(field)} AS "${field}"`)
+    .join(', '),
+);
 
 const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
+
+/** Prisma's `contains` would take `%` and `_` for wildcards, and cannot be told otherwise in SQLite. */
+function matching(search: string): Prisma.Sql {
+  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+  const fields = textFields.map((field) => Prisma.sql`${Prisma.raw(toColumn(field))} LIKE ${pattern} ESCAPE '\\'`);
+  return Prisma.sql`(${Prisma.join(fields, ' OR ')})`;
+}
 
 function checkDraft(draft: UserDraft, limits: Limits): void {
   for (const field of textFields) {
