@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
+import { AppError } from '../errors.ts';
 import { sqliteAdapter } from './database.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
@@ -20,8 +21,12 @@ function readSchema(): string {
   return readFileSync(join(prismaFolder, 'schema.prisma'), 'utf8');
 }
 
-/** Applies the migrations that a database lacks and returns their names, oldest first. */
+/**
+ * Applies the migrations that a database lacks and returns their names, oldest first.
+ * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
+ */
 export async function migrate(url: string): Promise<string[]> {
+  await checkAccess(url);
   const engine = await openEngine(url);
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
@@ -32,6 +37,23 @@ export async function migrate(url: string): Promise<string[]> {
   } finally {
     engine.free();
   }
+}
+
+/** Opens the database once without the engine, which has no words for what is wrong with it. */
+async function checkAccess(url: string): Promise<void> {
+  try {
+    const adapter = await sqliteAdapter(url).connect();
+    await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
+    await adapter.dispose();
+  } catch (error) {
+    throw new AppError('UNAVAILABLE', `The database ${url} cannot be opened: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error as { cause?: { originalMessage?: string } }; // what a driver adapter reports
+  return cause?.originalMessage ?? error.message;
 }
 
 /**

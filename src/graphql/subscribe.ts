@@ -1,5 +1,4 @@
-import { execute } from '@graphql-tools/executor';
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
 import { type Context, createContext } from './context.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
