@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createClient } from 'graphql-ws';
@@ -9,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { type AppOptions, createApp } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
+import { openDatabase } from '../src/db/database.ts';
 import { newDatabaseUrl } from './support/auth-database.ts';
 import { type LogReader, type LogWish, openLog, readLog, type Step } from './support/model-log-reader.ts';
 import { graphql, newUser, type ServerProcess, startProcess } from './support/model-server-process.ts';
@@ -40,10 +42,14 @@ const recordEvents = `mutation ($events: [SyncEventInput!]!) {
   recordSyncEvents(input: { events: $events }) { results { duplicate event { id sequence } } }
 }`;
 
+const recordingOf = (...events: object[]) => ({
+  query: recordEvents,
+  variables: { events: events.map((event) => ({ ...anEvent, ...event })) },
+});
+
 async function record(target: Target, ...events: object[]): Promise<{ id: string; sequence: number }[]> {
-  const { recordSyncEvents } = await graphql(target, recordEvents, {
-    events: events.map((event) => ({ ...anEvent, ...event })),
-  });
+  const { query, variables } = recordingOf(...events);
+  const { recordSyncEvents } = await graphql(target, query, variables);
   return recordSyncEvents.results.map((result: { event: object }) => result.event);
 }
 
@@ -56,7 +62,7 @@ const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index
 /** Sends a recording, but for the last byte of its body, and resolves when the server has taken the request on. */
 async function beginRecording({ url, headers }: Target, event: object) {
   const { hostname, port } = new URL(url);
-  const body = JSON.stringify({ query: recordEvents, variables: { events: [{ ...anEvent, ...event }] } });
+  const body = JSON.stringify(recordingOf(event));
   const socket = tcpConnect(Number(port), hostname);
   onTestFinished(() => void socket.destroy());
   const received = readUntilClosed(socket);
@@ -77,6 +83,20 @@ async function beginRecording({ url, headers }: Target, event: object) {
   };
 }
 
+/** A WebSocket that speaks the protocol by hand, past its `connection_ack`. */
+async function openSocket({ url, admin }: { readonly url: string; readonly admin: Headers }) {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  onTestFinished(() => socket.terminate());
+  const messages: { id?: string; type: string; payload?: { errors?: unknown } }[] = [];
+  socket.on('message', (text) => messages.push(JSON.parse(String(text))));
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  await new Promise((resolve) => socket.once('open', resolve));
+  send({ type: 'connection_init', payload: admin });
+  await expect.poll(() => messages.length).toBe(1);
+  return { messages, send, closed };
+}
+
 function readUntilClosed(socket: Socket) {
   const received = { text: '', closed: Promise.resolve('') };
   socket.on('data', (chunk) => (received.text += String(chunk)));
@@ -95,12 +115,7 @@ describe('a process that gets SIGTERM', () => {
       for (const wish of [{ after: '0' }, { filter: matchesNothing }])
         readers.push(await follow(transport, server, { userId, ...wish }));
     for (const reader of readers) await reader.step();
-    const idle = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
-    const idleClosed = new Promise<number>((resolve) => idle.once('close', resolve));
-    const acknowledged = new Promise((resolve) => idle.once('message', resolve));
-    await new Promise((resolve) => idle.once('open', resolve));
-    idle.send(JSON.stringify({ type: 'connection_init', payload: server.headers }));
-    await acknowledged;
+    const idle = await openSocket({ url: server.url, admin: server.headers });
     const request = await beginRecording(server, { userId });
 
     const start = performance.now();
@@ -110,7 +125,7 @@ describe('a process that gets SIGTERM', () => {
     const goingAway = { closeCode: 1001 };
     const endOfBody = { closeCode: undefined };
     expect(ends.map(({ by }) => by)).toEqual([goingAway, goingAway, endOfBody, endOfBody]);
-    expect(await idleClosed).toBe(1001);
+    expect(await idle.closed).toBe(1001);
     await expect(graphql(server, '{ viewer { name } }')).rejects.toThrow('fetch failed');
 
     request.finish();
@@ -235,12 +250,11 @@ describe('closing an app', () => {
       },
     });
     const target = { url: server.url, headers: server.admin };
-    const event = { ...anEvent, userId: await server.user() };
+    const event = { userId: await server.user() };
     if (way === 'http') expect(sequences(await record(target, event))).toEqual([1]);
     else {
       const stream = await streamTransports.websocket(server.url, {
-        query: recordEvents,
-        variables: { events: [event] },
+        ...recordingOf(event),
         headers: server.admin,
       });
       expect((await stream.next())?.data.recordSyncEvents.results[0].event.sequence).toBe(1);
@@ -248,6 +262,38 @@ describe('closing an app', () => {
     }
     expect(closing).toBeDefined();
     await closing;
+  });
+
+  test('lets a recording over a WebSocket finish that waits for the database', async () => {
+    const server = await startOwnServer();
+    const userId = await server.user();
+    const other = await openDatabase(server.databaseUrl);
+    onTestFinished(() => other.close());
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const holding = await new Promise<{ transaction: Promise<void> }>((resolve) => {
+      const transaction: Promise<void> = other.transaction(async ({ user }) => {
+        await user.updateMany({ where: { id: userId }, data: { firstName: 'Other' } });
+        resolve({ transaction });
+        await released;
+      });
+    });
+    const socket = await openSocket(server);
+    socket.send({ id: '1', type: 'subscribe', payload: recordingOf({ userId }) });
+    socket.send({ type: 'ping' });
+    await expect.poll(() => socket.messages.at(-1)?.type).toBe('pong'); // so the mutation has come as well
+    const closing = server.close();
+    await wait(1_500); // more than last results get to be written
+    release();
+    await holding.transaction;
+    expect(await socket.closed).toBe(1001);
+    await closing;
+    expect(socket.messages.at(-1)).toMatchObject({
+      type: 'next',
+      payload: { data: { recordSyncEvents: { results: [{ event: { sequence: 1 } }] } } },
+    });
   });
 
   test('gives every stream of a WebSocket its last result before it closes the socket, and `complete` to none', async () => {
@@ -259,16 +305,9 @@ describe('closing an app', () => {
     });
     const userId = await server.user();
     await server.record({ userId }, { userId });
-    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
-    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
-    const messages: { id?: string; type: string; payload?: { errors?: unknown } }[] = [];
-    socket.on('message', (text) => messages.push(JSON.parse(String(text))));
-    const send = (message: object) => socket.send(JSON.stringify(message));
+    const { messages, send, closed } = await openSocket(server);
     const subscribe = (id: string, wish: object) =>
       send({ id, type: 'subscribe', payload: { query: readLog, variables: { userId, ...wish } } });
-    await new Promise((resolve) => socket.once('open', resolve));
-    send({ type: 'connection_init', payload: server.admin });
-    await expect.poll(() => messages.length).toBe(1);
     const waiting = oneTo(20).map(String);
     for (const id of waiting) subscribe(id, {});
     await expect.poll(() => messages.length).toBe(1 + waiting.length);

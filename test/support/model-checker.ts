@@ -190,10 +190,14 @@ const finalStatuses = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
 function checkRuns({ events, runs }: Stored, findings: Findings): void {
   const keyOf = ({ userId, runId }: Row) => `${userId} ${runId}`;
   const stored = new Map(runs.map((run) => [keyOf(run), run]));
-  const keys = new Set(events.map(keyOf));
-  for (const key of stored.keys()) findings.check(keys.has(key), 'wrong run', () => `${key} has no events`);
-  for (const key of keys) {
-    const all = events.filter((event) => keyOf(event) === key);
+  const eventsOf = new Map<string, EventRow[]>();
+  for (const event of events) {
+    const earlier = eventsOf.get(keyOf(event));
+    if (earlier) earlier.push(event);
+    else eventsOf.set(keyOf(event), [event]);
+  }
+  for (const key of stored.keys()) findings.check(eventsOf.has(key), 'wrong run', () => `${key} has no events`);
+  for (const [key, all] of eventsOf) {
     const end = all.findIndex(({ status }) => finalStatuses.includes(status));
     const counting = end < 0 ? all : all.slice(0, end + 1);
     for (const event of all)

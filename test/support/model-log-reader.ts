@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** How a stream ended: with an error or without, and what closed it. */
-export interface StreamEnd {
+interface StreamEnd {
   readonly code: string | undefined;
   /** Cursor that came with the error. */
   readonly cursor: string | undefined;
@@ -77,7 +77,7 @@ export async function openLog(
   return toLogReader(stream);
 }
 
-export function toLogReader(stream: TestStream): LogReader {
+function toLogReader(stream: TestStream): LogReader {
   const reader: LogReader = {
     async step() {
       const result = await stream.next();

@@ -8,7 +8,7 @@ import { claimsWith, signWithSecret } from './auth-issuer.ts';
 import { type Headers, jwtSecret } from './server.ts';
 
 /** How a process ended. */
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
