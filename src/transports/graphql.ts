@@ -1,5 +1,5 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
@@ -94,9 +94,18 @@ function useDocumentLimits(limits: Limits): Plugin {
  */
 function useOrderedExecution(): Plugin {
   return {
-    onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
+    onExecute: ({ setExecuteFn }) =>
+      setExecuteFn(async (args: ExecutionArgs) => {
+        const result = await execute(args);
+        return 'data' in result ? result : { errors: result.errors?.map(asRequestError) };
+      }),
     onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
   };
+}
+
+/** An error before anything ran, such as a variable that does not fit: the request as a whole is wrong. */
+function asRequestError({ message, extensions, nodes }: GraphQLError): GraphQLError {
+  return new GraphQLError(message, { nodes: nodes ?? null, extensions: { ...extensions, http: { status: 400 } } });
 }
 
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
