@@ -2,7 +2,20 @@ import { z } from 'zod';
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
 
-const list = z.string().transform((text, context) => {
+/** Origins as browsers write them: scheme, host and port, without a path. */
+const origins = z.string().transform((text, context) => {
+  const entries = readList(text);
+  if (entries?.every((entry) => URL.canParse(entry) && /^https?:/.test(entry) && new URL(entry).origin === entry))
+    return entries;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a JSON list or a comma-separated list of origins, such as https://app.example',
+  });
+  return z.NEVER;
+});
+
+/** The entries of a JSON list of strings or a comma-separated list; nothing for what is neither. */
+function readList(text: string): string[] | undefined {
   if (!text.trimStart().startsWith('['))
     return text
       .split(',')
@@ -11,10 +24,11 @@ const list = z.string().transform((text, context) => {
   try {
     return z.array(z.string()).parse(JSON.parse(text));
   } catch {
-    context.addIssue({ code: 'custom', message: 'must be a JSON list of strings or a comma-separated list' });
-    return z.NEVER;
+    return undefined;
   }
-});
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const integer = (min: number, max: number) =>
   z
@@ -34,8 +48,8 @@ const settings = z.object({
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
-  CORS_ORIGINS: list.default([]),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  CORS_ORIGINS: origins.default([]),
+  LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 
 /** A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. */

@@ -7,5 +7,7 @@ export function failureText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'EADDRINUSE' && 'port' in error)
     return `Port ${error.port} is taken; set PORT to another one.`;
+  if ('syscall' in error && (error.syscall === 'listen' || error.syscall === 'getaddrinfo'))
+    return `Cannot listen: ${error.message}. HOST must be an address of this machine.`;
   return error.stack ?? error.message;
 }

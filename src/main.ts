@@ -2,8 +2,16 @@ import { createApp } from './app.ts';
 import { parseConfig } from './config.ts';
 import { failureText } from './failure-text.ts';
 
+const usage = `Starts the Synclog server. It takes no arguments: its settings are environment variables, which README.md lists.
+SIGTERM and SIGINT end it in order.`;
+
 /** The process: settings from its environment, one app, and an orderly end on the first signal. */
 async function main(): Promise<void> {
+  if (process.argv.length > 2) {
+    console.log(usage);
+    process.exitCode = process.argv.includes('--help') ? 0 : 2;
+    return;
+  }
   const app = await createApp(parseConfig(process.env));
   console.log(`Synclog listens on ${app.url} (GraphQL and GraphiQL at ${app.url}/graphql)`);
   // Not `once`: npm and a terminal may both send the same Ctrl+C, and the second would cut the first one's end short.

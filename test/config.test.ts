@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -64,6 +64,12 @@ describe('settings', () => {
     for (const line of problems) expect(line).not.toContain('\n');
   });
 
+  test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {
+    expect(problemsOf({ CORS_ORIGINS })).toEqual([
+      'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',
+    ]);
+  });
+
   test.each(['-1', '65536', '80.5', 'http', '1e3'])('refuse the port %s', (PORT) => {
     expect(problemsOf({ PORT })).toEqual(['PORT must be a whole number, 0 to 65535']);
   });
@@ -101,6 +107,39 @@ describe('settings', () => {
     expect(stdout).toBe('');
     expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
     expect(stderr).toContain('LOG_LEVEL');
+  });
+
+  test.each([
+    ['src/main.ts', '--help', 0],
+    ['src/main.ts', 'now', 2],
+    ['src/cli/migrate.ts', '--help', 0],
+    ['src/cli/migrate.ts', 'now', 2],
+  ])('%s %s only says how it is used', async (script, argument, status) => {
+    const database = join(folder, 'untouched.db');
+    const result = await new Promise<{ code: unknown; stdout: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '..', script), argument],
+        { env: { ...process.env, DATABASE_URL: `file:${database}` } },
+        (error, stdout) => resolve({ code: error?.code ?? 0, stdout }),
+      ),
+    );
+    expect(result.code).toBe(status);
+    expect(result.stdout).toContain('It takes no arguments');
+    expect(existsSync(database)).toBe(false);
+  });
+
+  test('with an address of another machine end it with the reason', async () => {
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../src/main.ts')],
+        { env: { ...process.env, PORT: '0', HOST: '192.0.2.1', DATABASE_URL: `file:${join(folder, 'host.db')}` } },
+        (error, _, stderr) => resolve({ code: error?.code, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Cannot listen: .+HOST must be an address of this machine\.\n$/);
   });
 
   test('with a database that cannot be opened end it with the reason and without a stack', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demoPeople } from '../src/sources/demo/people.ts';
+import { startServer } from './support/server.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'synclog-demo-'));
@@ -248,6 +249,19 @@ describe('a demo that cannot start', () => {
     expect(await demo.ended).toEqual({ code: 1, signal: null });
     expect(demo.errorLines).toEqual([line]);
     expect(demo.lines).toEqual([]);
+  });
+
+  test('does not mix its people into a database that others have filled', async () => {
+    const server = await startServer();
+    await server.user();
+    const demo = startDemo({ DATABASE_URL: server.databaseUrl });
+    expect((await demo.ended).code).toBe(1);
+    expect(demo.errorLines).toEqual([
+      `demo: ${server.databaseUrl} holds data that is not the demo's; set DATABASE_URL to a file of its own`,
+    ]);
+    const { data } = await server.graphql('{ users { edges { cursor } } }');
+    expect(data.users.edges).toHaveLength(1);
+    await server.close();
   });
 
   test('says so in one line where its database is no database', async () => {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { getOperationAST, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -81,18 +83,24 @@ describe('the README', () => {
     const [program] = blocks('ts');
     const code = program?.code.replace('ws://127.0.0.1:4000', server.url.replace('http', 'ws')) ?? '';
     const file = join(root, 'node_modules/.readme-example.mts');
-    // Node 20 has no WebSocket of its own, which the client takes from the environment.
-    writeFileSync(file, `import WebSocket from 'ws';\nObject.assign(globalThis, { WebSocket });\n${code}`);
+    writeFileSync(file, code);
     const child = execFile(process.execPath, ['--import', 'tsx', file], {
       env: { ...process.env, KEY: server.admin['x-api-key'] },
     });
-    const line = await new Promise<string>((resolve, reject) => {
-      child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString()));
-      child.once('exit', (status) => reject(new Error(`The program ended with ${status}`)));
-      child.stderr?.once('data', (chunk: Buffer) => reject(new Error(chunk.toString())));
-    });
-    child.removeAllListeners('exit').kill();
-    expect(line).toMatch(/^1 oura FETCHING first/);
+    const lines = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
+    const next = async () => (await lines.next()).value as string | undefined;
+    expect(await next()).toBe('1 oura FETCHING first');
+    expect(await next()).toBe('2 oura FETCHING second');
+    let last = await next(); // what other tests have recorded
+    await server.restart();
+    const [recorded] = await server.record({ userId: ada, message: 'after the restart' });
+    while (last && !last.endsWith('after the restart')) {
+      const cursor = Number(last.split(' ', 1)[0]);
+      last = await next();
+      expect(Number(last?.split(' ', 1)[0])).toBe(cursor + 1);
+    }
+    expect(last).toBe(`${recorded?.event.cursor} oura FETCHING after the restart`);
+    child.kill();
   });
 
   test('its scripts exist', () => {

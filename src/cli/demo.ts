@@ -47,6 +47,7 @@ async function run(args: readonly string[]): Promise<void> {
   // The page gets the key when there is one: only a demo that has its port may end the keys of earlier ones.
   const app = await createApp(config, { graphiql: () => page });
   try {
+    await refuseForeignData(app, config);
     await load(app, config, stop.signal);
     const apiKey = await createDemoKey(app.services.keys);
     const [{ id: userId }] = demoPeople;
@@ -61,6 +62,13 @@ async function run(args: readonly string[]): Promise<void> {
   } finally {
     await app.close();
   }
+}
+
+/** A database that others fill is not to be mixed with invented people; one that a demo has filled may hold more. */
+async function refuseForeignData({ services: { users } }: App, { databaseUrl }: Config): Promise<void> {
+  const [someone] = await users.list({ kind: 'all' }, null, { limit: 1, fromEnd: false });
+  if (!someone || (await users.byIds(demoPeople.map(({ id }) => id))).length > 0) return;
+  throw new Error(`${databaseUrl} holds data that is not the demo's; set DATABASE_URL to a file of its own`);
 }
 
 async function load({ services }: App, config: Config, signal: AbortSignal): Promise<void> {

@@ -2,11 +2,21 @@ import { parseConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { failureText } from '../failure-text.ts';
 
-try {
+const usage = `npm run migrate
+    Brings the database that DATABASE_URL names up to date and says what it applied. It takes no arguments.`;
+
+async function run(): Promise<void> {
   const applied = await migrate(parseConfig(process.env).databaseUrl);
   for (const name of applied) console.log(`applied ${name}`);
   console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
-} catch (error) {
-  console.error(failureText(error));
-  process.exitCode = 1;
+}
+
+if (process.argv.length > 2) {
+  console.log(usage);
+  process.exitCode = process.argv.includes('--help') ? 0 : 2;
+} else {
+  await run().catch((error: unknown) => {
+    console.error(failureText(error));
+    process.exitCode = 1;
+  });
 }

@@ -1,6 +1,6 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
@@ -118,12 +118,26 @@ function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
   };
 }
 
+/** A stream for a client that accepts none. Nothing of it has been read yet; what watches over it is freed. */
+function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {
+  void stream.return?.();
+  const error = new AppError('BAD_USER_INPUT', 'A subscription needs `accept: text/event-stream`, or a WebSocket');
+  const headers = { 'content-type': 'application/json; charset=utf-8' };
+  return new Response(JSON.stringify({ errors: [error] }), { status: 406, headers });
+}
+
 /** Yoga's own server-sent events carry no ids and always say `complete`. */
 function useServerSentEvents(): Plugin {
   return {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
-      if (!resultProcessor || Array.isArray(result)) return;
+      if (Array.isArray(result)) return;
       const isStream = Symbol.asyncIterator in result;
+      if (!resultProcessor) {
+        if (!isStream) return;
+        const stream = result[Symbol.asyncIterator]();
+        setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
+        return;
+      }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
         const body = toServerSentEvents(streamed as AsyncIterable<ExecutionResult> | ExecutionResult); // no batches, see above

@@ -40,7 +40,7 @@ type Socket = SocketContext<Record<string, unknown> | undefined, Extra & Partial
 /** Close codes of the graphql-transport-ws protocol, and of RFC 6455 for a server that stops. */
 const FORBIDDEN = 4403;
 const GOING_AWAY = 1001;
-/** How long the last results may take to be written before the socket is closed all the same. */
+/** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
 /** A close reason has at most 123 bytes (RFC 6455, 5.5). */
 const REASON_LENGTH = 120;
@@ -63,6 +63,7 @@ export class WebSocketEndpoint {
         execute: (args) => (args.rootValue as Operation).execute(args),
         subscribe: (args) => (args.rootValue as Operation).subscribe(args),
         onComplete: (socket, id) => this.#finish(socket, id),
+        onError: (socket, id) => void this.#finish(socket, id),
         onClose: ({ extra }) => extra.connection?.life.end(),
       },
       this.#sockets,
@@ -117,6 +118,7 @@ export class WebSocketEndpoint {
     const { graphql, services, formatError } = this.#options;
     try {
       if (!connection) throw new AppError('UNAUTHENTICATED', 'The connection was not accepted');
+      if (connection.goodbye) throw connection.life.signal.reason;
       if (Object.keys(subscriptions).length > services.limits.streamsPerSocket)
         throw new AppError(
           'LIMIT_EXCEEDED',
@@ -151,11 +153,13 @@ export class WebSocketEndpoint {
   #end(socket: Socket, connection: Connection): void {
     const reason: unknown = connection.life.signal.reason;
     if (!(reason instanceof AppError)) return; // the client has left
-    connection.goodbye =
-      reason.code === 'UNAVAILABLE'
-        ? { code: GOING_AWAY, reason: 'Going away' }
-        : { code: FORBIDDEN, reason: reason.message.slice(0, REASON_LENGTH) };
-    setTimeout(() => this.#sayGoodbye(socket, connection), LAST_RESULTS_MS).unref();
+    if (reason.code === 'UNAVAILABLE') {
+      // Operations may finish, as requests may; the listener cuts what takes too long.
+      connection.goodbye = { code: GOING_AWAY, reason: 'Going away' };
+    } else {
+      connection.goodbye = { code: FORBIDDEN, reason: reason.message.slice(0, REASON_LENGTH) };
+      setTimeout(() => this.#sayGoodbye(socket, connection), LAST_RESULTS_MS).unref();
+    }
     this.#closeIfFinished(socket, connection);
   }
 

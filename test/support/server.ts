@@ -123,6 +123,8 @@ export async function startServer({
       const { port } = new URL(app.url);
       await app.close();
       app = await createApp({ ...config, port: Number(port) }, { logger, ...options });
+      // `fetch` keeps connections, and learns only by trying which of them were the old server's.
+      while (!(await fetch(`${app.url}/healthz`).catch(() => undefined)));
     },
     async close() {
       await app.close();
