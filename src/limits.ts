@@ -1,5 +1,5 @@
 /**
- * Every bound of the server in one place; each is tested at the bound and one past it.
+ * The bounds of the server on input, size and time, in one place.
  * Sizes are in bytes or UTF-16 code units as named, times in milliseconds.
  */
 export const defaultLimits = {
@@ -46,6 +46,8 @@ export const defaultLimits = {
   documentTokens: 5_000,
   /** Nesting of a GraphQL document, fragments flattened. */
   documentDepth: 16,
+  /** List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. */
+  operationItems: 50_000,
   /** GraphQL subscriptions open on one WebSocket. */
   streamsPerSocket: 100,
 

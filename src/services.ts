@@ -51,6 +51,7 @@ export async function openServices(
   return {
     services: { database, log, runChanges, users, keys, tokens, credentials, limits },
     async close() {
+      database.stopWaiting();
       await log.close();
       runChanges.close();
       credentials.close();

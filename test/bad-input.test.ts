@@ -6,6 +6,7 @@ import { DocumentCache } from '../src/transports/document-cache.ts';
 import { initMessage, openRawSocket, send, sendBytes } from './support/operations-raw.ts';
 import { transports } from './support/operations-transports.ts';
 import { type Answer, anEvent, startServer, type TestServer } from './support/server.ts';
+import { openWebSocketStream } from './support/streams.ts';
 
 let server: TestServer;
 let userId: string;
@@ -820,5 +821,35 @@ describe('a WebSocket', () => {
     const socket = await openRawSocket(url, { protocol: '' });
     expect(await socket.closed).toMatchObject({ code: 4406 });
     await expect(openRawSocket(url, { protocol: 'graphql-ws' })).rejects.toThrow();
+  });
+});
+
+describe('an operation that asks for too much', () => {
+  const nested = (levels: number): string =>
+    levels === 0 ? 'id' : `recentSyncEvents(limit: 200) { user { ${nested(levels - 1)} } }`;
+
+  test('is refused before it runs: events of users of events', async () => {
+    const { status, errors } = await server.graphql(`{ user(id: "${randomUUID()}") { ${nested(3)} } }`);
+    expect(status).toBe(400);
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('counts its variables, fragments and aliases, up to the limit', async () => {
+    const query = (
+      aliases: number,
+    ) => `query ($n: Int!) { ${Array.from({ length: aliases }, (_, index) => `a${index}: users(first: 100) { ...U }`).join(' ')} }
+      fragment U on UserConnection { edges { node { recentSyncEvents(limit: $n) { id } } } }`;
+    const codes = async (aliases: number) =>
+      (await server.graphql(query(aliases), { n: 99 })).errors.map(({ extensions }) => extensions.code);
+    expect(await codes(5)).toEqual([]); // 5 * (100 + 100 * 99) = 50,000
+    expect(await codes(6)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('is refused as a subscription, too, and the connection stays', async () => {
+    const subscription = `subscription { syncEvents(userId: "${userId}") { events { user { ${nested(2)} } } } }`;
+    const stream = await openWebSocketStream(server.url, { query: subscription, headers: server.admin });
+    expect((await stream.next())?.errors?.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+    expect(await stream.next()).toBeUndefined();
+    await stream.close();
   });
 });

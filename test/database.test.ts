@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -52,6 +52,15 @@ describe('the database', () => {
     });
     expect(pragmas).toEqual([{ synchronous: FULL }]);
     expect(await database.reader.$queryRaw`PRAGMA foreign_keys`).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  test('keeps one connection for all transactions', async () => {
+    const openFiles = () => readdirSync('/proc/self/fd').length;
+    const write = () => database.transaction((transaction) => transaction.$executeRaw`UPDATE user SET email = NULL`);
+    await write();
+    const before = openFiles();
+    for (let times = 0; times < 100; times += 1) await write();
+    expect(openFiles()).toBeLessThanOrEqual(before + 2);
   });
 
   test('rolls a failed transaction back and goes on with the next', async () => {

@@ -103,7 +103,7 @@ test(
     expect(findings.examples).toEqual([]);
     expect(server.output).toEqual([]);
   },
-  120_000 * Math.max(1, scale),
+  300_000 * Math.max(1, scale),
 );
 
 function countOpenFiles(pid: number | undefined): number {

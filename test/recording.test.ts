@@ -756,3 +756,29 @@ test('a mutation shows what the one before it has changed', async () => {
   expect(data.b.results[0].event).toEqual({ cursor: '2', user: { headCursor: '2' }, run: { eventCount: 2 } });
   await server.close();
 });
+
+test('a fraction is kept to its last bit, so that a retry of any is a duplicate', async () => {
+  const server = await startServer();
+  const userId = await server.user();
+  // Decimal texts that SQLite reads as a neighbouring double, among as many as one recording takes.
+  const fractions = [0.3121704786802664, 0.2755905511811024, ...Array.from({ length: 498 }, () => Math.random())];
+  const events = fractions.map((progress) => ({ id: randomUUID(), userId, progress }));
+  expect((await server.record(...events)).every(({ duplicate }) => !duplicate)).toBe(true);
+  expect((await server.record(...events)).every(({ duplicate }) => duplicate)).toBe(true);
+  const { data } = await server.graphql(
+    `{ user(id: "${userId}") { syncEvents(first: 200) { edges { node { progress } } } } }`,
+  );
+  const kept = data.user.syncEvents.edges.map(({ node }: { node: { progress: number } }) => node.progress);
+  expect(kept).toEqual(fractions.slice(0, 200));
+  await server.close();
+});
+
+test('a batch that names an event twice, once with a time, is refused and does not become a trap for its retry', async () => {
+  const server = await startServer();
+  const userId = await server.user();
+  const id = randomUUID();
+  const timestamp = '2026-03-14T07:00:00.000Z';
+  await expect(server.record({ id, userId }, { id, userId, timestamp })).rejects.toThrow('other content');
+  await expect(server.record({ id, userId, timestamp }, { id, userId, timestamp })).resolves.toHaveLength(2);
+  await server.close();
+});

@@ -19,6 +19,7 @@ import { streamTransports } from './support/streams.ts';
 
 /** A process has this long to end after SIGTERM, until its platform kills it. */
 const graceMs = 10_000;
+const unavailable = { errors: [{ extensions: { code: 'UNAVAILABLE' } }] };
 const matchesNothing = { providers: ['nobody'] };
 
 async function startOwnProcess(): Promise<ServerProcess> {
@@ -264,7 +265,7 @@ describe('closing an app', () => {
     await closing;
   });
 
-  test('lets a recording over a WebSocket finish that waits for the database', async () => {
+  test('lets a recording over a WebSocket finish that waits for the database, and begins nothing new on it', async () => {
     const server = await startOwnServer();
     const userId = await server.user();
     const other = await openDatabase(server.databaseUrl);
@@ -281,16 +282,20 @@ describe('closing an app', () => {
       });
     });
     const socket = await openSocket(server);
-    socket.send({ id: '1', type: 'subscribe', payload: recordingOf({ userId }) });
-    socket.send({ type: 'ping' });
-    await expect.poll(() => socket.messages.at(-1)?.type).toBe('pong'); // so the mutation has come as well
+    socket.send({ id: 'recording', type: 'subscribe', payload: recordingOf({ userId }) });
+    socket.send({ id: 'stream', type: 'subscribe', payload: { query: readLog, variables: { userId } } });
+    await expect.poll(() => socket.messages.at(-1)?.id).toBe('stream'); // so the mutation has come as well
     const closing = server.close();
-    await wait(1_500); // more than last results get to be written
+    await expect.poll(() => socket.messages.at(-1)?.payload).toMatchObject(unavailable);
+    socket.send({ id: 'late', type: 'subscribe', payload: { query: '{ viewer { kind } }' } });
+    await expect.poll(() => socket.messages.at(-1)).toMatchObject({ id: 'late', type: 'error' });
+    await wait(1_500); // more than the last results get to be written when a credential ends
     release();
     await holding.transaction;
     expect(await socket.closed).toBe(1001);
     await closing;
     expect(socket.messages.at(-1)).toMatchObject({
+      id: 'recording',
       type: 'next',
       payload: { data: { recordSyncEvents: { results: [{ event: { sequence: 1 } }] } } },
     });

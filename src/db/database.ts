@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { PrismaLibSql } from '@prisma/adapter-libsql';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import { Prisma, PrismaClient } from './generated/client/client.ts';
+import { aroundStatements } from './around-statements.ts';
+import { type Prisma, PrismaClient } from './generated/client/client.ts';
+import { OneConnectionLibSql } from './libsql-adapter.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
 export type Reader = PrismaClient;
@@ -26,22 +27,22 @@ export interface Database {
   readonly reader: Reader;
   /**
    * Runs `work` in a transaction and resolves once it is committed and durable. Transactions of one process run one
-   * after another. The first statement of `work` must write: SQLite takes its write lock only then, and a transaction
-   * that has read before it writes can fail for good. `work` may run again, so it must not change anything else.
+   * after another. `work` may run again, so it must not change anything else.
    * @throws AppError UNAVAILABLE when other processes keep the database busy for too long.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** From now on transactions give up at once on a database that others keep busy: the server is closing. */
+  stopWaiting(): void;
   close(): Promise<void>;
 }
 
 /**
  * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
- * A PRAGMA set by hand would vanish after each transaction; what every connection needs is passed here.
  */
-export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): PrismaLibSql {
+export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
   mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
   const config = { url, timeout: busyTimeoutMs };
-  return new PrismaLibSql(config, { timestampFormat: 'unixepoch-ms' });
+  return new OneConnectionLibSql(config, { timestampFormat: 'unixepoch-ms' });
 }
 
 /**
@@ -50,11 +51,16 @@ export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Pri
  */
 export async function openDatabase(url: string, observe?: StatementObserver): Promise<Database> {
   const open = (busyTimeoutMs: number) => {
-    const adapter = sqliteAdapter(url, busyTimeoutMs);
+    // The driver answers within the call, so that without this a long series of statements would let nobody else in.
+    const adapter = aroundStatements(sqliteAdapter(url, busyTimeoutMs), async (_, run) => {
+      await nextTurn();
+      return run();
+    });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
   const reader = open(BUSY_TIMEOUT_MS);
   let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+  let closing = false;
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
   await reader.$queryRaw`PRAGMA journal_mode = WAL`;
@@ -66,10 +72,11 @@ export async function openDatabase(url: string, observe?: StatementObserver): Pr
         return await writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS });
       } catch (error) {
         if (!isBusy(error)) throw error;
-        // A busy database can leave the driver inside a BEGIN that nobody ends; a new connection has none.
+        // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
         await writer.$disconnect();
         writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
-        if (performance.now() > deadline) throw new AppError('UNAVAILABLE', 'The database is busy; try again');
+        if (closing || performance.now() > deadline)
+          throw new AppError('UNAVAILABLE', 'The database is busy; try again');
         await wait(pause);
       }
     }
@@ -82,6 +89,9 @@ export async function openDatabase(url: string, observe?: StatementObserver): Pr
       lastTransaction = result.catch(() => {});
       return result;
     },
+    stopWaiting() {
+      closing = true;
+    },
     async close() {
       await lastTransaction;
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
@@ -89,10 +99,19 @@ export async function openDatabase(url: string, observe?: StatementObserver): Pr
   };
 }
 
-/** Did SQLITE_BUSY end it? Prisma has one code for its own statements, P1008, and another for raw ones. */
+/**
+ * Did SQLITE_BUSY end it? The libsql adapter calls it a `SocketTimeout`. Prisma makes P1008 of that for its own
+ * statements, wraps it for raw ones, and leaves it as it is where a transaction begins.
+ */
 function isBusy(error: unknown): boolean {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
-  if (error.code === 'P1008') return true;
-  const { driverAdapterError } = { ...error.meta } as { driverAdapterError?: { cause?: { kind?: string } } };
-  return driverAdapterError?.cause?.kind === 'SocketTimeout'; // what the libsql adapter makes of it
+  const { code, cause, meta } = error as {
+    code?: string;
+    cause?: Fault;
+    meta?: { driverAdapterError?: { cause?: Fault } };
+  };
+  return code === 'P1008' || [cause, meta?.driverAdapterError?.cause].some((fault) => fault?.kind === 'SocketTimeout');
+}
+
+interface Fault {
+  readonly kind?: string;
 }

@@ -54,6 +54,8 @@ export async function* follow(
   using log = await logs.acquire(request.userId);
   if (!log) throw new AppError('NOT_FOUND', `There is no user ${request.userId}`);
   const { tail } = log;
+  // A cursor past the head may be newer than the last signal that was heard.
+  if (request.after !== undefined && request.after > tail.head) await tail.refresh();
   let { cursor, reset } = startPosition(tail, request);
   let told = { anything: false, caughtUp: false, at: 0 };
   while (!tail.gone) {

@@ -34,8 +34,9 @@ const selectedEventFields = raw(eventFields, (field) => `e.${toColumn(field)} AS
 /** The fields of a run, out of a `sync_run r`. */
 export const selectedRunFields = raw(runFields, (field) => `r.${toColumn(field)} AS "${field}"`);
 
-/** What `json_each` calls a row's fields; metadata stays JSON, everything else becomes a plain SQL value. */
-const fromJson = (field: string) => (field === 'metadata' ? `value->'$.metadata'` : `value->>'$.${field}'`);
+/** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */
+const fromJson = (field: string) =>
+  field === 'metadata' ? `r.value->'$.metadata'` : field === 'progress' ? 'f.progress' : `r.value->>'$.${field}'`;
 
 /** Times are kept as milliseconds. */
 const toJson = (rows: readonly object[]) =>
@@ -73,14 +74,27 @@ export async function readRuns(
 export async function insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void> {
   await transaction.$executeRaw`
     INSERT INTO sync_event (${raw(eventFields, toColumn)})
-    SELECT ${raw(eventFields, fromJson)} FROM json_each(${toJson(events)})`;
+    SELECT ${raw(eventFields, fromJson)} FROM ${withProgress(events)}`;
 }
 
 export async function upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void> {
   await transaction.$executeRaw`
     INSERT INTO sync_run (${raw(runFields, toColumn)})
-    SELECT ${raw(runFields, fromJson)} FROM json_each(${toJson(runs)}) WHERE true
+    SELECT ${raw(runFields, fromJson)} FROM ${withProgress(runs)} WHERE true
     ON CONFLICT (user_id, run_id) DO UPDATE SET ${raw(runFields, (field) => `${toColumn(field)} = excluded.${toColumn(field)}`)}`;
+}
+
+/**
+ * The rows as JSON, with their fractions beside it as parameters of their own: SQLite reads some decimal texts as a
+ * neighbour of the double that wrote them, and a retry would then look like other content.
+ */
+function withProgress(rows: readonly { readonly progress: number | null }[]): Prisma.Sql {
+  const fractions = rows.flatMap(({ progress }, index) =>
+    progress === null ? [] : [Prisma.sql`(${index}, ${progress})`],
+  );
+  const values = fractions.length > 0 ? Prisma.sql`VALUES ${Prisma.join(fractions)}` : Prisma.sql`SELECT NULL, NULL`;
+  return Prisma.sql`json_each(${toJson(rows)}) r
+    LEFT JOIN (WITH f (row, progress) AS (${values}) SELECT * FROM f) f ON f.row = r.key`;
 }
 
 export async function raiseHeads(transaction: Transaction, heads: ReadonlyMap<string, number>): Promise<void> {

@@ -21,7 +21,7 @@ export class LogTail {
   #gone = false;
   /** Head that a wake-up told of. */
   #target: number;
-  #advancing = false;
+  #advancing: Promise<void> | undefined;
 
   /** `look` finds the log's bounds in the database and calls `update` with them. */
   constructor(
@@ -56,7 +56,9 @@ export class LogTail {
   /** The log has grown up to `head`, or so a signal says. */
   wake(head: number): void {
     this.#target = Math.max(this.#target, head);
-    if (!this.#advancing) void this.#advance();
+    this.#advancing ??= this.#advance().finally(() => {
+      this.#advancing = undefined;
+    });
   }
 
   /**
@@ -70,6 +72,12 @@ export class LogTail {
       this.#oldest = bounds.tailSequence;
       this.wake(bounds.headSequence);
     }
+  }
+
+  /** Looks into the database now, and resolves when what was found is in memory. */
+  async refresh(): Promise<void> {
+    await this.#look();
+    await this.#advancing;
   }
 
   /** Up to `limit` events after a sequence, in order, from memory if they are there. Empty only at the head, or when
@@ -104,7 +112,6 @@ export class LogTail {
   }
 
   async #advance(): Promise<void> {
-    this.#advancing = true;
     try {
       while (this.#target > this.#head && !this.#gone) {
         const upTo = this.#target;
@@ -117,8 +124,6 @@ export class LogTail {
       }
     } catch (error) {
       this.#onError(error); // the slow poll tries again
-    } finally {
-      this.#advancing = false;
     }
   }
 

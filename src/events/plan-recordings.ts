@@ -81,7 +81,7 @@ function findRefusal(
       });
     const earlier = known.get(draft.id);
     const twin = own.get(draft.id);
-    if ((earlier && !isRepetition(draft, earlier)) || (twin && !isRepetition(draft, twin)))
+    if ((earlier && !isRepetition(draft, earlier)) || (twin && !isTwin(draft, twin)))
       return new AppError(
         'EVENT_ID_CONFLICT',
         `events[${index}].id: the event ${draft.id} has been recorded with other content`,
@@ -108,6 +108,11 @@ function makeEvent(draft: IdentifiedDraft, sequence: number, late: boolean, reco
 function isRepetition(draft: IdentifiedDraft, earlier: IdentifiedDraft | SyncEvent): boolean {
   if (draft.timestamp && earlier.timestamp && draft.timestamp.getTime() !== earlier.timestamp.getTime()) return false;
   return draft.userId === earlier.userId && isDeepStrictEqual(contentOf(draft), contentOf(earlier));
+}
+
+/** Are two drafts of one recording the same? Both or neither must name a time, or a retry would meet another one. */
+function isTwin(draft: IdentifiedDraft, twin: IdentifiedDraft): boolean {
+  return isRepetition(draft, twin) && (draft.timestamp == null) === (twin.timestamp == null);
 }
 
 /** What a producer decides about an event, with nothing left open. */

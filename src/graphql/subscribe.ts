@@ -1,5 +1,6 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
 import { type Context, createContext } from './context.ts';
+import { costError } from './cost-error.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
 export const resultCursor = Symbol('cursor of a result');
@@ -15,6 +16,8 @@ export interface StreamedResult extends ExecutionResult {
  */
 export async function subscribe(args: ExecutionArgs): Promise<AsyncGenerator<StreamedResult> | ExecutionResult> {
   const context = args.contextValue as Context; // every transport makes this context and no other
+  const tooMuch = costError(args, context.services.limits);
+  if (tooMuch) return { errors: [tooMuch] };
   const life = context.openStream();
   try {
     const source = await createSourceEventStream({

@@ -6,6 +6,7 @@ import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
+import { costError } from '../graphql/cost-error.ts';
 import { parseWithin } from '../graphql/parse-document.ts';
 import { subscribe } from '../graphql/subscribe.ts';
 import type { Limits } from '../limits.ts';
@@ -56,7 +57,7 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
     plugins: [
       useDocumentLimits(services.limits),
       useRequestGuard(services.limits),
-      useOrderedExecution(),
+      useOrderedExecution(services.limits),
       useErrorCodes(formatError),
       useServerSentEvents(),
     ],
@@ -68,10 +69,18 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
     multipart: false,
     batching: false,
     landingPage: false,
-    cors: corsOrigins.length > 0 ? { origin: [...corsOrigins], credentials: true } : false,
+    cors: corsFor(corsOrigins),
     graphiql: options.graphiql,
     renderGraphiQL,
   });
+}
+
+/** Answers a page of a known origin only: for any other, Yoga would name the origin `null`, which some pages have. */
+function corsFor(origins: readonly string[]) {
+  return ({ headers }: Request) => {
+    const origin = headers.get('origin');
+    return origin !== null && origins.includes(origin) ? { origin, credentials: true } : (false as const);
+  };
 }
 
 /** A request that cannot be authenticated fails as a whole, with the status of its error. */
@@ -92,10 +101,12 @@ function useDocumentLimits(limits: Limits): Plugin {
  * GraphQL's own execution. Yoga's default is quicker, but writes fields in the order in which they are resolved instead
  * of the order in which they were asked for (GraphQL specification, 7.2.2).
  */
-function useOrderedExecution(): Plugin {
+function useOrderedExecution(limits: Limits): Plugin {
   return {
     onExecute: ({ setExecuteFn }) =>
       setExecuteFn(async (args: ExecutionArgs) => {
+        const tooMuch = costError(args, limits);
+        if (tooMuch) return { errors: [tooMuch] };
         const result = await execute(args);
         return 'data' in result ? result : { errors: result.errors?.map(asRequestError) };
       }),

@@ -14,18 +14,24 @@ export function trackIdleConnections(server: Server): () => void {
   server.closeIdleConnections = () => {};
   const unused = new Map<Socket, number>(); // with how many bytes had been read when they were opened
   const idle = new Set<Socket>();
+  const running = new Map<Socket, number>(); // requests, of which a client may send several at once
   let ending = false;
   server.on('connection', (socket) => {
     unused.set(socket, socket.bytesRead);
     socket.once('close', () => {
       unused.delete(socket);
       idle.delete(socket);
+      running.delete(socket);
     });
   });
   server.on('request', ({ socket }, response) => {
     unused.delete(socket);
     idle.delete(socket);
+    running.set(socket, (running.get(socket) ?? 0) + 1);
     response.once('close', () => {
+      const left = (running.get(socket) ?? 1) - 1;
+      running.set(socket, left);
+      if (left > 0) return;
       if (ending) socket.destroySoon();
       else if (!socket.destroyed) idle.add(socket);
     });

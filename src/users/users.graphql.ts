@@ -88,7 +88,7 @@ export function addUsers(builder: Builder) {
 
   const UpsertUserInput = builder.inputType('UpsertUserInput', {
     description:
-      'A user as the platform knows them. Found by `id`, else by `externalUserId`, else made. A field that is left out keeps its value; null clears it.',
+      'A user as the platform knows them. Found by `id` if one is given, else by `externalUserId`; made if there is none. A field that is left out keeps its value; null clears it.',
     fields: (t) => ({
       id: t.field({ type: 'UUID', description: 'The id to find or to make the user with.' }),
       externalUserId: t.string({ description: "The platform's own id; unique. 1 to 255 characters." }),
