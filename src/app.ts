@@ -6,8 +6,8 @@ import { createCredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
-import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
+import { openDatabase } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { openEventLog } from './events/event-log.ts';
@@ -56,7 +56,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const applied = await migrate(config.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
-  const database = await openDatabase(config.databaseUrl, options.onStatement);
+  const database = await openDatabase(config.databaseUrl, { observe: options.onStatement, onError });
 
   const log = openEventLog({ database, limits, clock, onError });
   const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });

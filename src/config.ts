@@ -28,7 +28,7 @@ const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z
     .string()
-    .regex(/^file:.+/, 'must be a file: URL, such as file:./data/synclog.db')
+    .regex(/^(file:.+|postgres(ql)?:\/\/.+)/, 'must be a file: or postgresql: URL, such as file:./data/synclog.db')
     .default('file:./data/synclog.db'),
   JWT_SECRET: z.string().min(16, 'must be at least 16 characters').optional(),
   JWT_JWKS_URL: httpUrl.optional(),

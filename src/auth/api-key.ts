@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import type { ApiKey as ApiKeyRow } from '../db/generated/client/client.ts';
+import type { ApiKey as ApiKeyRow } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';

@@ -1,9 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
-import { sqliteAdapter } from './database.ts';
+import pg from 'pg';
+import { createCatalogPool } from './catalog-pool.ts';
+import type { Provider } from './database.ts';
+import { providerOf } from './open-database.ts';
+import { prismaFolder, schemaText } from './schema-text.ts';
+import { sqliteAdapter } from './sqlite.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
 declare const WebAssembly: {
@@ -11,26 +17,45 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: { __wbindgen_start(): void } };
 };
 
-const prismaFolder = join(import.meta.dirname, '../../prisma');
-const migrationsFolder = join(prismaFolder, 'migrations/sqlite');
-const schemaFiles = [{ path: 'schema.prisma', content: readSchema }] as const;
 const nothingExternal = { externalTables: [], externalEnums: [] };
 
-function readSchema(): string {
-  return readFileSync(join(prismaFolder, 'schema.prisma'), 'utf8');
+/** Any number that nothing else on the server locks: the letters of "sync". */
+const MIGRATION_LOCK = 0x73796e63;
+
+/** The folder of a provider's migrations. */
+export function migrationsFolder(provider: Provider): string {
+  return join(prismaFolder, 'migrations', provider);
 }
 
-/** Applies the migrations that a database lacks and returns their names, oldest first. */
+/**
+ * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
+ * at once, one applies them and the others wait for it.
+ */
 export async function migrate(url: string): Promise<string[]> {
-  const engine = await openEngine(url);
+  return withMigrationLock(url, async () => {
+    const engine = await openEngine(url);
+    try {
+      const { appliedMigrationNames } = await engine.applyMigrations({
+        migrationsList: readMigrations(providerOf(url)),
+        filters: nothingExternal,
+      });
+      return appliedMigrationNames;
+    } finally {
+      engine.free();
+    }
+  });
+}
+
+/** On Postgres, holds an advisory lock on a connection of its own; a crash frees it with the connection. */
+async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
+  if (providerOf(url) === 'sqlite') return work();
+  const client = new pg.Client({ connectionString: url, application_name: 'synclog migrations' });
+  await client.connect();
   try {
-    const { appliedMigrationNames } = await engine.applyMigrations({
-      migrationsList: readMigrations(),
-      filters: nothingExternal,
-    });
-    return appliedMigrationNames;
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    return await work();
   } finally {
-    engine.free();
+    await client.end();
   }
 }
 
@@ -41,7 +66,7 @@ export async function migrate(url: string): Promise<string[]> {
  */
 export async function schemaDifference(url: string): Promise<string> {
   const engine = await openEngine(url);
-  const files = schemaFiles.map(({ path, content }) => ({ path, content: content() }));
+  const files = [{ path: 'schema.prisma', content: schemaText(providerOf(url)) }];
   try {
     const { stdout } = await engine.diff({
       from: { tag: 'schemaDatasource', files, configDir: prismaFolder },
@@ -57,32 +82,34 @@ export async function schemaDifference(url: string): Promise<string> {
   }
 }
 
-function readMigrations(): EngineModule.MigrationList {
-  const lockfilePath = join(migrationsFolder, 'migration_lock.toml');
-  const names = readdirSync(migrationsFolder, { withFileTypes: true })
+function readMigrations(provider: Provider): EngineModule.MigrationList {
+  const folder = migrationsFolder(provider);
+  const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
+  const names = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();
   return {
-    baseDir: migrationsFolder,
-    lockfile: { path: 'migration_lock.toml', content: readFileSync(lockfilePath, 'utf8') },
+    baseDir: folder,
+    lockfile: { path: 'migration_lock.toml', content: read('migration_lock.toml') },
     shadowDbInitScript: '',
     migrationDirectories: names.map((name) => ({
       path: name,
-      migrationFile: {
-        path: 'migration.sql',
-        content: { tag: 'ok', value: readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8') },
-      },
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: read(name, 'migration.sql') } },
     })),
   };
 }
 
 async function openEngine(url: string): Promise<EngineModule.SchemaEngine> {
   bindings ??= loadBindings();
+  const adapter =
+    providerOf(url) === 'sqlite'
+      ? sqliteAdapter(url)
+      : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
   return (await bindings).SchemaEngine.new(
-    { datamodels: schemaFiles.map(({ path, content }) => [path, content()]) },
+    { datamodels: [['schema.prisma', schemaText(providerOf(url))]] },
     () => {},
-    bindMigrationAwareSqlAdapterFactory(sqliteAdapter(url)),
+    bindMigrationAwareSqlAdapterFactory(adapter),
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
-import { readRanges } from './log-sql.ts';
+import { logSqlOf } from './log-sql-of.ts';
 import type { LogBounds } from './read-pages.ts';
 
 /**
@@ -112,7 +112,9 @@ export class LogTail {
   }
 
   async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await readRanges(this.#database.reader, [{ userId: this.userId, after, upTo }]);
+    const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
+      { userId: this.userId, after, upTo },
+    ]);
     return rows.map(({ page: _, ...event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

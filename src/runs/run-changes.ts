@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { SyncRun } from '../db/generated/client/client.ts';
+import type { SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import { runKey } from '../events/fold-run.ts';
 import type { WakeUps } from '../events/wake-ups.ts';

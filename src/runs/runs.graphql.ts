@@ -1,5 +1,5 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
-import type { SyncRun as SyncRunRow } from '../db/generated/client/client.ts';
+import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { runKey } from '../events/fold-run.ts';

@@ -1,6 +1,6 @@
 import type { Visibility } from '../auth/permissions.ts';
 import type { Database } from '../db/database.ts';
-import type { Prisma, SyncRun } from '../db/generated/client/client.ts';
+import type { Prisma, SyncRun } from '../db/generated/sqlite/client.ts';
 import { beyond } from '../db/keyset.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */

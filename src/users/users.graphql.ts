@@ -1,5 +1,5 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
-import type { User } from '../db/generated/client/client.ts';
+import type { User } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, keyCursor, parsePage } from '../graphql/connection.ts';

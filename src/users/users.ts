@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import type { Prisma, User } from '../db/generated/client/client.ts';
+import { isUniqueViolation } from '../db/faults.ts';
+import type { Prisma, User } from '../db/generated/sqlite/client.ts';
 import { beyond } from '../db/keyset.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
@@ -119,9 +120,4 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
     if (isUniqueViolation(error)) throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
     throw error;
   }
-}
-
-/** Prisma's P2002. */
-function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'P2002';
 }
