@@ -19,6 +19,12 @@ export const defaultLimits = {
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
   waitingRuns: 10_000,
+  /** Newest events of each user that retention leaves, however old they are. */
+  retainedEvents: 200,
+  /** Events that retention removes in one transaction. */
+  retentionBatch: 500,
+  /** Users that retention looks at in one statement. */
+  retentionUsers: 500,
 
   runIdLength: 255,
   providerLength: 64,
@@ -57,6 +63,10 @@ export const defaultLimits = {
   credentialPollMs: 10_000,
   /** Time that a client has to send `connection_init` on a WebSocket. */
   connectionInitMs: 5_000,
+  /** A reader that takes nothing for so long is ended. */
+  slowConsumerMs: 30_000,
+  /** Pause between two sweeps of retention. */
+  retentionPauseMs: 3_600_000,
   /** What `close()` may take before connections are cut. */
   shutdownMs: 8_000,
 } as const;

@@ -41,7 +41,9 @@ export function openPostgres(url: string, onError: (error: Error) => void, obser
   const pool = createPool(url, onError);
   const adapter = new PrismaPg(pool, { disposeExternalPool: false });
   // Both clients are generated from the same models; they differ in nothing that this server uses.
-  const client = new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter }) as unknown as Reader;
+  const client = new PrismaClient({
+    adapter: observe ? watchStatements(adapter, observe) : adapter,
+  }) as unknown as Reader;
 
   async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     for (let collisions = 0; ; ) {

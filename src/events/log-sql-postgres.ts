@@ -43,6 +43,11 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${[...heads.keys()]}::uuid[], ${[...heads.values()]}::int[]) h(id, head) WHERE "user".id = h.id`;
   },
 
+  async raiseTail(transaction, userId, tail) {
+    await transaction.$executeRaw`
+      UPDATE "user" SET tail_sequence = greatest(tail_sequence, ${tail}::int) WHERE id = ${userId}::uuid`;
+  },
+
   readRanges: (database, ranges) =>
     database.$queryRaw`
       SELECT ${selectedEvent}, (r.page - 1)::int AS "page"

@@ -54,6 +54,10 @@ export const sqliteLogSql: LogSql = {
       WHERE user.id = h.value->>0`;
   },
 
+  async raiseTail(transaction, userId, tail) {
+    await transaction.$executeRaw`UPDATE user SET tail_sequence = max(tail_sequence, ${tail}) WHERE id = ${userId}`;
+  },
+
   readRanges: (database, ranges) =>
     database.$queryRaw`
       SELECT ${selectedEvent}, r.key AS "page"

@@ -39,6 +39,8 @@ export interface LogSql {
   insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void>;
   upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void>;
   raiseHeads(transaction: Transaction, heads: ReadonlyMap<string, number>): Promise<void>;
+  /** Moves the tail of a user's log up to a sequence, never back. */
+  raiseTail(transaction: Transaction, userId: string, tail: number): Promise<void>;
   /** All events of all ranges, in one statement and in no order. */
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
   /** Any mix of filtered pages, in no order. */
