@@ -65,6 +65,10 @@ export const defaultLimits = {
   connectionInitMs: 5_000,
   /** A reader that takes nothing for so long is ended. */
   slowConsumerMs: 30_000,
+  /** WebSockets are pinged this often, and cut if no answer comes before the next ping. */
+  socketPingMs: 30_000,
+  /** An HTTP connection on which nothing moves for so long, although it is in use, is cut. */
+  connectionIdleMs: 60_000,
   /** Pause between two sweeps of retention. */
   retentionPauseMs: 3_600_000,
   /** What `close()` may take before connections are cut. */

@@ -35,11 +35,12 @@ function watchByFakeTime() {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const good = vi.fn(async (ids: readonly string[]) => new Set(ids));
+  const stopListening = vi.fn();
   const watch = createCredentialWatch({
-    keys: { good, onRevoked: () => () => {} },
+    keys: { good, onRevoked: () => stopListening },
     limits: { credentialPollMs: 1000 },
   });
-  return { watch, good };
+  return { watch, good, stopListening };
 }
 
 test('a credential ends at its expiry', async () => {
@@ -114,6 +115,18 @@ test('after close nothing aborts any more', async () => {
   await keys.revoke(service.keyId);
   expect(before.signal.aborted).toBe(false);
   expect(after.signal.aborted).toBe(false);
+});
+
+test('close stops every timer, and listening for revocations', () => {
+  const { watch, stopListening } = watchByFakeTime();
+  const expiresAt = new Date(Date.now() + 60_000);
+  const service = { kind: 'service', keyId: 'k', name: 'n', scopes: new Set<never>(), expiresAt } as const;
+  for (const viewer of [service, userUntil(expiresAt)]) watch.watch(viewer);
+  expect(vi.getTimerCount()).toBe(3);
+  watch.close();
+  watch.watch(service);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(stopListening).toHaveBeenCalledOnce();
 });
 
 test('an anonymous viewer is watched without a timer and never ends', async () => {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK } from 'jose';
 import { expect, test } from 'vitest';
 import { createTokens, type TokenOptions } from '../src/auth/jwt.ts';
@@ -27,7 +28,6 @@ test('a token of the shared secret makes a developer who reads', async () => {
 });
 
 test('a token made by hand, as another library would, is accepted: the secret is its UTF-8 bytes', async () => {
-  const { createHmac } = await import('node:crypto');
   const content = unsigned({ alg: 'HS256', typ: 'JWT' }, claimsWith()).slice(0, -1);
   const signature = createHmac('sha256', Buffer.from(secret, 'utf8')).update(content).digest('base64url');
   expect(await tokensWith().verify(`${content}.${signature}`)).toMatchObject({ kind: 'developer' });

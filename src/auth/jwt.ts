@@ -4,7 +4,6 @@ import {
   errors,
   type JWTPayload,
   type JWTVerifyGetKey,
-  type JWTVerifyOptions,
   jwtVerify,
   SignJWT,
 } from 'jose';
@@ -59,15 +58,15 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
 
   /** The claims of a token whose signature and times are good. Throws or answers null for any other. */
   async function verifiedClaims(token: string): Promise<JWTPayload | null> {
-    const rules: JWTVerifyOptions = { currentDate: new Date(clock()), requiredClaims: ['sub', 'exp'] };
+    const currentDate = new Date(clock());
     const { alg } = decodeProtectedHeader(token);
     if (alg === 'HS256' && sharedKey) {
-      const { payload } = await jwtVerify(token, sharedKey, { ...rules, algorithms: ['HS256'] });
+      const { payload } = await jwtVerify(token, sharedKey, { algorithms: ['HS256'], currentDate });
       return payload.aud === undefined ? payload : null;
     }
     if ((alg === 'RS256' || alg === 'ES256') && publicKeys && jwks) {
       const { issuer, audience } = jwks;
-      const { payload } = await jwtVerify(token, publicKeys, { ...rules, algorithms: [alg], issuer, audience });
+      const { payload } = await jwtVerify(token, publicKeys, { algorithms: [alg], issuer, audience, currentDate });
       return payload;
     }
     return null;

@@ -1,7 +1,7 @@
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQueryable } from '@prisma/driver-adapter-utils';
 
 /** One SQL statement that ran, and how many rows it returned (0 for a statement without a result). */
-interface StatementReport {
+export interface StatementReport {
   readonly sql: string;
   readonly rows: number;
 }

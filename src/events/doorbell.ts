@@ -17,6 +17,9 @@ export interface DoorbellEvents {
   readonly onError: (error: unknown) => void;
 }
 
+/** Opens a wire; NOTIFY and Redis are two of them. */
+export type ConnectWire = (events: DoorbellEvents) => DoorbellWire;
+
 /** How long changes are collected into one message. */
 const COLLECT_MS = 2;
 /** Users of one message: 60 bytes each stay well below the 8,000 that NOTIFY takes. */
@@ -28,12 +31,11 @@ type WireChange = readonly [userId: string] | readonly [userId: string, previous
 /**
  * Carries wake-ups to the other instances and theirs to this one. It is a doorbell only: what it says is never taken
  * for the log, and what it fails to say is found by looking.
- * @param connect opens the wire; NOTIFY and Redis are two of them.
  * @param onGap called when changes of others may have been missed.
  */
 export function connectDoorbell(
   wakeUps: WakeUps,
-  connect: (events: DoorbellEvents) => DoorbellWire,
+  connect: ConnectWire,
   { onGap, onError }: Pick<DoorbellEvents, 'onGap' | 'onError'>,
 ): { close(): Promise<void> } {
   const self = randomUUID();

@@ -75,7 +75,7 @@ export class FollowedLogs {
   #open(userId: string): Entry {
     const entry: Entry = { userId, followers: 0, heard: 0, tail: this.#load(userId, () => entry.heard) };
     this.#entries.set(userId, entry);
-    this.#timer ??= setInterval(() => void this.#look(), this.#limits.slowPollMs).unref();
+    this.#timer ??= setInterval(() => void this.look(), this.#limits.slowPollMs).unref();
     return entry;
   }
 
@@ -106,7 +106,8 @@ export class FollowedLogs {
     this.#timer = undefined;
   }
 
-  async #look(): Promise<void> {
+  /** Looks at all followed logs now, because changes may have been missed. */
+  async look(): Promise<void> {
     try {
       const followed = [...this.#entries];
       const bounds = await readBounds(

@@ -1,5 +1,6 @@
 import { execute } from '@graphql-tools/executor';
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { AppError } from '../errors.ts';
 import { type Context, createContext } from './context.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
@@ -23,11 +24,12 @@ export async function subscribe(args: ExecutionArgs): Promise<AsyncGenerator<Str
       contextValue: createContext({ ...context, signal: life.signal }),
     });
     if (Symbol.asyncIterator in source)
-      return new ResultStream(
-        source[Symbol.asyncIterator](),
-        (payload) => executePayload(args, context, payload),
-        life.end,
-      );
+      return new ResultStream({
+        source: source[Symbol.asyncIterator](),
+        execute: (payload) => executePayload(args, context, payload),
+        end: life.end,
+        patienceMs: context.services.limits.slowConsumerMs,
+      });
     life.end();
     return source;
   } catch (error) {
@@ -47,37 +49,70 @@ async function executePayload(args: ExecutionArgs, context: Context, payload: un
   return typeof cursor === 'number' ? { ...result, [resultCursor]: String(cursor) } : result;
 }
 
-class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
-  readonly #source: AsyncIterator<unknown>;
-  readonly #execute: (payload: unknown) => Promise<StreamedResult>;
-  readonly #end: () => void;
-  #ended = false;
+interface ResultStreamOptions {
+  readonly source: AsyncIterator<unknown>;
+  readonly execute: (payload: unknown) => Promise<StreamedResult>;
+  /** Ends the life of the source. */
+  readonly end: () => void;
+  /** How long the reader may take over one result, in milliseconds. */
+  readonly patienceMs: number;
+}
 
-  constructor(source: AsyncIterator<unknown>, execute: (payload: unknown) => Promise<StreamedResult>, end: () => void) {
-    this.#source = source;
-    this.#execute = execute;
-    this.#end = end;
+class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
+  readonly #options: ResultStreamOptions;
+  #patience: NodeJS.Timeout | undefined;
+  #cursor: string | undefined;
+  #ended = false;
+  /** What is still to be said after the end. */
+  #lastWord: StreamedResult | undefined;
+
+  constructor(options: ResultStreamOptions) {
+    this.#options = options;
   }
 
   async next(): Promise<IteratorResult<StreamedResult, void>> {
-    if (this.#ended) return { done: true, value: undefined };
+    clearTimeout(this.#patience);
+    if (this.#ended) return this.#afterEnd();
     try {
-      const step = await this.#source.next();
-      if (!step.done && !this.#ended) return { done: false, value: await this.#execute(step.value) };
+      const step = await this.#options.source.next();
+      if (!step.done && !this.#ended) return { done: false, value: await this.#result(step.value) };
       await this.return();
-      return { done: true, value: undefined };
     } catch (error) {
       await this.return();
-      return { done: false, value: lastResult(error) };
+      this.#lastWord = lastResult(error);
     }
+    return this.#afterEnd();
   }
 
   /** Ends the source's life first, so that it is not waiting when it is told to return. */
   async return(): Promise<IteratorResult<StreamedResult, void>> {
+    clearTimeout(this.#patience);
     this.#ended = true;
-    this.#end();
-    await this.#source.return?.();
+    this.#options.end();
+    await this.#options.source.return?.();
     return { done: true, value: undefined };
+  }
+
+  async #result(payload: unknown): Promise<StreamedResult> {
+    const result = await this.#options.execute(payload);
+    this.#cursor = result[resultCursor] ?? this.#cursor;
+    this.#patience = setTimeout(() => void this.#giveUp(), this.#options.patienceMs).unref();
+    return result;
+  }
+
+  #afterEnd(): IteratorResult<StreamedResult, void> {
+    const value = this.#lastWord;
+    this.#lastWord = undefined;
+    return value ? { done: false, value } : { done: true, value };
+  }
+
+  /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */
+  async #giveUp(): Promise<void> {
+    const details = this.#cursor === undefined ? {} : { cursor: this.#cursor };
+    this.#lastWord = lastResult(
+      new AppError('SLOW_CONSUMER', `Nothing was read for ${this.#options.patienceMs / 1000} s`, details),
+    );
+    await this.return();
   }
 
   async throw(error: unknown): Promise<never> {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Database, openDatabase } from '../../src/db/open-database.ts';
+import type { Database } from '../../src/db/database.ts';
+import { openDatabase } from '../../src/db/open-database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 
 /** URL of a database file that does not exist yet, in a folder that goes with the test. */
@@ -22,7 +23,7 @@ export async function openNewDatabase(): Promise<{ url: string; database: Databa
 
 /** Another connection to the same file, like that of a second process. */
 export async function openAgain(url: string, statements: string[] = []): Promise<Database> {
-  const database = await openDatabase(url, ({ sql }) => statements.push(sql));
+  const database = await openDatabase(url, { observe: ({ sql }) => statements.push(sql) });
   onTestFinished(() => database.close());
   return database;
 }

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
 import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import type { Scope } from '../../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
+import { createDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
@@ -26,7 +24,6 @@ export interface Answer {
 export interface TestServer {
   readonly app: App;
   readonly url: string;
-  readonly folder: string;
   readonly databaseUrl: string;
   /** Headers of a key with all scopes. */
   readonly admin: Headers;
@@ -53,15 +50,14 @@ export interface TestServer {
 export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
 
 /**
- * Starts a server on a free port and an empty database in a temporary folder, which `close` removes.
+ * Starts a server on a free port and an empty database of the run's provider, which `close` removes.
  * `settings` are environment variables.
  */
 export async function startServer({
   settings = {},
   ...options
 }: AppOptions & { settings?: Record<string, string> } = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
-  const databaseUrl = `file:${join(folder, 'synclog.db')}`;
+  const { url: databaseUrl, drop } = await createDatabase();
   const config: Config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
   const logger = pino({ level: 'silent' });
   let app = await createApp(config, { logger, ...options });
@@ -78,7 +74,6 @@ export async function startServer({
     get url() {
       return app.url;
     },
-    folder,
     databaseUrl,
     admin,
     key,
@@ -126,7 +121,7 @@ export async function startServer({
     },
     async close() {
       await app.close();
-      rmSync(folder, { recursive: true, force: true });
+      await drop();
     },
   };
   return server;

@@ -1,0 +1,28 @@
+import type { GraphQLError } from 'graphql';
+import { HTTPException } from 'hono/http-exception';
+import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { detail, plain } from './answer.ts';
+
+const AUTHENTICATION_REQUIRED = 'Authentication required: provide JWT token or API key';
+
+/** What is said instead of the error's own message, which speaks of GraphQL or says more than the wire format has. */
+const details: Partial<Record<ErrorCode, string>> = {
+  UNAUTHENTICATED: AUTHENTICATION_REQUIRED,
+  TOKEN_EXPIRED: AUTHENTICATION_REQUIRED,
+  FORBIDDEN: 'The credential does not permit this',
+  NOT_FOUND: 'User not found',
+};
+
+/**
+ * The answer to a request that failed: the status of the error's code, and `{"detail": …}`. An API key that may not do
+ * something gets 403 and not 401, as another attempt with the same key would fare no better. `formatError` reports
+ * what is unexpected, of which the client sees nothing.
+ */
+export function answerFailure(formatError: (error: unknown) => GraphQLError, error: unknown): Response {
+  if (error instanceof HTTPException) return detail(error.status, error.message);
+  const { message, extensions } = formatError(error);
+  const code = extensions.code as ErrorCode; // formatted errors have one
+  if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
+  if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
+  return detail(errorCodes[code].httpStatus, details[code] ?? message);
+}

@@ -1,0 +1,81 @@
+import { GRAPHQL_MAX_INT } from 'graphql';
+import { parseUuid } from './uuid.ts';
+
+/**
+ * One kind of value, between GraphQL and the wire. Only what GraphQL itself could not take is refused here; rules about
+ * values, such as their bounds, are not known to a transport. Neither way meets null.
+ */
+export interface WireValue {
+  /** What GraphQL takes for a value of a request; undefined when it cannot be one. */
+  readonly read: (value: unknown) => unknown;
+  /** Says what can be read, after the words "must be". */
+  readonly mustBe: string;
+  /** JSON text for a value that GraphQL gave. */
+  readonly write: (value: unknown) => string;
+}
+
+export const text: WireValue = {
+  read: (value) => (typeof value === 'string' ? value : undefined),
+  mustBe: 'a string',
+  write: JSON.stringify,
+};
+
+export const uuid: WireValue = {
+  read: (value) => (typeof value === 'string' ? parseUuid(value) : undefined),
+  mustBe: 'a UUID',
+  write: JSON.stringify,
+};
+
+/** One of a set of words: enum values in upper case for GraphQL. Answers may hold other words. */
+export function word(words: readonly string[]): WireValue {
+  return {
+    read: (value) => (typeof value === 'string' && words.includes(value) ? value.toUpperCase() : undefined),
+    mustBe: `one of ${words.join(', ')}`,
+    write: JSON.stringify,
+  };
+}
+
+/** From 0 to 1. Written as Python writes a float: `1.0`. */
+export const fraction: WireValue = {
+  read: (value) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined),
+  mustBe: 'a number from 0 to 1',
+  write: (value) => (Number.isInteger(value) ? `${value}.0` : String(value)),
+};
+
+export const count: WireValue = {
+  read: (value) => (Number.isInteger(value) && Math.abs(Number(value)) <= GRAPHQL_MAX_INT ? value : undefined),
+  mustBe: `a whole number from 0 to ${GRAPHQL_MAX_INT}`,
+  write: String,
+};
+
+export const object: WireValue = {
+  read: (value) => (isObject(value) ? value : undefined),
+  mustBe: 'an object',
+  write: JSON.stringify,
+};
+
+/** Written in UTC as Python does: with six digits of a second's fraction, or none where there is none. */
+export const time: WireValue = {
+  read: (value) => (typeof value === 'string' ? parseTime(value) : undefined),
+  mustBe: 'an RFC 3339 time with a time zone, such as 2026-03-14T07:00:00.412Z',
+  write: (value) => `"${String(value).replace(/\.(\d{3})Z$/, (_, ms) => (ms === '000' ? 'Z' : `.${ms}000Z`))}"`,
+};
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const rfc3339 = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i;
+
+/** Cut to the millisecond, in UTC. */
+function parseTime(value: string): string | undefined {
+  const [, day] = rfc3339.exec(value) ?? [];
+  if (day === undefined || !isDay(day)) return undefined;
+  return new Date(value.toUpperCase()).toISOString();
+}
+
+/** JavaScript takes 30 February for 2 March. */
+function isDay(day: string): boolean {
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
+}

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigError, parseConfig } from '../src/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The lines of what is wrong with some settings. */
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('settings', () => {
+  test('have safe defaults', () => {
+    expect(parseConfig({})).toEqual({
+      port: 4000,
+      host: '127.0.0.1',
+      databaseUrl: 'file:./data/synclog.db',
+      jwtSecret: undefined,
+      jwks: undefined,
+      corsOrigins: [],
+      logLevel: 'info',
+    });
+  });
+
+  test('count as unset when they are empty', () => {
+    expect(parseConfig({ PORT: '', JWT_SECRET: '' })).toEqual(parseConfig({}));
+  });
+
+  test('take origins as a JSON list or with commas between', () => {
+    const origins = ['http://a.example', 'http://b.example'];
+    expect(parseConfig({ CORS_ORIGINS: JSON.stringify(origins) }).corsOrigins).toEqual(origins);
+    expect(parseConfig({ CORS_ORIGINS: 'http://a.example, http://b.example' }).corsOrigins).toEqual(origins);
+  });
+
+  test('report all mistakes together, each on one line that names the setting', () => {
+    const problems = problemsOf({
+      PORT: '70000',
+      DATABASE_URL: 'mysql://nowhere',
+      JWT_SECRET: 'short',
+      JWT_JWKS_URL: 'ftp://keys',
+      CORS_ORIGINS: '[1]',
+      LOG_LEVEL: 'loud',
+    });
+    expect(problems.map((line) => line.split(' ', 1)[0]).sort()).toEqual([
+      'CORS_ORIGINS',
+      'DATABASE_URL',
+      'JWT_AUDIENCE',
+      'JWT_ISSUER',
+      'JWT_JWKS_URL',
+      'JWT_SECRET',
+      'LOG_LEVEL',
+      'PORT',
+    ]);
+    for (const line of problems) expect(line).not.toContain('\n');
+  });
+
+  test.each(['-1', '65536', '80.5', 'http', '1e3'])('refuse the port %s', (PORT) => {
+    expect(problemsOf({ PORT })).toEqual(['PORT must be a whole number, 0 to 65535']);
+  });
+
+  test('never show a value, which may be a secret', () => {
+    expect(problemsOf({ JWT_SECRET: 'hush-hush' }).join()).not.toContain('hush');
+  });
+
+  test('need an issuer and an audience beside a key set', () => {
+    expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([
+      'JWT_AUDIENCE must be set when JWT_JWKS_URL is',
+    ]);
+  });
+
+  test('that are wrong end the process before it listens, with all mistakes on stderr', async () => {
+    const url = `file:${join(folder, 'never.db')}`;
+    const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../src/main.ts')],
+        { env: { ...process.env, PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: url } },
+        (error, stdout, stderr) => resolve({ code: error?.code, stdout, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
+    expect(stderr).toContain('LOG_LEVEL');
+  });
+});

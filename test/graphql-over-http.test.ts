@@ -1,0 +1,24 @@
+import { type AuditFail, serverAudits } from 'graphql-http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startServer, type TestServer } from './support/server.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+/** The audits of the GraphQL over HTTP specification, against the shipped configuration and without a credential. */
+const audits = serverAudits({ url: () => `${server.url}/graphql` });
+
+describe('GraphQL over HTTP', () => {
+  test('is audited in full', () => {
+    expect(audits.length).toBeGreaterThanOrEqual(61);
+  });
+
+  test.each(audits.map((audit) => [audit.name, audit] as const))('%s', async (_, audit) => {
+    const result = await audit.fn();
+    expect(result.status, (result as AuditFail).reason).toBe('ok');
+  });
+});
