@@ -72,6 +72,15 @@ describe('settings', () => {
     expect(problemsOf({ JWT_SECRET: 'hush-hush' }).join()).not.toContain('hush');
   });
 
+  test.each(['PORT', 'DATABASE_URL', 'JWT_SECRET', 'JWT_JWKS_URL', 'CORS_ORIGINS', 'LOG_LEVEL'])(
+    'do not repeat what was wrong with %s',
+    (name) => {
+      const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
+      expect(problems.join()).not.toContain('hush');
+    },
+  );
+
   test('need an issuer and an audience beside a key set', () => {
     expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([
       'JWT_AUDIENCE must be set when JWT_JWKS_URL is',

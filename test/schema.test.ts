@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import {
   buildSchema as buildFromSdl,
   findBreakingChanges,
+  type GraphQLObjectType,
   type GraphQLSchema,
+  getNamedType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
@@ -65,6 +67,19 @@ describe('the schema', () => {
     for (const name of ['UUID', 'DateTime', 'JSONObject', 'SyncCursor'] as const)
       builder.scalarType(name, { serialize: (value) => value });
     expect(undeclared(builder.toSchema())).toEqual(['Query.open', 'Mutation.openToo']);
+  });
+
+  test('lets nobody who may only write read on from what a mutation returns', () => {
+    for (const name of ['User', 'SyncRun', 'SyncEvent']) {
+      const type = schema.getType(name) as GraphQLObjectType;
+      const leading = Object.values(type.getFields()).filter((field) => isObjectType(getNamedType(field.type)));
+      expect(leading.length).toBeGreaterThan(0);
+      for (const { name: field, extensions } of leading)
+        expect([field, (extensions.pothosOptions as { authScopes?: object }).authScopes]).toEqual([
+          field,
+          { read: true },
+        ]);
+    }
   });
 
   test('describes every type, field, argument and value', () => {

@@ -46,8 +46,10 @@ export function eventConnection(
 ) {
   const page = parsePage(args, sequenceCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   checkCursors(page, log);
+  // Before the oldest event there is no page, so a cursor that stands there, such as "0", leaves none behind.
+  const after = page.after !== undefined && page.after < log.tailSequence ? undefined : page.after;
   return fetchConnection(
-    page,
+    { ...page, after },
     (event: SyncEventRow) => cursorOf(event.sequence),
     ({ fromEnd, ...wider }) => load(eventPages, { ...wider, log, newest: fromEnd, filter }),
   );

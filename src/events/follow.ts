@@ -60,6 +60,7 @@ export async function* follow(
     if (signal.aborted) return endOf(signal, cursor);
     if (cursor < tail.oldest - 1) ({ cursor, reset } = expired(tail));
     const page = cursor < tail.head ? await tail.read(cursor, limits.pageSize) : [];
+    if (page.length === 0 && cursor < tail.head) continue; // retention has been here, or the user is gone
     cursor = page.at(-1)?.sequence ?? cursor;
     const events = page.filter((event) => matches(event, request.filter));
     const caughtUp = cursor >= tail.head;

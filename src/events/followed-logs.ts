@@ -73,24 +73,28 @@ export class FollowedLogs {
   }
 
   #open(userId: string): Entry {
-    const entry: Entry = { userId, followers: 0, heard: 0, tail: this.#load(userId, () => entry.heard) };
+    const entry: Entry = { userId, followers: 0, heard: 0, tail: this.#load(userId, () => entry) };
     this.#entries.set(userId, entry);
     this.#timer ??= setInterval(() => void this.look(), this.#limits.slowPollMs).unref();
     return entry;
   }
 
-  async #load(userId: string, heard: () => number): Promise<LogTail | undefined> {
+  async #load(userId: string, entry: () => Entry): Promise<LogTail | undefined> {
     const [bounds] = await readBounds(this.#database, [userId]);
     if (!bounds) return undefined;
-    const options = { database: this.#database, capacity: this.#limits.tailEvents, onError: this.#onError };
-    const tail = new LogTail(bounds, options);
-    tail.wake(heard());
+    const tail = new LogTail(bounds, {
+      database: this.#database,
+      capacity: this.#limits.tailEvents,
+      look: () => this.#look([entry()]),
+      onError: this.#onError,
+    });
+    tail.wake(entry().heard);
     return tail;
   }
 
   /** Once a user is gone, so is the entry: whoever comes next may meet a new log under the same id. */
-  #update(entry: Entry, tail: LogTail | undefined, bounds: LogBounds | undefined): void {
-    tail?.update(bounds);
+  #update(entry: Entry, tail: LogTail | undefined, bounds: LogBounds | undefined, headBefore = 0): void {
+    tail?.update(bounds, headBefore);
     if (tail?.gone) this.#forget(entry);
   }
 
@@ -106,19 +110,26 @@ export class FollowedLogs {
     this.#timer = undefined;
   }
 
-  /** Looks at all followed logs now, because changes may have been missed. */
+  /** Looks at all followed logs now: changes may have been missed. */
   async look(): Promise<void> {
     try {
-      const followed = [...this.#entries];
-      const bounds = await readBounds(
-        this.#database,
-        followed.map(([userId]) => userId),
-      );
-      const byUser = new Map(bounds.map((each) => [each.userId, each]));
-      for (const [userId, entry] of followed) this.#update(entry, await entry.tail, byUser.get(userId));
+      await this.#look([...this.#entries.values()]);
     } catch (error) {
       this.#onError(error);
     }
+  }
+
+  /** Finds out where these logs begin and end now. */
+  async #look(entries: readonly Entry[]): Promise<void> {
+    const tails = await Promise.all(entries.map(({ tail }) => tail));
+    const heads = tails.map((tail) => tail?.head);
+    const bounds = await readBounds(
+      this.#database,
+      entries.map(({ userId }) => userId),
+    );
+    const byUser = new Map(bounds.map((each) => [each.userId, each]));
+    for (const [index, entry] of entries.entries())
+      this.#update(entry, tails[index], byUser.get(entry.userId), heads[index]);
   }
 }
 

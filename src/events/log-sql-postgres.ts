@@ -1,6 +1,7 @@
+import { isOneOf, toColumn } from '../db/columns.ts';
 import { Prisma } from '../db/generated/sqlite/client.ts';
 import { listFilters } from './filter.ts';
-import { replacedRun, selectedEvent, selectedRun, toColumn } from './log-columns.ts';
+import { replacedRun, selectedEvent, selectedRun } from './log-columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */
@@ -68,7 +69,7 @@ function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: Filt
     ...(filter.runId == null ? [] : [Prisma.sql`e.run_id = ${filter.runId}`]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
-      return words == null ? [] : [Prisma.sql`e.${Prisma.raw(field)} = ANY(${words}::text[])`];
+      return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];
     }),
   ];
   return Prisma.sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e

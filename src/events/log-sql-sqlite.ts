@@ -1,6 +1,7 @@
+import { isOneOf, listOf, toColumn } from '../db/columns.ts';
 import { Prisma } from '../db/generated/sqlite/client.ts';
 import { listFilters } from './filter.ts';
-import { eventFields, listOf, replacedRun, runFields, selectedEvent, selectedRun, toColumn } from './log-columns.ts';
+import { eventFields, replacedRun, runFields, selectedEvent, selectedRun } from './log-columns.ts';
 import type { FilteredPage, LogSql, PagedEvent } from './log-sql.ts';
 
 /** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
@@ -87,9 +88,7 @@ function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: Filt
     ...(filter.runId == null ? [] : [Prisma.sql`e.run_id = ${filter.runId}`]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
-      return words == null
-        ? []
-        : [Prisma.sql`e.${Prisma.raw(field)} IN (SELECT value FROM json_each(${JSON.stringify(words)}))`];
+      return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];
     }),
   ];
   return Prisma.sql`SELECT * FROM (

@@ -11,6 +11,7 @@ export class LogTail {
   readonly userId: string;
   readonly #database: Database;
   readonly #capacity: number;
+  readonly #look: () => Promise<void>;
   readonly #onError: (error: unknown) => void;
   readonly #followers = new Set<() => void>();
   /** Without holes, the last one at the head. */
@@ -22,13 +23,18 @@ export class LogTail {
   #target: number;
   #advancing = false;
 
-  constructor(bounds: LogBounds, options: { database: Database; capacity: number; onError: (error: unknown) => void }) {
+  /** `look` finds the log's bounds in the database and calls `update` with them. */
+  constructor(
+    bounds: LogBounds,
+    options: { database: Database; capacity: number; look: () => Promise<void>; onError: (error: unknown) => void },
+  ) {
     this.userId = bounds.userId;
     this.#head = bounds.headSequence;
     this.#target = bounds.headSequence;
     this.#oldest = bounds.tailSequence;
     this.#database = options.database;
     this.#capacity = options.capacity;
+    this.#look = options.look;
     this.#onError = options.onError;
   }
 
@@ -53,10 +59,13 @@ export class LogTail {
     if (!this.#advancing) void this.#advance();
   }
 
-  /** What a look into the database has found: the log's bounds now, nothing for a deleted user. */
-  update(bounds: LogBounds | undefined): void {
+  /**
+   * What a look into the database has found: the log's bounds, nothing for a deleted user. `headBefore` is the head
+   * when the look began; the log may have grown since.
+   */
+  update(bounds: LogBounds | undefined, headBefore: number): void {
     // A head that moved back is another log under the same id: the user was deleted and made anew.
-    if (!bounds || bounds.headSequence < this.#head) this.#end();
+    if (!bounds || bounds.headSequence < headBefore) this.#end();
     else {
       this.#oldest = bounds.tailSequence;
       this.wake(bounds.headSequence);
@@ -71,9 +80,11 @@ export class LogTail {
     if (offset >= 0) return this.#newest.slice(offset, offset + limit);
     const upTo = Math.min(after + limit, this.#head);
     const events = await this.#readRange(after, upTo);
-    // The numbers are dense, so a first event other than the next one shows that retention has been here.
+    // The numbers are dense, so a first event other than the next one shows that the log was cut or deleted.
     if (events[0]?.sequence === after + 1) return events;
-    this.#oldest = Math.max(this.#oldest, events[0]?.sequence ?? upTo + 1);
+    await this.#look();
+    if (!this.#gone && this.#oldest <= after + 1)
+      throw new Error(`The log of ${this.userId} has a hole at ${after + 1}`);
     return [];
   }
 

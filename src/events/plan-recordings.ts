@@ -119,13 +119,18 @@ function contentOf(draft: IdentifiedDraft | SyncEvent) {
     stage: draft.stage,
     status: draft.status,
     message: draft.message ?? null,
-    progress: draft.progress ?? null,
-    itemsProcessed: draft.itemsProcessed ?? null,
-    itemsTotal: draft.itemsTotal ?? null,
+    progress: numberOf(draft.progress),
+    itemsProcessed: numberOf(draft.itemsProcessed),
+    itemsTotal: numberOf(draft.itemsTotal),
     error: draft.error ?? null,
     primaryUserId: draft.primaryUserId ?? null,
     metadata: (draft.metadata ?? {}) as SyncEvent['metadata'], // Prisma's type of a JSON column is mutable, ours is not
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
   };
+}
+
+/** A number as the log keeps it: there is no negative zero in the database, so a retry of one would look different. */
+function numberOf(value: number | null | undefined): number | null {
+  return value == null ? null : value + 0;
 }

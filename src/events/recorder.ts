@@ -84,7 +84,8 @@ export class Recorder {
       const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
       this.#answer(group, plan);
     } catch (error) {
-      if (group.length === 1) group[0]?.reject(error);
+      // An `AppError` is about the database, not about one of them: one by one they would only wait longer for it.
+      if (group.length === 1 || error instanceof AppError) for (const { reject } of group) reject(error);
       else for (const single of group) await this.#commit([single]);
     }
   }

@@ -86,18 +86,21 @@ export async function fetchConnection<Item, Key>(
 
 /**
  * Cursors that hold a list item's sort key: opaque to clients, but nothing secret. `parse` turns the decoded JSON into
- * a key, or into nothing if it is none.
+ * a key, or into nothing if it is none. Only what `encode` itself would write is a cursor: not one of another list
+ * that happens to begin alike.
  */
 export function keyCursor<Key>(
   toJson: (key: Key) => unknown[],
   parse: (json: unknown[]) => Key | undefined,
 ): CursorCodec<Key> {
+  const encode = (key: Key) => Buffer.from(JSON.stringify(toJson(key))).toString('base64url');
   return {
-    encode: (key) => Buffer.from(JSON.stringify(toJson(key))).toString('base64url'),
+    encode,
     decode(cursor) {
       try {
         const json: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-        return Array.isArray(json) ? parse(json) : undefined;
+        const key = Array.isArray(json) ? parse(json) : undefined;
+        return key !== undefined && encode(key) === cursor ? key : undefined;
       } catch {
         return undefined;
       }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
-import { AppError, type ErrorCode, errorCodes } from '../errors.ts';
+import { type ErrorCode, errorCodes } from '../errors.ts';
 
 /** Told of each masked error, with the id that the client was given. */
 export type ReportError = (error: unknown, id: string) => void;
@@ -12,6 +12,7 @@ export type ReportError = (error: unknown, id: string) => void;
  */
 export function createFormatError(report: ReportError): (error: unknown) => GraphQLError {
   const masked = new WeakMap<object, GraphQLError>();
+  const formatted = new WeakSet<GraphQLError>();
 
   function mask(error: unknown, shape?: GraphQLError): GraphQLError {
     const cause = rootCause(error);
@@ -29,15 +30,12 @@ export function createFormatError(report: ReportError): (error: unknown) => Grap
 
   return (error) => {
     if (!(error instanceof GraphQLError)) return mask(error);
-    if (masked.has(error)) return error;
-    const cause = rootCause(error);
-    if (cause instanceof AppError) return error;
-    if (!(cause instanceof GraphQLError)) return mask(error, error);
-    if (isCode(error.extensions.code)) return error;
-    return new GraphQLError(error.message, {
-      ...locationOf(error),
-      extensions: { ...error.extensions, code: codeFor(error) },
-    });
+    if (masked.has(error) || formatted.has(error)) return error;
+    if (!(rootCause(error) instanceof GraphQLError)) return mask(error, error);
+    if (isCode(error.extensions.code) && !Object.keys(error.extensions).includes('http')) return error;
+    const result = new GraphQLError(error.message, { ...locationOf(error), extensions: extensionsFor(error) });
+    formatted.add(result);
+    return result;
   };
 }
 
@@ -58,9 +56,18 @@ function isCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && code in errorCodes;
 }
 
-/** The HTTP layer below marks some of its errors with a status, such as 405. */
-function codeFor({ extensions }: GraphQLError): ErrorCode {
-  const http: unknown = extensions.http;
+/**
+ * Yoga's own notes on an error, such as a status of 405 or the text of a broken body, are for its HTTP layer alone: it
+ * still finds them, but they are not written out, on no transport.
+ */
+function extensionsFor({ extensions }: GraphQLError): Record<string, unknown> {
+  const { code, http, ...details } = extensions;
+  const shown = isCode(code) ? { ...details, code } : { code: codeFor(http) };
+  const hidden = Object.entries(extensions).filter(([name]) => !(name in shown));
+  return Object.defineProperties(shown, Object.fromEntries(hidden.map(([name, value]) => [name, { value }])));
+}
+
+function codeFor(http: unknown): ErrorCode {
   const status = typeof http === 'object' && http !== null && 'status' in http ? http.status : undefined;
   return status === 413 ? 'LIMIT_EXCEEDED' : 'BAD_USER_INPUT';
 }

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
+import type { Json } from '../events/event.ts';
 import type { Builder } from './builder.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -17,8 +18,12 @@ export function addScalars(builder: Builder): void {
   builder.addScalarType('DateTime', GraphQLDateTimeISO, {
     description:
       'A point in time, RFC 3339 with a time zone, such as `2026-03-14T07:00:00.412Z`. Kept to the millisecond, shown in UTC.',
+    parseValue: parseTime,
   });
-  builder.addScalarType('JSONObject', GraphQLJSONObject, { description: 'A JSON object of any shape.' });
+  builder.addScalarType('JSONObject', GraphQLJSONObject, {
+    description: 'A JSON object of any shape.',
+    parseValue: parseObject,
+  });
   builder.scalarType('SyncCursor', {
     description:
       'A place in the log of one user: the sequence of an event, as a decimal string. `"0"` is the beginning of every log.',
@@ -32,6 +37,18 @@ function parseUuid(value: unknown): string {
   throw new GraphQLError(`UUID cannot represent ${show(value)}: it must be 32 hexadecimal digits in five groups`);
 }
 
+/** The library's own refusal of what is no text, or no object, prints all of it: deep enough, that exhausts the stack. */
+function parseTime(value: unknown): Date {
+  if (typeof value === 'string') return GraphQLDateTimeISO.parseValue(value);
+  throw new GraphQLError(`DateTime cannot represent ${show(value)}: it must be a string`);
+}
+
+function parseObject(value: unknown): { [key: string]: Json } {
+  // Variables were parsed out of JSON, so an object among them holds nothing else.
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as { [key: string]: Json };
+  throw new GraphQLError(`JSONObject cannot represent ${show(value)}: it must be an object`);
+}
+
 /** Reads a cursor that came from outside. @throws GraphQLError when it is none. */
 export function parseCursor(value: unknown): number {
   if (typeof value === 'string' && cursorPattern.test(value) && Number(value) <= MAX_SEQUENCE) return Number(value);
@@ -39,6 +56,7 @@ export function parseCursor(value: unknown): number {
 }
 
 function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -28,6 +28,7 @@ export class RunChanges {
   /** Users whose runs have changed, with the sequence after which. */
   readonly #changedAfter = new Map<string, number>();
   #reading = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
     this.#database = options.database;
@@ -35,9 +36,8 @@ export class RunChanges {
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
       if (change.kind !== 'grown' || this.#subscribers.size === 0) return;
-      const known = this.#changedAfter.get(change.userId) ?? change.previousHead;
-      this.#changedAfter.set(change.userId, Math.min(known, change.previousHead));
-      if (!this.#reading) void this.#read();
+      this.#note(change.userId, change.previousHead);
+      void this.#read();
     });
   }
 
@@ -73,18 +73,30 @@ export class RunChanges {
 
   close(): void {
     this.#stopListening();
+    clearTimeout(this.#retry);
   }
 
+  #note(userId: string, after: number): void {
+    this.#changedAfter.set(userId, Math.min(this.#changedAfter.get(userId) ?? after, after));
+  }
+
+  /** What could not be read is read again after a while, or with the next change. */
   async #read(): Promise<void> {
+    if (this.#reading) return;
     this.#reading = true;
+    let users: [userId: string, after: number][] = [];
     try {
       while (this.#changedAfter.size > 0) {
-        const users = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT);
+        users = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT);
         for (const [userId] of users) this.#changedAfter.delete(userId);
         for (const run of await this.#readChanged(users)) this.#hand(run);
       }
     } catch (error) {
       this.#onError(error);
+      if (this.#subscribers.size === 0) return;
+      for (const [userId, after] of users) this.#note(userId, after);
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => void this.#read(), this.#limits.slowPollMs).unref();
     } finally {
       this.#reading = false;
     }

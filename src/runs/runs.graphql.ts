@@ -9,7 +9,16 @@ import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { findRuns, keyOf, listRuns, matchesRun, type RunId, type RunKey, type SyncRunFilter } from './runs.ts';
+import {
+  findRuns,
+  keyOf,
+  listRuns,
+  matchesRun,
+  type RunId,
+  type RunKey,
+  type RunPageRequest,
+  type SyncRunFilter,
+} from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
   keyOf: runKey,
@@ -17,6 +26,11 @@ const runsById: Batch<RunId, SyncRunRow | null> = {
     const found = new Map((await findRuns(database, ids)).map((run) => [runKey(run), run]));
     return ids.map((id) => found.get(runKey(id)) ?? null);
   },
+};
+
+const runPages: Batch<RunPageRequest, readonly SyncRunRow[]> = {
+  keyOf: JSON.stringify,
+  find: (requests, { database }) => listRuns(database, requests),
 };
 
 const runCursor = keyCursor<RunKey>(
@@ -31,14 +45,14 @@ const runCursor = keyCursor<RunKey>(
 );
 
 function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context) {
-  const { viewer, services } = context;
-  const { limits, database } = services;
+  const { viewer, load } = context;
+  const { limits } = context.services;
   checkFilter(filter, limits);
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   return fetchConnection(
     page,
     (run: SyncRunRow) => runCursor.encode(keyOf(run)),
-    (wider) => listRuns(database, visibility(viewer), filter, wider),
+    (wider) => load(runPages, { ...wider, visible: visibility(viewer), filter }),
   );
 }
 

@@ -1,7 +1,9 @@
 import type { Visibility } from '../auth/permissions.ts';
+import { isOneOf } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
-import type { Prisma, SyncRun } from '../db/generated/sqlite/client.ts';
-import { beyond } from '../db/keyset.ts';
+import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import { selectedRun } from '../events/log-columns.ts';
+import { logSqlOf } from '../events/log-sql-of.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
 export interface SyncRunFilter {
@@ -22,7 +24,10 @@ export interface RunKey extends RunId {
   readonly lastEventAt: Date;
 }
 
-export interface RunPage {
+/** A page of the visible runs that match. */
+export interface RunPageRequest {
+  readonly visible: Visibility;
+  readonly filter: SyncRunFilter | null | undefined;
   readonly after?: RunKey | undefined;
   readonly before?: RunKey | undefined;
   readonly limit: number;
@@ -38,33 +43,44 @@ const listFilters = [
 
 /** The runs with these keys, as far as they exist, in one statement. */
 export function findRuns(database: Database, keys: readonly RunId[]): Promise<SyncRun[]> {
-  return database.reader.syncRun.findMany({ where: { OR: keys.map(({ userId, runId }) => ({ userId, runId })) } });
+  return logSqlOf(database).readRuns(database.reader, keys);
 }
 
-/** A page of the visible runs that match, newest first. */
+/** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
+const PAGES_PER_STATEMENT = 100;
+
+/** Any mix of pages, each newest first. A page stops at its limit, so hardly a row is read that is not returned. */
 export async function listRuns(
   database: Database,
-  visible: Visibility,
-  filter: SyncRunFilter | null | undefined,
-  { after, before, limit, fromEnd }: RunPage,
-): Promise<SyncRun[]> {
-  if (visible.kind === 'none') return [];
-  const conditions: Prisma.SyncRunWhereInput[] = [];
-  if (visible.kind === 'one') conditions.push({ userId: visible.userId });
-  if (filter?.userId != null) conditions.push({ userId: filter.userId });
+  requests: readonly RunPageRequest[],
+): Promise<readonly (readonly SyncRun[])[]> {
+  const pages: SyncRun[][] = requests.map(() => []);
+  for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
+    const selects = requests
+      .slice(start, start + PAGES_PER_STATEMENT)
+      .map((request, offset) => selectPage(request, start + offset));
+    const rows = await database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
+      ${Prisma.join(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
+    for (const { page, ...run } of rows) pages[page]?.push(run);
+  }
+  return pages;
+}
+
+function selectPage({ visible, filter, after, before, limit, fromEnd }: RunPageRequest, page: number): Prisma.Sql {
+  const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
+  if (visible.kind === 'one') conditions.push(Prisma.sql`r.user_id = ${visible.userId}`);
+  if (filter?.userId != null) conditions.push(Prisma.sql`r.user_id = ${filter.userId}`);
   for (const [list, field] of listFilters) {
     const words = filter?.[list];
-    if (words) conditions.push({ [field]: { in: [...words] } });
+    if (words) conditions.push(isOneOf(Prisma.raw(`r.${field}`), words));
   }
-  if (after) conditions.push(beyond(Object.entries(keyOf(after)), 'desc'));
-  if (before) conditions.push(beyond(Object.entries(keyOf(before)), 'asc'));
-  const direction = fromEnd ? 'asc' : 'desc';
-  const runs = await database.reader.syncRun.findMany({
-    where: { AND: conditions },
-    orderBy: [{ lastEventAt: direction }, { userId: direction }, { runId: direction }],
-    take: limit,
-  });
-  return fromEnd ? runs.reverse() : runs;
+  const key = Prisma.sql`(r.last_event_at, r.user_id, r.run_id)`;
+  if (after) conditions.push(Prisma.sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
+  if (before) conditions.push(Prisma.sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
+  const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
+  return Prisma.sql`SELECT * FROM (
+    SELECT ${selectedRun}, CAST(${page} AS INTEGER) AS "page" FROM sync_run r WHERE ${Prisma.join(conditions, ' AND ')}
+    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${limit}) AS p`;
 }
 
 export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefined): boolean {

@@ -1,13 +1,17 @@
 import type { GraphiQLOptions } from 'graphql-yoga';
 
-/** What GraphiQL shows when it is opened: false for no page at all. */
-export type GraphiqlPage = GraphiQLOptions | false;
+/** What GraphiQL shows when it is opened, decided once or each time: false for no page at all. */
+export type GraphiqlPage = GraphiQLOptions | false | (() => GraphiQLOptions);
 
 const exampleUserId = '00000000-0000-4000-8000-000000000000';
 
+/** GraphiQL's own options that Yoga hands on without listing them. */
+type PageOptions = GraphiQLOptions & { readonly storage?: null; readonly initialQuery?: null };
+
 /**
  * GraphiQL with tabs that are ready to run. Its assets are part of the page, so it works without the internet.
- * `userId` goes into the tabs; `headers` are sent with every operation until the reader changes them.
+ * `userId` goes into the tabs, `apiKey` into the headers that are sent with every operation until the reader changes
+ * them.
  */
 export function graphiqlPage({
   userId = exampleUserId,
@@ -15,20 +19,35 @@ export function graphiqlPage({
 }: {
   readonly userId?: string;
   readonly apiKey?: string;
-} = {}): GraphiqlPage {
-  const headers = JSON.stringify({ 'X-API-Key': apiKey ?? 'sk-…' }, null, 2);
-  return {
+} = {}): GraphiQLOptions {
+  const headers = JSON.stringify({ 'X-API-Key': apiKey ?? '' }, null, 2);
+  const page: PageOptions = {
     title: 'Synclog',
+    logo,
     headers,
-    subscriptionsProtocol: 'WS',
+    // With 'WS' GraphiQL would send an empty `connection_init`: headers reach it over HTTP only.
+    subscriptionsProtocol: 'SSE',
     defaultTabs: [nestedQuery, liveSubscription, recording].map((query) => ({
       query: query.replaceAll('USER_ID', userId),
       headers,
     })),
+    // What the browser remembers of an earlier server at this address would win over the key that works with this one.
+    ...(apiKey !== undefined && { storage: null, initialQuery: null }),
   };
+  return page;
 }
 
-const nestedQuery = `# A user with the newest sync events and runs. Press Ctrl+Enter.
+/**
+ * The animation that GraphiQL begins for its tabs while the fonts load throws a tab aside when the mouse goes down on
+ * it, so that the first click misses. The logo is the only place for a style.
+ */
+const logo = `<svg width="28" height="28" viewBox="0 0 28 28" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round">
+  <style>.graphiql-tab { transform: none !important }</style>
+  <path d="M4 6h20M4 14h13M4 22h7" />
+  <circle cx="22" cy="20" r="3.5" stroke="#d60690" />
+</svg>`;
+
+const nestedQuery = `# A user with events and runs: Ctrl+Enter.
 query UserWithSyncs {
   user(id: "USER_ID") {
     firstName
@@ -61,7 +80,7 @@ query UserWithSyncs {
 }
 `;
 
-const liveSubscription = `# The last ten events of the log, then everything that comes, live.
+const liveSubscription = `# The last ten events, then each new one.
 subscription FollowSyncs {
   syncEvents(userId: "USER_ID", replayLast: 10) {
     cursor
@@ -81,7 +100,8 @@ subscription FollowSyncs {
 }
 `;
 
-const recording = `# Records an event. Keep a subscription open in another tab and see it arrive.
+const recording = `# Records an event. See it arrive: follow
+# the log in a second browser window.
 mutation RecordEvent {
   recordSyncEvents(
     input: {

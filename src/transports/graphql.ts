@@ -6,9 +6,13 @@ import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
+import { parseWithin } from '../graphql/parse-document.ts';
 import { subscribe } from '../graphql/subscribe.ts';
+import type { Limits } from '../limits.ts';
 import type { Services } from '../services.ts';
+import { DocumentCache } from './document-cache.ts';
 import type { GraphiqlPage } from './graphiql.ts';
+import { useRequestGuard } from './request-guard.ts';
 import { toServerSentEvents } from './sse.ts';
 
 export interface GraphqlOptions {
@@ -49,7 +53,14 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
   return createYoga<Prepared, Context>({
     schema,
     context: ({ prepared, request }) => prepared ?? httpContext(request),
-    plugins: [useOwnSubscribe(), useErrorCodes(formatError), useServerSentEvents()],
+    plugins: [
+      useDocumentLimits(services.limits),
+      useRequestGuard(services.limits),
+      useOwnSubscribe(),
+      useErrorCodes(formatError),
+      useServerSentEvents(),
+    ],
+    parserAndValidationCache: { documentCache: new DocumentCache(), errorCache: new DocumentCache() },
     maskedErrors: { errorMessage: '', maskError: formatError },
     // The formatter reports what is unexpected; Yoga would report what clients do wrong as well.
     logging: false,
@@ -57,7 +68,6 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
     multipart: false,
     batching: false,
     landingPage: false,
-    healthCheckEndpoint: '/graphql/alive',
     cors: corsOrigins.length > 0 ? { origin: [...corsOrigins], credentials: true } : false,
     graphiql: options.graphiql,
     renderGraphiQL,
@@ -68,6 +78,14 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
 function refuse(error: unknown): never {
   if (!(error instanceof AppError)) throw error;
   throw new GraphQLError(error.message, { extensions: { ...error.extensions, http: { status: error.httpStatus } } });
+}
+
+/** Counts on every transport, as all of them parse here. A document that is cached has passed. */
+function useDocumentLimits(limits: Limits): Plugin {
+  const parse = parseWithin(limits);
+  return {
+    onParse: ({ setParseFn }) => setParseFn(parse),
+  };
 }
 
 function useOwnSubscribe(): Plugin {

@@ -6,6 +6,7 @@ import type { GraphqlServer } from './graphql.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
 
 const GRAPHQL_PATH = '/graphql';
+const JSON_TYPE = 'application/json';
 
 export interface HttpOptions {
   readonly graphql: GraphqlServer;
@@ -31,13 +32,17 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (closing) response.setHeader('connection', 'close');
     response.once('close', () => closing && server.closeIdleConnections());
     if (pathOf(request) !== GRAPHQL_PATH) return void rest(request, response);
-    const refusal = refuseBody(request, limits);
+    const refusal = refuseHost(request) ?? refuseBody(request, limits);
     if (refusal) return sendError(response, refusal.status, refusal.error);
+    // A media type is written in any case, and Yoga compares it letter by letter.
+    if (request.method === 'POST') request.headers['content-type'] = JSON_TYPE;
     void graphql(request, response);
   });
   server.on('upgrade', (request, stream, head) => {
+    // Node has given the connection out of its hands: whatever goes wrong on it would end the process.
+    stream.on('error', () => stream.destroy());
     if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
-    else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
   });
   await startListening(server, host, port);
   return {
@@ -79,12 +84,18 @@ function startListening(server: Server, host: string, port: number): Promise<voi
   });
 }
 
+/** A request whose URL cannot be put together; Yoga would show the stack of the exception that it meets. */
+function refuseHost({ headers: { host } }: IncomingMessage) {
+  if (!host || URL.canParse(`http://${host}`)) return undefined;
+  return { status: 400, error: new AppError('BAD_USER_INPUT', 'The Host header is not a host') };
+}
+
 /** A body that GraphQL must not even begin to read. One without a length is counted while it is read. */
 function refuseBody({ method, headers }: IncomingMessage, limits: Limits) {
   if (method !== 'POST') return undefined;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type !== 'application/json')
-    return { status: 415, error: new AppError('BAD_USER_INPUT', 'The content-type must be application/json') };
+  if (type !== JSON_TYPE)
+    return { status: 415, error: new AppError('BAD_USER_INPUT', `The content-type must be ${JSON_TYPE}`) };
   if (Number(headers['content-length'] ?? 0) > limits.requestBytes)
     return {
       status: 413,

@@ -40,10 +40,11 @@ export function addUsers(builder: Builder) {
     description: 'A person whose wearable data is synced. Owns one log of sync events.',
     fields: (t) => ({
       id: t.expose('id', { type: 'UUID' }),
-      externalUserId: t.exposeString('externalUserId', { nullable: true }),
-      email: t.exposeString('email', { nullable: true }),
-      firstName: t.exposeString('firstName', { nullable: true }),
-      lastName: t.exposeString('lastName', { nullable: true }),
+      // `upsertUser` returns a user to who may only write; what others have stored of that user is not theirs to see.
+      externalUserId: t.exposeString('externalUserId', { nullable: true, authScopes: { read: true } }),
+      email: t.exposeString('email', { nullable: true, authScopes: { read: true } }),
+      firstName: t.exposeString('firstName', { nullable: true, authScopes: { read: true } }),
+      lastName: t.exposeString('lastName', { nullable: true, authScopes: { read: true } }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
   });
@@ -72,6 +73,9 @@ export function addUsers(builder: Builder) {
       resolve: (_, { search, ...args }, { viewer, services: { users, limits } }) => {
         if (search && search.length > limits.searchLength)
           throw badInput(`search must have at most ${limits.searchLength} characters`, ['search']);
+        // No user has such a text, and the database would look for what stands before the NUL.
+        if (search && (search.includes('\0') || !search.isWellFormed()))
+          throw badInput('search must be well-formed Unicode without NUL', ['search']);
         const page = parsePage(args, userCursor, { size: limits.defaultPageSize, maxSize: limits.usersPageSize });
         return fetchConnection(
           page,

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
+import { selectOf, toColumn } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
-import type { Prisma, User } from '../db/generated/sqlite/client.ts';
-import { beyond } from '../db/keyset.ts';
+import { Prisma, type User } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
 import type { Limits } from '../limits.ts';
@@ -57,24 +57,25 @@ export function createUsers(options: {
     byIds: (ids) => database.reader.user.findMany({ where: { id: { in: [...ids] } } }),
 
     async list(visible, search, { after, before, limit, fromEnd }) {
-      if (visible.kind === 'none') return [];
-      const conditions: Prisma.UserWhereInput[] = [];
-      if (visible.kind === 'one') conditions.push({ id: visible.userId });
-      if (search) conditions.push(matching(search));
-      if (after) conditions.push(beyond(Object.entries(keyOf(after)), 'desc'));
-      if (before) conditions.push(beyond(Object.entries(keyOf(before)), 'asc'));
-      const direction = fromEnd ? 'asc' : 'desc';
-      const users = await database.reader.user.findMany({
-        where: { AND: conditions },
-        orderBy: [{ createdAt: direction }, { id: direction }],
-        take: limit,
-      });
+      const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
+      if (visible.kind === 'one') conditions.push(Prisma.sql`id = ${visible.userId}`);
+      if (search) conditions.push(matching(search, database));
+      if (after) conditions.push(Prisma.sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
+      if (before) conditions.push(Prisma.sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
+      const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
+      const users = await database.reader.$queryRaw<User[]>`
+        SELECT ${selectedUser} FROM "user" u WHERE ${Prisma.join(conditions, ' AND ')}
+        ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
       return fromEnd ? users.reverse() : users;
     },
 
     async upsert(draft) {
       checkDraft(draft, limits);
-      return database.transaction((transaction) => upsert(transaction, draft, new Date(clock())));
+      const user = database.transaction((transaction) => upsert(transaction, draft, new Date(clock())));
+      return user.catch((error: unknown) => {
+        if (!isUniqueViolation(error)) throw error;
+        throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
+      });
     },
 
     async delete(id) {
@@ -90,12 +91,17 @@ export function keyOf({ createdAt, id }: UserKey): UserKey {
   return { createdAt, id };
 }
 
-function matching(search: string): Prisma.UserWhereInput {
-  const fields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
-  return { OR: fields.map((field) => ({ [field]: { contains: search } })) };
-}
+const selectedUser = selectOf('u', Object.keys(Prisma.UserScalarFieldEnum));
 
 const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
+
+/** Prisma's `contains` would take `%` and `_` for wildcards, and cannot be told otherwise in SQLite. */
+function matching(search: string, { kind }: Database): Prisma.Sql {
+  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+  const like = Prisma.raw(kind === 'postgresql' ? 'ILIKE' : 'LIKE'); // in SQLite, LIKE ignores the case of A to Z
+  const fields = textFields.map((field) => Prisma.sql`${Prisma.raw(toColumn(field))} ${like} ${pattern} ESCAPE '\\'`);
+  return Prisma.sql`(${Prisma.join(fields, ' OR ')})`;
+}
 
 function checkDraft(draft: UserDraft, limits: Limits): void {
   for (const field of textFields) {
@@ -112,12 +118,7 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   const { id, ...fields } = draft;
   const data = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const where = id ? { id } : draft.externalUserId ? { externalUserId: draft.externalUserId } : undefined;
-  try {
-    // The update comes first although it may find nobody: a transaction has to begin with a write.
-    const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
-    return updated ?? (await transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } }));
-  } catch (error) {
-    if (isUniqueViolation(error)) throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
-    throw error;
-  }
+  // The update comes first although it may find nobody: a transaction has to begin with a write.
+  const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
+  return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
 }

@@ -1,0 +1,255 @@
+import { openDatabase } from '../../src/db/open-database.ts';
+import type { Draft } from './model-events.ts';
+import type { Filter, View } from './model-follower.ts';
+import type { Acknowledgement, RecorderReport } from './model-recorder.ts';
+
+/** A row of a table by its columns, times as milliseconds since 1970. */
+type Row = Readonly<Record<string, unknown>>;
+
+interface EventRow extends Row {
+  readonly id: string;
+  readonly userId: string;
+  readonly sequence: number;
+  readonly runId: string;
+  readonly status: string;
+  readonly late: boolean;
+}
+
+/** What the database holds after everything. */
+export interface Stored {
+  readonly users: readonly { readonly id: string; readonly headSequence: number; readonly tailSequence: number }[];
+  /** By user and sequence. */
+  readonly events: readonly EventRow[];
+  readonly runs: readonly Row[];
+  /** Ids of events in the order in which they were inserted. */
+  readonly insertions: readonly string[];
+}
+
+export async function readStored(databaseUrl: string): Promise<Stored> {
+  const database = await openDatabase(databaseUrl);
+  try {
+    const { reader } = database;
+    const events = await reader.syncEvent.findMany({ orderBy: [{ userId: 'asc' }, { sequence: 'asc' }] });
+    const runs = await reader.syncRun.findMany({ orderBy: [{ userId: 'asc' }, { runId: 'asc' }] });
+    const insertions = await reader.$queryRaw<{ id: string }[]>`SELECT id FROM sync_event ORDER BY rowid`;
+    return {
+      users: await reader.user.findMany(),
+      events: events.map(withPlainTimes),
+      runs: runs.map(withPlainTimes),
+      insertions: insertions.map(({ id }) => id),
+    };
+  } finally {
+    await database.close();
+  }
+}
+
+function withPlainTimes<T extends object>(row: T): { [K in keyof T]: T[K] extends Date | null ? number | null : T[K] } {
+  const fields = Object.entries(row).map(([name, value]) => [name, value instanceof Date ? value.getTime() : value]);
+  return Object.fromEntries(fields);
+}
+
+/** How often something was wrong, with examples. */
+export class Findings {
+  readonly #counts = new Map<string, number>();
+  readonly #examples: string[] = [];
+
+  add(what: string, example: string): void {
+    this.#counts.set(what, this.count(what) + 1);
+    if (this.count(what) <= 3) this.#examples.push(`${what}: ${example}`);
+  }
+
+  check(holds: boolean, what: string, example: () => string): void {
+    if (!holds) this.add(what, example());
+  }
+
+  count(what: string): number {
+    return this.#counts.get(what) ?? 0;
+  }
+
+  /** Up to three of each kind. */
+  get examples(): readonly string[] {
+    return this.#examples;
+  }
+}
+
+/** Compares all that recorders and followers have seen with what is stored, and what is stored with the contract. */
+export function checkModel(stored: Stored, reports: readonly RecorderReport[], views: readonly View[]): Findings {
+  const findings = new Findings();
+  const acknowledgements = reports.flatMap((report) => report.acknowledgements);
+  for (const problem of reports.flatMap(({ problems }) => problems)) findings.add('wrong answer', problem);
+  checkLogs(stored, findings);
+  checkAcknowledgements(stored, acknowledgements, findings);
+  checkRefusals(
+    stored,
+    reports.flatMap(({ refused }) => refused),
+    findings,
+  );
+  checkRealTimeOrder(acknowledgements, findings);
+  checkRuns(stored, findings);
+  for (const view of views) checkView(stored, view, findings);
+  return findings;
+}
+
+/** I1: sequences are 1..n without holes, in the order of the commits; the user's head is n. */
+function checkLogs({ users, events, insertions }: Stored, findings: Findings): void {
+  const place = new Map(insertions.map((id, index) => [id, index]));
+  for (const { id: userId, headSequence, tailSequence } of users) {
+    const log = events.filter((event) => event.userId === userId);
+    for (const [index, { id, sequence, recordedAt }] of log.entries()) {
+      const before = log[index - 1];
+      findings.check(sequence === index + 1, 'hole', () => `${userId} has ${sequence} at place ${index + 1}`);
+      findings.check(
+        !before ||
+          ((place.get(before.id) ?? 0) < (place.get(id) ?? 0) && Number(before.recordedAt) <= Number(recordedAt)),
+        'out of commit order',
+        () => `${userId} ${sequence}`,
+      );
+    }
+    findings.check(headSequence === log.length, 'wrong head', () => `${userId}: ${headSequence} of ${log.length}`);
+    findings.check(tailSequence === 1, 'wrong tail', () => `${userId}: ${tailSequence}`);
+  }
+}
+
+/** I2, I3: what was acknowledged is there once, as it was sent and under the sequence that was told; nothing else is. */
+function checkAcknowledgements(
+  { events }: Stored,
+  acknowledgements: readonly Acknowledgement[],
+  findings: Findings,
+): void {
+  const byId = new Map<string, EventRow[]>();
+  for (const event of events) byId.set(event.id, [...(byId.get(event.id) ?? []), event]);
+  for (const { draft, sequence, retried, duplicate } of acknowledgements) {
+    const [row, ...more] = byId.get(draft.id) ?? [];
+    byId.delete(draft.id);
+    if (!row) {
+      findings.add('missing', `${draft.id} was acknowledged as ${sequence}`);
+      continue;
+    }
+    findings.check(more.length === 0, 'duplicated', () => draft.id);
+    findings.check(row.sequence === sequence, 'wrong sequence', () => `${draft.id}: ${row.sequence}, told ${sequence}`);
+    findings.check(retried || !duplicate, 'wrong answer', () => `${draft.id} was called a duplicate at first sight`);
+    for (const [field, value] of Object.entries(expectedFields(draft)))
+      findings.check(
+        JSON.stringify(row[field]) === JSON.stringify(value),
+        'wrong content',
+        () => `${draft.id}.${field}: ${JSON.stringify(row[field])}, sent ${JSON.stringify(value)}`,
+      );
+  }
+  for (const id of byId.keys()) findings.add('never acknowledged', id);
+}
+
+function expectedFields(draft: Draft): Row {
+  const { timestamp, ...rest } = draft;
+  const time = (value: string | undefined) => (value === undefined ? null : Date.parse(value));
+  return {
+    message: null,
+    progress: null,
+    itemsProcessed: null,
+    itemsTotal: null,
+    error: null,
+    primaryUserId: null,
+    metadata: {},
+    ...rest,
+    startedAt: time(rest.startedAt),
+    endedAt: time(rest.endedAt),
+    ...(timestamp !== undefined && { timestamp: time(timestamp) }),
+  };
+}
+
+/** A refused batch leaves nothing. */
+function checkRefusals({ events }: Stored, refused: readonly string[], findings: Findings): void {
+  const ids = new Set(refused);
+  for (const { id } of events) findings.check(!ids.has(id), 'refused but stored', () => id);
+}
+
+/** What was acknowledged before another event was first sent comes before it. */
+function checkRealTimeOrder(acknowledgements: readonly Acknowledgement[], findings: Findings): void {
+  for (const userId of new Set(acknowledgements.map(({ draft }) => draft.userId))) {
+    const log = acknowledgements.filter(({ draft }) => draft.userId === userId);
+    const answered = [...log].sort((a, b) => a.answeredAt - b.answeredAt);
+    let highest = 0;
+    let next = 0;
+    for (const { draft, sequence, sentAt } of [...log].sort((a, b) => a.sentAt - b.sentAt)) {
+      for (; (answered[next]?.answeredAt ?? Number.POSITIVE_INFINITY) < sentAt; next += 1)
+        highest = Math.max(highest, answered[next]?.sequence ?? 0);
+      findings.check(
+        sequence > highest,
+        'out of order',
+        () => `${draft.id} is ${sequence}, though ${highest} was before`,
+      );
+    }
+  }
+}
+
+const finalStatuses = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
+
+/**
+ * I7, from its words: a finished run is never reopened, so what counts are the events up to the first final one; the
+ * rest is late. The summary is the last event that counts, but for what sticks.
+ */
+function checkRuns({ events, runs }: Stored, findings: Findings): void {
+  const keyOf = ({ userId, runId }: Row) => `${userId} ${runId}`;
+  const stored = new Map(runs.map((run) => [keyOf(run), run]));
+  const keys = new Set(events.map(keyOf));
+  for (const key of stored.keys()) findings.check(keys.has(key), 'wrong run', () => `${key} has no events`);
+  for (const key of keys) {
+    const all = events.filter((event) => keyOf(event) === key);
+    const end = all.findIndex(({ status }) => finalStatuses.includes(status));
+    const counting = end < 0 ? all : all.slice(0, end + 1);
+    for (const event of all)
+      findings.check(event.late === !counting.includes(event), 'wrong late flag', () => `${key} ${event.sequence}`);
+    const newest = (field: string) => counting.map((event) => event[field]).findLast((value) => value !== null) ?? null;
+    const {
+      id: _,
+      sequence: __,
+      metadata: ___,
+      timestamp,
+      recordedAt: ____,
+      late: _____,
+      ...last
+    } = (counting.at(-1) ?? {}) as Partial<EventRow>;
+    const expected: Row = {
+      ...last,
+      startedAt: newest('startedAt'),
+      primaryUserId: newest('primaryUserId'),
+      lastEventAt: timestamp,
+      lastSequence: all.at(-1)?.sequence,
+      eventCount: all.length,
+    };
+    const run = stored.get(key) ?? {};
+    for (const field of new Set([...Object.keys(expected), ...Object.keys(run)]))
+      findings.check(
+        run[field] === expected[field],
+        'wrong run',
+        () => `${key}.${field}: ${run[field]}, not ${expected[field]}`,
+      );
+  }
+}
+
+/** I4, I5: a view holds every event of its log after its start that its filter lets through, once and in order. */
+function checkView({ events }: Stored, view: View, findings: Findings): void {
+  const of = `${view.wish} on ${view.userId}`;
+  const log = events.filter(({ userId }) => userId === view.userId);
+  const wanted = log.filter((event) => event.sequence > view.start && matches(event, view.filter));
+  const seen = new Map<string, number>();
+  for (const { id } of view.events) seen.set(id, (seen.get(id) ?? 0) + 1);
+  for (const { id, sequence } of wanted) findings.check(seen.has(id), 'missing', () => `${sequence} in ${of}`);
+  for (const [id, times] of seen) findings.check(times === 1, 'duplicated', () => `${id} ${times} times in ${of}`);
+  const ids = new Set(wanted.map(({ id }) => id));
+  for (const [index, event] of view.events.entries()) {
+    const before = view.events[index - 1];
+    findings.check(!before || before.sequence < event.sequence, 'out of order', () => `${event.sequence} in ${of}`);
+    findings.check(ids.has(event.id) && event.userId === view.userId, 'foreign', () => `${event.id} in ${of}`);
+  }
+  findings.check(view.cursor === log.length, 'wrong cursor', () => `${view.cursor} of ${log.length} in ${of}`);
+  for (const problem of view.problems) findings.add('wrong payload', `${problem} in ${of}`);
+}
+
+function matches(event: EventRow, { runId, ...lists }: Filter): boolean {
+  if (runId !== undefined && event.runId !== runId) return false;
+  const columns = { providers: 'provider', sources: 'source', stages: 'stage', statuses: 'status' };
+  return Object.entries(lists).every(([list, words]) => {
+    const column = columns[list as keyof typeof columns];
+    return words.map((word) => word.toLowerCase()).includes(String(event[column]));
+  });
+}

@@ -1,0 +1,112 @@
+import { between, pick, type Random, uuid } from '../../src/sources/demo/random.ts';
+
+/** An event as a producer sends it. Words are wire words, times ISO strings. */
+export interface Draft {
+  readonly id: string;
+  readonly userId: string;
+  readonly runId: string;
+  readonly provider: string;
+  readonly source: string;
+  readonly stage: string;
+  readonly status: string;
+  readonly message?: string;
+  readonly progress?: number;
+  readonly itemsProcessed?: number;
+  readonly itemsTotal?: number;
+  readonly error?: string;
+  readonly primaryUserId?: string;
+  readonly metadata?: { readonly [key: string]: unknown };
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly timestamp?: string;
+}
+
+type Ending = readonly [stage: string, status: string];
+
+export const providers = ['garmin', 'oura', 'polar'] as const;
+const endings: readonly [Ending, ...Ending[]] = [
+  ['completed', 'success'],
+  ['completed', 'partial'],
+  ['completed', 'skipped'],
+  ['failed', 'failed'],
+  ['cancelled', 'cancelled'],
+];
+/** Reports that sound like an end and are none: the run itself can still go on. */
+const guesses: readonly [Ending, ...Ending[]] = [
+  ['failed', 'stale'],
+  ['cancelled', 'unfinished'],
+];
+
+/** Runs that all recorders report to, so that one's event comes after another has finished the run. */
+const SHARED_RUNS = 12;
+
+/**
+ * Makes the events of one recorder: runs that start, go on, mostly end, and sometimes say more after their end. Every
+ * optional field is there or not at random.
+ */
+export function createEventMaker(random: Random, name: string): (userId: string) => Draft {
+  const own = new Map<string, { runId: string; events: number }>();
+  let runs = 0;
+  const chance = (probability: number) => random() < probability;
+  const time = () => new Date(Date.UTC(2026, 0, 1) + between(random, 0, 30 * 86_400_000)).toISOString();
+
+  function runOf(userId: string): { runId: string; first: boolean } {
+    if (chance(0.3))
+      return { runId: `shared ${between(random, 1, SHARED_RUNS)} of ${userId.slice(0, 8)}`, first: false };
+    const current = own.get(userId);
+    if (current && chance(0.85)) {
+      current.events += 1;
+      return { runId: current.runId, first: false };
+    }
+    runs += 1;
+    const runId = `${name}/${runs}`;
+    own.set(userId, { runId, events: 1 });
+    return { runId, first: true };
+  }
+
+  return (userId) => {
+    const { runId, first } = runOf(userId);
+    const dice = random();
+    const [stage, status] =
+      dice < 0.12
+        ? pick(random, endings)
+        : dice < 0.16
+          ? pick(random, guesses)
+          : ([pick(random, ['queued', 'started', 'fetching', 'processing', 'saving']), 'in_progress'] as const);
+    return {
+      id: uuid(random),
+      userId,
+      runId,
+      provider: pick(random, providers),
+      source: pick(random, ['pull', 'webhook', 'sdk', 'backfill', 'xml_import', 'linked_account']),
+      stage,
+      status,
+      ...(chance(0.3) && {
+        message: `Tag ${between(random, 1, 99)} · ✓ "quoted" \\ ${'é'.repeat(between(random, 0, 40))}`,
+      }),
+      ...(chance(0.3) && { progress: between(random, 0, 1000) / 1000 }),
+      ...(chance(0.3) && { itemsProcessed: between(random, 0, 2_147_483_647) }),
+      ...(chance(0.2) && { itemsTotal: between(random, 0, 500) }),
+      ...(chance(0.1) && { error: `Boom\n  at line ${between(random, 1, 500)}` }),
+      ...(chance(0.1) && { primaryUserId: uuid(random) }),
+      ...(chance(0.2) && { metadata: { attempt: between(random, 1, 5), nested: { list: [1, null, 'ü'], ok: true } } }),
+      ...((first || chance(0.05)) && { startedAt: time() }),
+      ...(status !== 'in_progress' && chance(0.8) && { endedAt: time() }),
+      ...(chance(0.7) && { timestamp: time() }),
+    };
+  };
+}
+
+/** As GraphQL takes it. */
+export function toInput({ source, stage, status, ...rest }: Draft): object {
+  return { ...rest, source: source.toUpperCase(), stage: stage.toUpperCase(), status: status.toUpperCase() };
+}
+
+/** As REST takes it. */
+export function toWire(draft: Draft): object {
+  const names = Object.entries(draft).map(([name, value]) => [
+    name === 'id' ? 'event_id' : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return Object.fromEntries(names);
+}

@@ -1,0 +1,76 @@
+import type { TestServer } from './server.ts';
+
+/** An event as the model remembers it, in GraphQL's words. */
+export interface ModelEvent {
+  readonly userId: string;
+  readonly sequence: number;
+  readonly runId: string;
+  readonly provider: string;
+  readonly source: string;
+  readonly stage: string;
+  readonly status: string;
+  readonly timestamp: string;
+}
+
+export interface ModelFilter {
+  readonly providers?: readonly string[] | undefined;
+  readonly sources?: readonly string[] | undefined;
+  readonly stages?: readonly string[] | undefined;
+  readonly statuses?: readonly string[] | undefined;
+  readonly runId?: string | undefined;
+}
+
+const finished = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
+const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+/** The log as a child would keep it: a list that every question searches from its beginning. */
+export class LogModel {
+  readonly events: ModelEvent[] = [];
+
+  /** Records the events with the server's log and, numbered by user, in the model. */
+  async record(server: TestServer, drafts: readonly Omit<ModelEvent, 'sequence'>[]): Promise<void> {
+    for (const draft of drafts) this.events.push({ ...draft, sequence: this.head(draft.userId) + 1 });
+    for (let start = 0; start < drafts.length; start += 500)
+      await server.app.services.log.record(
+        drafts.slice(start, start + 500).map((draft) => ({
+          ...draft,
+          source: draft.source.toLowerCase(),
+          stage: draft.stage.toLowerCase(),
+          status: draft.status.toLowerCase(),
+          timestamp: new Date(draft.timestamp),
+        })),
+      );
+  }
+
+  head(userId: string): number {
+    return this.log(userId).length;
+  }
+
+  /** Oldest first. */
+  log(userId: string, filter: ModelFilter = {}): ModelEvent[] {
+    return this.events.filter((event) => event.userId === userId && matches(event, filter));
+  }
+
+  /** The events that tell how runs stand, newest activity first; ties by user and run, both descending. */
+  runs(filter: Omit<ModelFilter, 'stages' | 'runId'>, userId?: string): ModelEvent[] {
+    const runs = new Map<string, ModelEvent>();
+    for (const event of this.events) {
+      const key = `${event.userId} ${event.runId}`;
+      const run = runs.get(key);
+      if (!run || !finished.includes(run.status)) runs.set(key, event);
+    }
+    return [...runs.values()]
+      .filter((run) => (userId === undefined || run.userId === userId) && matches(run, filter))
+      .sort((a, b) => byBytes(b.timestamp, a.timestamp) || byBytes(b.userId, a.userId) || byBytes(b.runId, a.runId));
+  }
+}
+
+function matches(event: ModelEvent, { providers, sources, stages, statuses, runId }: ModelFilter): boolean {
+  return (
+    (providers?.includes(event.provider) ?? true) &&
+    (sources?.includes(event.source) ?? true) &&
+    (stages?.includes(event.stage) ?? true) &&
+    (statuses?.includes(event.status) ?? true) &&
+    (runId === undefined || runId === event.runId)
+  );
+}
