@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { getIntrospectionQuery } from 'graphql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DocumentCache } from '../src/transports/document-cache.ts';
 import { initMessage, openRawSocket, send, sendBytes } from './support/operations-raw.ts';
 import { transports } from './support/operations-transports.ts';
 import { type Answer, anEvent, startServer, type TestServer } from './support/server.ts';
@@ -626,6 +627,30 @@ describe('a document', () => {
           errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }],
         });
       }
+  });
+
+  test('is remembered together with others up to half a million characters', () => {
+    const cache = new DocumentCache<number>();
+    const text = (n: number) => `${n}`.padEnd(50_000, ' ');
+    for (let n = 0; n < 10; n++) cache.set(text(n), n);
+    expect(cache.get(text(0))).toBe(0); // used last, so it stays
+    cache.set(text(10), 10);
+    expect(Array.from({ length: 11 }, (_, n) => cache.get(text(n)))).toEqual([
+      0,
+      undefined,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+      9,
+      10,
+    ]);
+    cache.set('x'.repeat(500_001), 11);
+    expect(cache.get('x'.repeat(500_001))).toBeUndefined();
+    expect(cache.get(text(0))).toBe(0);
   });
 
   test('is refused again when it comes again', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../src/db/database.ts';
@@ -134,6 +135,8 @@ describe('the database', () => {
       console.log('committed');`,
     );
     await other.says('holds the lock');
+    const pauses = monitorEventLoopDelay();
+    pauses.enable();
     let recorded = false;
     const recording = server.record({ userId }).then((results) => {
       recorded = true;
@@ -142,6 +145,9 @@ describe('the database', () => {
     const read = () => server.graphql(`{ user(id: "${userId}") { firstName headCursor } }`);
     for (let n = 0; n < 5; n++) expect((await read()).data.user).toEqual({ firstName: null, headCursor: '0' });
     expect(recorded).toBe(false);
+    // The driver waits for a lock without letting anything else run: five seconds, if it is allowed to.
+    pauses.disable();
+    expect(pauses.max / 1e6).toBeLessThan(2_500);
     other.tell('commit');
     await other.says('committed');
     expect(await recording).toMatchObject([{ event: { sequence: 1 } }]);

@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { StatementReport } from '../src/db/watch-statements.ts';
+import { AppError } from '../src/errors.ts';
+import { openEventLog } from '../src/events/event-log.ts';
+import { defaultLimits } from '../src/limits.ts';
 import { type Answer, anEvent, type Headers, startServer, type TestServer } from './support/server.ts';
 
 type Draft = Record<string, unknown> & { userId: string };
@@ -376,6 +379,28 @@ describe('small recordings that come together', () => {
     expect(await headOf(userId)).toBe('2');
     expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 3 } }]);
   });
+});
+
+test('small recordings are refused together when the database stays busy, not one after another', async () => {
+  const busy = new AppError('UNAVAILABLE', 'busy');
+  const transaction = vi.fn(() => Promise.reject(busy));
+  const { database } = server.app.services;
+  const log = openEventLog({
+    database: { ...database, transaction },
+    ...{ limits: defaultLimits, clock: Date.now, onError: expect.unreachable },
+  });
+  const draft = {
+    userId: randomUUID(),
+    runId: 'r',
+    provider: 'oura',
+    source: 'pull',
+    stage: 'queued',
+    status: 'stale',
+  };
+  const outcomes = await Promise.allSettled([log.record([draft]), log.record([draft]), log.record([draft])]);
+  expect(outcomes).toEqual(Array(3).fill({ status: 'rejected', reason: busy }));
+  expect(transaction).toHaveBeenCalledTimes(1);
+  await log.close();
 });
 
 describe('with small bounds', () => {

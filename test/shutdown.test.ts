@@ -250,7 +250,42 @@ describe('closing an app', () => {
     await closing;
   });
 
-  test('cuts a client that does not read after `shutdownMs`', async () => {
+  test('gives every stream of a WebSocket its last result before it closes the socket, and `complete` to none', async () => {
+    let closing: Promise<void> | undefined;
+    const server = await startOwnServer({
+      onStatement({ sql }) {
+        if (/JOIN sync_event/.test(sql)) closing ??= server.close(); // while a stream is reading its replay
+      },
+    });
+    const userId = await server.user();
+    await server.record({ userId }, { userId });
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+    const messages: { id?: string; type: string; payload?: { errors?: unknown } }[] = [];
+    socket.on('message', (text) => messages.push(JSON.parse(String(text))));
+    const send = (message: object) => socket.send(JSON.stringify(message));
+    const subscribe = (id: string, wish: object) =>
+      send({ id, type: 'subscribe', payload: { query: readLog, variables: { userId, ...wish } } });
+    await new Promise((resolve) => socket.once('open', resolve));
+    send({ type: 'connection_init', payload: server.admin });
+    await expect.poll(() => messages.length).toBe(1);
+    const waiting = oneTo(20).map(String);
+    for (const id of waiting) subscribe(id, {});
+    await expect.poll(() => messages.length).toBe(1 + waiting.length);
+    subscribe('replaying', { after: '0' });
+    expect(await closed).toBe(1001);
+    await closing;
+    const last = messages.slice(1 + waiting.length);
+    expect(last.map(({ id, type }) => `${id} ${type}`).sort()).toEqual(
+      [...waiting, 'replaying', 'replaying'].map((id) => `${id} next`).sort(),
+    );
+    const ends = last.filter(({ payload }) => payload?.errors);
+    expect(ends).toHaveLength(waiting.length + 1);
+    for (const { payload } of ends)
+      expect(payload).toMatchObject({ errors: [{ extensions: { code: 'UNAVAILABLE', cursor: '2' } }] });
+  });
+
+  test('cuts what is still open after `shutdownMs`', async () => {
     const server = await startOwnServer({ limits: { shutdownMs: 200 } });
     const userId = await server.user();
     const request = await beginRecording({ url: server.url, headers: server.admin }, { userId });

@@ -49,6 +49,7 @@ const restCodes: Readonly<Record<number, string>> = {
   400: 'BAD_USER_INPUT',
   404: 'NOT_FOUND',
   409: 'EVENT_ID_CONFLICT',
+  503: 'UNAVAILABLE',
 };
 
 /** Records random batches until there are enough. A batch without an answer is sent again, with the same ids. */
@@ -145,7 +146,7 @@ export async function runRecorder(world: RecorderWorld, random: Random, name: st
   async function sendGraphql(batch: readonly Draft[], signal: AbortSignal | null): Promise<Answer> {
     const body = { query: mutation, variables: { events: batch.map(toInput) } };
     const { data, errors } = await (await post('/graphql', body, signal)).json();
-    if (errors) return { kind: 'refused', code: errors[0].extensions.code };
+    if (errors) return refusal(errors[0].extensions.code);
     const results: { duplicate: boolean; event: { id: string; sequence: number } }[] = data.recordSyncEvents.results;
     return { kind: 'recorded', results: results.map(({ duplicate, event }) => ({ duplicate, ...event })) };
   }
@@ -153,8 +154,12 @@ export async function runRecorder(world: RecorderWorld, random: Random, name: st
   async function sendRest(batch: readonly Draft[], signal: AbortSignal | null): Promise<Answer> {
     const response = await post(`/api/v1/users/${batch[0]?.userId}/sync/events`, batch.map(toWire), signal);
     const body = await response.json();
-    if (response.status !== 201) return { kind: 'refused', code: restCodes[response.status] ?? `${response.status}` };
+    if (response.status !== 201) return refusal(restCodes[response.status] ?? `${response.status}`);
     const results: { event_id: string; sequence: number; duplicate: boolean }[] = body;
     return { kind: 'recorded', results: results.map(({ event_id: id, ...rest }) => ({ id, ...rest })) };
   }
+}
+
+function refusal(code: string): Answer {
+  return code === 'UNAVAILABLE' ? { kind: 'none' } : { kind: 'refused', code };
 }

@@ -20,7 +20,7 @@ const concurrentScenarios = 5;
 const pauseMs = { min: 300, max: 1_000 };
 /** A later deck holds a given rare card once in so many times. */
 const decksPerRareCard = 20;
-/** The first person takes part in this share of what she can, so that her page alone is worth watching. */
+/** The first person opens, and takes part in this share of what she can, so that her page alone is worth watching. */
 const firstPersonsShare = 0.3;
 
 interface Performance {
@@ -77,14 +77,20 @@ function fillStage(
       random,
       accounts.filter((candidate) => suits(card, candidate) && !busy.has(candidate)),
       accounts[0]?.person,
+      performances.length === 0 ? 1 : firstPersonsShare,
     );
     if (account) performances.push({ account, scenario: card.play(random, account), nextStep: 0 });
   }
 }
 
-function castFor(random: Random, candidates: Account[], favourite: Person | undefined): Account | undefined {
+function castFor(
+  random: Random,
+  candidates: Account[],
+  favourite: Person | undefined,
+  favouritesShare: number,
+): Account | undefined {
   const favoured = candidates.find(({ person }) => person === favourite);
-  if (favoured && random() < firstPersonsShare) return favoured;
+  if (favoured && random() < favouritesShare) return favoured;
   const [first, ...others] = candidates;
   return first && pick(random, [first, ...others]);
 }

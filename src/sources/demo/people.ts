@@ -24,7 +24,7 @@ type Trouble =
   | { readonly kind: 'cancelled_backfill' };
 
 /** The first person has the most devices: the one to open first. */
-export const demoPeople: readonly Person[] = [
+export const demoPeople: readonly [Person, ...Person[]] = [
   {
     ...named('Ada', 'Moreau'),
     id: '0b6e2a54-7d0c-4f5e-9a51-3c1f6f2ad001',
