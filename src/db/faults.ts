@@ -1,6 +1,10 @@
-/** SQLite is locked by another process: Prisma's P1008 is what the libsql adapter makes of SQLITE_BUSY. */
+/**
+ * SQLite is locked by another process. The libsql adapter calls SQLITE_BUSY a `SocketTimeout`, of which Prisma makes
+ * P1008 for its own statements, and another code for raw ones.
+ */
 export function isBusy(error: unknown): boolean {
-  return codesOf(error).has('P1008');
+  const codes = codesOf(error);
+  return codes.has('P1008') || codes.has('SocketTimeout');
 }
 
 /** Two transactions met: a serialization failure, a deadlock, or the same unique value from both. */

@@ -1,15 +1,21 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
+import { AppError } from '../errors.ts';
 import type { Database, Transaction } from './database.ts';
 import { isBusy } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
-/** How long a statement waits for another process's write lock before it fails as busy. */
+/** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
 const BUSY_TIMEOUT_MS = 5_000;
-/** Attempts of one transaction that meets a busy database. */
-const BUSY_ATTEMPTS = 5;
+/** The same for transactions, which meet such locks every day, and so must not stop the process for long. */
+const BUSY_TRANSACTION_TIMEOUT_MS = 10;
+/** A transaction that met a busy database is tried again after so long; the process goes on in between. */
+const BUSY_PAUSE_MS = { first: 10, longest: 200 };
+/** When a transaction gives up on a busy database. */
+const BUSY_PATIENCE_MS = 25_000;
 /** A transaction that takes longer is rolled back; groups of recordings take milliseconds. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
 
@@ -17,9 +23,9 @@ const TRANSACTION_TIMEOUT_MS = 30_000;
  * The driver for a SQLite file. Times are kept as milliseconds since 1970, so that they compare as numbers.
  * A PRAGMA set by hand would vanish after each transaction; what every connection needs is passed here.
  */
-export function sqliteAdapter(url: string): PrismaLibSql {
+export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): PrismaLibSql {
   mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
-  const config = { url, timeout: BUSY_TIMEOUT_MS };
+  const config = { url, timeout: busyTimeoutMs };
   return new PrismaLibSql(config, { timestampFormat: 'unixepoch-ms' });
 }
 
@@ -28,24 +34,28 @@ export function sqliteAdapter(url: string): PrismaLibSql {
  * before it is acknowledged. Transactions run one after another.
  */
 export async function openSqlite(url: string, observe?: StatementObserver): Promise<Database> {
-  const adapter = observe ? watchStatements(sqliteAdapter(url), observe) : sqliteAdapter(url);
-  const open = () => new PrismaClient({ adapter });
-  const reader = open();
-  let writer = open();
+  const open = (busyTimeoutMs: number) => {
+    const adapter = sqliteAdapter(url, busyTimeoutMs);
+    return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
+  };
+  const reader = open(BUSY_TIMEOUT_MS);
+  let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
-  await writer.$queryRaw`PRAGMA journal_mode = WAL`;
+  await reader.$queryRaw`PRAGMA journal_mode = WAL`;
 
   async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    for (let failures = 0; ; ) {
+    const deadline = performance.now() + BUSY_PATIENCE_MS;
+    for (let pause = BUSY_PAUSE_MS.first; ; pause = Math.min(2 * pause, BUSY_PAUSE_MS.longest)) {
       try {
         return await writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS });
       } catch (error) {
-        failures += 1;
-        if (!isBusy(error) || failures === BUSY_ATTEMPTS) throw error;
+        if (!isBusy(error)) throw error;
         // A busy database can leave the driver inside a BEGIN that nobody ends; a new connection has none.
         await writer.$disconnect();
-        writer = open();
+        writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+        if (performance.now() > deadline) throw new AppError('UNAVAILABLE', 'The database is busy; try again');
+        await wait(pause);
       }
     }
   }
