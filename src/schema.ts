@@ -5,6 +5,7 @@ import { addFollowing } from './events/follow.graphql.ts';
 import { addRecording } from './events/record.graphql.ts';
 import { addWords } from './events/words.graphql.ts';
 import { createBuilder } from './graphql/builder.ts';
+import { forgetBetweenMutations } from './graphql/forget-between-mutations.ts';
 import { addScalars } from './graphql/scalars.ts';
 import { addRuns } from './runs/runs.graphql.ts';
 import { addUsers } from './users/users.graphql.ts';
@@ -20,5 +21,5 @@ export function buildSchema(): GraphQLSchema {
   addFollowing(builder, events);
   addRuns(builder, users, events, words);
   addAccess(builder);
-  return builder.toSchema();
+  return forgetBetweenMutations(builder.toSchema());
 }

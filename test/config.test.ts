@@ -102,4 +102,17 @@ describe('settings', () => {
     expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
     expect(stderr).toContain('LOG_LEVEL');
   });
+
+  test('with a database that cannot be opened end it with the reason and without a stack', async () => {
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../src/main.ts')],
+        { env: { ...process.env, PORT: '0', DATABASE_URL: `file:${folder}` } },
+        (error, _, stderr) => resolve({ code: error?.code, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^The database file:.+ cannot be opened: .+\n$/);
+  });
 });

@@ -21,4 +21,12 @@ describe('GraphQL over HTTP', () => {
     const result = await audit.fn();
     expect(result.status, (result as AuditFail).reason).toBe('ok');
   });
+
+  test('answers with the fields in the order in which they were asked for (GraphQL specification, 7.2.2)', async () => {
+    const id = await server.user({ firstName: 'Ada' });
+    const { data } = await server.graphql(
+      `{ user(id: "${id}") { firstName recentSyncEvents { id } syncRuns { edges { cursor } } headCursor id } }`,
+    );
+    expect(Object.keys(data.user)).toEqual(['firstName', 'recentSyncEvents', 'syncRuns', 'headCursor', 'id']);
+  });
 });

@@ -387,7 +387,7 @@ test('small recordings are refused together when the database stays busy, not on
   const { database } = server.app.services;
   const log = openEventLog({
     database: { ...database, transaction },
-    ...{ limits: defaultLimits, clock: Date.now, onError: expect.unreachable },
+    ...{ limits: defaultLimits, clock: Date.now, onError: (error: unknown) => expect.unreachable(String(error)) },
   });
   const draft = {
     userId: randomUUID(),
@@ -743,4 +743,16 @@ describe('upsertUser', () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => upsert({ externalUserId })));
     expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
   });
+});
+
+test('a mutation shows what the one before it has changed', async () => {
+  const server = await startServer();
+  const userId = await server.user();
+  const record = (alias: string) => `${alias}: recordSyncEvents(input: { events: [{
+    userId: "${userId}", runId: "r", provider: "oura", source: PULL, stage: FETCHING, status: IN_PROGRESS
+  }] }) { results { event { cursor user { headCursor } run { eventCount } } } }`;
+  const { data } = await server.graphql(`mutation { ${record('a')} ${record('b')} }`);
+  expect(data.a.results[0].event).toEqual({ cursor: '1', user: { headCursor: '1' }, run: { eventCount: 1 } });
+  expect(data.b.results[0].event).toEqual({ cursor: '2', user: { headCursor: '2' }, run: { eventCount: 2 } });
+  await server.close();
 });

@@ -293,6 +293,19 @@ describe('closing an app', () => {
     expect(await request.answer).not.toMatch(/200 OK/);
   });
 
+  test('does not wait for connections on which no request has come', async () => {
+    const server = await startOwnServer({ limits: { shutdownMs: graceMs } });
+    const { hostname, port } = new URL(server.url);
+    const socket = tcpConnect(Number(port), hostname);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    await server.graphql('{ viewer { kind } }'); // by now the server has accepted both connections
+    const cut = new Promise((resolve) => socket.once('close', resolve));
+    const startedAt = performance.now();
+    await server.app.close();
+    await cut;
+    expect(performance.now() - startedAt).toBeLessThan(graceMs);
+  });
+
   test('twice is the same as once', async () => {
     const server = await startOwnServer();
     const userId = await server.user();

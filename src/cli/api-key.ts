@@ -151,7 +151,8 @@ async function run(args: string[]): Promise<string[]> {
 function failure(error: unknown): { line: string; status: 1 | 2 } {
   if (error instanceof UsageError) return { line: `${error.message} (see --help)`, status: 2 };
   if (error instanceof ConfigError) return { line: `bad settings: ${error.problems.join('; ')}`, status: 2 };
-  const [line = ''] = String(error instanceof Error ? error.message : error).split('\n');
+  const text = String(error instanceof Error ? error.message : error);
+  const line = text.split('\n').find((each) => each.trim()) ?? '';
   return { line, status: error instanceof AppError && error.code === 'BAD_USER_INPUT' ? 2 : 1 };
 }
 

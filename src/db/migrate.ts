@@ -5,6 +5,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { AppError } from '../errors.ts';
 import { createCatalogPool } from './catalog-pool.ts';
 import type { Provider } from './database.ts';
 import { providerOf } from './open-database.ts';
@@ -30,8 +31,10 @@ export function migrationsFolder(provider: Provider): string {
 /**
  * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
  * at once, one applies them and the others wait for it.
+ * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
  */
 export async function migrate(url: string): Promise<string[]> {
+  await checkAccess(url);
   return withMigrationLock(url, async () => {
     const engine = await openEngine(url);
     try {
@@ -44,6 +47,31 @@ export async function migrate(url: string): Promise<string[]> {
       engine.free();
     }
   });
+}
+
+/** Opens the database once without the engine, which has no words for what is wrong with it. */
+async function checkAccess(url: string): Promise<void> {
+  try {
+    const adapter = await adapterFor(url).connect();
+    await adapter.queryRaw({
+      sql: providerOf(url) === 'sqlite' ? 'PRAGMA user_version' : 'SELECT 1',
+      args: [],
+      argTypes: [],
+    });
+    await adapter.dispose();
+  } catch (error) {
+    throw new AppError('UNAVAILABLE', `The database ${withoutPassword(url)} cannot be opened: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error as { cause?: { originalMessage?: string } }; // what a driver adapter reports
+  return cause?.originalMessage ?? error.message;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@/]*@/, '$1@');
 }
 
 /** On Postgres, holds an advisory lock on a connection of its own; a crash frees it with the connection. */
@@ -100,16 +128,18 @@ function readMigrations(provider: Provider): EngineModule.MigrationList {
   };
 }
 
+function adapterFor(url: string) {
+  return providerOf(url) === 'sqlite'
+    ? sqliteAdapter(url)
+    : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
+}
+
 async function openEngine(url: string): Promise<EngineModule.SchemaEngine> {
   bindings ??= loadBindings();
-  const adapter =
-    providerOf(url) === 'sqlite'
-      ? sqliteAdapter(url)
-      : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
   return (await bindings).SchemaEngine.new(
     { datamodels: [['schema.prisma', schemaText(providerOf(url))]] },
     () => {},
-    bindMigrationAwareSqlAdapterFactory(adapter),
+    bindMigrationAwareSqlAdapterFactory(adapterFor(url)),
   );
 }
 

@@ -32,10 +32,12 @@ export interface Context {
   readonly resumeAfter: string | null;
   /** Finds one thing, together with everything else that is asked of the same batch in this turn. */
   readonly load: <K, V>(batch: Batch<K, V>, key: K) => Promise<V>;
+  /** Forgets what was found, because it may have been changed. */
+  readonly forget: () => void;
 }
 
 /** A context with caches of its own: one for each request, and for each payload of a subscription. */
-export function createContext(parts: Omit<Context, 'load'>): Context {
+export function createContext(parts: Omit<Context, 'load' | 'forget'>): Context {
   const loaders = new Map<unknown, unknown>();
   return {
     ...parts,
@@ -49,6 +51,7 @@ export function createContext(parts: Omit<Context, 'load'>): Context {
       }
       return loader.load(key);
     },
+    forget: () => loaders.clear(),
   };
 }
 

@@ -1,5 +1,4 @@
-import { execute } from '@graphql-tools/executor';
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
 import { AppError } from '../errors.ts';
 import { type Context, createContext } from './context.ts';
 

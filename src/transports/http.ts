@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { GraphqlServer } from './graphql.ts';
+import { trackIdleConnections } from './idle-connections.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
 
 const GRAPHQL_PATH = '/graphql';
@@ -30,7 +31,6 @@ export async function listen(host: string, port: number, options: HttpOptions): 
   let closing = false;
   const server = createServer((request, response) => {
     if (closing) response.setHeader('connection', 'close');
-    response.once('close', () => closing && server.closeIdleConnections());
     if (pathOf(request) !== GRAPHQL_PATH) return void rest(request, response);
     const refusal = refuseHost(request) ?? refuseBody(request, limits);
     if (refusal) return sendError(response, refusal.status, refusal.error);
@@ -44,11 +44,13 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
     else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
   });
+  const cutIdleConnections = trackIdleConnections(server);
   await startListening(server, host, port);
   return {
     url: urlOf(server),
     close() {
       closing = true;
+      cutIdleConnections();
       const cut = setTimeout(() => {
         webSockets.close();
         server.closeAllConnections();

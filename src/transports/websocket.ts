@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError, getOperationAST } from 'graphql';
 import type { Context as SocketContext, SubscribePayload } from 'graphql-ws';
@@ -72,7 +72,7 @@ export class WebSocketEndpoint {
   /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     if (!this.#isAllowedOrigin(request)) {
-      stream.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
       return;
     }
     this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#sockets.emit('connection', socket, request));
