@@ -59,6 +59,8 @@ export const defaultLimits = {
   checkpointMs: 15_000,
   /** How often followed logs are looked at without a wake-up. */
   slowPollMs: 5_000,
+  /** Pause of an open stream between attempts to read from a database that is away. */
+  databaseRetryMs: 500,
   /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */
   credentialPollMs: 10_000,
   /** Time that a client has to send `connection_init` on a WebSocket. */

@@ -49,10 +49,15 @@ const awayCodes = new Set([
   '57014',
 ]);
 
+/** What pg says, without any code, of a connection that broke, timed out or could not be had in time. */
+const brokenConnection =
+  /(?:Connection terminated(?: unexpectedly| due to connection timeout)?|Query read timeout|timeout exceeded when trying to connect|Client (?:has encountered a connection error|was closed) and is not queryable)$/;
+
 /** Every code and kind that an error, its metadata and its causes name. */
 function codesOf(error: unknown, depth = 0): Set<string> {
   const codes = new Set<string>();
   if (typeof error !== 'object' || error === null || depth > 5) return codes;
+  if (error instanceof Error && brokenConnection.test(error.message)) codes.add('ConnectionClosed');
   for (const [key, value] of Object.entries({ ...error, cause: 'cause' in error ? error.cause : undefined })) {
     if (['code', 'originalCode', 'kind'].includes(key) && typeof value === 'string') codes.add(value);
     else if (['meta', 'cause', 'driverAdapterError', 'originalError'].includes(key))

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { isUnavailable } from '../db/faults.ts';
 import type { Limits } from '../limits.ts';
 import { LogTail } from './log-tail.ts';
 import type { LogBounds } from './read-pages.ts';
@@ -29,6 +30,8 @@ export class FollowedLogs {
   readonly #entries = new Map<string, Entry>();
   readonly #stopListening: () => void;
   #timer: NodeJS.Timeout | undefined;
+  /** Set while the database is away: the next look comes earlier. */
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
     this.#database = options.database;
@@ -70,6 +73,7 @@ export class FollowedLogs {
   close(): void {
     this.#stopListening();
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
   }
 
   #open(userId: string): Entry {
@@ -86,7 +90,7 @@ export class FollowedLogs {
       database: this.#database,
       capacity: this.#limits.tailEvents,
       look: () => this.#look([entry()]),
-      onError: this.#onError,
+      onError: (error) => this.#fail(error),
     });
     tail.wake(entry().heard);
     return tail;
@@ -107,7 +111,18 @@ export class FollowedLogs {
     if (this.#entries.get(entry.userId) === entry) this.#entries.delete(entry.userId);
     if (this.#entries.size > 0) return;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#timer = undefined;
+    this.#retry = undefined;
+  }
+
+  #fail(error: unknown): void {
+    this.#onError(error);
+    if (this.#entries.size === 0 || !isUnavailable(error)) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      void this.look();
+    }, this.#limits.databaseRetryMs).unref();
   }
 
   /** Looks at all followed logs now: changes may have been missed. */
@@ -115,13 +130,14 @@ export class FollowedLogs {
     try {
       await this.#look([...this.#entries.values()]);
     } catch (error) {
-      this.#onError(error);
+      this.#fail(error);
     }
   }
 
   /** Finds out where these logs begin and end now. */
   async #look(entries: readonly Entry[]): Promise<void> {
-    const tails = await Promise.all(entries.map(({ tail }) => tail));
+    // One that could not be loaded is thrown at its followers, and must not keep the others from being looked at.
+    const tails = await Promise.all(entries.map(({ tail }) => tail.catch(() => undefined)));
     const heads = tails.map((tail) => tail?.head);
     const bounds = await readBounds(
       this.#database,

@@ -116,7 +116,7 @@ export class LogTail {
         this.#tell();
       }
     } catch (error) {
-      this.#onError(error); // the slow poll tries again
+      this.#onError(error); // the next look tries again
     } finally {
       this.#advancing = false;
     }

@@ -44,6 +44,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
     else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
   });
+  server.setTimeout(limits.connectionIdleMs);
   const cutIdleConnections = trackIdleConnections(server);
   await startListening(server, host, port);
   return {

@@ -66,6 +66,7 @@ export class WebSocketEndpoint {
         onClose: ({ extra }) => extra.connection?.life.end(),
       },
       this.#sockets,
+      options.services.limits.socketPingMs,
     );
   }
 
