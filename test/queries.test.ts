@@ -647,7 +647,7 @@ describe('what queries cost', () => {
 test('the head and the events of one answer fit together while others record', async () => {
   const server = await startServer();
   const userId = await server.user();
-  await server.record({ userId }, { userId, provider: 'garmin' });
+  await server.record({ userId, provider: 'garmin' }, { userId });
   let recording = true;
   const record = async () => {
     while (recording) await server.record({ userId }, { userId, provider: 'garmin', runId: 'run_2' }, { userId });

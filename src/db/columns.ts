@@ -11,6 +11,11 @@ export const listOf = (names: readonly string[], each: (name: string) => string)
 export const selectOf = (table: string, fields: readonly string[]) =>
   listOf(fields, (field) => `${table}.${toColumn(field)} AS "${field}"`);
 
-/** The condition that a column holds one of some values; an empty list has none. */
-export const isOneOf = (column: Prisma.Sql, values: readonly string[]) =>
-  values.length > 0 ? Prisma.sql`${column} IN (${Prisma.join([...values])})` : Prisma.sql`false`;
+/** Can a text be in a database? Postgres takes no NUL, and half a surrogate pair would become another text. */
+export const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();
+
+/** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
+export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
+  const storable = values.filter(isStorable);
+  return storable.length > 0 ? Prisma.sql`${column} IN (${Prisma.join(storable)})` : Prisma.sql`false`;
+}

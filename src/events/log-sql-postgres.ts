@@ -66,7 +66,7 @@ export const postgresLogSql: LogSql = {
 function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Prisma.Sql {
   const conditions = [
     Prisma.sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
-    ...(filter.runId == null ? [] : [Prisma.sql`e.run_id = ${filter.runId}`]),
+    ...(filter.runId == null ? [] : [isOneOf(Prisma.raw('e.run_id'), [filter.runId])]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
       return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];

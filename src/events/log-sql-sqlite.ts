@@ -2,10 +2,7 @@ import { isOneOf, listOf, toColumn } from '../db/columns.ts';
 import { Prisma } from '../db/generated/sqlite/client.ts';
 import { listFilters } from './filter.ts';
 import { eventFields, replacedRun, runFields, selectedEvent, selectedRun } from './log-columns.ts';
-import type { FilteredPage, LogSql, PagedEvent } from './log-sql.ts';
-
-/** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
-const PAGES_PER_STATEMENT = 100;
+import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** What `json_each` calls a row's fields; metadata stays JSON, everything else becomes a plain SQL value. */
 const fromJson = (field: string) => (field === 'metadata' ? `value->'$.metadata'` : `value->>'$.${field}'`);
@@ -66,16 +63,7 @@ export const sqliteLogSql: LogSql = {
       CROSS JOIN sync_event e
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
 
-  async readFilteredPages(database, pages) {
-    const rows: PagedEvent[] = [];
-    for (let start = 0; start < pages.length; start += PAGES_PER_STATEMENT) {
-      const selects = pages
-        .slice(start, start + PAGES_PER_STATEMENT)
-        .map((page, offset) => selectFilteredPage(page, start + offset));
-      rows.push(...(await database.$queryRaw<PagedEvent[]>(Prisma.join(selects, ' UNION ALL '))));
-    }
-    return rows;
-  },
+  readFilteredPages: (database, pages) => database.$queryRaw(Prisma.join(pages.map(selectFilteredPage), ' UNION ALL ')),
 };
 
 /**
@@ -85,7 +73,7 @@ export const sqliteLogSql: LogSql = {
 function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Prisma.Sql {
   const conditions = [
     Prisma.sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`,
-    ...(filter.runId == null ? [] : [Prisma.sql`e.run_id = ${filter.runId}`]),
+    ...(filter.runId == null ? [] : [isOneOf(Prisma.raw('e.run_id'), [filter.runId])]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
       return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];

@@ -20,6 +20,9 @@ export interface FilteredPage extends SequenceRange {
   readonly newest: boolean;
 }
 
+/** SQLite joins at most 500 SELECTs into one, and Postgres takes at most 65,535 values. */
+export const PAGES_PER_STATEMENT = 100;
+
 /** An event with the index of the range or page that it was read for. */
 export type PagedEvent = SyncEvent & { readonly page: number };
 
@@ -43,6 +46,6 @@ export interface LogSql {
   raiseTail(transaction: Transaction, userId: string, tail: number): Promise<void>;
   /** All events of all ranges, in one statement and in no order. */
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
-  /** Any mix of filtered pages, in no order. */
+  /** Any mix of at most `PAGES_PER_STATEMENT` filtered pages, in one statement and in no order. */
   readFilteredPages(database: Queryable, pages: readonly FilteredPage[]): Promise<PagedEvent[]>;
 }

@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
 import { groupBy } from './group-by.ts';
-import type { FilteredPage, PagedEvent, SequenceRange } from './log-sql.ts';
+import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './log-sql.ts';
 import { logSqlOf } from './log-sql-of.ts';
 
 /** Where a user's log begins and ends: a user row has these fields. */
@@ -53,8 +53,10 @@ export async function readPages(
   };
   if (open.length > 0)
     sortIn(await sql.readRanges(database.reader, open.map(({ range }) => range)), open); // biome-ignore format: one thought
-  if (filtered.length > 0)
-    sortIn(await sql.readFilteredPages(database.reader, filtered.map(({ page }) => page)), filtered); // biome-ignore format: one thought
+  for (let start = 0; start < filtered.length; start += PAGES_PER_STATEMENT) {
+    const some = filtered.slice(start, start + PAGES_PER_STATEMENT);
+    sortIn(await sql.readFilteredPages(database.reader, some.map(({ page }) => page)), some); // biome-ignore format: one thought
+  }
   return answers;
 }
 

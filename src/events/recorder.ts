@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../db/database.ts';
+import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
@@ -84,8 +85,9 @@ export class Recorder {
       const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
       this.#answer(group, plan);
     } catch (error) {
-      // An `AppError` is about the database, not about one of them: one by one they would only wait longer for it.
-      if (group.length === 1 || error instanceof AppError) for (const { reject } of group) reject(error);
+      // It was the database, and none of them: one by one they would only wait longer for it.
+      if (group.length === 1 || error instanceof AppError || isUnavailable(error))
+        for (const { reject } of group) reject(error);
       else for (const single of group) await this.#commit([single]);
     }
   }

@@ -1,5 +1,5 @@
 import type { Visibility } from '../auth/permissions.ts';
-import { isOneOf } from '../db/columns.ts';
+import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { selectedRun } from '../events/log-columns.ts';
@@ -43,7 +43,8 @@ const listFilters = [
 
 /** The runs with these keys, as far as they exist, in one statement. */
 export function findRuns(database: Database, keys: readonly RunId[]): Promise<SyncRun[]> {
-  return logSqlOf(database).readRuns(database.reader, keys);
+  const storable = keys.filter(({ runId }) => isStorable(runId));
+  return logSqlOf(database).readRuns(database.reader, storable);
 }
 
 /** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */

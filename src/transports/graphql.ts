@@ -1,10 +1,10 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionResult, execute, GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes, RETRY_AFTER } from '../errors.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
 import { parseWithin } from '../graphql/parse-document.ts';
 import { subscribe } from '../graphql/subscribe.ts';
@@ -104,9 +104,24 @@ function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
   return {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
-      setResult({ ...result, errors: result.errors.map(formatError) });
+      const errors = result.errors.map(formatError);
+      setResult({ ...result, errors, extensions: { ...result.extensions, ...httpOf(result.data, errors) } });
     },
   };
+}
+
+/** For Yoga, which does not write it out: what HTTP says of a result that is nothing but errors. */
+function httpOf(data: unknown, errors: readonly GraphQLError[]) {
+  if (data != null) return {};
+  if (errors.some(({ extensions }) => extensions.code === ('UNAVAILABLE' satisfies ErrorCode)))
+    return { http: { status: errorCodes.UNAVAILABLE.httpStatus, headers: { 'retry-after': RETRY_AFTER } } };
+  // Variables that do not fit; what fails before them has a status of its own, and what fails later is a result.
+  const isRefused = data === undefined && errors.every(({ extensions }) => isRefusal(extensions));
+  return isRefused ? { http: { status: errorCodes.BAD_USER_INPUT.httpStatus } } : {};
+}
+
+function isRefusal({ code, http }: GraphQLErrorExtensions): boolean {
+  return code === ('BAD_USER_INPUT' satisfies ErrorCode) && http === undefined;
 }
 
 /** Yoga's own server-sent events carry no ids and always say `complete`. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
-import { selectOf, toColumn } from '../db/columns.ts';
+import { isStorable, selectOf, toColumn } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
 import { Prisma, type User } from '../db/generated/sqlite/client.ts';
@@ -109,8 +109,7 @@ function checkDraft(draft: UserDraft, limits: Limits): void {
     if (text == null) continue;
     if (text.length === 0 || text.length > limits.userFieldLength)
       throw badInput(`${field} must have 1 to ${limits.userFieldLength} characters`, ['input', field]);
-    if (text.includes('\0') || !text.isWellFormed())
-      throw badInput(`${field} must be well-formed Unicode without NUL`, ['input', field]);
+    if (!isStorable(text)) throw badInput(`${field} must be well-formed Unicode without NUL`, ['input', field]);
   }
 }
 
