@@ -52,10 +52,13 @@ export function connectDoorbell(
   });
   const stopRelaying = wakeUps.relay((change) => {
     collected.set(change.userId, merge(collected.get(change.userId), change));
-    timer ??= setTimeout(send, COLLECT_MS);
+    // A deletion must not be merged with what a new log under the same id says.
+    if (change.kind === 'deleted') send();
+    else timer ??= setTimeout(send, COLLECT_MS);
   });
 
   function send(): void {
+    clearTimeout(timer);
     timer = undefined;
     const changes = [...collected.values()].map(toWire);
     collected.clear();
@@ -66,7 +69,6 @@ export function connectDoorbell(
   return {
     async close() {
       stopRelaying();
-      clearTimeout(timer);
       send();
       await wire.close();
     },
