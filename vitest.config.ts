@@ -17,7 +17,9 @@ const behaviour = [
   'recording',
   'rest',
   'rest-recording',
+  'retention',
   'runs-subscription',
+  'slow-consumer',
 ].map((name) => `test/${name}.test.ts`);
 
 export default defineConfig({

@@ -18,6 +18,7 @@ const RETRY_MS = { first: 100, longest: 2_000 } as const;
 export function notifyWire(url: string, { onMessage, onGap, onError }: DoorbellEvents): DoorbellWire {
   const closing = new AbortController();
   let client: pg.Client | undefined;
+  let lastSent: Promise<unknown> = Promise.resolve();
   const running = run();
 
   async function run(): Promise<void> {
@@ -55,15 +56,23 @@ export function notifyWire(url: string, { onMessage, onGap, onError }: DoorbellE
       await wait(HEARTBEAT_MS, undefined, { signal, ref: false }).catch(() => {});
       if (signal.aborted) return;
       const heard = once(connection, 'notification', { signal: AbortSignal.timeout(ANSWER_MS) });
-      await Promise.all([heard, connection.query('SELECT pg_notify($1, $2)', [CHANNEL, 'heartbeat'])]);
+      await Promise.all([heard, notify(connection, 'heartbeat')]);
     }
+  }
+
+  /** One after another: pg does not want a statement while another runs. */
+  function notify(connection: pg.Client, message: string): Promise<unknown> {
+    const sent = lastSent.then(() => connection.query('SELECT pg_notify($1, $2)', [CHANNEL, message]));
+    lastSent = sent.catch(() => {});
+    return sent;
   }
 
   return {
     send(message) {
-      client?.query('SELECT pg_notify($1, $2)', [CHANNEL, message]).catch(onError);
+      if (client) notify(client, message).catch(onError);
     },
     async close() {
+      await lastSent; // the news of the last transactions
       closing.abort();
       await running;
     },
