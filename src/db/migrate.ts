@@ -24,22 +24,23 @@ const nothingExternal = { externalTables: [], externalEnums: [] };
 const MIGRATION_LOCK = 0x73796e63;
 
 /** The folder of a provider's migrations. */
-export function migrationsFolder(provider: Provider): string {
-  return join(prismaFolder, 'migrations', provider);
+export function migrationsFolder(provider: Provider, folder = prismaFolder): string {
+  return join(folder, 'migrations', provider);
 }
 
 /**
  * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
  * at once, one applies them and the others wait for it.
+ * @param folder where the models and the migrations are.
  * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate(url: string, folder = prismaFolder): Promise<string[]> {
   await checkAccess(url);
   return withMigrationLock(url, async () => {
-    const engine = await openEngine(url);
+    const engine = await openEngine(url, folder);
     try {
       const { appliedMigrationNames } = await engine.applyMigrations({
-        migrationsList: readMigrations(providerOf(url)),
+        migrationsList: readMigrations(migrationsFolder(providerOf(url), folder)),
         filters: nothingExternal,
       });
       return appliedMigrationNames;
@@ -92,12 +93,12 @@ async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promis
  * that was just migrated it shows whether the migrations produce the schema. (The engine can also replay migrations
  * by itself, but through this driver it then runs only the first statement of each.)
  */
-export async function schemaDifference(url: string): Promise<string> {
-  const engine = await openEngine(url);
-  const files = [{ path: 'schema.prisma', content: schemaText(providerOf(url)) }];
+export async function schemaDifference(url: string, folder = prismaFolder): Promise<string> {
+  const engine = await openEngine(url, folder);
+  const files = [{ path: 'schema.prisma', content: schemaText(providerOf(url), folder) }];
   try {
     const { stdout } = await engine.diff({
-      from: { tag: 'schemaDatasource', files, configDir: prismaFolder },
+      from: { tag: 'schemaDatasource', files, configDir: folder },
       to: { tag: 'schemaDatamodel', files },
       script: true,
       exitCode: null,
@@ -110,8 +111,7 @@ export async function schemaDifference(url: string): Promise<string> {
   }
 }
 
-function readMigrations(provider: Provider): EngineModule.MigrationList {
-  const folder = migrationsFolder(provider);
+function readMigrations(folder: string): EngineModule.MigrationList {
   const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
   const names = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -134,10 +134,10 @@ function adapterFor(url: string) {
     : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
 }
 
-async function openEngine(url: string): Promise<EngineModule.SchemaEngine> {
+async function openEngine(url: string, folder: string): Promise<EngineModule.SchemaEngine> {
   bindings ??= loadBindings();
   return (await bindings).SchemaEngine.new(
-    { datamodels: [['schema.prisma', schemaText(providerOf(url))]] },
+    { datamodels: [['schema.prisma', schemaText(providerOf(url), folder)]] },
     () => {},
     bindMigrationAwareSqlAdapterFactory(adapterFor(url)),
   );
