@@ -8,8 +8,14 @@ import type { Provider } from '../../src/db/database.ts';
 /** The database that this run of a test is about: each behaviour is tested on both. */
 export const provider: Provider = process.env.TEST_PROVIDER === 'postgresql' ? 'postgresql' : 'sqlite';
 
+/** A database that goes with `drop`. */
+export interface TestDatabase {
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
 /** An empty database of the run's provider. `drop` removes it, whoever is still connected. */
-export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function createDatabase(): Promise<TestDatabase> {
   return provider === 'sqlite' ? createFile() : createOnServer(inject('postgresUrl'));
 }
 

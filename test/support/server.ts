@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import type { Scope } from '../../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
-import { createDatabase } from './database.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
@@ -52,12 +52,14 @@ export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage
 /**
  * Starts a server on a free port and an empty database of the run's provider, which `close` removes.
  * `settings` are environment variables.
+ * @param options.database an empty one in its place.
  */
 export async function startServer({
   settings = {},
+  database,
   ...options
-}: AppOptions & { settings?: Record<string, string> } = {}): Promise<TestServer> {
-  const { url: databaseUrl, drop } = await createDatabase();
+}: AppOptions & { settings?: Record<string, string>; database?: TestDatabase } = {}): Promise<TestServer> {
+  const { url: databaseUrl, drop } = database ?? (await createDatabase());
   const config: Config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
   const logger = pino({ level: 'silent' });
   let app = await createApp(config, { logger, ...options });
