@@ -122,7 +122,6 @@ describe('once Postgres is back', () => {
       const recoveryMs = performance.now() - start;
       asking = false;
       await Promise.all(load);
-      console.log(`away for ${seconds} s: works again ${Math.round(recoveryMs)} ms after Postgres takes connections`);
       expect(recoveryMs).toBeLessThan(5_000);
       expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
       expect(statuses).toContain(503);

@@ -20,7 +20,7 @@ const COLLISION_ATTEMPTS = 5;
  * Connections that notice when the database goes: bounded in number and in time.
  * @param onError told when an idle connection breaks; the pool replaces it.
  */
-export function createPool(url: string, onError: (error: Error) => void): pg.Pool {
+function createPool(url: string, onError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,

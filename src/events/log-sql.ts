@@ -4,7 +4,7 @@ import type { SyncEvent } from './event.ts';
 import type { SyncEventFilter } from './filter.ts';
 
 /** Whatever runs raw SQL: the reader, or a transaction. */
-export type Queryable = Pick<Transaction, '$queryRaw' | '$executeRaw'>;
+type Queryable = Pick<Transaction, '$queryRaw' | '$executeRaw'>;
 
 /** A part of one user's log: after the first sequence, up to and with the second. */
 export interface SequenceRange {
