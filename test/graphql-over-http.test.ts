@@ -29,4 +29,23 @@ describe('GraphQL over HTTP', () => {
     );
     expect(Object.keys(data.user)).toEqual(['firstName', 'recentSyncEvents', 'syncRuns', 'headCursor', 'id']);
   });
+
+  test('tells a client that accepts no stream what a subscription needs, and keeps nothing of it', async () => {
+    const userId = await server.user();
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json', ...server.admin },
+      body: JSON.stringify({ query: `subscription { syncEvents(userId: "${userId}") { cursor } }` }),
+    });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toEqual({
+      errors: [
+        {
+          message: 'A subscription needs `accept: text/event-stream`, or a WebSocket',
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ],
+    });
+    expect(server.app.services.log.followedLogs).toBe(0);
+  });
 });

@@ -1,10 +1,10 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionResult, execute, GraphQLError, type GraphQLErrorExtensions, type GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { AppError, type ErrorCode, errorCodes, RETRY_AFTER } from '../errors.ts';
+import { AppError, errorCodes, RETRY_AFTER } from '../errors.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
 import { parseWithin } from '../graphql/parse-document.ts';
 import { subscribe } from '../graphql/subscribe.ts';
@@ -94,9 +94,18 @@ function useDocumentLimits(limits: Limits): Plugin {
  */
 function useOrderedExecution(): Plugin {
   return {
-    onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
+    onExecute: ({ setExecuteFn }) =>
+      setExecuteFn(async (args: ExecutionArgs) => {
+        const result = await execute(args);
+        return 'data' in result ? result : { errors: result.errors?.map(asRequestError) };
+      }),
     onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
   };
+}
+
+/** An error before anything ran, such as a variable that does not fit: the request as a whole is wrong. */
+function asRequestError({ message, extensions, nodes }: GraphQLError): GraphQLError {
+  return new GraphQLError(message, { nodes: nodes ?? null, extensions: { ...extensions, http: { status: 400 } } });
 }
 
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
@@ -105,31 +114,35 @@ function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
       const errors = result.errors.map(formatError);
-      setResult({ ...result, errors, extensions: { ...result.extensions, ...httpOf(result.data, errors) } });
+      const isAway = result.data == null && errors.some(({ extensions }) => extensions.code === 'UNAVAILABLE');
+      setResult({ ...result, errors, ...(isAway && { extensions: { ...result.extensions, http: comeAgain } }) });
     },
   };
 }
 
-/** For Yoga, which does not write it out: what HTTP says of a result that is nothing but errors. */
-function httpOf(data: unknown, errors: readonly GraphQLError[]) {
-  if (data != null) return {};
-  if (errors.some(({ extensions }) => extensions.code === ('UNAVAILABLE' satisfies ErrorCode)))
-    return { http: { status: errorCodes.UNAVAILABLE.httpStatus, headers: { 'retry-after': RETRY_AFTER } } };
-  // Variables that do not fit; what fails before them has a status of its own, and what fails later is a result.
-  const isRefused = data === undefined && errors.every(({ extensions }) => isRefusal(extensions));
-  return isRefused ? { http: { status: errorCodes.BAD_USER_INPUT.httpStatus } } : {};
-}
+/** For Yoga, which does not write it out: what HTTP says where there is nothing to show, and will be soon. */
+const comeAgain = { status: errorCodes.UNAVAILABLE.httpStatus, headers: { 'retry-after': RETRY_AFTER } };
 
-function isRefusal({ code, http }: GraphQLErrorExtensions): boolean {
-  return code === ('BAD_USER_INPUT' satisfies ErrorCode) && http === undefined;
+/** A stream for a client that accepts none. Nothing of it has been read yet; what watches over it is freed. */
+function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {
+  void stream.return?.();
+  const error = new AppError('BAD_USER_INPUT', 'A subscription needs `accept: text/event-stream`, or a WebSocket');
+  const headers = { 'content-type': 'application/json; charset=utf-8' };
+  return new Response(JSON.stringify({ errors: [error] }), { status: 406, headers });
 }
 
 /** Yoga's own server-sent events carry no ids and always say `complete`. */
 function useServerSentEvents(): Plugin {
   return {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
-      if (!resultProcessor || Array.isArray(result)) return;
+      if (Array.isArray(result)) return;
       const isStream = Symbol.asyncIterator in result;
+      if (!resultProcessor) {
+        if (!isStream) return;
+        const stream = result[Symbol.asyncIterator]();
+        setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
+        return;
+      }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
         const body = toServerSentEvents(streamed as AsyncIterable<ExecutionResult> | ExecutionResult); // no batches, see above

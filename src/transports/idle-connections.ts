@@ -1,28 +1,43 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
+/** How long a connection that has served requests may bring one more, once the server closes. */
+const GRACE_MS = 500;
+
 /**
- * Knows the connections of a server on which no request runs, also those on which none has ever come: browsers open
- * such ones ahead, and Node's own `closeIdleConnections` leaves them open.
- * @returns what cuts them, now and, as soon as their request is answered, all others.
+ * Lets the connections of a closing server go without failing a request. One on which none has ever come, such as
+ * browsers open ahead, is cut at once. One that waits for its next request may bring it within a short time: its client
+ * cannot know yet, and would see a reset. (Node's own `closeIdleConnections` does neither, and is put out of action.)
+ * @returns what begins the end.
  */
 export function trackIdleConnections(server: Server): () => void {
+  server.closeIdleConnections = () => {};
+  const unused = new Map<Socket, number>(); // with how many bytes had been read when they were opened
   const idle = new Set<Socket>();
-  let cutting = false;
+  let ending = false;
   server.on('connection', (socket) => {
-    idle.add(socket);
-    socket.once('close', () => idle.delete(socket));
+    unused.set(socket, socket.bytesRead);
+    socket.once('close', () => {
+      unused.delete(socket);
+      idle.delete(socket);
+    });
   });
   server.on('request', ({ socket }, response) => {
+    unused.delete(socket);
     idle.delete(socket);
     response.once('close', () => {
-      if (cutting) socket.destroySoon();
+      if (ending) socket.destroySoon();
       else if (!socket.destroyed) idle.add(socket);
     });
   });
-  server.on('upgrade', ({ socket }) => idle.delete(socket));
+  server.on('upgrade', ({ socket }) => unused.delete(socket));
   return () => {
-    cutting = true;
-    for (const socket of idle) socket.destroy();
+    ending = true;
+    // Where a request has begun to arrive, its answer will end the connection.
+    for (const [socket, bytesRead] of unused) if (socket.bytesRead === bytesRead) socket.destroy();
+    if (idle.size === 0) return;
+    setTimeout(() => {
+      for (const socket of idle) socket.destroy();
+    }, GRACE_MS);
   };
 }
