@@ -7,6 +7,9 @@ const reportFile = process.env.TEST_REPORT_FILE;
 /** Tests of behaviour, which has to be the same on both databases. The others run once. */
 const behaviour = [
   'access',
+  'auth-api-key',
+  'auth-authenticate',
+  'auth-credential-watch',
   'bad-input',
   'database',
   'follow',
