@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { migrate } from '../src/db/migrate.ts';
+import { openDatabase } from '../src/db/open-database.ts';
+import { openEventLog } from '../src/events/event-log.ts';
+import { defaultLimits } from '../src/limits.ts';
 import { type Instances, startInstances } from './support/faults-instances.ts';
 import { type FaultyPostgres, startFaultyPostgres } from './support/faults-postgres.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from './support/faults-redis.ts';
@@ -18,6 +23,39 @@ afterAll(() => postgres?.remove());
 const sequences = (events: readonly { sequence: number }[]) => events.map(({ sequence }) => sequence);
 const median = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+
+test('a reader who was shown more by another instance is not told that its cursor is ahead', async () => {
+  const url = await postgres.createDatabase('deaf');
+  await migrate(url);
+  const database = await openDatabase(url);
+  onTestFinished(() => database.close());
+  const open = () => {
+    // Without a wire, and with a poll that does not come, an instance hears nothing of the others.
+    const limits = { ...defaultLimits, slowPollMs: 600_000 };
+    const log = openEventLog({
+      database,
+      limits,
+      clock: Date.now,
+      onError: (error) => expect.unreachable(String(error)),
+    });
+    onTestFinished(() => log.close());
+    return log;
+  };
+  const [a, b] = [open(), open()];
+  const userId = randomUUID();
+  await database.reader.user.create({ data: { id: userId } });
+  const event = { userId, runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
+  const leaving = new AbortController();
+  onTestFinished(() => leaving.abort());
+  const deaf = b.follow({ userId }, leaving.signal);
+  expect((await deaf.next()).value).toMatchObject({ cursor: 0 });
+
+  await a.record([event, event]);
+  const resumed = b.follow({ userId, after: 2 }, leaving.signal);
+  expect((await resumed.next()).value).toMatchObject({ events: [], cursor: 2, head: 2, caughtUp: true, reset: null });
+  const ahead = b.follow({ userId, after: 3 }, leaving.signal);
+  expect((await ahead.next()).value).toMatchObject({ cursor: 2, reset: { reason: 'CURSOR_AHEAD', head: 2 } });
+});
 
 describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const))('two instances on %s', (bell) => {
   let instances: Instances;

@@ -57,6 +57,11 @@ export async function* follow(
   if (!log && signal.aborted) return endOf(signal, request.after);
   if (!log) throw new AppError('NOT_FOUND', `There is no user ${request.userId}`);
   const { tail } = log;
+  // Another instance may have shown this reader more than this one has heard of yet.
+  if ((request.after ?? 0) > tail.head) {
+    await whileAway(() => tail.catchUp(), limits, signal);
+    if (signal.aborted) return endOf(signal, request.after);
+  }
   let { cursor, reset } = startPosition(tail, request);
   let told = { anything: false, caughtUp: false, at: 0 };
   while (!tail.gone) {

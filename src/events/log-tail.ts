@@ -22,6 +22,10 @@ export class LogTail {
   /** Head that a wake-up told of. */
   #target: number;
   #advancing = false;
+  /** The newest advance; it never rejects. */
+  #advanced: Promise<void> = Promise.resolve();
+  /** Why the newest advance has failed. */
+  #failure: unknown;
 
   /** `look` finds the log's bounds in the database and calls `update` with them. */
   constructor(
@@ -56,7 +60,14 @@ export class LogTail {
   /** The log has grown up to `head`, or so a signal says. */
   wake(head: number): void {
     this.#target = Math.max(this.#target, head);
-    if (!this.#advancing) void this.#advance();
+    if (!this.#advancing) this.#advanced = this.#advance();
+  }
+
+  /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
+  async catchUp(): Promise<void> {
+    await this.#look();
+    await this.#advanced;
+    if (this.#failure) throw this.#failure;
   }
 
   /**
@@ -105,6 +116,7 @@ export class LogTail {
 
   async #advance(): Promise<void> {
     this.#advancing = true;
+    this.#failure = undefined;
     try {
       while (this.#target > this.#head && !this.#gone) {
         const upTo = this.#target;
@@ -116,6 +128,7 @@ export class LogTail {
         this.#tell();
       }
     } catch (error) {
+      this.#failure = error;
       this.#onError(error); // the next look tries again
     } finally {
       this.#advancing = false;
