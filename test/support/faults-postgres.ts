@@ -31,7 +31,7 @@ export async function startFaultyPostgres(): Promise<FaultyPostgres> {
     port,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'max_connections=300'],
+    postgresFlags: ['-c', 'max_connections=300', '-c', 'track_commit_timestamp=on'],
     onLog: () => {},
     onError: () => {},
   });
