@@ -34,25 +34,27 @@ export function costError(
       definition.kind === Kind.FRAGMENT_DEFINITION ? [[definition.name.value, definition.selectionSet] as const] : [],
     ),
   );
-  let items = 0;
+  /** Of each fragment, so that fragments of fragments are not counted again and again. */
+  const costs = new Map<string, number>();
 
-  function enter({ selections }: SelectionSetNode, times: number): void {
-    for (const selection of selections) {
-      if (items > limits.operationItems) return;
-      if (selection.kind === Kind.FRAGMENT_SPREAD) {
-        const fragment = fragments.get(selection.name.value);
-        if (fragment) enter(fragment, times);
-      } else if (selection.kind === Kind.INLINE_FRAGMENT) enter(selection.selectionSet, times);
-      else enterField(selection, times);
-    }
+  function costOf({ selections }: SelectionSetNode): number {
+    return selections.reduce((sum, selection) => {
+      if (selection.kind === Kind.FRAGMENT_SPREAD) return sum + costOfFragment(selection.name.value);
+      return sum + (selection.kind === Kind.INLINE_FRAGMENT ? costOf(selection.selectionSet) : costOfField(selection));
+    }, 0);
   }
 
-  function enterField(field: FieldNode, times: number): void {
+  function costOfFragment(name: string): number {
+    const fragment = fragments.get(name);
+    const cost = costs.get(name) ?? (fragment ? costOf(fragment) : 0);
+    costs.set(name, cost);
+    return cost;
+  }
+
+  function costOfField(field: FieldNode): number {
     const size = sizeOf(field);
-    const length = size === undefined ? times : times * size;
-    items += size === undefined ? 0 : length;
-    if (items > limits.operationItems) return;
-    if (field.selectionSet) enter(field.selectionSet, length);
+    const inner = field.selectionSet ? costOf(field.selectionSet) : 0;
+    return size === undefined ? inner : size * (1 + inner);
   }
 
   function sizeOf({ name, arguments: given = [] }: FieldNode): number | undefined {
@@ -65,8 +67,7 @@ export function costError(
     return Math.min(Math.max(size ?? limits.defaultPageSize, 1), limits.pageSize);
   }
 
-  enter(operation.selectionSet, 1);
-  return items > limits.operationItems
+  return costOf(operation.selectionSet) > limits.operationItems
     ? new AppError('LIMIT_EXCEEDED', `An operation may ask for at most ${limits.operationItems} list items in all`)
     : undefined;
 }
