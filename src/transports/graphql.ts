@@ -106,7 +106,7 @@ function useOrderedExecution(limits: Limits): Plugin {
     onExecute: ({ setExecuteFn }) =>
       setExecuteFn(async (args: ExecutionArgs) => {
         const tooMuch = costError(args, limits);
-        if (tooMuch) return { errors: [tooMuch] };
+        if (tooMuch) return { errors: [asRequestError(tooMuch)] };
         const result = await execute(args);
         return 'data' in result ? result : { errors: result.errors?.map(asRequestError) };
       }),
