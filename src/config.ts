@@ -42,8 +42,13 @@ const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z
     .string()
-    .regex(/^file:(?!:memory:).+/, 'must be a file: URL, such as file:./data/synclog.db')
+    .regex(
+      /^(file:(?!:memory:).+|postgres(ql)?:\/\/.+)/,
+      'must be a file: or postgresql: URL, such as file:./data/synclog.db',
+    )
     .default('file:./data/synclog.db'),
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }).optional(),
+  RETENTION_DAYS: integer(1, 36_500).default(30),
   JWT_SECRET: z.string().min(16, 'must be at least 16 characters').optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().optional(),
@@ -65,6 +70,8 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly retentionDays: number;
   readonly jwtSecret: string | undefined;
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly corsOrigins: readonly string[];
@@ -99,6 +106,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     port: env.PORT,
     host: env.HOST,
     databaseUrl: env.DATABASE_URL,
+    redisUrl: env.REDIS_URL,
+    retentionDays: env.RETENTION_DAYS,
     jwtSecret: env.JWT_SECRET,
     jwks:
       env.JWT_JWKS_URL && env.JWT_ISSUER && env.JWT_AUDIENCE

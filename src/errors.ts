@@ -18,6 +18,9 @@ export const errorCodes = {
   INTERNAL_SERVER_ERROR: { httpStatus: 500 },
 } as const;
 
+/** What `UNAVAILABLE` says in HTTP's header `Retry-After`, in seconds. */
+export const RETRY_AFTER = '1';
+
 export type ErrorCode = keyof typeof errorCodes;
 
 /**

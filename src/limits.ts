@@ -19,6 +19,12 @@ export const defaultLimits = {
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
   waitingRuns: 10_000,
+  /** Newest events of each user that retention leaves, however old they are. */
+  retainedEvents: 200,
+  /** Events that retention removes in one transaction. */
+  retentionBatch: 500,
+  /** Users that retention looks at in one statement. */
+  retentionUsers: 500,
 
   runIdLength: 255,
   providerLength: 64,
@@ -55,10 +61,20 @@ export const defaultLimits = {
   checkpointMs: 15_000,
   /** How often followed logs are looked at without a wake-up. */
   slowPollMs: 5_000,
+  /** Pause of an open stream between attempts to read from a database that is away. */
+  databaseRetryMs: 500,
   /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */
   credentialPollMs: 10_000,
   /** Time that a client has to send `connection_init` on a WebSocket. */
   connectionInitMs: 5_000,
+  /** A reader that takes nothing for so long is ended. */
+  slowConsumerMs: 30_000,
+  /** WebSockets are pinged this often, and cut if no answer comes before the next ping. */
+  socketPingMs: 30_000,
+  /** An HTTP connection on which nothing moves for so long, although it is in use, is cut. */
+  connectionIdleMs: 60_000,
+  /** Pause between two sweeps of retention. */
+  retentionPauseMs: 3_600_000,
   /** What `close()` may take before connections are cut. */
   shutdownMs: 8_000,
 } as const;

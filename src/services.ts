@@ -3,10 +3,15 @@ import { type ApiKeys, createApiKeys } from './auth/api-key.ts';
 import { type CredentialWatch, createCredentialWatch } from './auth/credential-watch.ts';
 import { createTokens, type Tokens } from './auth/jwt.ts';
 import type { Config } from './config.ts';
-import { type Database, openDatabase } from './db/database.ts';
+import type { Database } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
+import { openDatabase, providerOf } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
+import type { ConnectWire } from './events/doorbell.ts';
 import { type EventLog, openEventLog } from './events/event-log.ts';
+import { notifyWire } from './events/notify-doorbell.ts';
+import { redisWire } from './events/redis-doorbell.ts';
+import { Retention } from './events/retention.ts';
 import type { Limits } from './limits.ts';
 import { RunChanges } from './runs/run-changes.ts';
 import { createUsers, type Users } from './users/users.ts';
@@ -40,8 +45,10 @@ export async function openServices(
   const applied = await migrate(config.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 
-  const database = await openDatabase(config.databaseUrl, onStatement);
-  const log = openEventLog({ database, limits, clock, onError });
+  const database = await openDatabase(config.databaseUrl, { observe: onStatement, onError });
+  const log = openEventLog({ database, limits, clock, onError, connectWire: wireOf(config) });
+  const retention = new Retention({ database, limits, days: config.retentionDays, clock, onError });
+  retention.start();
   const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
   const keys = createApiKeys({ database, limits, clock });
@@ -52,10 +59,18 @@ export async function openServices(
     services: { database, log, runChanges, users, keys, tokens, credentials, limits },
     async close() {
       database.stopWaiting();
+      await retention.close();
       await log.close();
       runChanges.close();
       credentials.close();
       await database.close();
     },
   };
+}
+
+/** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
+function wireOf({ redisUrl, databaseUrl }: Config): ConnectWire | undefined {
+  if (redisUrl) return (events) => redisWire(redisUrl, events);
+  if (providerOf(databaseUrl) === 'postgresql') return (events) => notifyWire(databaseUrl, events);
+  return undefined;
 }

@@ -131,7 +131,7 @@ test.each([
 });
 
 test('bad settings are told in one line with status 2', async () => {
-  const { stderr, status } = await commandFor('postgres://localhost/x', { PORT: 'x' })('list');
+  const { stderr, status } = await commandFor('mysql://localhost/x', { PORT: 'x' })('list');
   expect(stderr).toMatch(/^api-key: bad settings: PORT .+; DATABASE_URL .+\n$/);
   expect(status).toBe(2);
 });

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createApiKeys } from '../src/auth/api-key.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { openNewDatabase } from './support/auth-database.ts';
+import { provider } from './support/database.ts';
 
 const draft = { name: 'Sync worker', scopes: ['read', 'write'], expiresAt: null } as const;
 
@@ -45,6 +46,8 @@ test('the database holds the hash of a secret and never the secret', async () =>
   const { key, secret } = await keys.create(draft);
   const row = await database.reader.apiKey.findUniqueOrThrow({ where: { id: key.id } });
   expect(row.secretHash).toBe(createHash('sha256').update(secret).digest('hex'));
+  expect(Object.values(row).map(String).join()).not.toContain(secret.slice(3));
+  if (provider !== 'sqlite') return;
   const path = url.slice('file:'.length);
   for (const file of [path, `${path}-wal`]) expect(readFileSync(file).includes(secret.slice(3))).toBe(false);
 });
@@ -127,7 +130,7 @@ test('a credential is looked up with one statement, and many keys at once as wel
   await keys.verify(made[0]?.secret ?? '');
   expect(statements).toHaveLength(1);
   statements.length = 0;
-  expect(await keys.good([...ids, 'nobody'])).toEqual(new Set([ids[0], ids[2]]));
+  expect(await keys.good([...ids, randomUUID()])).toEqual(new Set([ids[0], ids[2]]));
   expect(statements).toHaveLength(1);
   statements.length = 0;
   expect(await keys.good([])).toEqual(new Set());
@@ -140,7 +143,9 @@ test('every transaction on keys writes first', async () => {
   statements.length = 0;
   const { key } = await keys.create(draft);
   await keys.revoke(key.id);
-  expect(statements.map((sql) => sql.split(' ')[0])).toEqual(['INSERT', 'UPDATE', 'SELECT']);
+  // Postgres' adapter tells of the end of a transaction, too.
+  const verbs = statements.map((sql) => sql.split(' ')[0]).filter((verb) => verb !== 'COMMIT');
+  expect(verbs).toEqual(['INSERT', 'UPDATE', 'SELECT']);
 });
 
 test('a name may have as many characters as the limit says, and not one more', async () => {

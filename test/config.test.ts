@@ -25,6 +25,8 @@ describe('settings', () => {
       port: 4000,
       host: '127.0.0.1',
       databaseUrl: 'file:./data/synclog.db',
+      redisUrl: undefined,
+      retentionDays: 30,
       jwtSecret: undefined,
       jwks: undefined,
       corsOrigins: [],
@@ -46,6 +48,8 @@ describe('settings', () => {
     const problems = problemsOf({
       PORT: '70000',
       DATABASE_URL: 'mysql://nowhere',
+      REDIS_URL: 'http://nowhere',
+      RETENTION_DAYS: '0',
       JWT_SECRET: 'short',
       JWT_JWKS_URL: 'ftp://keys',
       CORS_ORIGINS: '[1]',
@@ -60,6 +64,8 @@ describe('settings', () => {
       'JWT_SECRET',
       'LOG_LEVEL',
       'PORT',
+      'REDIS_URL',
+      'RETENTION_DAYS',
     ]);
     for (const line of problems) expect(line).not.toContain('\n');
   });
@@ -74,18 +80,39 @@ describe('settings', () => {
     expect(problemsOf({ PORT })).toEqual(['PORT must be a whole number, 0 to 65535']);
   });
 
+  test.each([
+    ['file:./data/synclog.db', 'redis://localhost'],
+    ['postgresql://synclog@localhost/synclog', 'rediss://localhost:6380/1'],
+    ['postgres://localhost/synclog?sslmode=require', 'redis://:secret@localhost'],
+  ])('take the database %s and the Redis %s', (databaseUrl, redisUrl) => {
+    expect(parseConfig({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl })).toMatchObject({ databaseUrl, redisUrl });
+  });
+
+  test('keep events for 1 to 36,500 days', () => {
+    for (const days of [1, 36_500])
+      expect(parseConfig({ RETENTION_DAYS: String(days) })).toMatchObject({ retentionDays: days });
+    for (const RETENTION_DAYS of ['0', '36501', '-1', '1.5'])
+      expect(problemsOf({ RETENTION_DAYS })).toEqual(['RETENTION_DAYS must be a whole number, 1 to 36500']);
+  });
+
   test('never show a value, which may be a secret', () => {
     expect(problemsOf({ JWT_SECRET: 'hush-hush' }).join()).not.toContain('hush');
   });
 
-  test.each(['PORT', 'DATABASE_URL', 'JWT_SECRET', 'JWT_JWKS_URL', 'CORS_ORIGINS', 'LOG_LEVEL'])(
-    'do not repeat what was wrong with %s',
-    (name) => {
-      const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });
-      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
-      expect(problems.join()).not.toContain('hush');
-    },
-  );
+  test.each([
+    'PORT',
+    'DATABASE_URL',
+    'REDIS_URL',
+    'RETENTION_DAYS',
+    'JWT_SECRET',
+    'JWT_JWKS_URL',
+    'CORS_ORIGINS',
+    'LOG_LEVEL',
+  ])('do not repeat what was wrong with %s', (name) => {
+    const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
+    expect(problems.join()).not.toContain('hush');
+  });
 
   test('need an issuer and an audience beside a key set', () => {
     expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([

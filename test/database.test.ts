@@ -1,66 +1,78 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Database, openDatabase } from '../src/db/database.ts';
-import { migrate, schemaDifference } from '../src/db/migrate.ts';
+import { readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Database } from '../src/db/database.ts';
+import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrate.ts';
+import { openDatabase } from '../src/db/open-database.ts';
 import { openEventLog } from '../src/events/event-log.ts';
 import { defaultLimits } from '../src/limits.ts';
+import { createDatabase, provider } from './support/database.ts';
+import { startProcess } from './support/database-process.ts';
 import { startServer } from './support/server.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
-const url = `file:${join(folder, 'synclog.db')}`;
+let url: string;
+let drop: () => Promise<void>;
 let database: Database;
 
 beforeAll(async () => {
+  ({ url, drop } = await createDatabase());
   await migrate(url);
   database = await openDatabase(url);
 });
 afterAll(async () => {
   await database.close();
-  rmSync(folder, { recursive: true, force: true });
+  await drop();
 });
+
+/** An empty database that goes with the test. */
+async function another(): Promise<string> {
+  const other = await createDatabase();
+  onTestFinished(other.drop);
+  return other.url;
+}
 
 describe('the database', () => {
   test('is what the models say once it is migrated', async () => {
     expect(await schemaDifference(url)).toBe('');
   });
 
-  test('is told apart from one that differs', async () => {
-    const other = `file:${join(folder, 'other.db')}`;
+  test.each([
+    ['a column that is missing', 'ALTER TABLE "user" DROP COLUMN email', 'email'],
+    ['a table too many', 'CREATE TABLE stray (id INTEGER PRIMARY KEY)', 'stray'],
+    ['an index that is missing', 'DROP INDEX user_created_at_id_idx', 'user_created_at_id_idx'],
+  ])('is told apart from one with %s', async (_, change, name) => {
+    const other = await another();
     await migrate(other);
     const changed = await openDatabase(other);
-    await changed.reader.$executeRaw`ALTER TABLE user DROP COLUMN email`;
+    await changed.reader.$executeRawUnsafe(change);
     await changed.close();
-    expect(await schemaDifference(other)).toContain('email');
+    expect(await schemaDifference(other)).toContain(name);
+  });
+
+  test.runIf(provider === 'postgresql')('is migrated once by several instances that start at once', async () => {
+    const other = await another();
+    const all = readdirSync(migrationsFolder(provider)).filter((name) => !name.endsWith('.toml'));
+    const applied = await Promise.all(Array.from({ length: 5 }, () => migrate(other)));
+    expect(applied.flat()).toEqual(all.sort());
+    expect(await schemaDifference(other)).toBe('');
+  });
+
+  test.runIf(provider === 'postgresql')('has ids, times and JSON in the types that Postgres has for them', async () => {
+    const rows = await database.reader.$queryRaw<{ column: string; type: string }[]>`
+      SELECT c.relname || '.' || a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+      WHERE a.attnum > 0 AND c.relname IN ('user', 'sync_event', 'sync_run', 'api_key')`;
+    const types = new Map(rows.map(({ column, type }) => [column, type]));
+    const uuids = ['user.id', 'sync_event.id', 'sync_event.user_id', 'sync_event.primary_user_id', 'sync_run.user_id'];
+    for (const column of [...uuids, 'sync_run.primary_user_id', 'api_key.id'])
+      expect([column, types.get(column)]).toEqual([column, 'uuid']);
+    const times = [...types].filter(([column]) => /_at$|\.timestamp$/.test(column));
+    expect(times.length).toBeGreaterThan(10);
+    for (const [column, type] of times) expect([column, type]).toEqual([column, 'timestamp(3) with time zone']);
+    expect(types.get('sync_event.metadata')).toBe('jsonb');
   });
 
   test('is left alone by a second migration', async () => {
     expect(await migrate(url)).toEqual([]);
-  });
-
-  test('writes ahead, and to the disk before a commit is acknowledged', async () => {
-    const FULL = 2;
-    expect(await database.reader.$queryRaw`PRAGMA journal_mode`).toEqual([{ journal_mode: 'wal' }]);
-    const pragmas = await database.transaction(async (transaction) => {
-      await transaction.$executeRaw`UPDATE user SET head_sequence = 0 WHERE false`;
-      return transaction.$queryRaw`PRAGMA synchronous`;
-    });
-    expect(pragmas).toEqual([{ synchronous: FULL }]);
-    expect(await database.reader.$queryRaw`PRAGMA foreign_keys`).toEqual([{ foreign_keys: 1 }]);
-  });
-
-  test('keeps one connection for all transactions', async () => {
-    const openFiles = () => readdirSync('/proc/self/fd').length;
-    const write = () => database.transaction((transaction) => transaction.$executeRaw`UPDATE user SET email = NULL`);
-    await write();
-    const before = openFiles();
-    for (let times = 0; times < 100; times += 1) await write();
-    expect(openFiles()).toBeLessThanOrEqual(before + 2);
   });
 
   test('rolls a failed transaction back and goes on with the next', async () => {
@@ -129,69 +141,4 @@ describe('the database', () => {
     await other.end();
     await server.close();
   });
-
-  test('waits with a write for that of another process, and reads meanwhile', async () => {
-    const server = await startServer();
-    const userId = await server.user();
-    const other = startProcess(
-      server.databaseUrl,
-      `await database.transaction(async (transaction) => {
-        await transaction.user.updateMany({ where: { id: '${userId}' }, data: { firstName: 'Other' } });
-        console.log('holds the lock');
-        await input.next();
-      });
-      console.log('committed');`,
-    );
-    await other.says('holds the lock');
-    const pauses = monitorEventLoopDelay();
-    pauses.enable();
-    let recorded = false;
-    const recording = server.record({ userId }).then((results) => {
-      recorded = true;
-      return results;
-    });
-    const read = () => server.graphql(`{ user(id: "${userId}") { firstName headCursor } }`);
-    for (let n = 0; n < 5; n++) expect((await read()).data.user).toEqual({ firstName: null, headCursor: '0' });
-    expect(recorded).toBe(false);
-    // The driver waits for a lock without letting anything else run: five seconds, if it is allowed to.
-    pauses.disable();
-    expect(pauses.max / 1e6).toBeLessThan(2_500);
-    other.tell('commit');
-    await other.says('committed');
-    expect(await recording).toMatchObject([{ event: { sequence: 1 } }]);
-    expect((await read()).data.user).toEqual({ firstName: 'Other', headCursor: '1' });
-    await other.end();
-    await server.close();
-  });
 });
-
-/** Another process on the same file. Its script has `database`, `event`, and `input`: the lines that it is told. */
-function startProcess(databaseUrl: string, script: string) {
-  const source = (path: string) => JSON.stringify(new URL(`../src/${path}`, import.meta.url).href);
-  const prelude = `
-    import { createInterface } from 'node:readline';
-    import { openDatabase } from ${source('db/database.ts')};
-    import { openEventLog } from ${source('events/event-log.ts')};
-    import { defaultLimits } from ${source('limits.ts')};
-    const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-    const database = await openDatabase(${JSON.stringify(databaseUrl)});
-    const event = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };`;
-  const child = spawn(
-    process.execPath,
-    [
-      '--import',
-      'tsx',
-      '--input-type=module',
-      '--eval',
-      `${prelude}${script}; await database.close(); process.exit();`,
-    ],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const exited = once(child, 'exit');
-  return {
-    tell: (line: string) => child.stdin.write(`${line}\n`),
-    says: async (line: string) => expect((await lines.next()).value).toBe(line),
-    end: async () => expect(await exited).toEqual([0, null]),
-  };
-}

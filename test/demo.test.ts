@@ -241,7 +241,7 @@ describe('a demo that cannot start', () => {
     [
       { DATABASE_URL: 'mysql://x', JWT_SECRET: 'short' },
       [],
-      'demo: bad settings: DATABASE_URL must be a file: URL, such as file:./data/synclog.db; JWT_SECRET must be at least 16 characters',
+      'demo: bad settings: DATABASE_URL must be a file: or postgresql: URL, such as file:./data/synclog.db; JWT_SECRET must be at least 16 characters',
     ],
     [{}, ['--port', '1'], 'demo: there is no argument --port (see --help)'],
   ])('says why in one line: %j %j', async (settings, args, line) => {

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { createApiKeys } from '../src/auth/api-key.ts';
-import { openDatabase } from '../src/db/database.ts';
+import { openDatabase } from '../src/db/open-database.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { startLife } from '../src/transports/stream-life.ts';
 import { type LogWish, lazyTransports, openLog, readLog } from './support/model-log-reader.ts';
 import { type Headers, startServer, type TestServer } from './support/server.ts';
+import { plainSql } from './support/sql.ts';
 import { readFrames, streamTransports } from './support/streams.ts';
 
 let server: TestServer;
@@ -16,7 +17,7 @@ beforeAll(async () => {
   server = await startServer({
     limits: { credentialPollMs: 50, pageSize: 50 },
     onStatement({ sql, rows }) {
-      if (/FROM `main`\.`api_key`.*`revoked_at` IS NULL/s.test(sql)) watchedKeys = rows;
+      if (/FROM api_key.*revoked_at IS NULL/s.test(plainSql(sql))) watchedKeys = rows;
     },
   });
 });

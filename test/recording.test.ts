@@ -6,6 +6,7 @@ import { AppError } from '../src/errors.ts';
 import { openEventLog } from '../src/events/event-log.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { type Answer, anEvent, type Headers, startServer, type TestServer } from './support/server.ts';
+import { holdRecording, refuseMessage } from './support/sql.ts';
 
 type Draft = Record<string, unknown> & { userId: string };
 
@@ -315,7 +316,7 @@ describe('small recordings that come together', () => {
       if (calls === count) queueMicrotask(release);
       return original(drafts);
     });
-    const blocked = database.transaction(() => arrived);
+    const blocked = holdRecording(database, arrived);
     try {
       return await work();
     } finally {
@@ -361,10 +362,7 @@ describe('small recordings that come together', () => {
   test('are written one by one when their transaction fails as a whole', async () => {
     const userId = await server.user();
     const { database, log } = server.app.services;
-    await database.transaction(
-      (transaction) => transaction.$executeRaw`CREATE TRIGGER refuse BEFORE INSERT ON sync_event
-        WHEN new.message = 'not here' BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END`,
-    );
+    const allow = await refuseMessage(database, 'not here');
     const draft = { userId, runId: 'run_1', provider: 'oura', source: 'pull', stage: 'queued', status: 'in_progress' };
     const outcomes = await Promise.allSettled([
       log.record([draft]),
@@ -375,7 +373,7 @@ describe('small recordings that come together', () => {
     const answer = await tryRecord([{ userId, message: 'not here' }]);
     expect(refusals(answer)).toEqual(['INTERNAL_SERVER_ERROR']);
     expect(answer.errors[0]?.message).not.toContain('trigger');
-    await database.transaction((transaction) => transaction.$executeRaw`DROP TRIGGER refuse`);
+    await allow();
     expect(await headOf(userId)).toBe('2');
     expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 3 } }]);
   });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claimsWith, signWithSecret } from './support/auth-issuer.ts';
+import { provider } from './support/database.ts';
 import { rest } from './support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from './support/server.ts';
 
@@ -395,7 +396,8 @@ describe('Events of Open Wearables', () => {
       const { text, body } = await rest(`${server.url}/api/v1/users/${id}/sync/recent`, { headers: server.admin });
       const expected = own.map(cutTimes).reverse();
       expect(body).toEqual(expected.map((line) => JSON.parse(line)));
-      expect(text).toBe(`[${expected.join(',')}]`);
+      // Postgres keeps the content of metadata, SQLite its text.
+      if (provider === 'sqlite') expect(text).toBe(`[${expected.join(',')}]`);
     }
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import WebSocket from 'ws';
 import { lazyTransports } from './support/model-log-reader.ts';
 import { type Headers, startServer, type TestServer } from './support/server.ts';
+import { plainSql } from './support/sql.ts';
 import { type StreamResult, streamTransports } from './support/streams.ts';
 
 interface Run {
@@ -28,7 +29,7 @@ beforeAll(async () => {
   server = await startServer({
     limits: { waitingRuns, slowPollMs: 100 },
     onStatement({ sql }) {
-      if (!/`last_sequence` > /.test(sql)) return;
+      if (!/last_sequence > /.test(plainSql(sql))) return;
       runReads += 1;
       if (!failing) return;
       failedReads += 1;

@@ -10,7 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { type AppOptions, createApp } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
-import { openDatabase } from '../src/db/database.ts';
+import { openDatabase } from '../src/db/open-database.ts';
 import { newDatabaseUrl } from './support/auth-database.ts';
 import { type LogReader, type LogWish, openLog, readLog, type Step } from './support/model-log-reader.ts';
 import { graphql, newUser, type ServerProcess, startProcess } from './support/model-server-process.ts';

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import type { ApiKey as ApiKeyRow } from '../db/generated/client/client.ts';
+import type { ApiKey as ApiKeyRow } from '../db/generated/sqlite/client.ts';
+import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
@@ -84,6 +85,7 @@ export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOpti
     },
 
     async revoke(id) {
+      if (!isUuid(id)) throw noSuchKey();
       const row = await database.transaction(async (transaction) => {
         await transaction.apiKey.updateMany({
           where: { id, revokedAt: null },
@@ -91,7 +93,7 @@ export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOpti
         });
         return transaction.apiKey.findUnique({ where: { id } });
       });
-      if (!row) throw new AppError('NOT_FOUND', 'There is no API key with this id');
+      if (!row) throw noSuchKey();
       for (const listener of listeners) listener(id);
       return fromRow(row);
     },
@@ -118,6 +120,10 @@ export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOpti
       return () => listeners.delete(listener);
     },
   };
+}
+
+function noSuchKey(): AppError {
+  return new AppError('NOT_FOUND', 'There is no API key with this id');
 }
 
 function checkDraft(draft: ApiKeyDraft, limits: ApiKeyOptions['limits'], now: number): ApiKeyDraft {

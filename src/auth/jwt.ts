@@ -7,6 +7,7 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
+import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
@@ -15,7 +16,6 @@ import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts'
 const LONGEST_TOKEN = 16_384;
 /** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
 const narrowScopes = ['sync:self', 'sdk'] as const;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export interface Tokens {
   /**
@@ -128,7 +128,7 @@ function viewerOf({ sub, exp, scope }: JWTPayload, now: number): DeveloperViewer
   // jose compares whole seconds, and lets an `exp` pass that no date can hold.
   if (!(expiresAt.getTime() > now)) return null;
   const via = narrowScopes.find((word) => words.includes(word));
-  if (via) return UUID.test(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
+  if (via) return isUuid(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
   return { kind: 'developer', subject: sub, scopes: new Set(['read', ...scopesAmong(words)]), expiresAt };
 }
 

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type ApiKey, type ApiKeys, createApiKeys } from '../auth/api-key.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
 import { ConfigError, parseConfig } from '../config.ts';
-import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
+import { openDatabase } from '../db/open-database.ts';
 import { AppError } from '../errors.ts';
 import { defaultLimits } from '../limits.ts';
 

@@ -1,117 +1,21 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
-import { AppError } from '../errors.ts';
-import { aroundStatements } from './around-statements.ts';
-import { type Prisma, PrismaClient } from './generated/client/client.ts';
-import { OneConnectionLibSql } from './libsql-adapter.ts';
-import { type StatementObserver, watchStatements } from './watch-statements.ts';
+import type { Prisma, PrismaClient } from './generated/sqlite/client.ts';
 
+export type Provider = 'sqlite' | 'postgresql';
 export type Reader = PrismaClient;
 export type Transaction = Prisma.TransactionClient;
 
-/** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
-const BUSY_TIMEOUT_MS = 5_000;
-/** The same for transactions, which meet such locks every day, and so must not stop the process for long. */
-const BUSY_TRANSACTION_TIMEOUT_MS = 10;
-/** A transaction that met a busy database is tried again after so long; the process goes on in between. */
-const BUSY_PAUSE_MS = { first: 10, longest: 200 };
-/** When a transaction gives up on a busy database. */
-const BUSY_PATIENCE_MS = 25_000;
-/** A transaction that takes longer is rolled back; groups of recordings take milliseconds. */
-const TRANSACTION_TIMEOUT_MS = 30_000;
-
 /** The server's database. Whoever opens it closes it. */
 export interface Database {
+  readonly kind: Provider;
   /** For everything that only reads, outside of transactions. */
   readonly reader: Reader;
   /**
-   * Runs `work` in a transaction and resolves once it is committed and durable. Transactions of one process run one
-   * after another. `work` may run again, so it must not change anything else.
+   * Runs `work` in a transaction and resolves once it is committed and durable. The first statement of `work` must
+   * write or lock. `work` may run again after a collision, so it must not change anything else.
    * @throws AppError UNAVAILABLE when other processes keep the database busy for too long.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** From now on transactions give up at once on a database that others keep busy: the server is closing. */
   stopWaiting(): void;
   close(): Promise<void>;
-}
-
-/**
- * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
- */
-export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
-  mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
-  const config = { url, timeout: busyTimeoutMs };
-  return new OneConnectionLibSql(config, { timestampFormat: 'unixepoch-ms' });
-}
-
-/**
- * Opens a migrated SQLite database in WAL mode. SQLite's default of `synchronous=FULL` stays: a commit is on the disk
- * before it is acknowledged.
- */
-export async function openDatabase(url: string, observe?: StatementObserver): Promise<Database> {
-  const open = (busyTimeoutMs: number) => {
-    // The driver answers within the call, so that without this a long series of statements would let nobody else in.
-    const adapter = aroundStatements(sqliteAdapter(url, busyTimeoutMs), async (_, run) => {
-      await nextTurn();
-      return run();
-    });
-    return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
-  };
-  const reader = open(BUSY_TIMEOUT_MS);
-  let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
-  let closing = false;
-  let lastTransaction: Promise<unknown> = Promise.resolve();
-
-  await reader.$queryRaw`PRAGMA journal_mode = WAL`;
-
-  async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + BUSY_PATIENCE_MS;
-    for (let pause = BUSY_PAUSE_MS.first; ; pause = Math.min(2 * pause, BUSY_PAUSE_MS.longest)) {
-      try {
-        return await writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS });
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-        // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
-        await writer.$disconnect();
-        writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
-        if (closing || performance.now() > deadline)
-          throw new AppError('UNAVAILABLE', 'The database is busy; try again');
-        await wait(pause);
-      }
-    }
-  }
-
-  return {
-    reader,
-    transaction(work) {
-      const result = lastTransaction.then(() => attempt(work));
-      lastTransaction = result.catch(() => {});
-      return result;
-    },
-    stopWaiting() {
-      closing = true;
-    },
-    async close() {
-      await lastTransaction;
-      await Promise.all([reader.$disconnect(), writer.$disconnect()]);
-    },
-  };
-}
-
-/**
- * Did SQLITE_BUSY end it? The libsql adapter calls it a `SocketTimeout`. Prisma makes P1008 of that for its own
- * statements, wraps it for raw ones, and leaves it as it is where a transaction begins.
- */
-function isBusy(error: unknown): boolean {
-  const { code, cause, meta } = error as {
-    code?: string;
-    cause?: Fault;
-    meta?: { driverAdapterError?: { cause?: Fault } };
-  };
-  return code === 'P1008' || [cause, meta?.driverAdapterError?.cause].some((fault) => fault?.kind === 'SocketTimeout');
-}
-
-interface Fault {
-  readonly kind?: string;
 }

@@ -1,10 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
+import pg from 'pg';
 import { AppError } from '../errors.ts';
-import { sqliteAdapter } from './database.ts';
+import { createCatalogPool } from './catalog-pool.ts';
+import type { Provider } from './database.ts';
+import { providerOf } from './open-database.ts';
+import { prismaFolder, schemaText } from './schema-text.ts';
+import { sqliteAdapter } from './sqlite.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
 declare const WebAssembly: {
@@ -12,41 +18,50 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: { __wbindgen_start(): void } };
 };
 
-const prismaFolder = join(import.meta.dirname, '../../prisma');
-const migrationsFolder = join(prismaFolder, 'migrations/sqlite');
-const schemaFiles = [{ path: 'schema.prisma', content: readSchema }] as const;
 const nothingExternal = { externalTables: [], externalEnums: [] };
 
-function readSchema(): string {
-  return readFileSync(join(prismaFolder, 'schema.prisma'), 'utf8');
+/** Any number that nothing else on the server locks: the letters of "sync". */
+const MIGRATION_LOCK = 0x73796e63;
+
+/** The folder of a provider's migrations. */
+export function migrationsFolder(provider: Provider, folder = prismaFolder): string {
+  return join(folder, 'migrations', provider);
 }
 
 /**
- * Applies the migrations that a database lacks and returns their names, oldest first.
+ * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
+ * at once, one applies them and the others wait for it.
+ * @param folder where the models and the migrations are.
  * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate(url: string, folder = prismaFolder): Promise<string[]> {
   await checkAccess(url);
-  const engine = await openEngine(url);
-  try {
-    const { appliedMigrationNames } = await engine.applyMigrations({
-      migrationsList: readMigrations(),
-      filters: nothingExternal,
-    });
-    return appliedMigrationNames;
-  } finally {
-    engine.free();
-  }
+  return withMigrationLock(url, async () => {
+    const engine = await openEngine(url, folder);
+    try {
+      const { appliedMigrationNames } = await engine.applyMigrations({
+        migrationsList: readMigrations(migrationsFolder(providerOf(url), folder)),
+        filters: nothingExternal,
+      });
+      return appliedMigrationNames;
+    } finally {
+      engine.free();
+    }
+  });
 }
 
 /** Opens the database once without the engine, which has no words for what is wrong with it. */
 async function checkAccess(url: string): Promise<void> {
   try {
-    const adapter = await sqliteAdapter(url).connect();
-    await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
+    const adapter = await adapterFor(url).connect();
+    await adapter.queryRaw({
+      sql: providerOf(url) === 'sqlite' ? 'PRAGMA user_version' : 'SELECT 1',
+      args: [],
+      argTypes: [],
+    });
     await adapter.dispose();
   } catch (error) {
-    throw new AppError('UNAVAILABLE', `The database ${url} cannot be opened: ${reasonOf(error)}`);
+    throw new AppError('UNAVAILABLE', `The database ${withoutPassword(url)} cannot be opened: ${reasonOf(error)}`);
   }
 }
 
@@ -56,17 +71,34 @@ function reasonOf(error: unknown): string {
   return cause?.originalMessage ?? error.message;
 }
 
+function withoutPassword(url: string): string {
+  return url.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@/]*@/, '$1@');
+}
+
+/** On Postgres, holds an advisory lock on a connection of its own; a crash frees it with the connection. */
+async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
+  if (providerOf(url) === 'sqlite') return work();
+  const client = new pg.Client({ connectionString: url, application_name: 'synclog migrations' });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    return await work();
+  } finally {
+    await client.end();
+  }
+}
+
 /**
  * The SQL that leads from a database to the models in `schema.prisma`; empty when they agree. Held against a database
  * that was just migrated it shows whether the migrations produce the schema. (The engine can also replay migrations
  * by itself, but through this driver it then runs only the first statement of each.)
  */
-export async function schemaDifference(url: string): Promise<string> {
-  const engine = await openEngine(url);
-  const files = schemaFiles.map(({ path, content }) => ({ path, content: content() }));
+export async function schemaDifference(url: string, folder = prismaFolder): Promise<string> {
+  const engine = await openEngine(url, folder);
+  const files = [{ path: 'schema.prisma', content: schemaText(providerOf(url), folder) }];
   try {
     const { stdout } = await engine.diff({
-      from: { tag: 'schemaDatasource', files, configDir: prismaFolder },
+      from: { tag: 'schemaDatasource', files, configDir: folder },
       to: { tag: 'schemaDatamodel', files },
       script: true,
       exitCode: null,
@@ -79,32 +111,35 @@ export async function schemaDifference(url: string): Promise<string> {
   }
 }
 
-function readMigrations(): EngineModule.MigrationList {
-  const lockfilePath = join(migrationsFolder, 'migration_lock.toml');
-  const names = readdirSync(migrationsFolder, { withFileTypes: true })
+function readMigrations(folder: string): EngineModule.MigrationList {
+  const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
+  const names = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();
   return {
-    baseDir: migrationsFolder,
-    lockfile: { path: 'migration_lock.toml', content: readFileSync(lockfilePath, 'utf8') },
+    baseDir: folder,
+    lockfile: { path: 'migration_lock.toml', content: read('migration_lock.toml') },
     shadowDbInitScript: '',
     migrationDirectories: names.map((name) => ({
       path: name,
-      migrationFile: {
-        path: 'migration.sql',
-        content: { tag: 'ok', value: readFileSync(join(migrationsFolder, name, 'migration.sql'), 'utf8') },
-      },
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: read(name, 'migration.sql') } },
     })),
   };
 }
 
-async function openEngine(url: string): Promise<EngineModule.SchemaEngine> {
+function adapterFor(url: string) {
+  return providerOf(url) === 'sqlite'
+    ? sqliteAdapter(url)
+    : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
+}
+
+async function openEngine(url: string, folder: string): Promise<EngineModule.SchemaEngine> {
   bindings ??= loadBindings();
   return (await bindings).SchemaEngine.new(
-    { datamodels: schemaFiles.map(({ path, content }) => [path, content()]) },
+    { datamodels: [['schema.prisma', schemaText(providerOf(url), folder)]] },
     () => {},
-    bindMigrationAwareSqlAdapterFactory(sqliteAdapter(url)),
+    bindMigrationAwareSqlAdapterFactory(adapterFor(url)),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Limits } from '../limits.ts';
+import { type ConnectWire, connectDoorbell } from './doorbell.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
@@ -31,10 +32,15 @@ export function openEventLog(options: {
   readonly clock: () => number;
   /** Told of failures that no request waits for; they are retried. */
   readonly onError: (error: unknown) => void;
+  /** Opens the wire to other instances, if there can be any. */
+  readonly connectWire?: ConnectWire | undefined;
 }): EventLog {
   const wakeUps = new WakeUps();
   const recorder = new Recorder({ ...options, wakeUps });
   const followed = new FollowedLogs({ ...options, wakeUps });
+  const doorbell =
+    options.connectWire &&
+    connectDoorbell(wakeUps, options.connectWire, { onGap: () => followed.look(), onError: options.onError });
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(options.database, requests),
@@ -45,6 +51,7 @@ export function openEventLog(options: {
     },
     async close() {
       await recorder.close();
+      await doorbell?.close();
       followed.close();
     },
   };

@@ -1,4 +1,4 @@
-import type { SyncEvent as SyncEventRow, User } from '../db/generated/client/client.ts';
+import type { SyncEvent as SyncEventRow, User } from '../db/generated/sqlite/client.ts';
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/connection.ts';

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { cursorOf, type SyncEvent } from './event.ts';
@@ -42,7 +44,7 @@ interface Position {
  * pulled: nothing is read before the reader wants more, and at most one page is held. The first step comes at once;
  * after that a step has events, or tells that the log's head was reached, or is a checkpoint (every `checkpointMs`).
  * It ends when the user is deleted, and when `signal` aborts: silently, or if the reason is an `AppError` with that
- * error and the cursor to resume from.
+ * error and the cursor to resume from. While the database is away it waits.
  * @throws AppError NOT_FOUND for an unknown user.
  */
 export async function* follow(
@@ -51,18 +53,23 @@ export async function* follow(
   request: FollowRequest,
   signal: AbortSignal,
 ): AsyncGenerator<FollowedEvents, void, undefined> {
-  using log = await logs.acquire(request.userId);
+  using log = await whileAway(() => logs.acquire(request.userId), limits, signal);
+  if (!log && signal.aborted) return endOf(signal, request.after);
   if (!log) throw new AppError('NOT_FOUND', `There is no user ${request.userId}`);
   const { tail } = log;
-  // A cursor past the head may be newer than the last signal that was heard.
-  if (request.after !== undefined && request.after > tail.head) await tail.refresh();
+  // Another instance may have shown this reader more than this one has heard of yet.
+  if ((request.after ?? 0) > tail.head) {
+    await whileAway(() => tail.catchUp(), limits, signal);
+    if (signal.aborted) return endOf(signal, request.after);
+  }
   let { cursor, reset } = startPosition(tail, request);
   let told = { anything: false, caughtUp: false, at: 0 };
   while (!tail.gone) {
     if (signal.aborted) return endOf(signal, cursor);
     if (cursor < tail.oldest - 1) ({ cursor, reset } = expired(tail));
-    const page = cursor < tail.head ? await tail.read(cursor, limits.pageSize) : [];
-    if (page.length === 0 && cursor < tail.head) continue; // retention has been here, or the user is gone
+    const from = cursor;
+    const page = from < tail.head ? await whileAway(() => tail.read(from, limits.pageSize), limits, signal) : [];
+    if (!page || (page.length === 0 && cursor < tail.head)) continue; // aborted, or cut by retention, or the user is gone
     cursor = page.at(-1)?.sequence ?? cursor;
     const events = page.filter((event) => matches(event, request.filter));
     const caughtUp = cursor >= tail.head;
@@ -91,10 +98,24 @@ function expired(tail: LogTail): Position {
   };
 }
 
-function endOf(signal: AbortSignal, cursor: number): void {
+/** Reads, and reads again while the database is away. Nothing once the signal has aborted meanwhile. */
+async function whileAway<T>(read: () => Promise<T>, limits: Limits, signal: AbortSignal): Promise<T | undefined> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      await wait(limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return undefined;
+    }
+  }
+}
+
+function endOf(signal: AbortSignal, cursor: number | undefined): void {
   const reason: unknown = signal.reason;
-  if (reason instanceof AppError)
-    throw new AppError(reason.code, reason.message, { ...reason.extensions, cursor: cursorOf(cursor) });
+  if (!(reason instanceof AppError)) return;
+  const details = cursor === undefined ? {} : { cursor: cursorOf(cursor) };
+  throw new AppError(reason.code, reason.message, { ...reason.extensions, ...details });
 }
 
 /** Resolves when the log moves past the cursor or ends, when the signal aborts, or when the time is up. */

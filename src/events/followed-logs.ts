@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { isUnavailable } from '../db/faults.ts';
 import type { Limits } from '../limits.ts';
 import { LogTail } from './log-tail.ts';
 import type { LogBounds } from './read-pages.ts';
@@ -29,6 +30,8 @@ export class FollowedLogs {
   readonly #entries = new Map<string, Entry>();
   readonly #stopListening: () => void;
   #timer: NodeJS.Timeout | undefined;
+  /** Set while the database is away: the next look comes earlier. */
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
     this.#database = options.database;
@@ -70,12 +73,13 @@ export class FollowedLogs {
   close(): void {
     this.#stopListening();
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
   }
 
   #open(userId: string): Entry {
     const entry: Entry = { userId, followers: 0, heard: 0, tail: this.#load(userId, () => entry) };
     this.#entries.set(userId, entry);
-    this.#timer ??= setInterval(() => void this.#poll(), this.#limits.slowPollMs).unref();
+    this.#timer ??= setInterval(() => void this.look(), this.#limits.slowPollMs).unref();
     return entry;
   }
 
@@ -86,7 +90,7 @@ export class FollowedLogs {
       database: this.#database,
       capacity: this.#limits.tailEvents,
       look: () => this.#look([entry()]),
-      onError: this.#onError,
+      onError: (error) => this.#fail(error),
     });
     tail.wake(entry().heard);
     return tail;
@@ -107,20 +111,33 @@ export class FollowedLogs {
     if (this.#entries.get(entry.userId) === entry) this.#entries.delete(entry.userId);
     if (this.#entries.size > 0) return;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#timer = undefined;
+    this.#retry = undefined;
   }
 
-  async #poll(): Promise<void> {
+  #fail(error: unknown): void {
+    this.#onError(error);
+    if (this.#entries.size === 0 || !isUnavailable(error)) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      void this.look();
+    }, this.#limits.databaseRetryMs).unref();
+  }
+
+  /** Looks at all followed logs now: changes may have been missed. */
+  async look(): Promise<void> {
     try {
       await this.#look([...this.#entries.values()]);
     } catch (error) {
-      this.#onError(error);
+      this.#fail(error);
     }
   }
 
   /** Finds out where these logs begin and end now. */
   async #look(entries: readonly Entry[]): Promise<void> {
-    const tails = await Promise.all(entries.map(({ tail }) => tail));
+    // One that could not be loaded is thrown at its followers, and must not keep the others from being looked at.
+    const tails = await Promise.all(entries.map(({ tail }) => tail.catch(() => undefined)));
     const heads = tails.map((tail) => tail?.head);
     const bounds = await readBounds(
       this.#database,

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
-import { readRanges } from './log-sql.ts';
+import { logSqlOf } from './log-sql-of.ts';
 import type { LogBounds } from './read-pages.ts';
 
 /**
@@ -21,7 +21,11 @@ export class LogTail {
   #gone = false;
   /** Head that a wake-up told of. */
   #target: number;
-  #advancing: Promise<void> | undefined;
+  #advancing = false;
+  /** The newest advance; it never rejects. */
+  #advanced: Promise<void> = Promise.resolve();
+  /** Why the newest advance has failed. */
+  #failure: unknown;
 
   /** `look` finds the log's bounds in the database and calls `update` with them. */
   constructor(
@@ -56,9 +60,14 @@ export class LogTail {
   /** The log has grown up to `head`, or so a signal says. */
   wake(head: number): void {
     this.#target = Math.max(this.#target, head);
-    this.#advancing ??= this.#advance().finally(() => {
-      this.#advancing = undefined;
-    });
+    if (!this.#advancing) this.#advanced = this.#advance();
+  }
+
+  /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
+  async catchUp(): Promise<void> {
+    await this.#look();
+    await this.#advanced;
+    if (this.#failure) throw this.#failure;
   }
 
   /**
@@ -112,6 +121,8 @@ export class LogTail {
   }
 
   async #advance(): Promise<void> {
+    this.#advancing = true;
+    this.#failure = undefined;
     try {
       while (this.#target > this.#head && !this.#gone) {
         const upTo = this.#target;
@@ -123,12 +134,17 @@ export class LogTail {
         this.#tell();
       }
     } catch (error) {
-      this.#onError(error); // the slow poll tries again
+      this.#failure = error;
+      this.#onError(error); // the next look tries again
+    } finally {
+      this.#advancing = false;
     }
   }
 
   async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await readRanges(this.#database.reader, [{ userId: this.userId, after, upTo }]);
+    const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
+      { userId: this.userId, after, upTo },
+    ]);
     return rows.map(({ page: _, ...event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

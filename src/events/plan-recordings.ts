@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { SyncRun } from '../db/generated/client/client.ts';
+import type { SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { foldRun, isFinished, runKey } from './fold-run.ts';

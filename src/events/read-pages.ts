@@ -2,7 +2,8 @@ import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
 import { groupBy } from './group-by.ts';
-import { type FilteredPage, type PagedEvent, readFilteredPages, readRanges, type SequenceRange } from './log-sql.ts';
+import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './log-sql.ts';
+import { logSqlOf } from './log-sql-of.ts';
 
 /** Where a user's log begins and ends: a user row has these fields. */
 export interface LogBounds {
@@ -42,6 +43,7 @@ export async function readPages(
     else filtered.push({ index, page: { ...range, filter, limit, newest } });
   }
 
+  const sql = logSqlOf(database);
   const answers: SyncEvent[][] = requests.map(() => []);
   const sortIn = (rows: readonly PagedEvent[], places: readonly { readonly index: number }[]) => {
     for (const [page, events] of groupBy(rows, (row) => row.page))
@@ -50,9 +52,11 @@ export async function readPages(
         .sort((a, b) => a.sequence - b.sequence);
   };
   if (open.length > 0)
-    sortIn(await readRanges(database.reader, open.map(({ range }) => range)), open); // biome-ignore format: one thought
-  if (filtered.length > 0)
-    sortIn(await readFilteredPages(database.reader, filtered.map(({ page }) => page)), filtered); // biome-ignore format: one thought
+    sortIn(await sql.readRanges(database.reader, open.map(({ range }) => range)), open); // biome-ignore format: one thought
+  for (let start = 0; start < filtered.length; start += PAGES_PER_STATEMENT) {
+    const some = filtered.slice(start, start + PAGES_PER_STATEMENT);
+    sortIn(await sql.readFilteredPages(database.reader, some.map(({ page }) => page)), some); // biome-ignore format: one thought
+  }
   return answers;
 }
 

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../db/database.ts';
+import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import type { EventDraft } from './event.ts';
 import { runKey } from './fold-run.ts';
 import { groupBy } from './group-by.ts';
-import { insertEvents, lockUsers, raiseHeads, readEventsById, readRuns, upsertRuns } from './log-sql.ts';
+import { logSqlOf } from './log-sql-of.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -84,29 +85,31 @@ export class Recorder {
       const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
       this.#answer(group, plan);
     } catch (error) {
-      // An `AppError` is about the database, not about one of them: one by one they would only wait longer for it.
-      if (group.length === 1 || error instanceof AppError) for (const { reject } of group) reject(error);
+      // It was the database, and none of them: one by one they would only wait longer for it.
+      if (group.length === 1 || error instanceof AppError || isUnavailable(error))
+        for (const { reject } of group) reject(error);
       else for (const single of group) await this.#commit([single]);
     }
   }
 
   async #write(transaction: Transaction, group: readonly Waiting[]): Promise<RecordingPlan> {
+    const sql = logSqlOf(this.#database);
     const drafts = group.flatMap((waiting) => waiting.drafts);
-    const heads = await lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
+    const heads = await sql.lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
     const plan = planRecordings(
       group.map((waiting) => waiting.drafts),
       {
         heads,
-        events: await readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
-        runs: await readRuns(transaction, [...runKeys.values()]),
+        events: await sql.readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
+        runs: await sql.readRuns(transaction, [...runKeys.values()]),
       },
       new Date(this.#clock()),
     );
     if (plan.events.length > 0) {
-      await insertEvents(transaction, plan.events);
-      await upsertRuns(transaction, plan.runs);
-      await raiseHeads(transaction, plan.heads);
+      await sql.insertEvents(transaction, plan.events);
+      await sql.upsertRuns(transaction, plan.runs);
+      await sql.raiseHeads(transaction, plan.heads);
     }
     return plan;
   }

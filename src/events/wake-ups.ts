@@ -3,21 +3,36 @@ export type LogChange =
   | { readonly kind: 'grown'; readonly userId: string; readonly head: number; readonly previousHead: number }
   | { readonly kind: 'deleted'; readonly userId: string };
 
+type Listener = (change: LogChange) => void;
+
 /**
  * The doorbell of the logs in this process. Ringing it never fails and never waits; a ring that is lost costs its
  * readers time, because they look again by themselves, and never an event.
  */
 export class WakeUps {
-  readonly #listeners = new Set<(change: LogChange) => void>();
+  readonly #listeners = new Set<Listener>();
+  readonly #relays = new Set<Listener>();
 
-  /** Calls every listener, in this turn of the event loop. */
+  /** Something has changed through this process: tells every listener, in this turn of the event loop, and the relays. */
   notify(change: LogChange): void {
+    for (const relay of this.#relays) relay(change);
+    this.hear(change);
+  }
+
+  /** Something has changed through another process: tells every listener, in this turn of the event loop. */
+  hear(change: LogChange): void {
     for (const listener of this.#listeners) listener(change);
   }
 
   /** @returns what ends the listening. */
-  listen(listener: (change: LogChange) => void): () => void {
+  listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells only of changes through this process, to be passed on to others. @returns what ends the relaying. */
+  relay(relay: Listener): () => void {
+    this.#relays.add(relay);
+    return () => this.#relays.delete(relay);
   }
 }

@@ -107,3 +107,11 @@ export function keyCursor<Key>(
     },
   };
 }
+
+/** The last millisecond whose year has four digits: databases write what comes later each in its own way. */
+const LAST_TIME = Date.UTC(10_000, 0) - 1;
+
+/** Is this part of a key cursor a time that a database can hold? Milliseconds since 1970. */
+export function isKeyTime(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_TIME;
+}

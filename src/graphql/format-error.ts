@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
+import { isUnavailable } from '../db/faults.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 
 /** Told of each masked error, with the id that the client was given. */
@@ -29,14 +30,24 @@ export function createFormatError(report: ReportError): (error: unknown) => Grap
   }
 
   return (error) => {
+    if (error instanceof GraphQLError && (masked.has(error) || formatted.has(error))) return error;
+    const cause = rootCause(error);
+    if (isUnavailable(cause)) return databaseAway(error instanceof GraphQLError ? error : undefined);
     if (!(error instanceof GraphQLError)) return mask(error);
-    if (masked.has(error) || formatted.has(error)) return error;
-    if (!(rootCause(error) instanceof GraphQLError)) return mask(error, error);
+    if (!(cause instanceof GraphQLError)) return mask(error, error);
     if (isCode(error.extensions.code) && !Object.keys(error.extensions).includes('http')) return error;
     const result = new GraphQLError(error.message, { ...locationOf(error), extensions: extensionsFor(error) });
     formatted.add(result);
     return result;
   };
+}
+
+/** Nobody's mistake, and over soon: the client may send the same again. */
+function databaseAway(shape: GraphQLError | undefined): GraphQLError {
+  return new GraphQLError('The database is away; try again', {
+    ...locationOf(shape),
+    extensions: { code: 'UNAVAILABLE' satisfies ErrorCode },
+  });
 }
 
 function rootCause(error: unknown): unknown {

@@ -1,9 +1,9 @@
 import { GraphQLError } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
+import { isUuid } from '../db/uuid.ts';
 import type { Json } from '../events/event.ts';
 import type { Builder } from './builder.ts';
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const cursorPattern = /^(0|[1-9][0-9]{0,9})$/;
 
 /** The largest sequence that a log can reach: GraphQL's Int. */
@@ -33,7 +33,7 @@ export function addScalars(builder: Builder): void {
 }
 
 function parseUuid(value: unknown): string {
-  if (typeof value === 'string' && uuidPattern.test(value)) return value.toLowerCase();
+  if (typeof value === 'string' && isUuid(value)) return value.toLowerCase();
   throw new GraphQLError(`UUID cannot represent ${show(value)}: it must be 32 hexadecimal digits in five groups`);
 }
 

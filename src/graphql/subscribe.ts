@@ -1,4 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
+import { isUnavailable } from '../db/faults.ts';
+import { AppError } from '../errors.ts';
 import { type Context, createContext } from './context.ts';
 import { costError } from './cost-error.ts';
 
@@ -10,7 +13,8 @@ export interface StreamedResult extends ExecutionResult {
 }
 
 /**
- * Runs a subscription. Each payload is executed with caches of its own, as a request would be. The stream is pulled,
+ * Runs a subscription. Each payload is executed with caches of its own, as a request would be, and again as long as
+ * the database is away: a result without its data would be a hole in the stream. The stream is pulled,
  * and `return()` ends it at once even while it waits. An error that ends the source becomes the last result, with the
  * cursor to resume from among its `extensions`.
  */
@@ -25,11 +29,13 @@ export async function subscribe(args: ExecutionArgs): Promise<AsyncGenerator<Str
       contextValue: createContext({ ...context, signal: life.signal }),
     });
     if (Symbol.asyncIterator in source)
-      return new ResultStream(
-        source[Symbol.asyncIterator](),
-        (payload) => executePayload(args, context, payload),
-        life.end,
-      );
+      return new ResultStream({
+        source: source[Symbol.asyncIterator](),
+        execute: (payload) => executePayload(args, context, payload, life.signal),
+        signal: life.signal,
+        end: life.end,
+        patienceMs: context.services.limits.slowConsumerMs,
+      });
     life.end();
     return source;
   } catch (error) {
@@ -38,48 +44,107 @@ export async function subscribe(args: ExecutionArgs): Promise<AsyncGenerator<Str
   }
 }
 
-async function executePayload(args: ExecutionArgs, context: Context, payload: unknown): Promise<StreamedResult> {
-  // Without @defer and @stream a payload has one result.
-  const result = (await execute({
-    ...args,
-    rootValue: payload,
-    contextValue: createContext(context),
-  })) as StreamedResult;
+/** Nothing when the stream's life ended before the database came back. */
+async function executePayload(
+  args: ExecutionArgs,
+  context: Context,
+  payload: unknown,
+  signal: AbortSignal,
+): Promise<StreamedResult | undefined> {
+  for (;;) {
+    // Without @defer and @stream a payload has one result.
+    const result = (await execute({
+      ...args,
+      rootValue: payload,
+      contextValue: createContext(context),
+    })) as StreamedResult;
+    if (!result.errors?.some(({ originalError }) => isUnavailable(originalError))) return withCursor(result, payload);
+    await wait(context.services.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return undefined;
+  }
+}
+
+/** A result without data has reached nothing. */
+function withCursor(result: StreamedResult, payload: unknown): StreamedResult {
   const cursor = typeof payload === 'object' && payload !== null && 'cursor' in payload ? payload.cursor : undefined;
-  return typeof cursor === 'number' ? { ...result, [resultCursor]: String(cursor) } : result;
+  return typeof cursor === 'number' && result.data ? { ...result, [resultCursor]: String(cursor) } : result;
+}
+
+interface ResultStreamOptions {
+  readonly source: AsyncIterator<unknown>;
+  readonly execute: (payload: unknown) => Promise<StreamedResult | undefined>;
+  /** The life of the source. */
+  readonly signal: AbortSignal;
+  /** Ends the life of the source. */
+  readonly end: () => void;
+  /** How long the reader may take over one result, in milliseconds. */
+  readonly patienceMs: number;
 }
 
 class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
-  readonly #source: AsyncIterator<unknown>;
-  readonly #execute: (payload: unknown) => Promise<StreamedResult>;
-  readonly #end: () => void;
+  readonly #options: ResultStreamOptions;
+  #patience: NodeJS.Timeout | undefined;
+  #cursor: string | undefined;
   #ended = false;
+  /** What is still to be said after the end. */
+  #lastWord: StreamedResult | undefined;
 
-  constructor(source: AsyncIterator<unknown>, execute: (payload: unknown) => Promise<StreamedResult>, end: () => void) {
-    this.#source = source;
-    this.#execute = execute;
-    this.#end = end;
+  constructor(options: ResultStreamOptions) {
+    this.#options = options;
   }
 
   async next(): Promise<IteratorResult<StreamedResult, void>> {
-    if (this.#ended) return { done: true, value: undefined };
+    clearTimeout(this.#patience);
+    if (this.#ended) return this.#afterEnd();
     try {
-      const step = await this.#source.next();
-      if (!step.done && !this.#ended) return { done: false, value: await this.#execute(step.value) };
+      const step = await this.#options.source.next();
+      const result = step.done || this.#ended ? undefined : await this.#result(step.value);
+      if (result) return { done: false, value: result };
+      const { reason } = this.#options.signal;
       await this.return();
-      return { done: true, value: undefined };
+      // The source's own last word would name a cursor past what was delivered.
+      if (!step.done && reason instanceof AppError) this.#lastWord = this.#endedBy(reason);
     } catch (error) {
       await this.return();
-      return { done: false, value: lastResult(error) };
+      this.#lastWord = lastResult(error);
     }
+    return this.#afterEnd();
   }
 
   /** Ends the source's life first, so that it is not waiting when it is told to return. */
   async return(): Promise<IteratorResult<StreamedResult, void>> {
+    clearTimeout(this.#patience);
     this.#ended = true;
-    this.#end();
-    await this.#source.return?.();
+    this.#options.end();
+    await this.#options.source.return?.();
     return { done: true, value: undefined };
+  }
+
+  async #result(payload: unknown): Promise<StreamedResult | undefined> {
+    const result = await this.#options.execute(payload);
+    if (!result) return undefined;
+    this.#cursor = result[resultCursor] ?? this.#cursor;
+    this.#patience = setTimeout(() => void this.#giveUp(), this.#options.patienceMs).unref();
+    return result;
+  }
+
+  #afterEnd(): IteratorResult<StreamedResult, void> {
+    const value = this.#lastWord;
+    this.#lastWord = undefined;
+    return value ? { done: false, value } : { done: true, value };
+  }
+
+  /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */
+  async #giveUp(): Promise<void> {
+    this.#lastWord = this.#endedBy(
+      new AppError('SLOW_CONSUMER', `Nothing was read for ${this.#options.patienceMs / 1000} s`),
+    );
+    await this.return();
+  }
+
+  #endedBy({ code, message, extensions }: AppError): StreamedResult {
+    const details = this.#cursor === undefined ? {} : { cursor: this.#cursor };
+    return lastResult(new AppError(code, message, { ...extensions, ...details }));
   }
 
   async throw(error: unknown): Promise<never> {

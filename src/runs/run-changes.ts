@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { SyncRun } from '../db/generated/client/client.ts';
+import type { SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import { runKey } from '../events/fold-run.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
@@ -7,6 +7,8 @@ import type { Limits } from '../limits.ts';
 
 /** Users whose changed runs one statement reads. */
 const USERS_PER_STATEMENT = 100;
+/** Users whose heads one statement reads. */
+const HEADS_PER_STATEMENT = 2_000;
 
 interface Subscriber {
   readonly wants: (run: SyncRun) => boolean;
@@ -17,7 +19,8 @@ interface Subscriber {
 
 /**
  * The summaries of all runs as they change. One read for each change serves all subscribers. A subscriber that reads
- * slowly misses states between, never the newest one.
+ * slowly misses states between, never the newest one. A wake-up can be lost, so while there are subscribers the heads
+ * of all logs are compared with what was heard, every `slowPollMs`.
  */
 export class RunChanges {
   readonly #database: Database;
@@ -29,6 +32,10 @@ export class RunChanges {
   readonly #changedAfter = new Map<string, number>();
   #reading = false;
   #retry: NodeJS.Timeout | undefined;
+  /** How long each log is known to be; undefined while there are no subscribers, and until the first look. */
+  #heads: Map<string, number> | undefined;
+  #nextLook: NodeJS.Timeout | undefined;
+  #looking = false;
 
   constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
     this.#database = options.database;
@@ -36,7 +43,11 @@ export class RunChanges {
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
       if (change.kind !== 'grown' || this.#subscribers.size === 0) return;
-      this.#note(change.userId, change.previousHead);
+      const known = this.#heads?.get(change.userId);
+      if (known !== undefined && known >= change.head) return; // a look was quicker
+      this.#heads?.set(change.userId, change.head);
+      // What is known may be less than the change begins with: then the wake-up before is lost, or late.
+      this.#note(change.userId, Math.min(change.previousHead, known ?? change.previousHead));
       void this.#read();
     });
   }
@@ -50,6 +61,7 @@ export class RunChanges {
     const subscriber: Subscriber = { wants, waiting: new Map(), wake: () => {}, overflown: false };
     const wake = () => subscriber.wake();
     this.#subscribers.add(subscriber);
+    if (!this.#nextLook) void this.#look();
     signal.addEventListener('abort', wake);
     try {
       while (!signal.aborted) {
@@ -67,6 +79,7 @@ export class RunChanges {
       if (signal.reason instanceof AppError) throw signal.reason;
     } finally {
       this.#subscribers.delete(subscriber);
+      if (this.#subscribers.size === 0) this.#rest();
       signal.removeEventListener('abort', wake);
     }
   }
@@ -74,6 +87,43 @@ export class RunChanges {
   close(): void {
     this.#stopListening();
     clearTimeout(this.#retry);
+    this.#rest();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#nextLook);
+    this.#nextLook = undefined;
+    this.#heads = undefined;
+  }
+
+  /** Compares the heads of all logs with what is known of them; the first look only learns them. */
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    const heads = this.#heads;
+    try {
+      const before = new Map(heads);
+      const found = await readHeads(this.#database);
+      if (!heads) this.#heads ??= found;
+      else {
+        for (const [userId, head] of found) {
+          const known = before.get(userId) ?? 0;
+          if (head === known || heads.get(userId) !== before.get(userId)) continue;
+          heads.set(userId, head);
+          this.#note(userId, head > known ? known : 0); // shorter than before: another log under the same id
+        }
+        for (const userId of before.keys()) if (!found.has(userId)) heads.delete(userId);
+        void this.#read();
+      }
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#looking = false;
+      clearTimeout(this.#nextLook);
+      if (this.#subscribers.size > 0)
+        this.#nextLook = setTimeout(() => void this.#look(), this.#limits.slowPollMs).unref();
+      else this.#rest();
+    }
   }
 
   #note(userId: string, after: number): void {
@@ -118,5 +168,21 @@ export class RunChanges {
       subscriber.overflown ||= subscriber.waiting.size > this.#limits.waitingRuns;
       subscriber.wake();
     }
+  }
+}
+
+async function readHeads({ reader }: Database): Promise<Map<string, number>> {
+  const heads = new Map<string, number>();
+  for (let after = ''; ; ) {
+    const users = await reader.user.findMany({
+      where: after ? { id: { gt: after } } : {},
+      orderBy: { id: 'asc' },
+      take: HEADS_PER_STATEMENT,
+      select: { id: true, headSequence: true },
+    });
+    for (const { id, headSequence } of users) heads.set(id, headSequence);
+    const last = users.at(-1);
+    if (!last || users.length < HEADS_PER_STATEMENT) return heads;
+    after = last.id;
   }
 }

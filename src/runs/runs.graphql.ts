@@ -1,12 +1,14 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
-import type { SyncRun as SyncRunRow } from '../db/generated/client/client.ts';
+import { isStorable } from '../db/columns.ts';
+import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
+import { isUuid } from '../db/uuid.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { runKey } from '../events/fold-run.ts';
 import { known, type WordTypes } from '../events/words.graphql.ts';
 import { isTerminal, sourceWords, stageWords, statusWords } from '../events/words.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { fetchConnection, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
+import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import {
@@ -36,10 +38,7 @@ const runPages: Batch<RunPageRequest, readonly SyncRunRow[]> = {
 const runCursor = keyCursor<RunKey>(
   ({ lastEventAt, userId, runId }) => [lastEventAt.getTime(), userId, runId],
   ([time, userId, runId]) =>
-    typeof time === 'number' &&
-    typeof userId === 'string' &&
-    typeof runId === 'string' &&
-    !Number.isNaN(new Date(time).getTime())
+    isKeyTime(time) && typeof userId === 'string' && isUuid(userId) && typeof runId === 'string' && isStorable(runId)
       ? { lastEventAt: new Date(time), userId, runId }
       : undefined,
 );

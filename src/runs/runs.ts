@@ -1,7 +1,9 @@
 import type { Visibility } from '../auth/permissions.ts';
+import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
-import { Prisma, type SyncRun } from '../db/generated/client/client.ts';
-import { readRuns, selectedRunFields } from '../events/log-sql.ts';
+import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import { selectedRun } from '../events/log-columns.ts';
+import { logSqlOf } from '../events/log-sql-of.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
 export interface SyncRunFilter {
@@ -41,7 +43,8 @@ const listFilters = [
 
 /** The runs with these keys, as far as they exist, in one statement. */
 export function findRuns(database: Database, keys: readonly RunId[]): Promise<SyncRun[]> {
-  return readRuns(database.reader, keys);
+  const storable = keys.filter(({ runId }) => isStorable(runId));
+  return logSqlOf(database).readRuns(database.reader, storable);
 }
 
 /** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
@@ -70,16 +73,15 @@ function selectPage({ visible, filter, after, before, limit, fromEnd }: RunPageR
   if (filter?.userId != null) conditions.push(Prisma.sql`r.user_id = ${filter.userId}`);
   for (const [list, field] of listFilters) {
     const words = filter?.[list];
-    const column = Prisma.raw(field);
-    if (words) conditions.push(Prisma.sql`r.${column} IN (SELECT value FROM json_each(${JSON.stringify(words)}))`);
+    if (words) conditions.push(isOneOf(Prisma.raw(`r.${field}`), words));
   }
   const key = Prisma.sql`(r.last_event_at, r.user_id, r.run_id)`;
   if (after) conditions.push(Prisma.sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
   if (before) conditions.push(Prisma.sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
   const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
   return Prisma.sql`SELECT * FROM (
-    SELECT ${selectedRunFields}, ${page} AS "page" FROM sync_run r WHERE ${Prisma.join(conditions, ' AND ')}
-    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${limit})`;
+    SELECT ${selectedRun}, CAST(${page} AS INTEGER) AS "page" FROM sync_run r WHERE ${Prisma.join(conditions, ' AND ')}
+    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${limit}) AS p`;
 }
 
 export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefined): boolean {

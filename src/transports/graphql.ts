@@ -4,7 +4,7 @@ import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from 
 import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { AppError } from '../errors.ts';
+import { AppError, errorCodes, RETRY_AFTER } from '../errors.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
 import { costError } from '../graphql/cost-error.ts';
 import { parseWithin } from '../graphql/parse-document.ts';
@@ -124,10 +124,15 @@ function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
   return {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
-      setResult({ ...result, errors: result.errors.map(formatError) });
+      const errors = result.errors.map(formatError);
+      const isAway = result.data == null && errors.some(({ extensions }) => extensions.code === 'UNAVAILABLE');
+      setResult({ ...result, errors, ...(isAway && { extensions: { ...result.extensions, http: comeAgain } }) });
     },
   };
 }
+
+/** For Yoga, which does not write it out: what HTTP says where there is nothing to show, and will be soon. */
+const comeAgain = { status: errorCodes.UNAVAILABLE.httpStatus, headers: { 'retry-after': RETRY_AFTER } };
 
 /** A stream for a client that accepts none. Nothing of it has been read yet; what watches over it is freed. */
 function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -29,7 +29,7 @@ export interface HttpServer {
 export async function listen(host: string, port: number, options: HttpOptions): Promise<HttpServer> {
   const { graphql, webSockets, rest, limits } = options;
   let closing = false;
-  const server = createServer((request, response) => {
+  const server = createServer({ ServerResponse: cuttingIdle(limits.connectionIdleMs) }, (request, response) => {
     if (closing) response.setHeader('connection', 'close');
     if (pathOf(request) !== GRAPHQL_PATH) return void rest(request, response);
     const refusal = refuseHost(request) ?? refuseBody(request, limits);
@@ -44,6 +44,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
     else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
   });
+  server.setTimeout(limits.connectionIdleMs);
   const cutIdleConnections = trackIdleConnections(server);
   await startListening(server, host, port);
   return {
@@ -64,6 +65,19 @@ export async function listen(host: string, port: number, options: HttpOptions): 
       });
     },
   };
+}
+
+/**
+ * Yoga's adapter takes the time limit off a connection right before it writes the first piece of a stream, so that a
+ * client that stops reading would hold it for ever. That piece puts it back.
+ */
+function cuttingIdle(idleMs: number): typeof ServerResponse {
+  return class extends ServerResponse {
+    override write(...args: [chunk: unknown]): boolean {
+      if (this.socket?.timeout === 0) this.socket.setTimeout(idleMs);
+      return super.write(...args);
+    }
+  } as typeof ServerResponse; // its `write` passes on whatever the original's takes
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

@@ -67,6 +67,7 @@ export class WebSocketEndpoint {
         onClose: ({ extra }) => extra.connection?.life.end(),
       },
       this.#sockets,
+      options.services.limits.socketPingMs,
     );
   }
 

@@ -1,8 +1,10 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
-import type { User } from '../db/generated/client/client.ts';
+import { isStorable } from '../db/columns.ts';
+import type { User } from '../db/generated/sqlite/client.ts';
+import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { fetchConnection, keyCursor, parsePage } from '../graphql/connection.ts';
+import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { keyOf, type UserKey } from './users.ts';
 
@@ -17,9 +19,7 @@ const usersById: Batch<string, User | null> = {
 const userCursor = keyCursor<UserKey>(
   ({ createdAt, id }) => [createdAt.getTime(), id],
   ([time, id]) =>
-    typeof time === 'number' && typeof id === 'string' && !Number.isNaN(new Date(time).getTime())
-      ? { createdAt: new Date(time), id }
-      : undefined,
+    isKeyTime(time) && typeof id === 'string' && isUuid(id) ? { createdAt: new Date(time), id } : undefined,
 );
 
 /** The user, if there is one and the viewer may know. */
@@ -74,8 +74,7 @@ export function addUsers(builder: Builder) {
         if (search && search.length > limits.searchLength)
           throw badInput(`search must have at most ${limits.searchLength} characters`, ['search']);
         // No user has such a text, and the database would look for what stands before the NUL.
-        if (search && (search.includes('\0') || !search.isWellFormed()))
-          throw badInput('search must be well-formed Unicode without NUL', ['search']);
+        if (search && !isStorable(search)) throw badInput('search must be well-formed Unicode without NUL', ['search']);
         const page = parsePage(args, userCursor, { size: limits.defaultPageSize, maxSize: limits.usersPageSize });
         return fetchConnection(
           page,

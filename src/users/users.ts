@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
+import { isStorable, selectOf, toColumn } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { Prisma, type User } from '../db/generated/client/client.ts';
+import { isUniqueViolation } from '../db/faults.ts';
+import { Prisma, type User } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
 import type { Limits } from '../limits.ts';
@@ -57,19 +59,23 @@ export function createUsers(options: {
     async list(visible, search, { after, before, limit, fromEnd }) {
       const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
       if (visible.kind === 'one') conditions.push(Prisma.sql`id = ${visible.userId}`);
-      if (search) conditions.push(matching(search));
+      if (search) conditions.push(matching(search, database));
       if (after) conditions.push(Prisma.sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
       if (before) conditions.push(Prisma.sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
       const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
       const users = await database.reader.$queryRaw<User[]>`
-        SELECT ${selectedFields} FROM "user" WHERE ${Prisma.join(conditions, ' AND ')}
+        SELECT ${selectedUser} FROM "user" u WHERE ${Prisma.join(conditions, ' AND ')}
         ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
       return fromEnd ? users.reverse() : users;
     },
 
     async upsert(draft) {
       checkDraft(draft, limits);
-      return database.transaction((transaction) => upsert(transaction, draft, new Date(clock())));
+      const user = database.transaction((transaction) => upsert(transaction, draft, new Date(clock())));
+      return user.catch((error: unknown) => {
+        if (!isUniqueViolation(error)) throw error;
+        throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
+      });
     },
 
     async delete(id) {
@@ -85,19 +91,15 @@ export function keyOf({ createdAt, id }: UserKey): UserKey {
   return { createdAt, id };
 }
 
-const toColumn = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const selectedFields = Prisma.raw(
-  Object.keys(Prisma.UserScalarFieldEnum)
-    .map((field) => `${toColumn(field)} AS "${field}"`)
-    .join(', '),
-);
+const selectedUser = selectOf('u', Object.keys(Prisma.UserScalarFieldEnum));
 
 const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
 
 /** Prisma's `contains` would take `%` and `_` for wildcards, and cannot be told otherwise in SQLite. */
-function matching(search: string): Prisma.Sql {
+function matching(search: string, { kind }: Database): Prisma.Sql {
   const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
-  const fields = textFields.map((field) => Prisma.sql`${Prisma.raw(toColumn(field))} LIKE ${pattern} ESCAPE '\\'`);
+  const like = Prisma.raw(kind === 'postgresql' ? 'ILIKE' : 'LIKE'); // in SQLite, LIKE ignores the case of A to Z
+  const fields = textFields.map((field) => Prisma.sql`${Prisma.raw(toColumn(field))} ${like} ${pattern} ESCAPE '\\'`);
   return Prisma.sql`(${Prisma.join(fields, ' OR ')})`;
 }
 
@@ -107,8 +109,7 @@ function checkDraft(draft: UserDraft, limits: Limits): void {
     if (text == null) continue;
     if (text.length === 0 || text.length > limits.userFieldLength)
       throw badInput(`${field} must have 1 to ${limits.userFieldLength} characters`, ['input', field]);
-    if (text.includes('\0') || !text.isWellFormed())
-      throw badInput(`${field} must be well-formed Unicode without NUL`, ['input', field]);
+    if (!isStorable(text)) throw badInput(`${field} must be well-formed Unicode without NUL`, ['input', field]);
   }
 }
 
@@ -116,17 +117,7 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   const { id, ...fields } = draft;
   const data = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const where = id ? { id } : draft.externalUserId ? { externalUserId: draft.externalUserId } : undefined;
-  try {
-    // The update comes first although it may find nobody: a transaction has to begin with a write.
-    const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
-    return updated ?? (await transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } }));
-  } catch (error) {
-    if (isUniqueViolation(error)) throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
-    throw error;
-  }
-}
-
-/** Prisma's P2002. */
-function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'P2002';
+  // The update comes first although it may find nobody: a transaction has to begin with a write.
+  const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
+  return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
 }

@@ -1,4 +1,4 @@
-import { openDatabase } from '../../src/db/database.ts';
+import { openDatabase } from '../../src/db/open-database.ts';
 import type { Draft } from './model-events.ts';
 import type { Filter, View } from './model-follower.ts';
 import type { Acknowledgement, RecorderReport } from './model-recorder.ts';

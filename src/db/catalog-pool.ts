@@ -1,0 +1,31 @@
+import pg from 'pg';
+
+/** Type ids of Postgres: its one-byte "char", of which the catalog is full, and text. */
+const CHAR = 18;
+const TEXT = 25;
+
+/** The engine never closes its connection, which holds a lock that the next instance to start would wait for. */
+const IDLE_MS = 100;
+
+/**
+ * A pool through which the migration engine can read the catalog of Postgres. Prisma's adapter refuses columns of the
+ * type "char" (`UnsupportedNativeDataType`), so they are announced as text. And Postgres 18 lists NOT NULL among a
+ * table's constraints, which the engine takes for its end (a panic); it learns of them from the columns anyway.
+ */
+export function createCatalogPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'synclog migrations',
+    idleTimeoutMillis: IDLE_MS,
+  });
+  // The form in which Prisma calls it: rows are arrays.
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<pg.QueryArrayResult>;
+  const readable = async (...args: unknown[]) => {
+    const result = await query(...args);
+    for (const field of result.fields ?? []) if (field.dataTypeID === CHAR) field.dataTypeID = TEXT;
+    const constraintType = result.fields?.findIndex(({ name }) => name === 'constraint_type') ?? -1;
+    if (constraintType >= 0) result.rows = result.rows.filter((row) => row[constraintType] !== 'n');
+    return result;
+  };
+  return Object.assign(pool, { query: readable });
+}

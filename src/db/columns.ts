@@ -1,0 +1,21 @@
+import { Prisma } from './generated/sqlite/client.ts';
+
+/** Name of the column of a model's field. */
+export const toColumn = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Each name turned into SQL, with commas between. The names are the models' and hold nothing from outside. */
+export const listOf = (names: readonly string[], each: (name: string) => string) =>
+  Prisma.raw(names.map(each).join(', '));
+
+/** A table's columns under the names of the fields, as Prisma itself would return them. */
+export const selectOf = (table: string, fields: readonly string[]) =>
+  listOf(fields, (field) => `${table}.${toColumn(field)} AS "${field}"`);
+
+/** Can a text be in a database? Postgres takes no NUL, and half a surrogate pair would become another text. */
+export const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();
+
+/** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
+export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
+  const storable = values.filter(isStorable);
+  return storable.length > 0 ? Prisma.sql`${column} IN (${Prisma.join(storable)})` : Prisma.sql`false`;
+}

@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { AppError } from '../errors.ts';
+import { aroundStatements } from './around-statements.ts';
+import type { Database, Transaction } from './database.ts';
+import { isBusy } from './faults.ts';
+import { PrismaClient } from './generated/sqlite/client.ts';
+import { OneConnectionLibSql } from './libsql-adapter.ts';
+import { type StatementObserver, watchStatements } from './watch-statements.ts';
+
+/** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** The same for transactions, which meet such locks every day, and so must not stop the process for long. */
+const BUSY_TRANSACTION_TIMEOUT_MS = 10;
+/** A transaction that met a busy database is tried again after so long; the process goes on in between. */
+const BUSY_PAUSE_MS = { first: 10, longest: 200 };
+/** When a transaction gives up on a busy database. */
+const BUSY_PATIENCE_MS = 25_000;
+/** A transaction that takes longer is rolled back; groups of recordings take milliseconds. */
+const TRANSACTION_TIMEOUT_MS = 30_000;
+
+/**
+ * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
+ */
+export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
+  mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
+  const config = { url, timeout: busyTimeoutMs };
+  return new OneConnectionLibSql(config, { timestampFormat: 'unixepoch-ms' });
+}
+
+/**
+ * Opens a migrated SQLite database in WAL mode; its transactions run one after another. SQLite's default of `synchronous=FULL` stays: a commit is on the disk
+ * before it is acknowledged.
+ */
+export async function openSqlite(url: string, observe?: StatementObserver): Promise<Database> {
+  const open = (busyTimeoutMs: number) => {
+    // The driver answers within the call, so that without this a long series of statements would let nobody else in.
+    const adapter = aroundStatements(sqliteAdapter(url, busyTimeoutMs), async (_, run) => {
+      await nextTurn();
+      return run();
+    });
+    return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
+  };
+  const reader = open(BUSY_TIMEOUT_MS);
+  let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+  let closing = false;
+  let lastTransaction: Promise<unknown> = Promise.resolve();
+
+  await reader.$queryRaw`PRAGMA journal_mode = WAL`;
+
+  async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + BUSY_PATIENCE_MS;
+    for (let pause = BUSY_PAUSE_MS.first; ; pause = Math.min(2 * pause, BUSY_PAUSE_MS.longest)) {
+      try {
+        return await writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS });
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
+        await writer.$disconnect();
+        writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+        if (closing || performance.now() > deadline)
+          throw new AppError('UNAVAILABLE', 'The database is busy; try again');
+        await wait(pause);
+      }
+    }
+  }
+
+  return {
+    kind: 'sqlite',
+    reader,
+    transaction(work) {
+      const result = lastTransaction.then(() => attempt(work));
+      lastTransaction = result.catch(() => {});
+      return result;
+    },
+    stopWaiting() {
+      closing = true;
+    },
+    async close() {
+      await lastTransaction;
+      await Promise.all([reader.$disconnect(), writer.$disconnect()]);
+    },
+  };
+}

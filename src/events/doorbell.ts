@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import type { LogChange, WakeUps } from './wake-ups.ts';
+
+/** A wire between the instances: whatever is sent reaches all of them, at best. */
+export interface DoorbellWire {
+  /** Sends a text of at most 7,000 bytes. It may be lost, and nobody is told. */
+  send(message: string): void;
+  close(): Promise<void>;
+}
+
+/** What a wire reports. */
+export interface DoorbellEvents {
+  /** A message came in, perhaps one's own. */
+  readonly onMessage: (message: string) => void;
+  /** The wire works again after a time in which messages may have been lost. */
+  readonly onGap: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Opens a wire; NOTIFY and Redis are two of them. */
+export type ConnectWire = (events: DoorbellEvents) => DoorbellWire;
+
+/** How long changes are collected into one message. */
+const COLLECT_MS = 2;
+/** Users of one message: 60 bytes each stay well below the 8,000 that NOTIFY takes. */
+const USERS_PER_MESSAGE = 100;
+
+/** On the wire: the user, and the heads before and after; the user alone once deleted. */
+type WireChange = readonly [userId: string] | readonly [userId: string, previousHead: number, head: number];
+
+/**
+ * Carries wake-ups to the other instances and theirs to this one. It is a doorbell only: what it says is never taken
+ * for the log, and what it fails to say is found by looking.
+ * @param onGap called when changes of others may have been missed.
+ */
+export function connectDoorbell(
+  wakeUps: WakeUps,
+  connect: ConnectWire,
+  { onGap, onError }: Pick<DoorbellEvents, 'onGap' | 'onError'>,
+): { close(): Promise<void> } {
+  const self = randomUUID();
+  const collected = new Map<string, LogChange>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const wire = connect({
+    onGap,
+    onError,
+    onMessage(message) {
+      const { from, changes } = parse(message);
+      if (from !== self) for (const change of changes) wakeUps.hear(change);
+    },
+  });
+  const stopRelaying = wakeUps.relay((change) => {
+    collected.set(change.userId, merge(collected.get(change.userId), change));
+    // A deletion must not be merged with what a new log under the same id says.
+    if (change.kind === 'deleted') send();
+    else timer ??= setTimeout(send, COLLECT_MS);
+  });
+
+  function send(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const changes = [...collected.values()].map(toWire);
+    collected.clear();
+    for (let start = 0; start < changes.length; start += USERS_PER_MESSAGE)
+      wire.send(JSON.stringify([self, changes.slice(start, start + USERS_PER_MESSAGE)]));
+  }
+
+  return {
+    async close() {
+      stopRelaying();
+      send();
+      await wire.close();
+    },
+  };
+}
+
+function merge(earlier: LogChange | undefined, later: LogChange): LogChange {
+  if (earlier?.kind !== 'grown' || later.kind !== 'grown') return later;
+  return { ...later, previousHead: Math.min(earlier.previousHead, later.previousHead) };
+}
+
+function toWire(change: LogChange): WireChange {
+  return change.kind === 'deleted' ? [change.userId] : [change.userId, change.previousHead, change.head];
+}
+
+/** Whatever is not a message of ours says nothing. */
+function parse(message: string): { from: unknown; changes: LogChange[] } {
+  try {
+    const [from, changes] = JSON.parse(message) as [unknown, WireChange[]]; // anything else throws below
+    return {
+      from,
+      changes: changes.map(([userId, previousHead, head]) =>
+        previousHead === undefined || head === undefined
+          ? { kind: 'deleted', userId }
+          : { kind: 'grown', userId, previousHead, head },
+      ),
+    };
+  } catch {
+    return { from: undefined, changes: [] };
+  }
+}

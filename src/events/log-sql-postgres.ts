@@ -1,0 +1,78 @@
+import { isOneOf, toColumn } from '../db/columns.ts';
+import { Prisma } from '../db/generated/sqlite/client.ts';
+import { listFilters } from './filter.ts';
+import { replacedRun, selectedEvent, selectedRun } from './log-columns.ts';
+import type { FilteredPage, LogSql } from './log-sql.ts';
+
+/** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */
+const toJson = (rows: readonly object[]) =>
+  JSON.stringify(
+    rows.map((row) => Object.fromEntries(Object.entries(row).map(([field, value]) => [toColumn(field), value]))),
+  );
+
+/** The log in Postgres: rows are passed as JSON, lists of ids and ranges as arrays. */
+export const postgresLogSql: LogSql = {
+  async lockUsers(transaction, userIds) {
+    const rows = await transaction.$queryRaw<{ id: string; head: number }[]>`
+      SELECT id, head_sequence AS head FROM "user" WHERE id = ANY(${userIds}::uuid[]) ORDER BY id FOR UPDATE`;
+    return new Map(rows.map(({ id, head }) => [id, head]));
+  },
+
+  readEventsById: (database, ids) =>
+    database.$queryRaw`SELECT ${selectedEvent} FROM sync_event e WHERE e.id = ANY(${ids}::uuid[])`,
+
+  readRuns: (database, keys) =>
+    database.$queryRaw`
+      SELECT ${selectedRun}
+      FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ runId }) => runId)}::text[]) k(user_id, run_id)
+      JOIN sync_run r ON r.user_id = k.user_id AND r.run_id = k.run_id`,
+
+  async insertEvents(transaction, events) {
+    await transaction.$executeRaw`
+      INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toJson(events)}::jsonb)`;
+  },
+
+  async upsertRuns(transaction, runs) {
+    await transaction.$executeRaw`
+      INSERT INTO sync_run SELECT * FROM jsonb_populate_recordset(NULL::sync_run, ${toJson(runs)}::jsonb)
+      ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
+  },
+
+  async raiseHeads(transaction, heads) {
+    await transaction.$executeRaw`
+      UPDATE "user" SET head_sequence = h.head
+      FROM unnest(${[...heads.keys()]}::uuid[], ${[...heads.values()]}::int[]) h(id, head) WHERE "user".id = h.id`;
+  },
+
+  async raiseTail(transaction, userId, tail) {
+    await transaction.$executeRaw`
+      UPDATE "user" SET tail_sequence = greatest(tail_sequence, ${tail}::int) WHERE id = ${userId}::uuid`;
+  },
+
+  readRanges: (database, ranges) =>
+    database.$queryRaw`
+      SELECT ${selectedEvent}, (r.page - 1)::int AS "page"
+      FROM unnest(
+        ${ranges.map(({ userId }) => userId)}::uuid[],
+        ${ranges.map(({ after }) => after)}::int[],
+        ${ranges.map(({ upTo }) => upTo)}::int[]
+      ) WITH ORDINALITY r(user_id, after, up_to, page)
+      JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
+
+  readFilteredPages: (database, pages) => database.$queryRaw(Prisma.join(pages.map(selectFilteredPage), ' UNION ALL ')),
+};
+
+/** A page is a SELECT of its own that walks the log from one end and stops at its limit. */
+function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Prisma.Sql {
+  const conditions = [
+    Prisma.sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
+    ...(filter.runId == null ? [] : [isOneOf(Prisma.raw('e.run_id'), [filter.runId])]),
+    ...listFilters.flatMap(([list, field]) => {
+      const words = filter[list];
+      return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];
+    }),
+  ];
+  return Prisma.sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e
+    WHERE ${Prisma.join(conditions, ' AND ')}
+    ORDER BY e.sequence ${Prisma.raw(newest ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
+}

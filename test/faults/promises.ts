@@ -1,0 +1,175 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { between, pick, type Random } from '../../src/sources/demo/random.ts';
+import type { FaultyRedis } from '../support/faults-redis.ts';
+import { newUser, type ServerProcess, startProcess } from '../support/model-server-process.ts';
+import { type Campaign, type Outcome, runCampaign } from './campaign.ts';
+import type { Fleet, Postgres } from './fleet.ts';
+import type { Sizes } from './sizes.ts';
+
+/** How soon every instance serves again once its database is back. */
+const RECOVERY_MS = 5_000;
+
+/** A promise and what it was held against. */
+export interface Line {
+  readonly promise: string;
+  readonly outcome: Outcome;
+  /** Figures of this promise alone. */
+  readonly more?: Readonly<Record<string, number | string>>;
+}
+
+interface Parts {
+  readonly fleet: Fleet;
+  readonly postgres: Postgres;
+  readonly random: Random;
+  readonly sizes: Sizes;
+}
+
+function campaignOf({ fleet, random, sizes }: Parts, faults: number, events: number): Campaign {
+  return {
+    urls: fleet.urls,
+    headers: fleet.instances[0].headers,
+    databaseUrl: fleet.databaseUrl,
+    random,
+    events: Math.min(events, sizes.events),
+    writers: sizes.writers,
+    followers: Math.ceil(sizes.followers / 2),
+    faults,
+  };
+}
+
+export async function proveCommitOrder(parts: Parts): Promise<Line> {
+  const { sizes, random, fleet } = parts;
+  const campaign = campaignOf(parts, 0, sizes.events);
+  return {
+    promise: 'order of commit, with transactions held open for 0 to 50 ms',
+    outcome: await runCampaign({
+      ...campaign,
+      followers: sizes.followers,
+      beside: async (userIds, signal) => {
+        await Promise.all(
+          Array.from({ length: Math.ceil(sizes.writers / 2) }, () =>
+            holdTransactions(fleet.databaseUrl, userIds, random, signal),
+          ),
+        );
+      },
+    }),
+  };
+}
+
+/** Locks users as a writer does and takes its time, so that transactions end in another order than they began. */
+async function holdTransactions(url: string, userIds: readonly string[], random: Random, signal: AbortSignal) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  while (!signal.aborted) {
+    await client.query('BEGIN');
+    await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [pick(random, userIds as [string])]);
+    await wait(between(random, 0, 50));
+    await client.query('COMMIT');
+    await wait(between(random, 0, 100));
+  }
+  await client.end();
+}
+
+export async function proveInstanceKills(parts: Parts): Promise<Line> {
+  const { sizes, random, fleet } = parts;
+  return {
+    promise: 'kill -9 of an instance',
+    outcome: await runCampaign({
+      ...campaignOf(parts, sizes.instanceKills, 300 * sizes.instanceKills),
+      async inject() {
+        const instance = pick(random, [...fleet.instances]);
+        await instance.end('SIGKILL');
+        await instance.start();
+      },
+    }),
+  };
+}
+
+/** A process of its own on a file: what it has acknowledged must be there when it starts again. */
+export async function proveFileKills({ sizes, random }: Pick<Parts, 'sizes' | 'random'>): Promise<Line> {
+  const server = await startProcess({ LOG_LEVEL: 'fatal' });
+  try {
+    const outcome = await runCampaign({
+      urls: [server.url],
+      headers: server.headers,
+      databaseUrl: server.databaseUrl,
+      random,
+      events: Math.min(sizes.events, 300 * sizes.fileKills),
+      writers: sizes.writers,
+      followers: Math.ceil(sizes.followers / 2),
+      faults: sizes.fileKills,
+      async inject() {
+        await wait(between(random, 0, 100));
+        await server.end('SIGKILL');
+        await server.start();
+      },
+    });
+    return { promise: 'kill -9 of the SQLite process', outcome };
+  } finally {
+    await server.remove();
+  }
+}
+
+export async function proveListenerKills(parts: Parts): Promise<Line> {
+  const { sizes, random, postgres } = parts;
+  return {
+    promise: 'terminated listeners of the doorbell',
+    outcome: await runCampaign({
+      ...campaignOf(parts, sizes.listenerKills, 100 * sizes.listenerKills),
+      async inject() {
+        const find = "SELECT pid FROM pg_stat_activity WHERE application_name = 'synclog doorbell'";
+        let listeners: { pid: number }[] = [];
+        while (listeners.length === 0) listeners = await postgres.query(find);
+        await postgres.query('SELECT pg_terminate_backend($1)', [pick(random, listeners as [{ pid: number }]).pid]);
+        await wait(between(random, 0, 300));
+      },
+    }),
+  };
+}
+
+export async function proveDatabaseRestarts(parts: Parts): Promise<Line> {
+  const { sizes, postgres, fleet } = parts;
+  let slowestMs = 0;
+  const outcome = await runCampaign({
+    ...campaignOf(parts, sizes.databaseRestarts, 500 * sizes.databaseRestarts),
+    async inject(fault) {
+      await postgres.stop(fault % 2 === 0 ? 'crash' : 'fast');
+      await wait(sizes.awayMs);
+      await postgres.start();
+      const back = performance.now();
+      await Promise.all(fleet.instances.map(untilItServes));
+      slowestMs = Math.max(slowestMs, performance.now() - back);
+    },
+  });
+  return {
+    promise: `Postgres away for ${sizes.awayMs / 1000} s, crashed and stopped by turns`,
+    outcome: slowestMs < RECOVERY_MS ? outcome : { ...outcome, wrong: [...outcome.wrong, 'recovery takes too long'] },
+    more: { 'slowest recovery (ms)': Math.round(slowestMs) },
+  };
+}
+
+async function untilItServes(instance: ServerProcess): Promise<void> {
+  for (;;)
+    try {
+      await newUser(instance);
+      return;
+    } catch {
+      await wait(20);
+    }
+}
+
+export async function proveRedisRestarts(parts: Parts, redis: FaultyRedis): Promise<Line> {
+  const { sizes, random } = parts;
+  return {
+    promise: 'Redis restarts',
+    outcome: await runCampaign({
+      ...campaignOf(parts, sizes.redisRestarts, 500 * sizes.redisRestarts),
+      async inject() {
+        await redis.stop();
+        await wait(between(random, 100, 3_000));
+        await redis.start();
+      },
+    }),
+  };
+}

@@ -1,0 +1,63 @@
+/** How much of everything. */
+export interface Sizes {
+  readonly writers: number;
+  readonly events: number;
+  readonly followers: number;
+  readonly instanceKills: number;
+  readonly fileKills: number;
+  readonly listenerKills: number;
+  readonly blackHoles: number;
+  readonly databaseRestarts: number;
+  /** How long the database is away at each of its restarts. */
+  readonly awayMs: number;
+  readonly redisRestarts: number;
+  readonly cycles: number;
+  readonly stops: number;
+}
+
+export type Form = 'short' | 'usual' | 'full';
+
+export const forms: Readonly<Record<Form, Sizes>> = {
+  short: {
+    writers: 4,
+    events: 1_200,
+    followers: 12,
+    instanceKills: 2,
+    fileKills: 3,
+    listenerKills: 4,
+    blackHoles: 1,
+    databaseRestarts: 1,
+    awayMs: 1_000,
+    redisRestarts: 1,
+    cycles: 150,
+    stops: 1,
+  },
+  usual: {
+    writers: 8,
+    events: 8_000,
+    followers: 40,
+    instanceKills: 12,
+    fileKills: 20,
+    listenerKills: 20,
+    blackHoles: 4,
+    databaseRestarts: 2,
+    awayMs: 5_000,
+    redisRestarts: 3,
+    cycles: 2_000,
+    stops: 5,
+  },
+  full: {
+    writers: 8,
+    events: 50_000,
+    followers: 100,
+    instanceKills: 100,
+    fileKills: 200,
+    listenerKills: 50,
+    blackHoles: 10,
+    databaseRestarts: 5,
+    awayMs: 30_000,
+    redisRestarts: 5,
+    cycles: 10_000,
+    stops: 20,
+  },
+};
