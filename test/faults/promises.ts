@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { between, pick, type Random } from '../../src/sources/demo/random.ts';
 import type { FaultyRedis } from '../support/faults-redis.ts';
+import { startWitness } from '../support/faults-witness.ts';
 import { newUser, type ServerProcess, startProcess } from '../support/model-server-process.ts';
 import { type Campaign, type Outcome, runCampaign } from './campaign.ts';
 import type { Fleet, Postgres } from './fleet.ts';
@@ -9,6 +10,9 @@ import type { Sizes } from './sizes.ts';
 
 /** How soon every instance serves again once its database is back. */
 const RECOVERY_MS = 5_000;
+
+/** Without its doorbell an instance would look again after five seconds. */
+const RUNG_MS = 500;
 
 /** A promise and what it was held against. */
 export interface Line {
@@ -69,6 +73,32 @@ async function holdTransactions(url: string, userIds: readonly string[], random:
     await wait(between(random, 0, 100));
   }
   await client.end();
+}
+
+/** How soon an event that one instance has recorded is seen by a subscriber of another. */
+export async function proveWakeUps({ fleet, random, sizes }: Parts, doorbell: string): Promise<Line> {
+  const [one, other] = fleet.instances;
+  const witness = await startWitness({
+    url: () => one.url,
+    followUrl: () => other.url,
+    headers: one.headers,
+    random,
+  });
+  while (witness.seen < sizes.wakeUps) await wait(50);
+  const { medianMs, worstMs, problems, ...figures } = await witness.stop();
+  return {
+    promise: `wake-ups of another instance over ${doorbell}`,
+    outcome: {
+      ...figures,
+      faults: 0,
+      cuts: 0,
+      sessions: witness.sessions,
+      outOfOrder: 0,
+      worstCatchUpMs: worstMs,
+      wrong: medianMs < RUNG_MS ? problems : [...problems, 'the doorbell is not heard'],
+    },
+    more: { 'median (ms)': medianMs.toFixed(1) },
+  };
 }
 
 export async function proveInstanceKills(parts: Parts): Promise<Line> {

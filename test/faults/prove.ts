@@ -13,6 +13,7 @@ import {
   proveInstanceKills,
   proveListenerKills,
   proveRedisRestarts,
+  proveWakeUps,
 } from './promises.ts';
 import type { Sizes } from './sizes.ts';
 
@@ -45,6 +46,7 @@ export async function prove({ seed, sizes, only = [], print }: ProofOptions): Pr
   const parts = (random: () => number) => ({ fleet, postgres, random, sizes });
   try {
     await hold('order', (random) => proveCommitOrder(parts(random)));
+    await hold('wake-ups', (random) => proveWakeUps(parts(random), 'NOTIFY'));
     await hold('instances', (random) => proveInstanceKills(parts(random)));
     await hold('sqlite', (random) => proveFileKills({ random, sizes }));
     await hold('listeners', (random) => proveListenerKills(parts(random)));
@@ -59,6 +61,7 @@ export async function prove({ seed, sizes, only = [], print }: ProofOptions): Pr
       const redis = await startFaultyRedis();
       try {
         fleet = await startFleet(await postgres.createDatabase('with_redis'), { REDIS_URL: redis.url });
+        await hold('wake-ups', (random) => proveWakeUps(parts(random), 'Redis'));
         await hold('redis', (random) => proveRedisRestarts(parts(random), redis));
       } finally {
         await redis.stop();

@@ -13,6 +13,8 @@ export interface Sizes {
   readonly redisRestarts: number;
   readonly cycles: number;
   readonly stops: number;
+  /** Events of which the way to another instance is timed. */
+  readonly wakeUps: number;
 }
 
 export type Form = 'short' | 'usual' | 'full';
@@ -31,6 +33,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     redisRestarts: 1,
     cycles: 150,
     stops: 1,
+    wakeUps: 50,
   },
   usual: {
     writers: 8,
@@ -45,6 +48,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     redisRestarts: 3,
     cycles: 2_000,
     stops: 5,
+    wakeUps: 200,
   },
   full: {
     writers: 8,
@@ -59,5 +63,6 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     redisRestarts: 5,
     cycles: 10_000,
     stops: 20,
+    wakeUps: 1_000,
   },
 };

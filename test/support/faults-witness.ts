@@ -10,7 +10,9 @@ import { streamTransports, type TestStream } from './streams.ts';
 export interface Witness {
   /** Ends, once everything that was acknowledged was seen. */
   stop(): Promise<{
+    /** From the acknowledgement of an event to its arrival at the follower. */
     readonly worstMs: number;
+    readonly medianMs: number;
     readonly acknowledged: number;
     readonly seen: number;
     readonly missing: number;
@@ -19,6 +21,8 @@ export interface Witness {
   }>;
   /** How often it has subscribed. */
   readonly sessions: number;
+  /** Events that it has seen so far. */
+  readonly seen: number;
 }
 
 export interface WitnessOptions {
@@ -101,6 +105,9 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     get sessions() {
       return sessions;
     },
+    get seen() {
+      return seenAt.length;
+    },
     async stop() {
       stopping = true;
       await probing;
@@ -111,6 +118,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       const [acknowledged, seen] = [acknowledgedAt.length, seenAt.length];
       return {
         worstMs: Math.max(0, ...delays),
+        medianMs: Math.max(0, [...delays].sort((a, b) => a - b)[delays.length >> 1] ?? 0),
         acknowledged,
         seen,
         missing: Math.max(0, acknowledged - seen),
