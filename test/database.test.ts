@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../src/db/database.ts';
 import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrate.ts';
@@ -69,6 +69,14 @@ describe('the database', () => {
     expect(times.length).toBeGreaterThan(10);
     for (const [column, type] of times) expect([column, type]).toEqual([column, 'timestamp(3) with time zone']);
     expect(types.get('sync_event.metadata')).toBe('jsonb');
+  });
+
+  test.runIf(provider === 'postgresql')('answers what docs/guarantees.md asks it about its size', async () => {
+    const page = readFileSync(new URL('../docs/guarantees.md', import.meta.url), 'utf8');
+    const [, question = ''] = /```sql\n([^`]+)```/.exec(page) ?? [];
+    expect(await database.reader.$queryRawUnsafe(question)).toEqual([
+      { count: 0n, bytes_per_event: expect.anything() },
+    ]);
   });
 
   test('is left alone by a second migration', async () => {
