@@ -83,6 +83,7 @@ async function serve(config: Config, services: Services, logger: Logger, graphiq
   return {
     url: http.url,
     stop() {
+      logger.info('stops: streams end, requests finish');
       const drained = http.close();
       shutdown.abort(new AppError('UNAVAILABLE', 'The server is shutting down'));
       return drained;

@@ -43,8 +43,11 @@ export const defaultLimits = {
   userFieldLength: 255,
   searchLength: 100,
   apiKeyNameLength: 100,
+  /** A longer API key or bearer token is no credential, and is not even looked up. */
+  apiKeyLength: 256,
+  bearerTokenLength: 16_384,
   /** Life of a user token. */
-  userTokenSeconds: { min: 1, max: 86_400, default: 900 },
+  userTokenSeconds: { min: 1, max: 86_400 },
 
   /** Body of an HTTP request, and one WebSocket message. */
   requestBytes: 8 * 1_048_576,
@@ -52,6 +55,11 @@ export const defaultLimits = {
   documentTokens: 5_000,
   /** Nesting of a GraphQL document, fragments flattened. */
   documentDepth: 16,
+  /**
+   * Brackets of all kinds that may be open at once in a GraphQL document. One within the other limits needs far fewer;
+   * parsing, validation and coercion work by recursion, and some thousands would exhaust the stack.
+   */
+  documentBrackets: 200,
   /** List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. */
   operationItems: 50_000,
   /** GraphQL subscriptions open on one WebSocket. */

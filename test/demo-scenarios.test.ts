@@ -7,7 +7,7 @@ import { defaultLimits } from '../src/limits.ts';
 import { history } from '../src/sources/demo/history.ts';
 import { type LiveOptions, live } from '../src/sources/demo/live.ts';
 import { demoPeople } from '../src/sources/demo/people.ts';
-import { mulberry32 } from '../src/sources/demo/random.ts';
+import { mulberry32 } from './support/seeded.ts';
 
 const now = new Date('2026-05-20T14:30:00.000Z');
 const terminalStatuses = statusWords.filter(isTerminal);

@@ -9,8 +9,6 @@ import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 /** What every secret starts with. */
 export const SECRET_PREFIX = 'sk-';
 const SECRET_BYTES = 32;
-/** Longer texts are no secret of ours and are not even hashed. In UTF-16 code units. */
-const LONGEST_SECRET = 256;
 
 /** A key as it may be shown: without its secret, and without the hash of it. */
 export interface ApiKey {
@@ -53,7 +51,7 @@ export interface ApiKeys {
 
 export interface ApiKeyOptions {
   readonly database: Database;
-  readonly limits: Pick<Limits, 'apiKeyNameLength'>;
+  readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -99,7 +97,7 @@ export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOpti
     },
 
     async verify(secret) {
-      if (secret.length > LONGEST_SECRET) return null;
+      if (secret.length > limits.apiKeyLength) return null;
       const row = await database.reader.apiKey.findUnique({ where: { secretHash: hash(secret) } });
       if (!row || row.revokedAt || isPast(row.expiresAt)) return null;
       const { id: keyId, name, scopes, expiresAt } = fromRow(row);

@@ -12,8 +12,6 @@ import { AppError, badInput } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
 
-/** Longer tokens are refused before anything in them is decoded. In UTF-16 code units. */
-const LONGEST_TOKEN = 16_384;
 /** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
 const narrowScopes = ['sync:self', 'sdk'] as const;
 
@@ -46,7 +44,7 @@ export interface TokenOptions {
   readonly secret: string | undefined;
   /** Where the public keys are, and what their tokens must name as `iss` and `aud`. */
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
-  readonly limits: Pick<Limits, 'userTokenSeconds'>;
+  readonly limits: Pick<Limits, 'userTokenSeconds' | 'bearerTokenLength'>;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -74,7 +72,7 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
 
   return {
     async verify(token) {
-      if (token.length > LONGEST_TOKEN) return null;
+      if (token.length > limits.bearerTokenLength) return null;
       try {
         const claims = await verifiedClaims(token);
         return claims && viewerOf(claims, clock());

@@ -12,31 +12,27 @@ import {
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
-/**
- * Brackets of all kinds that may be open at once. A document within the other limits needs far fewer; parsing,
- * validation and coercion work by recursion, and some thousands would exhaust the stack.
- */
-const OPEN_BRACKETS = 200;
+type DocumentLimits = Pick<Limits, 'documentTokens' | 'documentDepth' | 'documentBrackets'>;
 
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const closing: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
 /**
- * GraphQL's `parse` for documents within `documentTokens` and `documentDepth`. What is too large is refused before a
+ * GraphQL's `parse` for documents within these limits. What is too large is refused before a
  * tree is built of it, what is too deep before it is validated.
  * @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error.
  */
-export function parseWithin(limits: Pick<Limits, 'documentTokens' | 'documentDepth'>): typeof parse {
+export function parseWithin(limits: DocumentLimits): typeof parse {
   return (text: string | Source, options?: ParseOptions) => {
     const source = typeof text === 'string' ? new Source(text) : text;
-    checkTokens(source, limits.documentTokens);
+    checkTokens(source, limits);
     const document = parse(source, options);
     checkDepth(document, limits.documentDepth);
     return document;
   };
 }
 
-function checkTokens(source: Source, max: number): void {
+function checkTokens(source: Source, { documentTokens, documentBrackets }: DocumentLimits): void {
   const lexer = new Lexer(source);
   let tokens = 0;
   let open = 0;
@@ -44,9 +40,10 @@ function checkTokens(source: Source, max: number): void {
     tokens += 1;
     if (opening.has(kind)) open += 1;
     else if (closing.has(kind)) open -= 1;
-    if (tokens > max) throw new AppError('LIMIT_EXCEEDED', `A document may have at most ${max} tokens`);
-    if (open > OPEN_BRACKETS)
-      throw new AppError('LIMIT_EXCEEDED', `A document may have at most ${OPEN_BRACKETS} brackets open at once`);
+    if (tokens > documentTokens)
+      throw new AppError('LIMIT_EXCEEDED', `A document may have at most ${documentTokens} tokens`);
+    if (open > documentBrackets)
+      throw new AppError('LIMIT_EXCEEDED', `A document may have at most ${documentBrackets} brackets open at once`);
   }
 }
 

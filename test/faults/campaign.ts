@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { between, mulberry32, pick, type Random } from '../../src/sources/demo/random.ts';
+import { between, pick, type Random } from '../../src/sources/demo/random.ts';
 import { readStoredOf } from '../support/faults-stored.ts';
 import { startWitness } from '../support/faults-witness.ts';
 import { checkModel } from '../support/model-checker.ts';
@@ -7,6 +7,7 @@ import { type FollowerWorld, startFollower } from '../support/model-follower.ts'
 import { startProxy } from '../support/model-proxy.ts';
 import { type RecorderWorld, runRecorder } from '../support/model-recorder.ts';
 import { newUser } from '../support/model-server-process.ts';
+import { mulberry32 } from '../support/seeded.ts';
 import type { Headers } from '../support/server.ts';
 
 /** What one promise is held against. */

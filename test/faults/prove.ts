@@ -1,6 +1,6 @@
-import { mulberry32 } from '../../src/sources/demo/random.ts';
 import { startFaultyPostgres } from '../support/faults-postgres.ts';
 import { hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
+import { mulberry32 } from '../support/seeded.ts';
 import { proveBlackHoles } from './black-holes.ts';
 import { proveCycles } from './cycles.ts';
 import { startFleet } from './fleet.ts';
