@@ -46,6 +46,11 @@ const settings = z.object({
       /^(file:(?!:memory:).+|postgres(ql)?:\/\/.+)/,
       'must be a file: or postgresql: URL, such as file:./data/synclog.db',
     )
+    .refine((url) => url.startsWith('file:') || URL.canParse(url), {
+      error:
+        'is not a URL that can be read; in user and password, write % as %25, / as %2F, # as %23, ? as %3F, @ as %40',
+      when: ({ issues }) => issues.length === 0,
+    })
     .default('file:./data/synclog.db'),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }).optional(),
   RETENTION_DAYS: integer(1, 36_500).default(30),

@@ -4,8 +4,9 @@ import { type CredentialWatch, createCredentialWatch } from './auth/credential-w
 import { createTokens, type Tokens } from './auth/jwt.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
+import { isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrate.ts';
-import { openDatabase, providerOf } from './db/open-database.ts';
+import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import type { ConnectWire } from './events/doorbell.ts';
 import { type EventLog, openEventLog } from './events/event-log.ts';
@@ -13,6 +14,7 @@ import { notifyWire } from './events/notify-doorbell.ts';
 import { redisWire } from './events/redis-doorbell.ts';
 import { Retention } from './events/retention.ts';
 import type { Limits } from './limits.ts';
+import { watchOutage } from './outages.ts';
 import { RunChanges } from './runs/run-changes.ts';
 import { createUsers, type Users } from './users/users.ts';
 
@@ -41,14 +43,22 @@ export async function openServices(
   config: Config,
   { limits, clock, logger, onStatement }: ServicesOptions,
 ): Promise<{ services: Services; close(): Promise<void> }> {
-  const onError = (error: unknown) => logger.error(error);
   const applied = await migrate(config.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 
-  const database = await openDatabase(config.databaseUrl, { observe: onStatement, onError });
-  const log = openEventLog({ database, limits, clock, onError, connectWire: wireOf(config) });
+  const outage = watchOutage(logger, {
+    away: 'the database is away: requests are answered with UNAVAILABLE, streams wait',
+    back: 'the database is back',
+  });
+  const database = await openDatabase(config.databaseUrl, { observe: onStatement, outage });
+  const onError = (error: unknown) => {
+    if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
+  };
+  const doorbell = doorbellOf(config, limits, logger);
+  const log = openEventLog({ database, limits, clock, onError, doorbell });
   const retention = new Retention({ database, limits, days: config.retentionDays, clock, onError });
   retention.start();
+  logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
   const keys = createApiKeys({ database, limits, clock });
@@ -69,8 +79,13 @@ export async function openServices(
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function wireOf({ redisUrl, databaseUrl }: Config): ConnectWire | undefined {
-  if (redisUrl) return (events) => redisWire(redisUrl, events);
-  if (providerOf(databaseUrl) === 'postgresql') return (events) => notifyWire(databaseUrl, events);
-  return undefined;
+function doorbellOf({ redisUrl, databaseUrl }: Config, { slowPollMs }: Limits, logger: Logger) {
+  if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
+  const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
+  const outage = watchOutage(logger, {
+    away: `wake-ups over ${over} fail: events of other instances are seen up to ${slowPollMs / 1000} s late`,
+    back: `wake-ups over ${over} work again`,
+  });
+  const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
+  return { connect, outage };
 }

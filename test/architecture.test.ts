@@ -13,7 +13,7 @@ const generated = 'db/generated/';
  */
 const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'tables', files: /^(errors|limits)\.ts$/ },
-  { name: 'settings', files: /^(config|failure-text)\.ts$/ },
+  { name: 'process-wide', files: /^(config|failure-text|outages)\.ts$/ },
   { name: 'database', files: /^db\// },
   { name: 'log and viewer', files: /^(auth|events)\//, apart: true },
   { name: 'nouns', files: /^(runs|users|connections|access)\// },

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, createApp } from '../app.ts';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
+import { nameOf } from '../db/open-database.ts';
 import { createDemoKey } from '../sources/demo/demo-key.ts';
 import { firstSteps } from '../sources/demo/first-steps.ts';
 import { loadDemo } from '../sources/demo/load-demo.ts';
@@ -68,7 +69,9 @@ async function run(args: readonly string[]): Promise<void> {
 async function refuseForeignData({ services: { users } }: App, { databaseUrl }: Config): Promise<void> {
   const [someone] = await users.list({ kind: 'all' }, null, { limit: 1, fromEnd: false });
   if (!someone || (await users.byIds(demoPeople.map(({ id }) => id))).length > 0) return;
-  throw new Error(`${databaseUrl} holds data that is not the demo's; set DATABASE_URL to a file of its own`);
+  throw new Error(
+    `${nameOf(databaseUrl)} holds data that is not the demo's; set DATABASE_URL to a database of its own`,
+  );
 }
 
 async function load({ services }: App, config: Config, signal: AbortSignal): Promise<void> {
@@ -78,8 +81,8 @@ async function load({ services }: App, config: Config, signal: AbortSignal): Pro
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   console.log(
     loaded.kind === 'kept'
-      ? `Kept the ${events} events of earlier starts in ${config.databaseUrl}.`
-      : `Loaded ${events} events of ${demoPeople.length} users in ${seconds} s into ${config.databaseUrl}.`,
+      ? `Kept the ${events} events of earlier starts in ${nameOf(config.databaseUrl)}.`
+      : `Loaded ${events} events of ${demoPeople.length} users in ${seconds} s into ${nameOf(config.databaseUrl)}.`,
   );
 }
 

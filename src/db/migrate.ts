@@ -6,9 +6,10 @@ import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-util
 import type * as EngineModule from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 import { AppError } from '../errors.ts';
+import { reasonOf } from '../outages.ts';
 import { createCatalogPool } from './catalog-pool.ts';
 import type { Provider } from './database.ts';
-import { providerOf } from './open-database.ts';
+import { nameOf, providerOf } from './open-database.ts';
 import { prismaFolder, schemaText } from './schema-text.ts';
 import { sqliteAdapter } from './sqlite.ts';
 
@@ -22,6 +23,9 @@ const nothingExternal = { externalTables: [], externalEnums: [] };
 
 /** Any number that nothing else on the server locks: the letters of "sync". */
 const MIGRATION_LOCK = 0x73796e63;
+
+/** How long a Postgres may take to let us in. */
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The folder of a provider's migrations. */
 export function migrationsFolder(provider: Provider, folder = prismaFolder): string {
@@ -53,26 +57,18 @@ export async function migrate(url: string, folder = prismaFolder): Promise<strin
 /** Opens the database once without the engine, which has no words for what is wrong with it. */
 async function checkAccess(url: string): Promise<void> {
   try {
-    const adapter = await adapterFor(url).connect();
-    await adapter.queryRaw({
-      sql: providerOf(url) === 'sqlite' ? 'PRAGMA user_version' : 'SELECT 1',
-      args: [],
-      argTypes: [],
-    });
-    await adapter.dispose();
+    if (providerOf(url) === 'sqlite') {
+      const adapter = await sqliteAdapter(url).connect();
+      await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
+      await adapter.dispose();
+    } else {
+      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+      await client.connect();
+      await client.end();
+    }
   } catch (error) {
-    throw new AppError('UNAVAILABLE', `The database ${withoutPassword(url)} cannot be opened: ${reasonOf(error)}`);
+    throw new AppError('UNAVAILABLE', `The database ${nameOf(url)} cannot be opened: ${reasonOf(error)}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error as { cause?: { originalMessage?: string } }; // what a driver adapter reports
-  return cause?.originalMessage ?? error.message;
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@/]*@/, '$1@');
 }
 
 /** On Postgres, holds an advisory lock on a connection of its own; a crash frees it with the connection. */

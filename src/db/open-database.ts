@@ -1,3 +1,4 @@
+import type { Outage } from '../outages.ts';
 import type { Database, Provider } from './database.ts';
 import { openPostgres } from './postgres.ts';
 import { openSqlite } from './sqlite.ts';
@@ -6,8 +7,8 @@ import type { StatementObserver } from './watch-statements.ts';
 interface OpenOptions {
   /** Told of every statement. */
   readonly observe?: StatementObserver | undefined;
-  /** Told of broken connections that nobody was using. */
-  readonly onError?: (error: Error) => void;
+  /** Told whether Postgres answers; a file does not go away. */
+  readonly outage?: Outage;
 }
 
 /** What a database URL names. Settings let no other through. */
@@ -15,7 +16,14 @@ export function providerOf(url: string): Provider {
   return url.startsWith('file:') ? 'sqlite' : 'postgresql';
 }
 
+/** How a database is named where people read it: a Postgres without its user and password. */
+export function nameOf(url: string): string {
+  if (providerOf(url) === 'sqlite') return url;
+  const { host, pathname } = new URL(url);
+  return `postgresql://${host}${pathname}`;
+}
+
 /** Opens a migrated database. */
-export async function openDatabase(url: string, { observe, onError = () => {} }: OpenOptions = {}): Promise<Database> {
-  return providerOf(url) === 'sqlite' ? openSqlite(url, observe) : openPostgres(url, onError, observe);
+export async function openDatabase(url: string, { observe, outage }: OpenOptions = {}): Promise<Database> {
+  return providerOf(url) === 'sqlite' ? openSqlite(url, observe) : openPostgres(url, { observe, outage });
 }

@@ -1,7 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import type { Outage } from '../outages.ts';
+import { aroundStatements } from './around-statements.ts';
 import type { Database, Reader, Transaction } from './database.ts';
-import { isCollision } from './faults.ts';
+import { isCollision, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
@@ -16,11 +18,8 @@ const QUERY_TIMEOUT_MS = 20_000;
 /** Attempts of one transaction that collides with another. */
 const COLLISION_ATTEMPTS = 5;
 
-/**
- * Connections that notice when the database goes: bounded in number and in time.
- * @param onError told when an idle connection breaks; the pool replaces it.
- */
-function createPool(url: string, onError: (error: Error) => void): pg.Pool {
+/** Connections that notice when the database goes: bounded in number and in time. */
+function createPool(url: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,
@@ -30,16 +29,28 @@ function createPool(url: string, onError: (error: Error) => void): pg.Pool {
     keepAlive: true,
     application_name: 'synclog',
   });
-  return pool.on('error', onError);
+  return pool.on('error', () => {}); // a connection broke that nobody was using: the pool makes another one
 }
 
 /**
  * Opens a migrated Postgres database. Postgres' default of `synchronous_commit=on` stays: a commit is on its disk
  * before it is acknowledged. Transactions of all instances run side by side; those that collide run again.
  */
-export function openPostgres(url: string, onError: (error: Error) => void, observe?: StatementObserver): Database {
-  const pool = createPool(url, onError);
-  const adapter = new PrismaPg(pool, { disposeExternalPool: false });
+export function openPostgres(
+  url: string,
+  { observe, outage }: { observe?: StatementObserver | undefined; outage?: Outage | undefined },
+): Database {
+  const pool = createPool(url);
+  const adapter = aroundStatements(new PrismaPg(pool, { disposeExternalPool: false }), async (_, run) => {
+    try {
+      const result = await run();
+      outage?.works();
+      return result;
+    } catch (error) {
+      if (isUnavailable(error)) outage?.failed(error);
+      throw error;
+    }
+  });
   // Both clients are generated from the same models; they differ in nothing that this server uses.
   const client = new PrismaClient({
     adapter: observe ? watchStatements(adapter, observe) : adapter,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Outage } from '../outages.ts';
 import type { LogChange, WakeUps } from './wake-ups.ts';
 
 /** A wire between the instances: whatever is sent reaches all of them, at best. */
@@ -36,15 +37,18 @@ type WireChange = readonly [userId: string] | readonly [userId: string, previous
 export function connectDoorbell(
   wakeUps: WakeUps,
   connect: ConnectWire,
-  { onGap, onError }: Pick<DoorbellEvents, 'onGap' | 'onError'>,
+  { onGap, outage }: { readonly onGap: () => void; readonly outage: Outage },
 ): { close(): Promise<void> } {
   const self = randomUUID();
   const collected = new Map<string, LogChange>();
   let timer: NodeJS.Timeout | undefined;
 
   const wire = connect({
-    onGap,
-    onError,
+    onError: outage.failed,
+    onGap() {
+      outage.works();
+      onGap();
+    },
     onMessage(message) {
       const { from, changes } = parse(message);
       if (from !== self) for (const change of changes) wakeUps.hear(change);

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Limits } from '../limits.ts';
+import type { Outage } from '../outages.ts';
 import { type ConnectWire, connectDoorbell } from './doorbell.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow.ts';
@@ -33,14 +34,17 @@ export function openEventLog(options: {
   /** Told of failures that no request waits for; they are retried. */
   readonly onError: (error: unknown) => void;
   /** Opens the wire to other instances, if there can be any. */
-  readonly connectWire?: ConnectWire | undefined;
+  readonly doorbell?: { readonly connect: ConnectWire; readonly outage: Outage } | undefined;
 }): EventLog {
   const wakeUps = new WakeUps();
   const recorder = new Recorder({ ...options, wakeUps });
   const followed = new FollowedLogs({ ...options, wakeUps });
   const doorbell =
-    options.connectWire &&
-    connectDoorbell(wakeUps, options.connectWire, { onGap: () => followed.look(), onError: options.onError });
+    options.doorbell &&
+    connectDoorbell(wakeUps, options.doorbell.connect, {
+      onGap: () => followed.look(),
+      outage: options.doorbell.outage,
+    });
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(options.database, requests),

@@ -16,7 +16,7 @@ export function redisWire(url: string, { onMessage, onGap, onError }: DoorbellEv
   const subscriber = new Redis(url, options);
   const publisher = new Redis(url, { ...options, enableOfflineQueue: false });
   subscriber.on('error', onError).on('message', (_, message: string) => onMessage(message));
-  publisher.on('error', onError);
+  publisher.on('error', onError).on('ready', onGap);
   subscriber.on('ready', () => {
     subscriber.subscribe(CHANNEL).then(onGap, onError);
   });

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Database } from '../../db/database.ts';
+import { RETRY_AFTER } from '../../errors.ts';
 import { json } from './answer.ts';
 
 /** A database that takes longer to answer is not ready for anybody. */
@@ -19,7 +20,9 @@ export function addHealth(app: Hono, { database, shutdown, onError }: HealthOpti
   app.get('/healthz', () => json(200, '{"status":"ok"}'));
   app.get('/readyz', async () => {
     const isReady = !shutdown.aborted && (await canRead(database, onError));
-    return isReady ? json(200, '{"status":"ok"}') : json(503, '{"status":"unavailable"}');
+    return isReady
+      ? json(200, '{"status":"ok"}')
+      : json(503, '{"status":"unavailable"}', { 'retry-after': RETRY_AFTER });
   });
 }
 
