@@ -8,6 +8,7 @@ const reportFile = process.env.TEST_REPORT_FILE;
 const behaviour = [
   'access',
   'auth-api-key',
+  'auth-api-key-command',
   'auth-authenticate',
   'auth-credential-watch',
   'bad-input',
@@ -15,6 +16,7 @@ const behaviour = [
   'follow',
   'follow-cost',
   'follow-end',
+  'graphql-over-http',
   'operations',
   'queries',
   'recording',
@@ -22,6 +24,7 @@ const behaviour = [
   'rest-recording',
   'retention',
   'runs-subscription',
+  'shutdown',
   'slow-consumer',
 ].map((name) => `test/${name}.test.ts`);
 

@@ -54,7 +54,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     return {
       url,
       services,
-      close: () => (closed ??= stop().finally(closeServices)),
+      close() {
+        services.database.stopWaiting();
+        closed ??= stop().finally(closeServices);
+        return closed;
+      },
     };
   } catch (error) {
     await closeServices();

@@ -68,7 +68,6 @@ export async function openServices(
   return {
     services: { database, log, runChanges, users, keys, tokens, credentials, limits },
     async close() {
-      database.stopWaiting();
       await retention.close();
       await log.close();
       runChanges.close();

@@ -257,7 +257,7 @@ describe('a demo that cannot start', () => {
     const demo = startDemo({ DATABASE_URL: server.databaseUrl });
     expect((await demo.ended).code).toBe(1);
     expect(demo.errorLines).toEqual([
-      `demo: ${server.databaseUrl} holds data that is not the demo's; set DATABASE_URL to a file of its own`,
+      `demo: ${server.databaseUrl} holds data that is not the demo's; set DATABASE_URL to a database of its own`,
     ]);
     const { data } = await server.graphql('{ users { edges { cursor } } }');
     expect(data.users.edges).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../src/db/migrate.ts';
 import { openDatabase } from '../src/db/open-database.ts';
@@ -121,6 +122,28 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     await expect.poll(async () => median(await latencies(5)), { timeout: 20_000 }).toBeLessThan(500);
   });
 
+  test('a signal that names events which are not there costs nothing', async () => {
+    const userId = await instances.user();
+    const reader = await follow(1, { userId });
+    await reader.step();
+    const lie = JSON.stringify(['somebody', [[userId, 499, 500]]]);
+    const nonsense = JSON.stringify(['somebody', [[userId, 0, 'many']]]);
+    for (const message of [lie, nonsense, 'heartbeat', '{']) await ring(message);
+    await instances.record(instances.apps[0], userId, 3);
+    expect(sequences(await reader.eventsUpTo(3))).toEqual([1, 2, 3]);
+    const late = await follow(1, { userId, after: '0' });
+    expect(await late.step()).toMatchObject({ cursor: '3', headCursor: '3', caughtUp: true });
+    await late.close();
+    await reader.close();
+  });
+
+  async function ring(message: string): Promise<void> {
+    if (!redis) return void (await postgres.query('SELECT pg_notify($1, $2)', ['synclog', message], bell));
+    const client = new Redis(redis.url);
+    await client.publish('synclog:doorbell', message);
+    client.disconnect();
+  }
+
   async function loseDoorbell(): Promise<void> {
     if (redis) {
       await redis.stop();
@@ -152,6 +175,27 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     await Promise.all(recorders);
     expect(seen.length).toBeGreaterThan(12);
     expect(seen).toEqual(seen.map((_, index) => index + 1));
+  });
+
+  test('deleting a user at one ends the runs that a token of that user watches at the other', async () => {
+    const userId = await instances.user();
+    const mint = `mutation { createUserToken(userId: "${userId}") { token } }`;
+    const { createUserToken } = await graphql({ url: instances.apps[0].url, headers: instances.admin }, mint);
+    const runs = await streamTransports.sse(instances.apps[1].url, {
+      query: 'subscription { syncRuns { runId } }',
+      headers: { authorization: `Bearer ${createUserToken.token}` },
+    });
+    const first = runs.next();
+    let seen = false;
+    void first.then(() => {
+      seen = true;
+    });
+    while (!seen) await instances.record(instances.apps[0], userId);
+    await graphql(
+      { url: instances.apps[0].url, headers: instances.admin },
+      `mutation { deleteUser(id: "${userId}") { deletedUserId } }`,
+    );
+    while (await runs.next());
   });
 
   test('deleting a user at one ends the streams at the other', async () => {

@@ -152,6 +152,38 @@ test('recorders go on during sweeps, two of them at once, and nothing of theirs 
   expect(slowest).toBeLessThan(2_000);
 });
 
+test('a log that is made anew under its id during a sweep is left alone', async () => {
+  const userId = await userWith(60);
+  const { database, users, log } = server.app.services;
+  let isNew = false;
+  const sweep = new Retention({
+    database: {
+      ...database,
+      async transaction(work) {
+        if (!isNew) {
+          isNew = true;
+          await users.delete(userId);
+          await users.upsert({ id: userId });
+          await log.record(
+            events(userId, 5, 'new run').map((event) => ({
+              ...event,
+              ...{ provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' },
+            })),
+          );
+        }
+        return database.transaction(work);
+      },
+    },
+    limits: { ...defaultLimits, retainedEvents: kept, retentionBatch: 10 },
+    days: 30,
+    clock: () => Date.now() + aheadMs,
+    onError: (error) => expect.unreachable(String(error)),
+  });
+  await sweep.sweep();
+  expect(isNew).toBe(true);
+  expect(await logOf(userId)).toMatchObject({ sequences: range(1, 5), tail: 1, head: 5 });
+});
+
 test('the server sweeps by itself', async () => {
   const userId = await userWith(45);
   await server.restart();

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 
+/** As on most machines of Europe: what only works where the server is in UTC must fail. */
+const TIME_ZONE = 'Europe/Berlin';
+
 /** A Postgres of its own, out of npm's registry. */
 export interface ScratchPostgres {
   /** Of a user who may create databases. */
@@ -35,7 +38,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<S
     port,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['max_connections=300', ...settings].flatMap((setting) => ['-c', setting]),
+    postgresFlags: ['max_connections=300', `timezone=${TIME_ZONE}`, ...settings].flatMap((setting) => ['-c', setting]),
     onLog: () => {},
     onError: () => {},
   });
@@ -65,7 +68,7 @@ export async function createOnServer(serverUrl: string): Promise<{ url: string; 
   await runOnServer(serverUrl, `CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => runOnServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`) };
+  return { url: url.href, drop: () => runOnServer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
 async function runOnServer(url: string, sql: string): Promise<void> {

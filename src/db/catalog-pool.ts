@@ -4,6 +4,9 @@ import pg from 'pg';
 const CHAR = 18;
 const TEXT = 25;
 
+/** How long a connection may take. */
+const CONNECT_TIMEOUT_MS = 5_000;
+
 /** The engine never closes its connection, which holds a lock that the next instance to start would wait for. */
 const IDLE_MS = 100;
 
@@ -16,6 +19,7 @@ export function createCatalogPool(url: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'synclog migrations',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_MS,
   });
   // The form in which Prisma calls it: rows are arrays.

@@ -15,7 +15,7 @@ export interface Database {
    * @throws AppError UNAVAILABLE when other processes keep the database busy for too long.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** From now on transactions give up at once on a database that others keep busy: the server is closing. */
+  /** The server is closing: from now on transactions give up after three seconds, whatever they wait for. */
   stopWaiting(): void;
   close(): Promise<void>;
 }

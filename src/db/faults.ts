@@ -13,6 +13,12 @@ export function isCollision(error: unknown): boolean {
   return ['40001', '40P01', '23505', 'P2034'].some((code) => codes.has(code));
 }
 
+/** Somebody keeps rows locked, or a statement has taken too long: the database is there, these rows are not. */
+export function isHeldUp(error: unknown): boolean {
+  const codes = codesOf(error);
+  return codes.has('55P03') || codes.has('57014');
+}
+
 /** A unique value is another row's. */
 export function isUniqueViolation(error: unknown): boolean {
   const codes = codesOf(error);
@@ -46,6 +52,7 @@ const awayCodes = new Set([
   'EPIPE',
   'ETIMEDOUT',
   '53300',
+  '55P03',
   '57014',
 ]);
 

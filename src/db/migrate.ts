@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts';
 import { reasonOf } from '../outages.ts';
 import { createCatalogPool } from './catalog-pool.ts';
 import type { Provider } from './database.ts';
+import { isHeldUp } from './faults.ts';
 import { nameOf, providerOf } from './open-database.ts';
 import { prismaFolder, schemaText } from './schema-text.ts';
 import { sqliteAdapter } from './sqlite.ts';
@@ -26,6 +27,8 @@ const MIGRATION_LOCK = 0x73796e63;
 
 /** How long a Postgres may take to let us in. */
 const CONNECT_TIMEOUT_MS = 5_000;
+/** How long an instance waits for another one that migrates. */
+const LOCK_TIMEOUT_MS = 120_000;
 
 /** The folder of a provider's migrations. */
 export function migrationsFolder(provider: Provider, folder = prismaFolder): string {
@@ -74,10 +77,23 @@ async function checkAccess(url: string): Promise<void> {
 /** On Postgres, holds an advisory lock on a connection of its own; a crash frees it with the connection. */
 async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
   if (providerOf(url) === 'sqlite') return work();
-  const client = new pg.Client({ connectionString: url, application_name: 'synclog migrations' });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'synclog migrations',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+  });
+  client.on('error', () => {}); // the lock is gone, and the migration meets the same end on its own connection
   await client.connect();
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]).catch((error: unknown) => {
+      if (!isHeldUp(error)) throw error;
+      const seconds = LOCK_TIMEOUT_MS / 1000;
+      throw new AppError(
+        'UNAVAILABLE',
+        `Another instance has been migrating ${nameOf(url)} for ${seconds} s; try again`,
+      );
+    });
     return await work();
   } finally {
     await client.end();

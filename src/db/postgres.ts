@@ -1,9 +1,10 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { AppError } from '../errors.ts';
 import type { Outage } from '../outages.ts';
 import { aroundStatements } from './around-statements.ts';
 import type { Database, Reader, Transaction } from './database.ts';
-import { isCollision, isUnavailable } from './faults.ts';
+import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
@@ -11,10 +12,16 @@ import { type StatementObserver, watchStatements } from './watch-statements.ts';
 const POOL_SIZE = 10;
 /** How long a request waits for a connection before the database counts as away. */
 const CONNECT_TIMEOUT_MS = 3_000;
+/** A row that somebody else keeps locked for so long is given up. Writers of this server hold theirs for milliseconds. */
+const LOCK_TIMEOUT_MS = 2_000;
 /** No statement of this server takes so long on its own. */
-const STATEMENT_TIMEOUT_MS = 15_000;
+const STATEMENT_TIMEOUT_MS = 8_000;
 /** A connection on which nothing is heard for so long is dead, whatever the network says. */
-const QUERY_TIMEOUT_MS = 20_000;
+const QUERY_TIMEOUT_MS = 10_000;
+/** An answer that takes so long makes the connections suspicious that wait in the pool: a new one costs little. */
+const SUSPICIOUS_MS = 1_000;
+/** What transactions may still take once the server closes. */
+const CLOSING_MS = 3_000;
 /** Attempts of one transaction that collides with another. */
 const COLLISION_ATTEMPTS = 5;
 
@@ -24,12 +31,17 @@ function createPool(url: string): pg.Pool {
     connectionString: url,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
+    // Prisma's adapter drops the offset of the times it reads and writes none, so every session has to be in UTC.
+    onConnect: (client) => client.query("SET TIME ZONE 'UTC'"),
     application_name: 'synclog',
   });
-  return pool.on('error', () => {}); // a connection broke that nobody was using: the pool makes another one
+  // A connection broke that nobody was using: the pool makes another one.
+  pool.on('error', () => {});
+  return pool;
 }
 
 /**
@@ -43,11 +55,11 @@ export function openPostgres(
   const pool = createPool(url);
   const adapter = aroundStatements(new PrismaPg(pool, { disposeExternalPool: false }), async (_, run) => {
     try {
-      const result = await run();
+      const result = await unlessSuspicious(pool, run);
       outage?.works();
       return result;
     } catch (error) {
-      if (isUnavailable(error)) outage?.failed(error);
+      if (isUnavailable(error) && !isHeldUp(error)) outage?.failed(error);
       throw error;
     }
   });
@@ -59,10 +71,15 @@ export function openPostgres(
   async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     for (let collisions = 0; ; ) {
       try {
-        return await client.$transaction(work, {
-          maxWait: CONNECT_TIMEOUT_MS,
-          timeout: QUERY_TIMEOUT_MS,
-        });
+        return await unlessSuspicious(pool, (begun) =>
+          client.$transaction(
+            (transaction) => {
+              begun();
+              return work(transaction);
+            },
+            { maxWait: CONNECT_TIMEOUT_MS, timeout: QUERY_TIMEOUT_MS },
+          ),
+        );
       } catch (error) {
         collisions += 1;
         if (!isCollision(error) || collisions === COLLISION_ATTEMPTS) throw error;
@@ -70,14 +87,44 @@ export function openPostgres(
     }
   }
 
+  const closing = new AbortController();
+  const tooLate = new Promise<never>((_, reject) => {
+    closing.signal.addEventListener('abort', () => {
+      const error = new AppError('UNAVAILABLE', 'The server is shutting down, and the database is slow');
+      setTimeout(reject, CLOSING_MS, error).unref();
+    });
+  });
+  tooLate.catch(() => {});
+
   return {
     kind: 'postgresql',
     reader: client,
-    transaction: attempt,
-    stopWaiting() {}, // a transaction waits for no longer than its statements may take
+    transaction: (work) => Promise.race([attempt(work), tooLate]),
+    stopWaiting: () => closing.abort(),
     async close() {
-      await client.$disconnect();
-      await pool.end();
+      closing.abort();
+      const closed = client.$disconnect().then(() => pool.end());
+      await Promise.race([closed, tooLate]).catch(() => {}); // what still hangs ends with the process
     },
   };
+}
+
+/**
+ * Runs something on the database. When there is no answer for a while, the connections that wait in the pool are
+ * dropped: a network that swallows packets has swallowed theirs as well, and one after another would be tried.
+ * @param run is told what to call when the answer is there before its end.
+ */
+async function unlessSuspicious<T>(pool: pg.Pool, run: (answered: () => void) => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => void dropIdle(pool), SUSPICIOUS_MS).unref();
+  const answered = () => clearTimeout(timer);
+  try {
+    return await run(answered);
+  } finally {
+    answered();
+  }
+}
+
+async function dropIdle(pool: pg.Pool): Promise<void> {
+  const drop = async () => (await pool.connect()).release(true);
+  await Promise.allSettled(Array.from({ length: pool.idleCount }, drop));
 }

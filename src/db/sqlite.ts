@@ -17,6 +17,8 @@ const BUSY_TRANSACTION_TIMEOUT_MS = 10;
 const BUSY_PAUSE_MS = { first: 10, longest: 200 };
 /** When a transaction gives up on a busy database. */
 const BUSY_PATIENCE_MS = 25_000;
+/** The same once the server closes. */
+const CLOSING_PATIENCE_MS = 3_000;
 /** A transaction that takes longer is rolled back; groups of recordings take milliseconds. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
 
@@ -44,7 +46,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   };
   const reader = open(BUSY_TIMEOUT_MS);
   let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
-  let closing = false;
+  let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
   await reader.$queryRaw`PRAGMA journal_mode = WAL`;
@@ -59,7 +61,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
         // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
         await writer.$disconnect();
         writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
-        if (closing || performance.now() > deadline)
+        if (performance.now() > Math.min(deadline, lastMoment))
           throw new AppError('UNAVAILABLE', 'The database is busy; try again');
         await wait(pause);
       }
@@ -75,7 +77,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
       return result;
     },
     stopWaiting() {
-      closing = true;
+      lastMoment = Math.min(lastMoment, performance.now() + CLOSING_PATIENCE_MS);
     },
     async close() {
       await lastTransaction;

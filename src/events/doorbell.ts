@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import type { Outage } from '../outages.ts';
 import type { LogChange, WakeUps } from './wake-ups.ts';
 
@@ -88,19 +89,30 @@ function toWire(change: LogChange): WireChange {
   return change.kind === 'deleted' ? [change.userId] : [change.userId, change.previousHead, change.head];
 }
 
+const wireMessage = z.tuple([
+  z.string(),
+  z.array(z.union([z.tuple([z.uuid()]), z.tuple([z.uuid(), z.int().nonnegative(), z.int().positive()])])),
+]);
+
 /** Whatever is not a message of ours says nothing. */
-function parse(message: string): { from: unknown; changes: LogChange[] } {
+function parse(message: string): { from: string; changes: LogChange[] } {
+  const { data } = wireMessage.safeParse(parseJson(message));
+  if (!data) return { from: '', changes: [] };
+  const [from, changes] = data;
+  return {
+    from,
+    changes: changes.map(([userId, previousHead, head]) =>
+      previousHead === undefined || head === undefined
+        ? { kind: 'deleted', userId }
+        : { kind: 'grown', userId, previousHead, head },
+    ),
+  };
+}
+
+function parseJson(text: string): unknown {
   try {
-    const [from, changes] = JSON.parse(message) as [unknown, WireChange[]]; // anything else throws below
-    return {
-      from,
-      changes: changes.map(([userId, previousHead, head]) =>
-        previousHead === undefined || head === undefined
-          ? { kind: 'deleted', userId }
-          : { kind: 'grown', userId, previousHead, head },
-      ),
-    };
+    return JSON.parse(text);
   } catch {
-    return { from: undefined, changes: [] };
+    return undefined;
   }
 }

@@ -1,8 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { isUnavailable } from '../db/faults.ts';
 import type { Limits } from '../limits.ts';
-import { LogTail } from './log-tail.ts';
-import type { LogBounds } from './read-pages.ts';
+import { type FoundLog, LogTail } from './log-tail.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** A followed log, until it is released. */
@@ -97,7 +96,7 @@ export class FollowedLogs {
   }
 
   /** Once a user is gone, so is the entry: whoever comes next may meet a new log under the same id. */
-  #update(entry: Entry, tail: LogTail | undefined, bounds: LogBounds | undefined, headBefore = 0): void {
+  #update(entry: Entry, tail: LogTail | undefined, bounds: FoundLog | undefined, headBefore = 0): void {
     tail?.update(bounds, headBefore);
     if (tail?.gone) this.#forget(entry);
   }
@@ -149,10 +148,10 @@ export class FollowedLogs {
   }
 }
 
-async function readBounds(database: Database, userIds: string[]): Promise<LogBounds[]> {
+async function readBounds(database: Database, userIds: string[]): Promise<FoundLog[]> {
   const users = await database.reader.user.findMany({
     where: { id: { in: userIds } },
-    select: { id: true, headSequence: true, tailSequence: true },
+    select: { id: true, headSequence: true, tailSequence: true, createdAt: true },
   });
   return users.map(({ id, ...bounds }) => ({ userId: id, ...bounds }));
 }

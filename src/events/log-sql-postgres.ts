@@ -44,9 +44,11 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${[...heads.keys()]}::uuid[], ${[...heads.values()]}::int[]) h(id, head) WHERE "user".id = h.id`;
   },
 
-  async raiseTail(transaction, userId, tail) {
-    await transaction.$executeRaw`
-      UPDATE "user" SET tail_sequence = greatest(tail_sequence, ${tail}::int) WHERE id = ${userId}::uuid`;
+  async raiseTail(transaction, { id, createdAt }, tail) {
+    const changed = await transaction.$executeRaw`
+      UPDATE "user" SET tail_sequence = greatest(tail_sequence, ${tail}::int)
+      WHERE id = ${id}::uuid AND created_at = ${createdAt}`;
+    return changed > 0;
   },
 
   readRanges: (database, ranges) =>

@@ -53,8 +53,10 @@ export const sqliteLogSql: LogSql = {
       WHERE user.id = h.value->>0`;
   },
 
-  async raiseTail(transaction, userId, tail) {
-    await transaction.$executeRaw`UPDATE user SET tail_sequence = max(tail_sequence, ${tail}) WHERE id = ${userId}`;
+  async raiseTail(transaction, { id, createdAt }, tail) {
+    const changed = await transaction.$executeRaw`
+      UPDATE user SET tail_sequence = max(tail_sequence, ${tail}) WHERE id = ${id} AND created_at = ${createdAt}`;
+    return changed > 0;
   },
 
   readRanges: (database, ranges) =>

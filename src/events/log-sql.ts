@@ -1,5 +1,5 @@
 import type { Transaction } from '../db/database.ts';
-import type { SyncRun } from '../db/generated/sqlite/client.ts';
+import type { SyncRun, User } from '../db/generated/sqlite/client.ts';
 import type { SyncEvent } from './event.ts';
 import type { SyncEventFilter } from './filter.ts';
 
@@ -42,8 +42,8 @@ export interface LogSql {
   insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void>;
   upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void>;
   raiseHeads(transaction: Transaction, heads: ReadonlyMap<string, number>): Promise<void>;
-  /** Moves the tail of a user's log up to a sequence, never back. */
-  raiseTail(transaction: Transaction, userId: string, tail: number): Promise<void>;
+  /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
+  raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
   /** All events of all ranges, in one statement and in no order. */
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
   /** Any mix of at most `PAGES_PER_STATEMENT` filtered pages, in one statement and in no order. */

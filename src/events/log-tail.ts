@@ -3,6 +3,12 @@ import type { SyncEvent } from './event.ts';
 import { logSqlOf } from './log-sql-of.ts';
 import type { LogBounds } from './read-pages.ts';
 
+/** A log as a look into the database finds it. */
+export interface FoundLog extends LogBounds {
+  /** When its user was made: a user who is deleted and made anew has another log. */
+  readonly createdAt: Date;
+}
+
 /**
  * The end of one followed log: its head and its newest events, in memory once for all who follow. A change costs one
  * read, however many followers there are; who lags behind what is kept here reads pages of the log on his own.
@@ -18,6 +24,7 @@ export class LogTail {
   #newest: SyncEvent[] = [];
   #head: number;
   #oldest: number;
+  readonly #createdAt: number;
   #gone = false;
   /** Head that a wake-up told of. */
   #target: number;
@@ -29,13 +36,14 @@ export class LogTail {
 
   /** `look` finds the log's bounds in the database and calls `update` with them. */
   constructor(
-    bounds: LogBounds,
+    bounds: FoundLog,
     options: { database: Database; capacity: number; look: () => Promise<void>; onError: (error: unknown) => void },
   ) {
     this.userId = bounds.userId;
     this.#head = bounds.headSequence;
     this.#target = bounds.headSequence;
     this.#oldest = bounds.tailSequence;
+    this.#createdAt = bounds.createdAt.getTime();
     this.#database = options.database;
     this.#capacity = options.capacity;
     this.#look = options.look;
@@ -74,19 +82,14 @@ export class LogTail {
    * What a look into the database has found: the log's bounds, nothing for a deleted user. `headBefore` is the head
    * when the look began; the log may have grown since.
    */
-  update(bounds: LogBounds | undefined, headBefore: number): void {
-    // A head that moved back is another log under the same id: the user was deleted and made anew.
-    if (!bounds || bounds.headSequence < headBefore) this.#end();
+  update(bounds: FoundLog | undefined, headBefore: number): void {
+    // Another log under the same id: the user was deleted and made anew.
+    const isAnother = bounds && (bounds.createdAt.getTime() !== this.#createdAt || bounds.headSequence < headBefore);
+    if (!bounds || isAnother) this.#end();
     else {
-      this.#oldest = bounds.tailSequence;
+      this.#oldest = Math.max(this.#oldest, bounds.tailSequence);
       this.wake(bounds.headSequence);
     }
-  }
-
-  /** Looks into the database now, and resolves when what was found is in memory. */
-  async refresh(): Promise<void> {
-    await this.#look();
-    await this.#advancing;
   }
 
   /** Up to `limit` events after a sequence, in order, from memory if they are there. Empty only at the head, or when
@@ -127,7 +130,13 @@ export class LogTail {
       while (this.#target > this.#head && !this.#gone) {
         const upTo = this.#target;
         const fresh = await this.#readRange(Math.max(this.#head, upTo - this.#capacity), upTo);
-        if (fresh.at(-1)?.sequence !== upTo) break; // deleted, or cut by retention: the next look will tell
+        if (fresh.at(-1)?.sequence !== upTo) {
+          // Deleted, or never there: a signal is no more than a reason to look.
+          this.#target = this.#head;
+          await this.#look();
+          if (this.#target === upTo) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
+          continue;
+        }
         const isNext = fresh[0]?.sequence === this.#head + 1;
         this.#newest = [...(isNext ? this.#newest : []), ...fresh].slice(-this.#capacity);
         this.#head = upTo;

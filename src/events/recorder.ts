@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../db/database.ts';
-import { isUnavailable } from '../db/faults.ts';
+import { isHeldUp, isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
@@ -79,16 +79,34 @@ export class Recorder {
     return this.#waiting.splice(0, size);
   }
 
-  /** A transaction that fails as a whole is taken apart, so that a recording answers for nobody but itself. */
-  async #commit(group: Waiting[]): Promise<void> {
+  /**
+   * A transaction that fails as a whole is taken apart, so that a recording answers for nobody but itself.
+   * @returns why it failed.
+   */
+  async #commit(group: Waiting[]): Promise<unknown> {
     try {
       const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
       this.#answer(group, plan);
+      return undefined;
     } catch (error) {
       // It was the database, and none of them: one by one they would only wait longer for it.
-      if (group.length === 1 || error instanceof AppError || isUnavailable(error))
-        for (const { reject } of group) reject(error);
-      else for (const single of group) await this.#commit([single]);
+      const isNobodys = error instanceof AppError || (isUnavailable(error) && !isHeldUp(error));
+      if (group.length === 1 || isNobodys) for (const { reject } of group) reject(error);
+      else await this.#commitApart(group);
+      return error;
+    }
+  }
+
+  /** One by one; but who is held up once is not waited for again. */
+  async #commitApart(group: readonly Waiting[]): Promise<void> {
+    const heldUp = new Map<string, unknown>();
+    for (const single of group) {
+      const known = single.drafts.find(({ userId }) => heldUp.has(userId));
+      if (known) single.reject(heldUp.get(known.userId));
+      else {
+        const error = await this.#commit([single]);
+        if (isHeldUp(error)) for (const { userId } of single.drafts) heldUp.set(userId, error);
+      }
     }
   }
 

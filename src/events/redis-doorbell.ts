@@ -1,30 +1,56 @@
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import type { DoorbellEvents, DoorbellWire } from './doorbell.ts';
 
 const CHANNEL = 'synclog:doorbell';
 /** Longest pause between attempts to connect. */
 const LONGEST_RETRY_MS = 2_000;
+/** How often the wire is tested by a message to oneself. */
+const HEARTBEAT_MS = 5_000;
+/** How long that message, or a connection, may take before the wire counts as cut. */
+const ANSWER_MS = 3_000;
 
-/** Redis pub/sub: for fleets where the lock that NOTIFY takes at commit gets in the way. It keeps nothing either. */
+/**
+ * Redis pub/sub: for fleets where the lock that NOTIFY takes at commit gets in the way. It keeps nothing either. A
+ * half-open socket is silent; it is found by a heartbeat that has to come back.
+ */
 export function redisWire(url: string, { onMessage, onGap, onError }: DoorbellEvents): DoorbellWire {
   const options = {
     retryStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, LONGEST_RETRY_MS),
+    connectTimeout: ANSWER_MS,
     maxRetriesPerRequest: null,
-    keepAlive: 5_000,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
   };
   // A subscribed connection can do nothing else (RESP2).
-  const subscriber = new Redis(url, options);
-  const publisher = new Redis(url, { ...options, enableOfflineQueue: false });
+  const subscriber = new Redis(url, { ...options, autoResubscribe: false });
+  const publisher = new Redis(url, { ...options, commandTimeout: ANSWER_MS });
   subscriber.on('error', onError).on('message', (_, message: string) => onMessage(message));
   publisher.on('error', onError).on('ready', onGap);
-  subscriber.on('ready', () => {
-    subscriber.subscribe(CHANNEL).then(onGap, onError);
-  });
+  subscriber.on('ready', () => void subscriber.subscribe(CHANNEL).then(onGap, onError));
+  const heart = setInterval(() => void beat(), HEARTBEAT_MS).unref();
+
+  async function publish(message: string): Promise<void> {
+    if (publisher.status === 'ready') await publisher.publish(CHANNEL, message); // else it has been told that it is not
+  }
+
+  async function beat(): Promise<void> {
+    if (publisher.status !== 'ready' || subscriber.status !== 'ready') return;
+    try {
+      await Promise.all([
+        once(subscriber, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }),
+        publish('heartbeat'),
+      ]);
+    } catch (error) {
+      onError(error);
+      for (const half of [subscriber, publisher]) half.disconnect(true);
+    }
+  }
+
   return {
-    send(message) {
-      publisher.publish(CHANNEL, message).catch(onError);
-    },
+    send: (message) => void publish(message).catch(onError),
     async close() {
+      clearInterval(heart);
       subscriber.disconnect();
       publisher.disconnect();
     },

@@ -1,7 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
+import type { User } from '../db/generated/sqlite/client.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from './log-sql-of.ts';
+
+type SweptUser = Pick<User, 'id' | 'createdAt' | 'tailSequence'>;
 
 /** What one sweep removed. */
 export interface Swept {
@@ -59,14 +62,15 @@ export class Retention {
         where: after ? { id: { gt: after } } : {},
         orderBy: { id: 'asc' },
         take: this.#limits.retentionUsers,
-        select: { id: true, headSequence: true, tailSequence: true },
+        select: { id: true, headSequence: true, tailSequence: true, createdAt: true },
       });
       const last = users.at(-1);
       if (!last) break;
       after = last.id;
-      for (const { id, headSequence, tailSequence } of users) {
-        if (headSequence - tailSequence < this.#limits.retainedEvents) continue;
-        const swept = await this.#sweepUser(id, tailSequence, headSequence - this.#limits.retainedEvents + 1, cutoff);
+      for (const user of users) {
+        const highestTail = user.headSequence - this.#limits.retainedEvents + 1;
+        if (highestTail <= user.tailSequence) continue;
+        const swept = await this.#sweepUser(user, highestTail, cutoff);
         events += swept.events;
         runs += swept.runs;
       }
@@ -74,7 +78,8 @@ export class Retention {
     return { events, runs };
   }
 
-  async #sweepUser(userId: string, tail: number, highestTail: number, cutoff: Date): Promise<Swept> {
+  async #sweepUser(user: SweptUser, highestTail: number, cutoff: Date): Promise<Swept> {
+    const { id: userId, tailSequence: tail } = user;
     const due = await this.#database.reader.syncEvent.findFirst({
       where: { userId, sequence: { gte: tail, lt: highestTail }, recordedAt: { gte: cutoff } },
       orderBy: { sequence: 'asc' },
@@ -86,7 +91,8 @@ export class Retention {
     for (let from = tail; from < newTail && !this.#closing.signal.aborted; from += this.#limits.retentionBatch) {
       const upTo = Math.min(from + this.#limits.retentionBatch, newTail);
       const removed = await this.#database.transaction(async (transaction) => {
-        await logSqlOf(this.#database).raiseTail(transaction, userId, upTo);
+        // Another log may be under this id by now: the user was deleted and made anew.
+        if (!(await logSqlOf(this.#database).raiseTail(transaction, user, upTo))) return { events: 0, runs: 0 };
         const gone = await transaction.syncEvent.deleteMany({ where: { userId, sequence: { lt: upTo } } });
         const ended = await transaction.syncRun.deleteMany({ where: { userId, lastSequence: { lt: upTo } } });
         return { events: gone.count, runs: ended.count };

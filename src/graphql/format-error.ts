@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
-import { isUnavailable } from '../db/faults.ts';
+import { isHeldUp, isUnavailable } from '../db/faults.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 
 /** Told of each masked error, with the id that the client was given. */
@@ -32,7 +32,7 @@ export function createFormatError(report: ReportError): (error: unknown) => Grap
   return (error) => {
     if (error instanceof GraphQLError && (masked.has(error) || formatted.has(error))) return error;
     const cause = rootCause(error);
-    if (isUnavailable(cause)) return databaseAway(error instanceof GraphQLError ? error : undefined);
+    if (isUnavailable(cause)) return notNow(cause, error instanceof GraphQLError ? error : undefined);
     if (!(error instanceof GraphQLError)) return mask(error);
     if (!(cause instanceof GraphQLError)) return mask(error, error);
     if (isCode(error.extensions.code) && !Object.keys(error.extensions).includes('http')) return error;
@@ -43,11 +43,14 @@ export function createFormatError(report: ReportError): (error: unknown) => Grap
 }
 
 /** Nobody's mistake, and over soon: the client may send the same again. */
-function databaseAway(shape: GraphQLError | undefined): GraphQLError {
-  return new GraphQLError('The database is away; try again', {
-    ...locationOf(shape),
-    extensions: { code: 'UNAVAILABLE' satisfies ErrorCode },
-  });
+function notNow(cause: unknown, shape: GraphQLError | undefined): GraphQLError {
+  return new GraphQLError(
+    isHeldUp(cause) ? 'The database is busy with these rows; try again' : 'The database is away; try again',
+    {
+      ...locationOf(shape),
+      extensions: { code: 'UNAVAILABLE' satisfies ErrorCode },
+    },
+  );
 }
 
 function rootCause(error: unknown): unknown {

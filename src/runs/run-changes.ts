@@ -13,6 +13,9 @@ const HEADS_PER_STATEMENT = 2_000;
 interface Subscriber {
   readonly wants: (run: SyncRun) => boolean;
   readonly waiting: Map<string, SyncRun>;
+  /** The user whom it is about, if it is one: it ends with them. */
+  readonly only: string | undefined;
+  ended: boolean;
   wake: () => void;
   overflown: boolean;
 }
@@ -42,7 +45,8 @@ export class RunChanges {
     this.#limits = options.limits;
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
-      if (change.kind !== 'grown' || this.#subscribers.size === 0) return;
+      if (change.kind === 'deleted') return this.#end(change.userId);
+      if (this.#subscribers.size === 0) return;
       const known = this.#heads?.get(change.userId);
       if (known !== undefined && known >= change.head) return; // a look was quicker
       this.#heads?.set(change.userId, change.head);
@@ -54,17 +58,20 @@ export class RunChanges {
 
   /**
    * Each wanted run whenever it has changed, until `signal` aborts: silently, or with its reason if that is an
-   * `AppError`.
+   * `AppError`. With `only`, the runs of one user, until the user is deleted.
    * @throws AppError SLOW_CONSUMER for a reader that more than `waitingRuns` runs wait for.
    */
-  async *follow(wants: (run: SyncRun) => boolean, signal: AbortSignal): AsyncGenerator<SyncRun, void, undefined> {
-    const subscriber: Subscriber = { wants, waiting: new Map(), wake: () => {}, overflown: false };
+  async *follow(
+    { wants, only }: { readonly wants: (run: SyncRun) => boolean; readonly only?: string | undefined },
+    signal: AbortSignal,
+  ): AsyncGenerator<SyncRun, void, undefined> {
+    const subscriber: Subscriber = { wants, only, waiting: new Map(), wake: () => {}, overflown: false, ended: false };
     const wake = () => subscriber.wake();
     this.#subscribers.add(subscriber);
     if (!this.#nextLook) void this.#look();
     signal.addEventListener('abort', wake);
     try {
-      while (!signal.aborted) {
+      while (!signal.aborted && !subscriber.ended) {
         if (subscriber.overflown) throw new AppError('SLOW_CONSUMER', 'Too many changed runs wait to be read');
         const [next] = subscriber.waiting;
         if (next) {
@@ -76,7 +83,7 @@ export class RunChanges {
           });
         }
       }
-      if (signal.reason instanceof AppError) throw signal.reason;
+      if (signal.aborted && signal.reason instanceof AppError) throw signal.reason;
     } finally {
       this.#subscribers.delete(subscriber);
       if (this.#subscribers.size === 0) this.#rest();
@@ -112,7 +119,7 @@ export class RunChanges {
           heads.set(userId, head);
           this.#note(userId, head > known ? known : 0); // shorter than before: another log under the same id
         }
-        for (const userId of before.keys()) if (!found.has(userId)) heads.delete(userId);
+        for (const userId of before.keys()) if (!found.has(userId)) this.#end(userId);
         void this.#read();
       }
     } catch (error) {
@@ -123,6 +130,15 @@ export class RunChanges {
       if (this.#subscribers.size > 0)
         this.#nextLook = setTimeout(() => void this.#look(), this.#limits.slowPollMs).unref();
       else this.#rest();
+    }
+  }
+
+  #end(userId: string): void {
+    this.#heads?.delete(userId);
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.only !== userId) continue;
+      subscriber.ended = true;
+      subscriber.wake();
     }
   }
 

@@ -194,7 +194,9 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
         const { viewer, services } = context;
         checkFilter(filter, services.limits);
         const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter);
-        return services.runChanges.follow(wants, streamSignal(context));
+        const visible = visibility(viewer);
+        const only = visible.kind === 'one' ? visible.userId : (filter?.userId ?? undefined);
+        return services.runChanges.follow({ wants, only }, streamSignal(context));
       },
       resolve: (run) => run,
     }),

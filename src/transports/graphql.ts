@@ -142,6 +142,12 @@ function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): R
   return new Response(JSON.stringify({ errors: [error] }), { status: 406, headers });
 }
 
+/** A result as a stream shows it: the status of a stream is sent before there is a result. */
+function withoutHttp({ extensions, ...result }: ExecutionResult): ExecutionResult {
+  const { http: _, ...shown } = extensions ?? {};
+  return Object.keys(shown).length > 0 ? { ...result, extensions: shown } : result;
+}
+
 /** Yoga's own server-sent events carry no ids and always say `complete`. */
 function useServerSentEvents(): Plugin {
   return {
@@ -156,7 +162,7 @@ function useServerSentEvents(): Plugin {
       }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
-        const body = toServerSentEvents(streamed as AsyncIterable<ExecutionResult> | ExecutionResult); // no batches, see above
+        const body = toServerSentEvents(isStream ? (streamed as AsyncIterable<ExecutionResult>) : withoutHttp(result));
         return new Response(body, {
           headers: {
             'content-type': 'text/event-stream; charset=utf-8',

@@ -23,19 +23,38 @@ export interface ProofOptions {
   /** Parts of the promises' names; without any, all are proved. */
   readonly only?: readonly string[];
   readonly print: (line: string) => void;
+  /** Told what is being proved. */
+  readonly progress?: (text: string) => void;
 }
 
+/** What `only` can name. */
+export const proofs = [
+  'order',
+  'wake-ups',
+  'instances',
+  'sqlite',
+  'listeners',
+  'postgres',
+  'stops',
+  'holes',
+  'cycles',
+  'redis',
+] as const;
+
 /** Holds each promise against its faults, one after another. Returns whether all are kept. */
-export async function prove({ seed, sizes, only = [], print }: ProofOptions): Promise<boolean> {
+export async function prove({ seed, sizes, only = [], print, progress = () => {} }: ProofOptions): Promise<boolean> {
   const withRedis = hasRedis();
   const postgres = await startFaultyPostgres();
   let fleet = await startFleet(await postgres.createDatabase('fleet'));
   let kept = true;
   let turn = 0;
+  let proved = 0;
 
-  async function hold(name: string, work: (random: () => number) => Promise<Line>): Promise<void> {
+  async function hold(name: (typeof proofs)[number], work: (random: () => number) => Promise<Line>): Promise<void> {
     turn += 1; // each has choices of its own, so that one of them can be replayed alone
     if (only.length > 0 && !only.some((part) => name.includes(part))) return;
+    proved += 1;
+    progress(`${name} …`);
     const begun = performance.now();
     const line = await work(mulberry32(seed + turn));
     kept = isKept(line) && kept;
@@ -71,7 +90,7 @@ export async function prove({ seed, sizes, only = [], print }: ProofOptions): Pr
     await fleet.remove();
     await postgres.remove();
   }
-  return kept;
+  return kept && proved > 0;
 }
 
 function isKept({ outcome }: Line): boolean {
