@@ -66,6 +66,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
     fields: (t) => ({
       runId: t.exposeID('runId'),
+      userId: t.expose('userId', { type: 'UUID' }),
       user: t.field({
         type: User,
         description: 'Whose data is synced.',

@@ -14,7 +14,7 @@ import type { Services } from '../services.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import { useRequestGuard } from './request-guard.ts';
-import { toServerSentEvents } from './sse.ts';
+import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
 
 export interface GraphqlOptions {
   readonly schema: GraphQLSchema;
@@ -59,7 +59,7 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
       useRequestGuard(services.limits),
       useOrderedExecution(services.limits),
       useErrorCodes(formatError),
-      useServerSentEvents(),
+      useServerSentEvents(services.limits),
     ],
     parserAndValidationCache: { documentCache: new DocumentCache(), errorCache: new DocumentCache() },
     maskedErrors: { errorMessage: '', maskError: formatError },
@@ -143,7 +143,7 @@ function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): R
 }
 
 /** Yoga's own server-sent events carry no ids and always say `complete`. */
-function useServerSentEvents(): Plugin {
+function useServerSentEvents({ heartbeatMs }: Limits): Plugin {
   return {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       if (Array.isArray(result)) return;
@@ -156,15 +156,9 @@ function useServerSentEvents(): Plugin {
       }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
-        const body = toServerSentEvents(streamed as AsyncIterable<ExecutionResult> | ExecutionResult); // no batches, see above
-        return new Response(body, {
-          headers: {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-cache, no-transform',
-            'x-accel-buffering': 'no',
-            connection: 'keep-alive',
-          },
-        });
+        const results = streamed as AsyncIterable<ExecutionResult> | ExecutionResult; // no batches, see above
+        const iterator = Symbol.asyncIterator in results ? results[Symbol.asyncIterator]() : once(results);
+        return new Response(toEventStream(iterator, graphqlEvents(), heartbeatMs), { headers: eventStreamHeaders });
       }, 'text/event-stream');
     },
   };
