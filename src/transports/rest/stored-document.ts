@@ -9,7 +9,7 @@ import type { GraphqlServer } from '../graphql.ts';
 export type RunDocument<Data> = (viewer: Viewer, variables: Readonly<Record<string, unknown>>) => Promise<Data>;
 
 /** A subscription that somebody wants to run. */
-export interface Following {
+interface Following {
   readonly viewer: Viewer;
   readonly variables: Readonly<Record<string, unknown>>;
   /** `Last-Event-ID`, which wins over variables. */
