@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import type { Headers } from './server.ts';
 
 /** What a frame of the text/event-stream format says. */
-export interface Frame {
+interface Frame {
   /** As it came, without the blank line that ends it. */
   readonly text: string;
   readonly comment: string | undefined;

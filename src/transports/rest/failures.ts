@@ -13,6 +13,11 @@ const details: Partial<Record<ErrorCode, string>> = {
   NOT_FOUND: 'User not found',
 };
 
+/** What is said of an error with this code, if that is always the same. */
+export function detailOf(code: ErrorCode): string | undefined {
+  return details[code];
+}
+
 /**
  * The answer to a request that failed: the status of the error's code, and `{"detail": …}`. An API key that may not do
  * something gets 403 and not 401, as another attempt with the same key would fare no better. `formatError` reports

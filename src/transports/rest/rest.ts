@@ -10,8 +10,10 @@ import type { Services } from '../../services.ts';
 import type { GraphqlServer } from '../graphql.ts';
 import { detail } from './answer.ts';
 import { cors } from './cors.ts';
+import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
 import { addHealth } from './health.ts';
+import { describeApi } from './openapi.ts';
 import type { Handler } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { prepareDocument, prepareStream } from './stored-document.ts';
@@ -34,7 +36,7 @@ export interface RestOptions {
  * is a stored GraphQL document under other names; who may do what, and every bound, is decided behind it.
  */
 export function createRestListener(options: RestOptions) {
-  const { services, formatError, corsOrigins, shutdown } = options;
+  const { graphql, services, formatError, corsOrigins, shutdown } = options;
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   app.onError(fail);
@@ -47,6 +49,7 @@ export function createRestListener(options: RestOptions) {
     });
     app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
+  addDocs(app, describeApi(services.limits, graphql.getEnveloped({}).schema));
   addHealth(app, { database: services.database, shutdown, onError: formatError });
 
   return getRequestListener(app.fetch, {
