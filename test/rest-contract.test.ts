@@ -1,7 +1,8 @@
 /**
  * The checklist of Open Wearables' sync-status contract, case by case: T1 to T24 are what its own tests assert, N1 to
  * N17 what was observed on its wire. Left out, because they are about its producers and its Redis and not about these
- * endpoints: T10 (outgoing webhooks), T13 and T14 (writing to Redis), T15 to T19 (events that its webhook tasks make).
+ * endpoints: T10 (outgoing webhooks), T13 and T14 (writing to Redis), T15 to T19 (events that its webhook tasks make); of
+ * T21 and T22 the endpoints that only it has, and of T24 how keys are made.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -271,7 +272,7 @@ describe('what was observed on its wire', () => {
       itemsTotal: 3,
       error: 'none',
       primaryUserId: '6cc27051-eff5-4cff-9003-48d0c55ce5ec',
-      metadata: { b: { c: [1, null] }, a: 'x' },
+      metadata: { a: 'x', b: { c: [1, null] } },
       startedAt: '2026-03-14T09:00:00.412+02:00',
       endedAt: '2026-03-14T07:00:01Z',
       timestamp: '2026-03-14T07:00:00.050Z',
@@ -280,7 +281,7 @@ describe('what was observed on its wire', () => {
       `{"event_id":"${id}","run_id":"pull_1","user_id":"${userId}","provider":"garmin","source":"linked_account",` +
       '"stage":"processing","status":"in_progress","message":"Größe · 🌙","progress":1.0,"items_processed":0,' +
       '"items_total":3,"error":"none","primary_user_id":"6cc27051-eff5-4cff-9003-48d0c55ce5ec",' +
-      '"metadata":{"b":{"c":[1,null]},"a":"x"},"started_at":"2026-03-14T07:00:00.412000Z",' +
+      '"metadata":{"a":"x","b":{"c":[1,null]}},"started_at":"2026-03-14T07:00:00.412000Z",' +
       '"ended_at":"2026-03-14T07:00:01Z","timestamp":"2026-03-14T07:00:00.050000Z"}';
     const nulls = ['message', 'progress', 'items_processed', 'items_total', 'error', 'primary_user_id'];
 

@@ -335,6 +335,26 @@ describe('runs of all users', () => {
     expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
   });
 
+  it('are all there, each once, while they move to the front', async () => {
+    const moving = await startServer();
+    onTestFinished(() => moving.close());
+    const userId = await moving.user();
+    const at = (number: number) => new Date(Date.UTC(2026, 0, 1) + number * 1000).toISOString();
+    const ids = upTo(450).map((number) => `run_${number}`);
+    await moving.record(...ids.map((runId, index) => ({ userId, runId, timestamp: at(index) })));
+    let listing = true;
+    const recording = (async () => {
+      for (let turn = 0; listing; turn += 1)
+        await moving.record({ userId, runId: ids[turn % ids.length], timestamp: at(1000 + turn) });
+    })();
+    for (let round = 0; round < 20; round += 1) {
+      const { body } = await rest(`${moving.url}/api/v1/sync/runs?limit=10000`, { headers: moving.admin });
+      expect(body.map(({ run_id }: { run_id: string }) => run_id).toSorted()).toEqual(ids.toSorted());
+    }
+    listing = false;
+    await recording;
+  });
+
   it('are for a user those of that user, and for a key that may only write forbidden', async () => {
     const [userId, other] = [await userWith(1), await userWith(1)];
     const own = await server.userToken(userId);

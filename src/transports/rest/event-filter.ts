@@ -4,8 +4,8 @@ import { text, type ValuesOf, wordFilter } from './parameters.ts';
 /** Which events are wanted. Open Wearables has no such parameters, so that these need not be read leniently. */
 export const eventFilterParameters = {
   provider: text('query', 'Only events of this provider. Exact; empty for all.'),
-  source: wordFilter(sourceWords, 'Only events of this source.'),
-  status: wordFilter(statusWords, 'Only events with this status.'),
+  source: wordFilter(sourceWords, 'is refused', 'Only events of this source.'),
+  status: wordFilter(statusWords, 'is refused', 'Only events with this status.'),
   run_id: text('query', 'Only events of this run.'),
 };
 

@@ -113,33 +113,24 @@ export function text(place: 'query' | 'header', description: string): Parameter<
   return { in: place, description, schema: { type: 'string' }, read: (given) => given || undefined };
 }
 
-/** One of some words, as the list with its enum value that a GraphQL filter takes. An empty text is no filter. */
-export function wordFilter(words: readonly string[], description: string): Parameter<readonly string[] | undefined> {
-  return {
-    in: 'query',
-    description,
-    schema: { type: 'string', enum: words },
-    read(given) {
-      if (!given) return undefined;
-      const value = word(words).read(given);
-      if (value === undefined) throw refusal(`Input should be ${alternatives(words)}`);
-      return [String(value)];
-    },
-  };
-}
-
-/** The same for Open Wearables' own parameters, where a word that nobody knows is no error: it matches nothing. */
-export function looseWordFilter(
+/**
+ * One of some words, as the list with its enum value that a GraphQL filter takes. An empty text is no filter. Of a word
+ * that nobody knows Open Wearables' own parameters say that it matches nothing; ours refuse it.
+ */
+export function wordFilter(
   words: readonly string[],
+  unknown: 'is refused' | 'matches nothing',
   description: string,
 ): Parameter<readonly string[] | undefined> {
+  const isRefused = unknown === 'is refused';
   return {
     in: 'query',
     description,
-    schema: { type: 'string', examples: words },
+    schema: { type: 'string', [isRefused ? 'enum' : 'examples']: words },
     read(given) {
       if (!given) return undefined;
       const value = word(words).read(given);
+      if (value === undefined && isRefused) throw refusal(`Input should be ${alternatives(words)}`);
       return value === undefined ? [] : [String(value)];
     },
   };

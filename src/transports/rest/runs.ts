@@ -2,7 +2,7 @@ import { sourceWords, statusWords } from '../../events/words.ts';
 import { json } from './answer.ts';
 import { noUser } from './failures.ts';
 import { listOf, schemaNamed } from './json-schema.ts';
-import { integer, looseWordFilter, text, userInPath, userInQuery } from './parameters.ts';
+import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 import { runFields } from './wire-run.ts';
@@ -76,8 +76,8 @@ export const allRuns = defineRoute({
     limit: integer({ min: 1, max: listedRuns, fallback: 50, description: 'How many runs at most.' }),
     user_id: userInQuery,
     provider: text('query', 'Only runs of this provider; empty for all.'),
-    status: looseWordFilter(statusWords, 'Only runs with this status; empty for all.'),
-    source: looseWordFilter(sourceWords, 'Only runs of this source; empty for all.'),
+    status: wordFilter(statusWords, 'matches nothing', 'Only runs with this status; empty for all.'),
+    source: wordFilter(sourceWords, 'matches nothing', 'Only runs of this source; empty for all.'),
   }),
   answer: summaries,
   open({ prepare, limits }) {

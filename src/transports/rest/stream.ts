@@ -62,22 +62,28 @@ export const eventStream = defineRoute({
       // Once the log has answered, nothing that comes can be missed: only then is the client connected.
       const first = await results.next();
       if (first.value?.errors?.[0]) throw first.value.errors[0];
-      const body = toEventStream(startingWith(first, results), statusEvents(), limits.heartbeatMs);
+      const body = toEventStream(untilError(first, results), statusEvents(), limits.heartbeatMs);
       return new Response(body, { headers: { ...eventStreamHeaders, 'transfer-encoding': 'chunked' } });
     };
   },
 });
 
-/** Results of which the first has been taken already. */
-function startingWith<T>(first: IteratorResult<T, void>, rest: AsyncIterator<T, void>): AsyncIterator<T, void> {
-  let taken = false;
+/** Results of which the first has been taken already. The first with an error is the last: what follows has a hole. */
+function untilError(
+  first: IteratorResult<StreamedResult, void>,
+  results: AsyncGenerator<StreamedResult, void>,
+): AsyncIterator<StreamedResult, void> {
+  let waiting: typeof first | undefined = first;
+  let failed = false;
   return {
     async next() {
-      if (taken) return rest.next();
-      taken = true;
-      return first;
+      if (failed) return results.return();
+      const step = waiting ?? (await results.next());
+      waiting = undefined;
+      failed = step.value?.errors !== undefined;
+      return step;
     },
-    return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
+    return: () => results.return(),
   };
 }
 
@@ -110,7 +116,7 @@ function statusEvents(): EventFormat {
   };
 }
 
-/** JSON has no line break of its own kind, but may have those of Unicode, at which Python's clients cut lines. */
+/** JSON text has no line break of ASCII; those of Unicode are escaped, as some clients take them for the end of a line. */
 function frame(event: string, json: string): string {
   const escaped = json.replace(
     /[\u0085\u2028\u2029]/g,
