@@ -5,6 +5,7 @@
  * T21 and T22 the endpoints that only it has, and of T24 how keys are made.
  */
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { defaultLimits } from '../src/limits.ts';
 import { claimsWith, secondsFromNow, signWithSecret } from './support/auth-issuer.ts';
@@ -521,5 +522,33 @@ describe('what was observed on its wire', () => {
     expect(await list(`${allRuns}?user_id=x&user_id=${user}&provider=none&provider=`)).toHaveLength(1);
     expect(messages(await (await follow(user, '?replay=3&replay=1')).take(1))).toEqual([3]);
     expect((await get(`${recent(user)}?limit=2&limit=abc`)).status).toBe(400);
+  });
+
+  it('N3 nothing that can be written into a URL or a header is our mistake', async () => {
+    const user = await userWith(1);
+    const value = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.constantFrom('\0', '🌙', '-0', '1e400', '٣', 'null', '__proto__', user, '{}', '%', '"'),
+    );
+    const name = fc.constantFrom(
+      ...['limit', 'replay', 'after', 'provider', 'source', 'status', 'run_id', 'user_id', 'access_token'],
+    );
+    const given = fc.array(fc.tuple(name, value), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...endpoints),
+        fc.oneof(fc.constant(user), value),
+        given,
+        fc.option(fc.constantFrom('0', '1', '-1', 'x', '99999999999', '\u00fc'), { nil: undefined }),
+        async ({ path }, id, query, lastId) => {
+          const parameters = query.map(([key, text]) => `${key}=${encodeURIComponent(text)}`).join('&');
+          const url = `${server.url}${path(encodeURIComponent(id))}?${parameters}`;
+          const followed = await openEventStream(url, { ...read, ...(lastId && { 'last-event-id': lastId }) });
+          followed.close();
+          expect([url, followed.status]).toEqual([url, expect.toBeOneOf([200, 400, 404])]);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });
