@@ -140,7 +140,7 @@ describe.skipIf(hasNoBrowser)('/docs in a browser', { timeout: 60_000 }, () => {
     await dialog.getByRole('button', { name: /Apply credentials/ }).click();
     await page.locator('.auth-container').first().getByRole('button', { name: 'Close' }).click();
 
-    const operation = page.locator('#operations-default-recentSyncEvents');
+    const operation = page.locator('#operations-sync-recentSyncEvents');
     await operation.locator('.opblock-summary-control').click();
     await operation.locator('tr[data-param-name="user_id"] input').fill(userId);
     await operation.getByRole('button', { name: 'Execute' }).click();

@@ -30,6 +30,9 @@ const meanings: Partial<Record<ErrorCode, string>> = {
   INTERNAL_SERVER_ERROR: 'Our mistake.',
 };
 
+/** All routes are about one thing; a tool groups them under it. */
+const TAG = 'sync';
+
 const apiKeys = { apiKey: 'X-Open-Wearables-API-Key', shortApiKey: 'X-API-Key' };
 const credentials = [{ bearer: [] }, ...Object.keys(apiKeys).map((name) => ({ [name]: [] }))];
 
@@ -53,6 +56,7 @@ export function describeApi(limits: Limits, schema: GraphQLSchema): object {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: BASE_PATH.slice(1), description: 'This server.' }], // relative, so that it holds behind a proxy
+    tags: [{ name: TAG, description: 'Events and runs of syncs.' }],
     security: credentials,
     paths,
     components: {
@@ -86,6 +90,7 @@ function describeRoute(route: Route, limits: Limits): object {
   ]);
   return {
     operationId,
+    tags: [TAG],
     summary,
     ...(description !== undefined && { description }),
     parameters: describeParameters(route.parameters(limits)),
