@@ -393,6 +393,8 @@ describe('a user token in the query', () => {
     const [userId, other] = [await userWith(1), await userWith(1)];
     const query = `?access_token=${tokenOf(await server.userToken(userId))}`;
     expect(messages(await (await follow(other, query, server.admin)).take(1))).toEqual([1]);
+    const ofProxy = { authorization: 'Basic YTpi' };
+    expect(messages(await (await follow(userId, query, ofProxy)).take(1))).toEqual([1]);
     const bad = { authorization: 'Bearer nonsense' };
     expect((await rest(server.url + path(userId, 'stream', query), { headers: bad })).status).toBe(401);
   });

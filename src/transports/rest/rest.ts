@@ -72,38 +72,36 @@ function openRoutes({ graphql, services, authenticate, startStream }: RestOption
     });
     const identify = takesTokenInQuery ? identifyAlsoByQuery : identifyByHeaders;
     const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
-    answers.set(method, async (request) => handle(request, await identify(request, authenticate)));
+    answers.set(method, async (request) => {
+      const viewer = await identify(request, authenticate);
+      if (viewer.kind === 'anonymous') throw new AppError('UNAUTHENTICATED', 'There is no credential');
+      return handle(request, viewer);
+    });
     paths.set(BASE_PATH + path, answers);
   }
   return paths;
 }
 
 /**
- * Who is asking. Open Wearables' SDK tokens are for uploading: here they count as no token at all, so that an API key
- * beside one is looked at. @throws AppError UNAUTHENTICATED, also when nobody is.
+ * Who is asking, anonymous if nobody. Open Wearables' SDK tokens are for uploading: here they count as no token at all,
+ * so that an API key beside one is looked at.
  */
 async function identifyByHeaders({ raw: { headers } }: HonoRequest, authenticate: Authenticate): Promise<Viewer> {
   const credentials = credentialsFromHeaders((name) => headers.get(name));
-  let viewer = await authenticate(credentials);
-  if (viewer.kind === 'user' && viewer.via === 'sdk') viewer = await authenticate({ apiKey: credentials.apiKey });
-  return known(viewer);
+  const viewer = await authenticate(credentials);
+  return viewer.kind === 'user' && viewer.via === 'sdk' ? authenticate({ apiKey: credentials.apiKey }) : viewer;
 }
 
 /**
- * The same, or by a user token in the query where no header has a credential: a browser's EventSource sends none. No
- * other credential may stand there, as URLs end up in histories and in the logs of proxies.
+ * The same, or by a user token in the query where no header says who: a browser's EventSource sends none. No other
+ * credential may stand there, as URLs end up in histories and in the logs of proxies.
  */
 async function identifyAlsoByQuery(request: HonoRequest, authenticate: Authenticate): Promise<Viewer> {
+  const viewer = await identifyByHeaders(request, authenticate);
   const token = request.queries(TOKEN_PARAMETER)?.at(-1);
-  const { authorization, apiKey } = credentialsFromHeaders((name) => request.raw.headers.get(name));
-  if (!token || authorization !== null || apiKey !== null) return identifyByHeaders(request, authenticate);
-  const viewer = await authenticate({ authorization: `Bearer ${token}` });
-  return known(viewer.kind === 'user' && viewer.via === 'sync:self' ? viewer : { kind: 'anonymous' });
-}
-
-function known(viewer: Viewer): Viewer {
-  if (viewer.kind === 'anonymous') throw new AppError('UNAUTHENTICATED', 'There is no credential');
-  return viewer;
+  if (viewer.kind !== 'anonymous' || !token) return viewer;
+  const owner = await authenticate({ authorization: `Bearer ${token}` });
+  return owner.kind === 'user' && owner.via === 'sync:self' ? owner : viewer;
 }
 
 /** The location is relative, so that it holds behind a proxy and whatever `Host` says. */
