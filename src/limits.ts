@@ -15,6 +15,8 @@ export const defaultLimits = {
   defaultPageSize: 50,
   /** `first`/`last` of `users`. */
   usersPageSize: 100,
+  /** Runs of all users that REST lists at once, read in pages. */
+  listedRuns: 10_000,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
@@ -67,6 +69,8 @@ export const defaultLimits = {
 
   /** A stream says where it stands at least this often. */
   checkpointMs: 15_000,
+  /** Silence on a stream of server-sent events after which a comment is sent. */
+  heartbeatMs: 15_000,
   /** How often followed logs are looked at without a wake-up. */
   slowPollMs: 5_000,
   /** Pause of an open stream between attempts to read from a database that is away. */

@@ -51,7 +51,7 @@ async function everythingOf(userId: string): Promise<unknown> {
 async function runOf(userId: string, runId = 'run_1') {
   const { data } = await server.graphql(
     `query ($id: UUID!, $runId: ID!) { user(id: $id) { syncRun(runId: $runId) {
-      provider source stage status message progress itemsProcessed itemsTotal error primaryUserId
+      provider source stage status message progress itemsProcessed itemsTotal error primaryUserId newestPrimaryUserId
       startedAt endedAt lastEventAt durationMs eventCount isTerminal
     } } }`,
     { id: userId, runId },
@@ -489,7 +489,7 @@ describe('a run', () => {
     };
     await server.record({ userId, ...fields, timestamp: second(9) });
     expect(await runOf(userId)).toEqual({
-      ...fields,
+      ...{ ...fields, newestPrimaryUserId: primaryUserId },
       ...{ endedAt: null, lastEventAt: second(9), durationMs: null, eventCount: 1, isTerminal: false },
     });
   });
@@ -502,7 +502,7 @@ describe('a run', () => {
     await server.record({ userId, stage: 'SAVING', timestamp: second(4) });
     expect(await runOf(userId)).toMatchObject({
       ...{ stage: 'SAVING', message: null, progress: null, itemsProcessed: null, itemsTotal: null, error: null },
-      ...{ startedAt: second(1), primaryUserId, lastEventAt: second(4), eventCount: 2 },
+      ...{ startedAt: second(1), primaryUserId, newestPrimaryUserId: null, lastEventAt: second(4), eventCount: 2 },
     });
     const another = randomUUID();
     await server.record({ userId, startedAt: second(2), primaryUserId: another });
@@ -576,6 +576,7 @@ describe('a run', () => {
         expect(await runOf(userId)).toMatchObject({
           ...{ status: newest?.status, stage: newest?.stage, lastEventAt: newest?.timestamp },
           ...{ startedAt: lastKnown('startedAt'), primaryUserId: lastKnown('primaryUserId') },
+          newestPrimaryUserId: newest?.primaryUserId,
           ...{ progress: newest?.progress === 0 ? 0 : newest?.progress, eventCount: steps.length },
         });
       }),

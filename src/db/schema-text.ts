@@ -19,6 +19,6 @@ function toPostgresql(schema: string): string {
     .replace(/generator pothos \{[^}]*\}\s*/, '')
     .replace('provider = "sqlite"', 'provider = "postgresql"')
     .replace(/output( *)= "[^"]*"/, 'output$1= "./postgresql"')
-    .replace(/^( +(?:id|userId|primaryUserId) +String\??)/gm, '$1 @db.Uuid')
+    .replace(/^( +(?:id|userId|primaryUserId|newestPrimaryUserId) +String\??)/gm, '$1 @db.Uuid')
     .replace(/^( +\w+ +DateTime\??)/gm, '$1 @db.Timestamptz(3)');
 }

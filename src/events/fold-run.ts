@@ -23,6 +23,7 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
     itemsTotal: event.itemsTotal,
     error: event.error,
     primaryUserId: event.primaryUserId ?? run?.primaryUserId ?? null,
+    newestPrimaryUserId: event.primaryUserId,
     startedAt: event.startedAt ?? run?.startedAt ?? null,
     endedAt: event.endedAt,
     lastEventAt: event.timestamp,

@@ -14,7 +14,7 @@ import type { Services } from '../services.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import { useRequestGuard } from './request-guard.ts';
-import { toServerSentEvents } from './sse.ts';
+import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
 
 export interface GraphqlOptions {
   readonly schema: GraphQLSchema;
@@ -59,7 +59,7 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
       useRequestGuard(services.limits),
       useOrderedExecution(services.limits),
       useErrorCodes(formatError),
-      useServerSentEvents(),
+      useServerSentEvents(services.limits),
     ],
     parserAndValidationCache: { documentCache: new DocumentCache(), errorCache: new DocumentCache() },
     maskedErrors: { errorMessage: '', maskError: formatError },
@@ -149,7 +149,7 @@ function withoutHttp({ extensions, ...result }: ExecutionResult): ExecutionResul
 }
 
 /** Yoga's own server-sent events carry no ids and always say `complete`. */
-function useServerSentEvents(): Plugin {
+function useServerSentEvents({ heartbeatMs }: Limits): Plugin {
   return {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       if (Array.isArray(result)) return;
@@ -162,15 +162,9 @@ function useServerSentEvents(): Plugin {
       }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
-        const body = toServerSentEvents(isStream ? (streamed as AsyncIterable<ExecutionResult>) : withoutHttp(result));
-        return new Response(body, {
-          headers: {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-cache, no-transform',
-            'x-accel-buffering': 'no',
-            connection: 'keep-alive',
-          },
-        });
+        const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(withoutHttp(result));
+        const body = toEventStream(results[Symbol.asyncIterator](), graphqlEvents(), heartbeatMs);
+        return new Response(body, { headers: eventStreamHeaders });
       }, 'text/event-stream');
     },
   };

@@ -1,60 +1,85 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { GraphQLError } from 'graphql';
 import { resultCursor, type StreamedResult } from '../graphql/subscribe.ts';
 
-/** A comment is sent after this much silence, so that nothing on the way takes the connection for dead. */
-const HEARTBEAT_MS = 12_000;
+/** With these headers nothing on the way holds events back. */
+export const eventStreamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+  connection: 'keep-alive',
+} as const;
+
+/** How a stream writes its results down as server-sent events. */
+export interface EventFormat {
+  /** Frames for a result; may be empty. */
+  write(result: StreamedResult): string;
+  /** Frames to end with. */
+  end(): string;
+  /** A comment for times of silence, so that nothing on the way takes the connection for dead. */
+  readonly heartbeat: string;
+}
 
 const encoder = new TextEncoder();
 
 /**
- * Results as server-sent events, in the distinct connections mode of the GraphQL over SSE protocol. Each event's `id:`
- * is its cursor, which a browser sends back as `Last-Event-ID`. After an end that the server brought about by shutting
- * down there is no `complete` event: that would tell the client not to come back.
+ * Results as server-sent events. It is pulled: the next result is asked for when the last one was taken, and only a
+ * reader that has taken everything gets a heartbeat, after `heartbeatMs` without a frame. A reader that leaves ends the
+ * results.
  */
-export function toServerSentEvents(
-  results: AsyncIterable<StreamedResult> | StreamedResult,
+export function toEventStream(
+  results: AsyncIterator<StreamedResult, unknown>,
+  format: EventFormat,
+  heartbeatMs: number,
 ): ReadableStream<Uint8Array> {
-  const iterator = Symbol.asyncIterator in results ? results[Symbol.asyncIterator]() : once(results);
-  const heartbeat = new AbortController();
-  let comesBack = false;
+  let silence: NodeJS.Timeout | undefined;
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(': connected\n\n')); // lets the headers through
-      void beat(controller, heartbeat.signal);
+      silence = setInterval(() => {
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(format.heartbeat));
+      }, heartbeatMs).unref();
     },
     async pull(controller) {
-      const { value, done } = await iterator.next();
-      if (value) {
-        comesBack = value.errors?.some((error: GraphQLError) => error.extensions.code === 'UNAVAILABLE') ?? false;
-        controller.enqueue(encoder.encode(toEvent(value)));
+      let frames = '';
+      let ended = false;
+      while (!frames && !ended) {
+        const { value, done } = await results.next();
+        ended = done ?? false;
+        frames = done ? format.end() : format.write(value);
       }
-      if (!done) return;
-      heartbeat.abort();
-      if (!comesBack) controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
+      silence?.refresh();
+      if (frames) controller.enqueue(encoder.encode(frames));
+      if (!ended) return;
+      clearInterval(silence);
       controller.close();
     },
     async cancel() {
-      heartbeat.abort();
-      await iterator.return?.();
+      clearInterval(silence);
+      await results.return?.();
     },
   });
 }
 
-function toEvent(result: StreamedResult): string {
-  const cursor = result[resultCursor];
-  return `event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${JSON.stringify(result)}\n\n`;
+/**
+ * The distinct connections mode of the GraphQL over SSE protocol. Each event's `id:` is its cursor, which a browser
+ * sends back as `Last-Event-ID`. After an end that the server brought about by shutting down there is no `complete`
+ * event: that would tell the client not to come back.
+ */
+export function graphqlEvents(): EventFormat {
+  let comesBack = false;
+  return {
+    write(result) {
+      comesBack = result.errors?.some((error: GraphQLError) => error.extensions.code === 'UNAVAILABLE') ?? false;
+      const cursor = result[resultCursor];
+      return `event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${JSON.stringify(result)}\n\n`;
+    },
+    end: () => (comesBack ? '' : 'event: complete\ndata:\n\n'),
+    heartbeat: ':\n\n',
+  };
 }
 
-/** Only a reader that has taken everything gets a comment. */
-async function beat(controller: ReadableStreamDefaultController<Uint8Array>, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await wait(HEARTBEAT_MS, undefined, { signal, ref: false }).catch(() => {});
-    if (!signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(':\n\n'));
-  }
-}
-
-async function* once(result: StreamedResult): AsyncGenerator<StreamedResult> {
+/** A result that is no stream, as a stream of one. */
+export async function* once(result: StreamedResult): AsyncGenerator<StreamedResult> {
   yield result;
 }

@@ -1,3 +1,6 @@
+/** Says where an answer ends in a log: a stream or another list goes on after it. */
+export const CURSOR_HEADER = 'synclog-cursor';
+
 interface Headers {
   readonly [name: string]: string;
 }

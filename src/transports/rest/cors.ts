@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import { plain } from './answer.ts';
+import { CURSOR_HEADER, plain } from './answer.ts';
 
 /** Seconds for which a browser may remember that it was allowed. */
 const MAX_AGE = '600';
@@ -20,7 +20,9 @@ export function cors(origins: readonly string[]): MiddlewareHandler {
         ? allowPreflight(origin, req.header('access-control-request-headers'))
         : plain(400, 'Disallowed CORS origin', { vary: 'Origin' });
     await next();
-    if (isAllowed) for (const [name, value] of Object.entries(allowOrigin(origin))) context.header(name, value);
+    if (!isAllowed) return undefined;
+    const headers = { ...allowOrigin(origin), 'access-control-expose-headers': CURSOR_HEADER };
+    for (const [name, value] of Object.entries(headers)) context.header(name, value);
     return undefined;
   };
 }

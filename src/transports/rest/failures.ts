@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
-import { type ErrorCode, errorCodes, RETRY_AFTER } from '../../errors.ts';
+import { AppError, type ErrorCode, errorCodes, RETRY_AFTER } from '../../errors.ts';
 import { detail, plain } from './answer.ts';
 
 const AUTHENTICATION_REQUIRED = 'Authentication required: provide JWT token or API key';
@@ -12,6 +12,11 @@ const details: Partial<Record<ErrorCode, string>> = {
   FORBIDDEN: 'The credential does not permit this',
   NOT_FOUND: 'User not found',
 };
+
+/** What is said of an error with this code, if that is always the same. */
+export function detailOf(code: ErrorCode): string | undefined {
+  return details[code];
+}
 
 /**
  * The answer to a request that failed: the status of the error's code, and `{"detail": …}`. An API key that may not do
@@ -26,4 +31,9 @@ export function answerFailure(formatError: (error: unknown) => GraphQLError, err
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
   const headers = code === 'UNAVAILABLE' ? { 'retry-after': RETRY_AFTER } : {};
   return detail(errorCodes[code].httpStatus, details[code] ?? message, headers);
+}
+
+/** What a document answers with null for. */
+export function noUser(): AppError {
+  return new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
 }

@@ -1,29 +1,84 @@
-import { AppError } from '../../errors.ts';
-import { json } from './answer.ts';
-import { readInteger, readUuid } from './parameters.ts';
-import type { Route } from './route.ts';
-import { eventSelection, type SelectedEvent, writeEvent } from './wire-event.ts';
+import { CURSOR_HEADER, json } from './answer.ts';
+import { eventFilterParameters, toEventFilter } from './event-filter.ts';
+import { noUser } from './failures.ts';
+import { listOf, schemaNamed } from './json-schema.ts';
+import { cursorInQuery, integer, userInPath } from './parameters.ts';
+import { defineRoute } from './route.ts';
+import { eventFields } from './wire-event.ts';
+import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 
-const document = `query RecentSyncEvents($userId: UUID!, $limit: Int) {
-  user(id: $userId) { recentSyncEvents(limit: $limit) { ${eventSelection} } }
+const event = selectionOf(eventFields);
+
+const newest = `query RecentSyncEvents($userId: UUID!, $limit: Int!, $filter: SyncEventFilter) {
+  user(id: $userId) { headCursor recentSyncEvents(limit: $limit, filter: $filter) { ${event} } }
 }`;
 
-interface Data {
-  readonly user: { readonly recentSyncEvents: readonly SelectedEvent[] } | null;
+const next = `query NextSyncEvents($userId: UUID!, $limit: Int!, $after: String!, $filter: SyncEventFilter) {
+  user(id: $userId) {
+    headCursor
+    syncEvents(first: $limit, after: $after, filter: $filter) {
+      edges { node { ${event} } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}`;
+
+interface Newest {
+  readonly user: { readonly headCursor: string; readonly recentSyncEvents: readonly Selected[] } | null;
 }
 
-/** The newest events of a user, newest first: Open Wearables' `/sync/recent`. */
-export const recentEvents: Route = {
+interface Next {
+  readonly user: {
+    readonly headCursor: string;
+    readonly syncEvents: {
+      readonly edges: readonly { readonly node: Selected }[];
+      readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string };
+    };
+  } | null;
+}
+
+/** The newest events of a user, or with `after` the next ones; newest first: Open Wearables' `/sync/recent`. */
+export const recentEvents = defineRoute({
   method: 'GET',
   path: '/users/:user_id/sync/recent',
-  open({ prepare, limits }) {
-    const run = prepare<Data>(document);
-    return async (request, viewer) => {
-      const userId = readUuid(request, 'user_id');
-      const limit = readInteger(request, 'limit', { min: 1, max: limits.pageSize });
-      const { user } = await run(viewer, { userId, ...(limit !== undefined && { limit }) });
-      if (!user) throw new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
-      return json(200, `[${user.recentSyncEvents.map(writeEvent).join(',')}]`);
+  operationId: 'recentSyncEvents',
+  summary: "A user's newest events, or the next ones after a cursor",
+  description:
+    'Newest first. With `after`, the events that follow this cursor most closely: call again with the cursor of the answer for more.',
+  parameters: ({ pageSize }) => ({
+    user_id: userInPath,
+    limit: integer({ min: 1, max: pageSize, fallback: 50, description: 'How many events at most.' }),
+    after: cursorInQuery,
+    ...eventFilterParameters,
+  }),
+  answer: {
+    status: 200,
+    description: 'Events, newest first.',
+    type: 'application/json',
+    schema: listOf(schemaNamed('SyncEvent')),
+    headers: { [CURSOR_HEADER]: 'Everything that matches has been shown up to here: go on after it.' },
+  },
+  errors: ['NOT_FOUND'],
+  open({ prepare }) {
+    const runNewest = prepare<Newest>(newest);
+    const runNext = prepare<Next>(next);
+    return async ({ user_id: userId, limit, after, ...filters }, viewer) => {
+      const variables = { userId, limit, filter: toEventFilter(filters) };
+      if (after === undefined) {
+        const { user } = await runNewest(viewer, variables);
+        if (!user) throw noUser();
+        return answer(user.recentSyncEvents, user.headCursor);
+      }
+      const { user } = await runNext(viewer, { ...variables, after });
+      if (!user) throw noUser();
+      const { edges, pageInfo } = user.syncEvents;
+      const events = edges.map(({ node }) => node).reverse();
+      return answer(events, pageInfo.hasNextPage ? pageInfo.endCursor : user.headCursor);
     };
   },
-};
+});
+
+function answer(events: readonly Selected[], cursor: string): Response {
+  const list = events.map((each) => writeObject(eventFields, each));
+  return json(200, `[${list.join(',')}]`, { [CURSOR_HEADER]: cursor });
+}

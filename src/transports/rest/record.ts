@@ -4,8 +4,9 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import type { EventProblem } from '../../events/check-event.ts';
 import { json } from './answer.ts';
 import { readJson } from './json-body.ts';
-import { readUuid } from './parameters.ts';
-import type { Route } from './route.ts';
+import { listOf, schemaNamed } from './json-schema.ts';
+import { userInPath } from './parameters.ts';
+import { defineRoute } from './route.ts';
 import { problemAt, readEvent, wireNameOf } from './wire-event.ts';
 
 const document = `mutation RecordSyncEvents($events: [SyncEventInput!]!) {
@@ -22,13 +23,35 @@ interface Data {
 }
 
 /** Records one event or several, all or nothing, for a user who exists. */
-export const eventRecording: Route = {
+export const eventRecording = defineRoute({
   method: 'POST',
   path: '/users/:user_id/sync/events',
+  operationId: 'recordSyncEvents',
+  summary: 'Record events',
+  description: 'All or nothing; the answer means that they are stored. An `event_id` makes a retry harmless.',
+  parameters: () => ({ user_id: userInPath }),
+  body: {
+    description: 'One event, or several.',
+    schema: { oneOf: [schemaNamed('SyncEventInput'), listOf(schemaNamed('SyncEventInput'))] },
+  },
+  answer: {
+    status: 201,
+    description: 'For each event, in their order: its number in the log, and whether it was there before.',
+    type: 'application/json',
+    schema: listOf({
+      type: 'object',
+      properties: {
+        event_id: { type: 'string', format: 'uuid' },
+        sequence: { type: 'integer' },
+        duplicate: { type: 'boolean' },
+      },
+      required: ['event_id', 'sequence', 'duplicate'],
+    }),
+  },
+  errors: ['NOT_FOUND', 'EVENT_ID_CONFLICT', 'LIMIT_EXCEEDED'],
   open({ prepare, limits }) {
     const run = prepare<Data>(document);
-    return async (request, viewer) => {
-      const userId = readUuid(request, 'user_id');
+    return async ({ user_id: userId }, viewer, request) => {
       const body = await readJson(request.raw, limits.requestBytes);
       if (typeof body !== 'object' || body === null)
         throw new HTTPException(400, { message: 'The body must be an event or an array of events' });
@@ -46,7 +69,7 @@ export const eventRecording: Route = {
       return json(201, JSON.stringify(answers));
     };
   },
-};
+});
 
 /** The same error, saying where its first problem stands in the request. */
 function inWireNames(error: unknown, placeOf: (index: number) => string): unknown {

@@ -5,21 +5,25 @@ import type { Authenticate } from '../../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../../auth/credentials.ts';
 import type { Viewer } from '../../auth/viewer.ts';
 import { AppError } from '../../errors.ts';
+import type { StreamLife } from '../../graphql/context.ts';
 import type { Services } from '../../services.ts';
 import type { GraphqlServer } from '../graphql.ts';
 import { detail } from './answer.ts';
 import { cors } from './cors.ts';
+import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
 import { addHealth } from './health.ts';
-import { recentEvents } from './recent.ts';
-import { eventRecording } from './record.ts';
-import type { Handler, Route } from './route.ts';
-import { prepareDocument } from './stored-document.ts';
+import { describeApi } from './openapi.ts';
+import type { Handler } from './route.ts';
+import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
+import { prepareDocument, prepareStream } from './stored-document.ts';
 
 export interface RestOptions {
   readonly graphql: GraphqlServer;
   readonly services: Services;
   readonly authenticate: Authenticate;
+  /** Begins the life of a stream of this viewer; `client` aborts when the client leaves. */
+  readonly startStream: (viewer: Viewer, client: AbortSignal) => StreamLife;
   readonly formatError: (error: unknown) => GraphQLError;
   /** Origins of pages that may read answers. */
   readonly corsOrigins: readonly string[];
@@ -27,17 +31,12 @@ export interface RestOptions {
   readonly shutdown: AbortSignal;
 }
 
-const BASE_PATH = '/api/v1';
-
-/** Everything that REST offers. */
-const routes: readonly Route[] = [recentEvents, eventRecording];
-
 /**
  * The REST door: what Open Wearables' clients call, and recording for producers that do not speak GraphQL. Each route
  * is a stored GraphQL document under other names; who may do what, and every bound, is decided behind it.
  */
 export function createRestListener(options: RestOptions) {
-  const { services, formatError, corsOrigins, shutdown } = options;
+  const { graphql, services, formatError, corsOrigins, shutdown } = options;
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   app.onError(fail);
@@ -46,11 +45,11 @@ export function createRestListener(options: RestOptions) {
   for (const [path, handlers] of openRoutes(options)) {
     app.all(path, async ({ req }) => {
       const handle = handlers.get(req.method);
-      if (!handle) return detail(405, 'Method Not Allowed', { allow: [...handlers.keys()].join(', ') });
-      return handle(req, await identify(req, options.authenticate));
+      return handle ? handle(req) : detail(405, 'Method Not Allowed', { allow: [...handlers.keys()].join(', ') });
     });
     app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
+  addDocs(app, describeApi(services.limits, graphql.getEnveloped({}).schema));
   addHealth(app, { database: services.database, shutdown, onError: formatError });
 
   return getRequestListener(app.fetch, {
@@ -60,30 +59,49 @@ export function createRestListener(options: RestOptions) {
   });
 }
 
-/** The handlers of each path, by method. */
-function openRoutes({ graphql, services }: RestOptions): Map<string, Map<string, Handler>> {
-  const paths = new Map<string, Map<string, Handler>>();
-  for (const { method, path, open } of routes) {
-    const handler = open({
+type Answer = (request: HonoRequest) => Promise<Response>;
+
+/** What answers at each path, by method. */
+function openRoutes({ graphql, services, authenticate, startStream }: RestOptions): Map<string, Map<string, Answer>> {
+  const paths = new Map<string, Map<string, Answer>>();
+  for (const { method, path, open, takesTokenInQuery } of routes) {
+    const handle: Handler = open({
       limits: services.limits,
       prepare: (document) => prepareDocument(graphql, services, document),
+      prepareStream: (document) => prepareStream(graphql, services, startStream, document),
     });
-    const handlers = paths.get(BASE_PATH + path) ?? new Map<string, Handler>();
-    paths.set(BASE_PATH + path, handlers.set(method, handler));
+    const identify = takesTokenInQuery ? identifyAlsoByQuery : identifyByHeaders;
+    const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
+    answers.set(method, async (request) => {
+      const viewer = await identify(request, authenticate);
+      if (viewer.kind === 'anonymous') throw new AppError('UNAUTHENTICATED', 'There is no credential');
+      return handle(request, viewer);
+    });
+    paths.set(BASE_PATH + path, answers);
   }
   return paths;
 }
 
 /**
- * Who is asking. Open Wearables' SDK tokens are for uploading: here they count as no token at all, so that an API key
- * beside one is looked at. @throws AppError UNAUTHENTICATED, also when nobody is.
+ * Who is asking, anonymous if nobody. Open Wearables' SDK tokens are for uploading: here they count as no token at all,
+ * so that an API key beside one is looked at.
  */
-async function identify({ raw: { headers } }: HonoRequest, authenticate: Authenticate): Promise<Viewer> {
+async function identifyByHeaders({ raw: { headers } }: HonoRequest, authenticate: Authenticate): Promise<Viewer> {
   const credentials = credentialsFromHeaders((name) => headers.get(name));
-  let viewer = await authenticate(credentials);
-  if (viewer.kind === 'user' && viewer.via === 'sdk') viewer = await authenticate({ apiKey: credentials.apiKey });
-  if (viewer.kind === 'anonymous') throw new AppError('UNAUTHENTICATED', 'There is no credential');
-  return viewer;
+  const viewer = await authenticate(credentials);
+  return viewer.kind === 'user' && viewer.via === 'sdk' ? authenticate({ apiKey: credentials.apiKey }) : viewer;
+}
+
+/**
+ * The same, or by a user token in the query where no header says who: a browser's EventSource sends none. No other
+ * credential may stand there, as URLs end up in histories and in the logs of proxies.
+ */
+async function identifyAlsoByQuery(request: HonoRequest, authenticate: Authenticate): Promise<Viewer> {
+  const viewer = await identifyByHeaders(request, authenticate);
+  const token = request.queries(TOKEN_PARAMETER)?.at(-1);
+  if (viewer.kind !== 'anonymous' || !token) return viewer;
+  const owner = await authenticate({ authorization: `Bearer ${token}` });
+  return owner.kind === 'user' && owner.via === 'sync:self' ? owner : viewer;
 }
 
 /** The location is relative, so that it holds behind a proxy and whatever `Host` says. */

@@ -1,7 +1,10 @@
 import type { HonoRequest } from 'hono';
 import type { Viewer } from '../../auth/viewer.ts';
+import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
-import type { RunDocument } from './stored-document.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { type Parameters, readParameters, type ValuesOf } from './parameters.ts';
+import type { FollowDocument, RunDocument } from './stored-document.ts';
 
 /** Answers a request of an authenticated viewer. What it throws becomes an answer by `failures.ts`. */
 export type Handler = (request: HonoRequest, viewer: Viewer) => Promise<Response>;
@@ -9,15 +12,58 @@ export type Handler = (request: HonoRequest, viewer: Viewer) => Promise<Response
 /** What a route is opened with. */
 interface RouteTools {
   readonly limits: Limits;
-  /** Makes a GraphQL document ready to run. @throws GraphQLError if it does not fit the schema */
+  /** Makes a query or mutation ready to run. @throws GraphQLError if it does not fit the schema */
   readonly prepare: <Data>(document: string) => RunDocument<Data>;
+  /** Makes a subscription ready to run. @throws GraphQLError if it does not fit the schema */
+  readonly prepareStream: (document: string) => FollowDocument;
 }
 
-/** One way to call the server: a stored GraphQL document, and how HTTP goes in and out of it. */
-export interface Route {
+/** One way to call the server, and what is written about it in the API description. */
+interface Description<P extends Parameters> {
   readonly method: 'GET' | 'POST';
   /** Below `/api/v1`, in Hono's notation. */
   readonly path: string;
+  /** Names the operation for generated clients. */
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** In the order in which they are read: of several bad ones, the first is reported. */
+  readonly parameters: (limits: Limits) => P;
+  readonly body?: { readonly description: string; readonly schema: JsonSchema };
+  readonly answer: {
+    readonly status: 200 | 201;
+    readonly description: string;
+    readonly type: 'application/json' | 'text/event-stream';
+    readonly schema: JsonSchema;
+    /** Each header with its description. */
+    readonly headers?: Readonly<Record<string, string>>;
+  };
+  /** What it may fail with besides what every route may. */
+  readonly errors?: readonly ErrorCode[];
+  /** Set where a user token may also come as the query's `access_token`, for clients that cannot set headers. */
+  readonly takesTokenInQuery?: true;
+}
+
+/** A stored GraphQL document, and how HTTP goes in and out of it. */
+export interface Route extends Description<Parameters> {
   /** Called once for each server. */
   readonly open: (tools: RouteTools) => Handler;
+}
+
+interface Definition<P extends Parameters> extends Description<P> {
+  readonly open: (
+    tools: RouteTools,
+  ) => (values: ValuesOf<P>, viewer: Viewer, request: HonoRequest) => Promise<Response>;
+}
+
+/** A route whose handler gets its parameters read. */
+export function defineRoute<P extends Parameters>({ open, ...description }: Definition<P>): Route {
+  return {
+    ...description,
+    open(tools) {
+      const parameters = description.parameters(tools.limits);
+      const handle = open(tools);
+      return async (request, viewer) => handle(readParameters(request, parameters), viewer, request);
+    },
+  };
 }

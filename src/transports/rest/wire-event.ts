@@ -1,60 +1,41 @@
 import { HTTPException } from 'hono/http-exception';
 import type { EventDraft } from '../../events/event.ts';
 import { sourceWords, stageWords, statusWords } from '../../events/words.ts';
-import { count, fraction, isObject, object, text, time, uuid, type WireValue, word } from './wire-values.ts';
+import type { WireField } from './wire-fields.ts';
+import { count, fraction, isObject, object, text, time, uuid, word } from './wire-values.ts';
 
-interface WireField {
-  /** Name on the wire. */
-  readonly name: string;
+interface EventField extends WireField {
   /** The field of `SyncEventInput` that it goes into. */
   readonly input: keyof EventDraft;
-  /** The field of `SyncEvent` that it shows, if that has another name. */
-  readonly shows?: string;
-  readonly value: WireValue;
   readonly required?: true;
 }
 
 /** An event on the wire, in the order of its fields. */
-const fields: readonly WireField[] = [
-  { name: 'event_id', input: 'id', value: uuid },
-  { name: 'run_id', input: 'runId', value: text, required: true },
-  { name: 'user_id', input: 'userId', value: uuid },
-  { name: 'provider', input: 'provider', value: text, required: true },
+export const eventFields: readonly EventField[] = [
+  { name: 'event_id', input: 'id', shows: 'id', value: uuid },
+  { name: 'run_id', input: 'runId', shows: 'runId', value: text, required: true },
+  { name: 'user_id', input: 'userId', shows: 'userId', value: uuid },
+  { name: 'provider', input: 'provider', shows: 'provider', value: text, required: true },
   { name: 'source', input: 'source', shows: 'sourceRaw', value: word(sourceWords), required: true },
   { name: 'stage', input: 'stage', shows: 'stageRaw', value: word(stageWords), required: true },
   { name: 'status', input: 'status', shows: 'statusRaw', value: word(statusWords), required: true },
-  { name: 'message', input: 'message', value: text },
-  { name: 'progress', input: 'progress', value: fraction },
-  { name: 'items_processed', input: 'itemsProcessed', value: count },
-  { name: 'items_total', input: 'itemsTotal', value: count },
-  { name: 'error', input: 'error', value: text },
-  { name: 'primary_user_id', input: 'primaryUserId', value: uuid },
-  { name: 'metadata', input: 'metadata', value: object },
-  { name: 'started_at', input: 'startedAt', value: time },
-  { name: 'ended_at', input: 'endedAt', value: time },
-  { name: 'timestamp', input: 'timestamp', value: time },
+  { name: 'message', input: 'message', shows: 'message', value: text },
+  { name: 'progress', input: 'progress', shows: 'progress', value: fraction },
+  { name: 'items_processed', input: 'itemsProcessed', shows: 'itemsProcessed', value: count },
+  { name: 'items_total', input: 'itemsTotal', shows: 'itemsTotal', value: count },
+  { name: 'error', input: 'error', shows: 'error', value: text },
+  { name: 'primary_user_id', input: 'primaryUserId', shows: 'primaryUserId', value: uuid },
+  { name: 'metadata', input: 'metadata', shows: 'metadata', value: object },
+  { name: 'started_at', input: 'startedAt', shows: 'startedAt', value: time },
+  { name: 'ended_at', input: 'endedAt', shows: 'endedAt', value: time },
+  { name: 'timestamp', input: 'timestamp', shows: 'timestamp', value: time },
 ];
 
-const names: ReadonlySet<string> = new Set(fields.map(({ name }) => name));
+const names: ReadonlySet<string> = new Set(eventFields.map(({ name }) => name));
 
 /** Unknown fields that an error names, and how much of each name it shows. */
 const NAMED_FIELDS = 5;
 const SHOWN_NAME_LENGTH = 50;
-
-/** Selects an event's fields under their names on the wire. */
-export const eventSelection: string = fields.map(({ name, input, shows }) => `${name}: ${shows ?? input}`).join(' ');
-
-/** An event as {@link eventSelection} selects it. */
-export type SelectedEvent = Readonly<Record<string, unknown>>;
-
-/** JSON text of an event: always the same fields in the same order. */
-export function writeEvent(event: SelectedEvent): string {
-  const written = fields.map(({ name, value }) => {
-    const selected = event[name] ?? null;
-    return `"${name}":${selected === null ? 'null' : value.write(selected)}`;
-  });
-  return `{${written.join(',')}}`;
-}
 
 /**
  * Reads an event of a request into a `SyncEventInput`; null counts as left out. `where` says which event it is, empty
@@ -68,7 +49,7 @@ export function readEvent(event: unknown, userId: string, where: string): Record
   if (unknown.length > 0) throw refuse('', `unknown fields ${listNames(unknown)}`);
 
   const input: Record<string, unknown> = { userId };
-  for (const { name, input: target, value, required } of fields) {
+  for (const { name, input: target, value, required } of eventFields) {
     const given = event[name] ?? null;
     if (given === null && required) throw refuse(name, 'is required');
     if (given === null) continue;
@@ -88,7 +69,7 @@ export function problemAt(where: string, name: string, message: string): string 
 
 /** The wire's name for a field of `SyncEventInput`. */
 export function wireNameOf(input: keyof EventDraft): string {
-  return fields.find((field) => field.input === input)?.name ?? input;
+  return eventFields.find((field) => field.input === input)?.name ?? input;
 }
 
 function listNames(unknown: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
+import type { JsonSchema } from './json-schema.ts';
 import { parseUuid } from './uuid.ts';
 
 /**
@@ -10,6 +11,10 @@ export interface WireValue {
   readonly read: (value: unknown) => unknown;
   /** Says what can be read, after the words "must be". */
   readonly mustBe: string;
+  /** What answers hold. */
+  readonly schema: JsonSchema;
+  /** What requests may hold, if that is less. */
+  readonly accepts?: JsonSchema;
   /** JSON text for a value that GraphQL gave. */
   readonly write: (value: unknown) => string;
 }
@@ -17,12 +22,14 @@ export interface WireValue {
 export const text: WireValue = {
   read: (value) => (typeof value === 'string' ? value : undefined),
   mustBe: 'a string',
+  schema: { type: 'string' },
   write: JSON.stringify,
 };
 
 export const uuid: WireValue = {
   read: (value) => (typeof value === 'string' ? parseUuid(value) : undefined),
   mustBe: 'a UUID',
+  schema: { type: 'string', format: 'uuid' },
   write: JSON.stringify,
 };
 
@@ -31,6 +38,8 @@ export function word(words: readonly string[]): WireValue {
   return {
     read: (value) => (typeof value === 'string' && words.includes(value) ? value.toUpperCase() : undefined),
     mustBe: `one of ${words.join(', ')}`,
+    schema: { type: 'string', examples: words },
+    accepts: { type: 'string', enum: words },
     write: JSON.stringify,
   };
 }
@@ -39,18 +48,21 @@ export function word(words: readonly string[]): WireValue {
 export const fraction: WireValue = {
   read: (value) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined),
   mustBe: 'a number from 0 to 1',
+  schema: { type: 'number', minimum: 0, maximum: 1 },
   write: (value) => (Number.isInteger(value) ? `${value}.0` : String(value)),
 };
 
 export const count: WireValue = {
   read: (value) => (Number.isInteger(value) && Math.abs(Number(value)) <= GRAPHQL_MAX_INT ? value : undefined),
   mustBe: `a whole number from 0 to ${GRAPHQL_MAX_INT}`,
+  schema: { type: 'integer', minimum: 0, maximum: GRAPHQL_MAX_INT },
   write: String,
 };
 
 export const object: WireValue = {
   read: (value) => (isObject(value) ? value : undefined),
   mustBe: 'an object',
+  schema: { type: 'object' },
   write: JSON.stringify,
 };
 
@@ -58,6 +70,7 @@ export const object: WireValue = {
 export const time: WireValue = {
   read: (value) => (typeof value === 'string' ? parseTime(value) : undefined),
   mustBe: 'an RFC 3339 time with a time zone, such as 2026-03-14T07:00:00.412Z',
+  schema: { type: 'string', format: 'date-time' },
   write: (value) => `"${String(value).replace(/\.(\d{3})Z$/, (_, ms) => (ms === '000' ? 'Z' : `.${ms}000Z`))}"`,
 };
 

@@ -1,0 +1,164 @@
+import { type GraphQLSchema, isObjectType } from 'graphql';
+import { type ErrorCode, errorCodes } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
+import { detailOf } from './failures.ts';
+import type { JsonSchema } from './json-schema.ts';
+import type { Parameters } from './parameters.ts';
+import type { Route } from './route.ts';
+import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
+import { eventFields } from './wire-event.ts';
+import { schemaOf, type WireField } from './wire-fields.ts';
+import { runFields } from './wire-run.ts';
+
+/** Errors that every route may answer with. */
+const commonErrors: readonly ErrorCode[] = [
+  'BAD_USER_INPUT',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'UNAVAILABLE',
+  'INTERNAL_SERVER_ERROR',
+];
+
+const meanings: Partial<Record<ErrorCode, string>> = {
+  BAD_USER_INPUT: 'The request is wrong; `detail` says where and why.',
+  UNAUTHENTICATED: 'There is no good credential.',
+  FORBIDDEN: 'Not with this credential.',
+  NOT_FOUND: 'There is no such user, or none that you may see.',
+  EVENT_ID_CONFLICT: 'An event with this id has other content.',
+  LIMIT_EXCEEDED: 'Too much at once.',
+  UNAVAILABLE: 'Not now; try again.',
+  INTERNAL_SERVER_ERROR: 'Our mistake.',
+};
+
+/** All routes are about one thing; a tool groups them under it. */
+const TAG = 'sync';
+
+const apiKeys = { apiKey: 'X-Open-Wearables-API-Key', shortApiKey: 'X-API-Key' };
+const credentials = [{ bearer: [] }, ...Object.keys(apiKeys).map((name) => ({ [name]: [] }))];
+
+/**
+ * The REST routes in OpenAPI 3.1, out of what they themselves are made of: their table, the fields on the wire, and
+ * the descriptions of the GraphQL types that these show.
+ */
+export function describeApi(limits: Limits, schema: GraphQLSchema): object {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(route, limits) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Synclog',
+      version: '1.0.0',
+      description:
+        "A durable, live log of wearable-data syncs, in the format of Open Wearables 0.6.3. Everything here and more is in GraphQL, under `/graphql`. What is not in Open Wearables: the parameters `after`, `provider`, `source`, `status` and `run_id` of a user's events, resuming, tokens of users, and recording.",
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: BASE_PATH.slice(1), description: 'This server.' }], // relative, so that it holds behind a proxy
+    tags: [{ name: TAG, description: 'Events and runs of syncs.' }],
+    security: credentials,
+    paths,
+    components: {
+      schemas: {
+        SyncEvent: shownAs(eventFields, schema, 'SyncEvent'),
+        SyncEventInput: eventInput(schema),
+        SyncRun: shownAs(runFields, schema, 'SyncRun'),
+        Error: { type: 'object', properties: { detail: { type: 'string' } }, required: ['detail'] },
+      },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Of a developer, or of a user.' },
+        ...Object.fromEntries(
+          Object.entries(apiKeys).map(([id, name]) => [id, { type: 'apiKey', in: 'header', name }]),
+        ),
+        userToken: {
+          type: 'apiKey',
+          in: 'query',
+          name: TOKEN_PARAMETER,
+          description: "A user's short-lived token, for a browser's `EventSource`, which cannot set headers.",
+        },
+      },
+    },
+  };
+}
+
+function describeRoute(route: Route, limits: Limits): object {
+  const { operationId, summary, description, body, answer, errors = [], takesTokenInQuery } = route;
+  const headers = Object.entries(answer.headers ?? {}).map(([name, text]) => [
+    name,
+    { description: text, schema: { type: 'string' } },
+  ]);
+  return {
+    operationId,
+    tags: [TAG],
+    summary,
+    ...(description !== undefined && { description }),
+    parameters: describeParameters(route.parameters(limits)),
+    ...(body && {
+      requestBody: {
+        required: true,
+        description: body.description,
+        content: { 'application/json': { schema: body.schema } },
+      },
+    }),
+    ...(takesTokenInQuery && { security: [...credentials, { userToken: [] }] }),
+    responses: {
+      [answer.status]: {
+        description: answer.description,
+        ...(headers.length > 0 && { headers: Object.fromEntries(headers) }),
+        content: { [answer.type]: { schema: answer.schema } },
+      },
+      ...Object.fromEntries(
+        [...commonErrors, ...errors].map((code) => [errorCodes[code].httpStatus, describeError(code)]),
+      ),
+      ...(body && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
+    },
+  };
+}
+
+function describeParameters(parameters: Parameters): object[] {
+  return Object.entries(parameters).map(([name, { in: place, description, schema }]) => ({
+    name,
+    in: place,
+    description,
+    ...(place === 'path' && { required: true }),
+    schema,
+  }));
+}
+
+function describeError(code: ErrorCode): object {
+  const description = meanings[code] ?? code;
+  if (code === 'INTERNAL_SERVER_ERROR')
+    return { description, content: { 'text/plain': { schema: { type: 'string' } } } };
+  const headers = { 'retry-after': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
+  return { description, ...(code === 'UNAVAILABLE' && { headers }), content: errorContent(detailOf(code)) };
+}
+
+function errorContent(detail: string | undefined): object {
+  const example = detail === undefined ? {} : { example: { detail } };
+  return { 'application/json': { schema: { $ref: '#/components/schemas/Error' }, ...example } };
+}
+
+/** An object of the wire with the descriptions of the GraphQL type that it shows. */
+function shownAs(fields: readonly WireField[], schema: GraphQLSchema, type: string): JsonSchema {
+  const shown = schema.getType(type);
+  if (!isObjectType(shown)) throw new Error(`${type} is no object type`);
+  return schemaOf(fields, shown);
+}
+
+/** An event as it is recorded: some fields may be left out, and only known words are taken. */
+function eventInput(schema: GraphQLSchema): JsonSchema {
+  const { description, properties } = shownAs(eventFields, schema, 'SyncEvent');
+  const shown = properties as Readonly<Record<string, JsonSchema>>; // of the same fields
+  const taken = eventFields.map(({ name, value, required }) => [
+    name,
+    { ...shown[name], ...value.accepts, ...(!required && { type: [value.schema.type, 'null'] }) },
+  ]);
+  return {
+    type: 'object',
+    description,
+    properties: Object.fromEntries(taken),
+    required: eventFields.filter(({ required }) => required).map(({ name }) => name),
+    additionalProperties: false,
+  };
+}

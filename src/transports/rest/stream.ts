@@ -1,0 +1,127 @@
+import { resultCursor, type StreamedResult } from '../../graphql/subscribe.ts';
+import { type EventFormat, eventStreamHeaders, toEventStream } from '../sse.ts';
+import { eventFilterParameters, toEventFilter } from './event-filter.ts';
+import { schemaNamed } from './json-schema.ts';
+import { cursorInQuery, integer, text, userInPath } from './parameters.ts';
+import { defineRoute } from './route.ts';
+import { eventFields } from './wire-event.ts';
+import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
+
+/** How long a browser waits before it comes back, in milliseconds. */
+const RETRY_MS = 2_000;
+
+const document = `subscription FollowSyncEvents(
+  $userId: UUID!, $after: SyncCursor, $replay: Int, $filter: SyncEventFilter
+) {
+  syncEvents(userId: $userId, after: $after, replayLast: $replay, filter: $filter) {
+    events { cursor ${selectionOf(eventFields)} }
+    reset { reason oldest_cursor: oldestCursor head_cursor: headCursor }
+  }
+}`;
+
+interface Step {
+  readonly events: readonly Selected[];
+  readonly reset: object | null;
+}
+
+/** A user's log, live: Open Wearables' `/sync/stream`, which resumes. */
+export const eventStream = defineRoute({
+  method: 'GET',
+  path: '/users/:user_id/sync/stream',
+  operationId: 'followSyncEvents',
+  summary: "A user's events as they come",
+  description: [
+    'Server-sent events: first the newest stored ones, oldest first, then each new one. Each `sync.status` has an event as',
+    'its data and its cursor as its `id`; coming back with the `Last-Event-ID`, or with `after`, misses none and repeats',
+    'none. `sync.reset` tells that the stream could not go on there, and `sync.end` why the server ends it. (A page that',
+    'waits for the end of an answer shows nothing of it.)',
+  ].join(' '),
+  parameters: ({ pageSize }) => ({
+    user_id: userInPath,
+    replay: integer({ min: 1, max: pageSize, fallback: 20, description: 'How many stored events come first.' }),
+    after: cursorInQuery,
+    ...eventFilterParameters,
+    'last-event-id': text('header', 'The last `id` that was received; wins over `after`, as that does over `replay`.'),
+  }),
+  answer: {
+    status: 200,
+    description: 'Events, for as long as the client stays.',
+    type: 'text/event-stream',
+    schema: schemaNamed('SyncEvent'),
+  },
+  errors: ['NOT_FOUND'],
+  takesTokenInQuery: true,
+  open({ prepareStream, limits }) {
+    const follow = prepareStream(document);
+    return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, viewer, request) => {
+      const results = await follow({
+        viewer,
+        variables: { userId, ...(after === undefined ? { replay } : { after }), filter: toEventFilter(filters) },
+        resumeAfter: lastId ?? null,
+        client: request.raw.signal,
+      });
+      // Once the log has answered, nothing that comes can be missed: only then is the client connected.
+      const first = await results.next();
+      if (first.value?.errors?.[0]) throw first.value.errors[0];
+      const body = toEventStream(untilError(first, results), statusEvents(), limits.heartbeatMs);
+      return new Response(body, { headers: { ...eventStreamHeaders, 'transfer-encoding': 'chunked' } });
+    };
+  },
+});
+
+/** Results of which the first has been taken already. The first with an error is the last: what follows has a hole. */
+function untilError(
+  first: IteratorResult<StreamedResult, void>,
+  results: AsyncGenerator<StreamedResult, void>,
+): AsyncIterator<StreamedResult, void> {
+  let waiting: typeof first | undefined = first;
+  let failed = false;
+  return {
+    async next() {
+      if (failed) return results.return();
+      const step = waiting ?? (await results.next());
+      waiting = undefined;
+      failed = step.value?.errors !== undefined;
+      return step;
+    },
+    return: () => results.return(),
+  };
+}
+
+/** Frames as Open Wearables writes them. What they do not have are lines and event names that its clients ignore. */
+function statusEvents(): EventFormat {
+  let lastId: string | undefined;
+
+  /** Tells where to resume, together with the first frame also when. */
+  function position(cursor: unknown): string {
+    const retry = lastId === undefined ? `retry: ${RETRY_MS}\n` : '';
+    lastId = String(cursor);
+    return `${retry}id: ${lastId}\n`;
+  }
+
+  return {
+    write({ data, errors, [resultCursor]: cursor }: StreamedResult) {
+      const [error] = errors ?? [];
+      if (error) return frame('sync.end', JSON.stringify({ message: error.message, ...error.extensions }));
+      const step = data?.syncEvents as Step; // without errors there is what the document asks for
+      const frames = step.events.map(
+        (event) => position(event.cursor) + frame('sync.status', writeObject(eventFields, event)),
+      );
+      if (step.reset) frames.unshift(frame('sync.reset', JSON.stringify(step.reset)));
+      // The rest of the log does not match: said without an event, which changes where a browser resumes all the same.
+      if (cursor !== lastId) frames.push(`${position(cursor)}\n`);
+      return frames.join('');
+    },
+    end: () => '',
+    heartbeat: ': heartbeat\n\n',
+  };
+}
+
+/** JSON text has no line break of ASCII; those of Unicode are escaped, as some clients take them for the end of a line. */
+function frame(event: string, json: string): string {
+  const escaped = json.replace(
+    /[\u0085\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `event: ${event}\ndata: ${escaped}\n\n`;
+}
