@@ -15,6 +15,7 @@ const behaviour = [
   'follow',
   'follow-cost',
   'follow-end',
+  'open-wearables-bridge',
   'operations',
   'queries',
   'recording',

@@ -12,6 +12,7 @@ import { type EventLog, openEventLog } from './events/event-log.ts';
 import { notifyWire } from './events/notify-doorbell.ts';
 import { redisWire } from './events/redis-doorbell.ts';
 import { Retention } from './events/retention.ts';
+import { Sources } from './intake/sources.ts';
 import type { Limits } from './limits.ts';
 import { RunChanges } from './runs/run-changes.ts';
 import { createUsers, type Users } from './users/users.ts';
@@ -22,6 +23,7 @@ export interface Services {
   readonly log: EventLog;
   readonly runChanges: RunChanges;
   readonly users: Users;
+  readonly sources: Sources;
   readonly keys: ApiKeys;
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
@@ -51,16 +53,18 @@ export async function openServices(
   retention.start();
   const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
+  const sources = new Sources({ database, limits, clock, onError });
   const keys = createApiKeys({ database, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const credentials = createCredentialWatch({ keys, limits, clock, onPollError: onError });
 
   return {
-    services: { database, log, runChanges, users, keys, tokens, credentials, limits },
+    services: { database, log, runChanges, users, sources, keys, tokens, credentials, limits },
     async close() {
       database.stopWaiting();
       await retention.close();
       await log.close();
+      await sources.close();
       runChanges.close();
       credentials.close();
       await database.close();

@@ -42,6 +42,8 @@ export interface Users {
    * user's.
    */
   upsert(draft: UserDraft): Promise<User>;
+  /** Makes those of some users that do not exist, known by nothing but their ids. */
+  ensure(ids: readonly string[]): Promise<void>;
   /** Removes a user with the log and the runs, and ends the streams. @throws AppError NOT_FOUND */
   delete(id: string): Promise<void>;
 }
@@ -76,6 +78,16 @@ export function createUsers(options: {
         if (!isUniqueViolation(error)) throw error;
         throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
       });
+    },
+
+    async ensure(ids) {
+      const rows = [...new Set(ids)].sort().map((id) => Prisma.sql`(${id}, ${new Date(clock())})`);
+      if (rows.length === 0) return;
+      await database.transaction(
+        (transaction) =>
+          transaction.$executeRaw`
+            INSERT INTO "user" (id, created_at) VALUES ${Prisma.join(rows)} ON CONFLICT DO NOTHING`,
+      );
     },
 
     async delete(id) {

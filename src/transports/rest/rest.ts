@@ -6,11 +6,14 @@ import { credentialsFromHeaders } from '../../auth/credentials.ts';
 import type { Viewer } from '../../auth/viewer.ts';
 import { AppError } from '../../errors.ts';
 import type { Services } from '../../services.ts';
+import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
 import type { GraphqlServer } from '../graphql.ts';
 import { detail } from './answer.ts';
 import { cors } from './cors.ts';
 import { answerFailure } from './failures.ts';
 import { addHealth } from './health.ts';
+import { addMetrics } from './metrics.ts';
+import { addOpenWearablesWebhook } from './open-wearables-webhook.ts';
 import { recentEvents } from './recent.ts';
 import { eventRecording } from './record.ts';
 import type { Handler, Route } from './route.ts';
@@ -23,6 +26,10 @@ export interface RestOptions {
   readonly formatError: (error: unknown) => GraphQLError;
   /** Origins of pages that may read answers. */
   readonly corsOrigins: readonly string[];
+  /** None without a secret to verify them with. */
+  readonly webhooks: OpenWearablesWebhooks | undefined;
+  /** How many streams are open. */
+  readonly openStreams: () => number;
   /** Aborts when the server begins to shut down. */
   readonly shutdown: AbortSignal;
 }
@@ -51,6 +58,8 @@ export function createRestListener(options: RestOptions) {
     });
     app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
+  addOpenWearablesWebhook(app, { webhooks: options.webhooks, limits: services.limits });
+  addMetrics(app, options);
   addHealth(app, { database: services.database, shutdown, onError: formatError });
 
   return getRequestListener(app.fetch, {
