@@ -16,6 +16,7 @@ const behaviour = [
   'follow-cost',
   'follow-end',
   'open-wearables-bridge',
+  'open-wearables-webhooks',
   'operations',
   'queries',
   'recording',

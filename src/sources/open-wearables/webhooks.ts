@@ -55,13 +55,14 @@ const syncData = z.object({
 type SyncData = z.infer<typeof syncData>;
 
 /** What the types say that their data does not. */
-const syncTypes: Readonly<
-  Record<string, (data: SyncData, sentAt: Date) => Pick<EventDraft, 'stage' | 'status' | 'startedAt' | 'endedAt'>>
-> = {
-  'sync.started': (_, sentAt) => ({ stage: 'started', status: 'in_progress', startedAt: sentAt }),
-  'sync.completed': ({ status }, sentAt) => ({ stage: 'completed', status: status ?? 'success', endedAt: sentAt }),
-  'sync.failed': (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt }),
-};
+const syncTypes = new Map<
+  unknown,
+  (data: SyncData, sentAt: Date) => Pick<EventDraft, 'stage' | 'status' | 'startedAt' | 'endedAt'>
+>([
+  ['sync.started', (_, sentAt) => ({ stage: 'started', status: 'in_progress', startedAt: sentAt })],
+  ['sync.completed', ({ status }, sentAt) => ({ stage: 'completed', status: status ?? 'success', endedAt: sentAt })],
+  ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
+]);
 
 const connectionTypes: ReadonlySet<unknown> = new Set(['connection.created', 'connection.revoked']);
 const connectionData = z.object({ user_id: uuid });
@@ -81,7 +82,7 @@ export async function openWebhooks(
         type,
         data,
         text: body.toString(),
-        sentAt: new Date(Number(headers['svix-timestamp']) * 1000),
+        sentAt: new Date(Number.parseInt(headers['svix-timestamp'], 10) * 1000),
       };
       const outcome = await take(delivery, source, services);
       source.count(countOf[outcome]);
@@ -133,7 +134,7 @@ async function take(delivery: Delivery, source: Source, services: Services): Pro
     await services.users.ensure([parsed.data.user_id]);
     return 'ignored';
   }
-  const complete = typeof type === 'string' ? syncTypes[type] : undefined;
+  const complete = syncTypes.get(type);
   if (!complete) return 'ignored';
   const parsed = syncData.safeParse(data);
   if (!parsed.success) return quarantine('bad_event', explain(parsed.error));
