@@ -36,6 +36,8 @@ describe.runIf(hasRedis())('two bridges that are killed, cut off and starved', (
       await Promise.all(bridges.map((bridge) => bridge.remove()));
     });
 
+    const takeoverMs = await killHolder(bridges);
+    expect(takeoverMs).toBeLessThan(10_000);
     const groups = Array.from({ length: GROUPS }, sampleEvents);
     const emitting = Promise.all(groups.map((events) => emitSlowly(events, emitter, random)));
     const faults = await goWrong({ bridges, proxy, postgres, random });
@@ -58,10 +60,28 @@ describe.runIf(hasRedis())('two bridges that are killed, cut off and starved', (
     const { sources } = await graphql(bridges[0], '{ sources { quarantined recorded duplicates } }');
     expect(sources[0].quarantined).toBe(0);
     process.stdout.write(
-      `bridge under faults: seed ${SEED}, ${groups.flat().length} events of ${emitted.size} users, ${JSON.stringify(faults)}, ${sources[0].duplicates} duplicates met\n`,
+      `bridge under faults: seed ${SEED}, ${groups.flat().length} events of ${emitted.size} users, ${JSON.stringify(faults)}, taken over in ${takeoverMs} ms, ${sources[0].duplicates} duplicates met\n`,
     );
   });
 });
+
+/** Kills the instance that bridges, and resolves to how long the other one needed to take its place. */
+async function killHolder(bridges: readonly [ServerProcess, ServerProcess]): Promise<number> {
+  const holds = async (bridge: ServerProcess) => {
+    const { sources } = await graphql(bridge, '{ sources { isHolder state } }');
+    return sources[0].isHolder && sources[0].state === 'LIVE';
+  };
+  await expect
+    .poll(async () => (await Promise.all(bridges.map(holds))).sort(), { timeout: 20_000 })
+    .toEqual([false, true]);
+  const [holder, other] = (await holds(bridges[0])) ? bridges : [bridges[1], bridges[0]];
+  const killed = performance.now();
+  await holder.end('SIGKILL');
+  await expect.poll(() => holds(other), { timeout: 20_000 }).toBe(true);
+  const took = Math.round(performance.now() - killed);
+  await holder.start();
+  return took;
+}
 
 /** In their order, spread over the time of the faults. */
 async function emitSlowly(events: readonly WireEvent[], emitter: Emitter, random: Random): Promise<void> {

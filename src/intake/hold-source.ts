@@ -4,6 +4,7 @@ import type { Source } from './source.ts';
 
 /**
  * Works on a source whenever this instance holds it; the others wait to take it when this one dies or stops.
+ * `close` hands over at once; it waits no longer than `shutdownMs` for a database that does not answer.
  * @param work ends when its signal aborts: the source was lost, or `close` was called.
  */
 export function holdSource(
@@ -18,7 +19,7 @@ export function holdSource(
     while (!closing.signal.aborted) {
       const isHeld = await source.take().catch((error: unknown) => onError(error));
       if (isHeld) await hold();
-      else await pause(limits.sourceTryMs, closing.signal);
+      else await pause(isHeld === false ? limits.sourceTryMs : limits.sourceRenewMs, closing.signal);
     }
   }
 
@@ -49,7 +50,7 @@ export function holdSource(
   return {
     async close() {
       closing.abort();
-      await running;
+      await Promise.race([running, wait(limits.shutdownMs, undefined, { ref: false })]);
     },
   };
 }

@@ -60,14 +60,22 @@ class Bridge {
     this.#source = source;
     this.#buffer = new LiveBuffer(this.#limits, clock);
     this.#recorder = new EntryRecorder(services, source, (error) => this.#fail(error));
-    source.measureLag = () => {
-      const since = this.#recordingSince ?? this.#buffer.oldestAt;
-      return since === undefined ? 0 : Math.max(0, clock() - since);
-    };
   }
 
-  /** Bridges until the signal aborts, over any number of connections. */
+  /** Bridges until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#source.measureLag = () => {
+      const since = this.#recordingSince ?? this.#buffer.oldestAt;
+      return since === undefined ? 0 : Math.max(0, this.#clock() - since);
+    };
+    try {
+      await this.#connectAgainAndAgain(signal);
+    } finally {
+      this.#source.measureLag = () => null;
+    }
+  }
+
+  async #connectAgainAndAgain(signal: AbortSignal): Promise<void> {
     for (let pause = FIRST_RETRY_MS; !signal.aborted; ) {
       this.#source.report({ state: 'connecting' });
       try {
