@@ -222,6 +222,39 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(paged).toEqual(edges.map(({ node }: { node: { id: string } }) => node.id));
   });
 
+  test('keeps so many entries in quarantine and no more, and counts on', async () => {
+    const server = await start({ quarantinedEntries: 3, quarantinedPayloads: 2 });
+    await live(server);
+    for (let count = 1; count <= 5; count += 1) {
+      await emitter.emitText(randomUUID(), `entry ${count}`);
+      await countOf(server, 'quarantined').toBe(count);
+    }
+    const { edges } = await quarantined(server);
+    expect(edges.map(({ node }: { node: { payload: string | null } }) => node.payload)).toEqual([
+      'entry 5',
+      'entry 4',
+      null,
+    ]);
+  });
+
+  test('does not bring back who was deleted, but for what happens after that', async () => {
+    const event = wireEvent();
+    const { user_id: userId } = event;
+    const server = await start({ bridgeCheckMs: 100 });
+    await live(server);
+    await emitter.emit(event);
+    await logged(server, userId).toEqual([event.event_id]);
+    await server.graphql('mutation ($id: UUID!) { deleteUser(id: $id) { __typename } }', { id: userId });
+    await countOf(server, 'ignored').toBeGreaterThan(2); // it has met the old event again and again
+    expect((await server.graphql('query ($id: UUID!) { user(id: $id) { id } }', { id: userId })).data.user).toBe(null);
+    const after = wireEvent({ user_id: userId, timestamp: new Date(Date.now() + 1_000).toISOString() });
+    await emitter.emit(after);
+    await logged(server, userId).toEqual([after.event_id]);
+    proxy.cut();
+    await expect.poll(async () => (await source(server)).duplicates, { timeout: 10_000 }).toBeGreaterThan(0);
+    expect((await log(server, userId)).length).toBe(1);
+  });
+
   test('finds the newest event of a run that has fallen off its user’s list', async () => {
     const userId = randomUUID();
     const lost = wireEvent({ user_id: userId, run_id: 'long_backfill', source: 'backfill' });

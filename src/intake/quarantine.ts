@@ -95,11 +95,11 @@ export class Quarantine {
     if (added === 0) return 0;
     await transaction.source.updateMany({ where: { name: source }, data: { quarantined: { increment: added } } });
     const withoutText = await this.#beyond(transaction, source, this.#limits.quarantinedPayloads);
-    if (!withoutText) return added;
-    await transaction.quarantinedEntry.updateMany({
-      where: { ...withoutText, payload: { not: null } },
-      data: { payload: null },
-    });
+    if (withoutText)
+      await transaction.quarantinedEntry.updateMany({
+        where: { ...withoutText, payload: { not: null } },
+        data: { payload: null },
+      });
     const gone = await this.#beyond(transaction, source, this.#limits.quarantinedEntries);
     if (gone) await transaction.quarantinedEntry.deleteMany({ where: gone });
     return added;

@@ -112,7 +112,8 @@ export function addSources(builder: Builder): void {
         resolve: ({ duplicates }) => Number(duplicates),
       }),
       ignored: t.float({
-        description: 'Deliveries that say nothing to the log, such as tests.',
+        description:
+          'Entries that say nothing to the log: test deliveries, and what is older than the deletion of its user.',
         resolve: ({ ignored }) => Number(ignored),
       }),
       quarantined: t.float({

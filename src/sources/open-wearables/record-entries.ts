@@ -11,7 +11,8 @@ type Parts = Pick<Services, 'log' | 'users' | 'sources' | 'limits'>;
 
 /**
  * Puts entries into the log, in their order and each of them once; what cannot be read or stored goes to the source's
- * quarantine. Users who are not known are made. While the database is away it waits.
+ * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored. While the
+ * database is away it waits.
  */
 export class EntryRecorder {
   readonly #parts: Parts;
@@ -31,7 +32,10 @@ export class EntryRecorder {
     const read = entries.map((entry) => readEntry(entry, limits));
     const events = read.filter((entry) => 'draft' in entry);
     for (let start = 0; start < events.length; start += limits.eventsPerRecording)
-      await this.#store(events.slice(start, start + limits.eventsPerRecording), signal);
+      await this.#store(
+        await this.#withoutDeleted(events.slice(start, start + limits.eventsPerRecording), signal),
+        signal,
+      );
     await this.quarantine(
       read.filter((entry) => 'reason' in entry),
       signal,
@@ -45,7 +49,21 @@ export class EntryRecorder {
     });
   }
 
+  async #withoutDeleted(events: readonly ReadableEntry[], signal: AbortSignal): Promise<readonly ReadableEntry[]> {
+    let left = events;
+    await this.#untilDone(signal, async () => {
+      const deletions = await this.#parts.users.deletions(events.map(({ draft }) => draft.userId));
+      left = events.filter(({ draft: { userId, timestamp } }) => {
+        const deletedAt = deletions.get(userId);
+        return !deletedAt || (timestamp && timestamp > deletedAt);
+      });
+    });
+    this.#source.count({ ignored: events.length - left.length });
+    return left;
+  }
+
   async #store(events: readonly ReadableEntry[], signal: AbortSignal): Promise<void> {
+    if (events.length === 0) return;
     let left = events;
     await this.#untilDone(signal, async () => {
       try {

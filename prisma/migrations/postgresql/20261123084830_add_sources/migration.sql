@@ -1,4 +1,12 @@
 -- CreateTable
+CREATE TABLE "deleted_user" (
+    "id" UUID NOT NULL,
+    "deleted_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "deleted_user_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "source" (
     "name" TEXT NOT NULL,
     "holder" TEXT,

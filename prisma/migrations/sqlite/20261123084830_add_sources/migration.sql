@@ -1,4 +1,10 @@
 -- CreateTable
+CREATE TABLE "deleted_user" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "deleted_at" DATETIME NOT NULL
+);
+
+-- CreateTable
 CREATE TABLE "source" (
     "name" TEXT NOT NULL PRIMARY KEY,
     "holder" TEXT,
