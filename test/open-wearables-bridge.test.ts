@@ -137,8 +137,12 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     );
     expect(data.user.recentSyncEvents).toEqual([
       {
-        ...{ source: 'UNRECOGNIZED', stage: 'UNRECOGNIZED', status: 'STALE' },
-        ...{ sourceRaw: 'ring', stageRaw: 'resting', statusRaw: 'stale' },
+        source: 'UNRECOGNIZED',
+        stage: 'UNRECOGNIZED',
+        status: 'STALE',
+        sourceRaw: 'ring',
+        stageRaw: 'resting',
+        statusRaw: 'stale',
       },
     ]);
     const { scope, requested_start, ...known } = event;

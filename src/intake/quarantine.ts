@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { toStorable } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { Prisma, type QuarantinedEntry } from '../db/generated/sqlite/client.ts';
 import type { Limits } from '../limits.ts';
@@ -78,9 +79,9 @@ export class Quarantine {
       fingerprint,
       source,
       reason,
-      storable(detail, DETAIL_LENGTH),
-      storable(place, PLACE_LENGTH),
-      storable(text, this.#limits.quarantinedPayloadLength),
+      toStorable(detail, DETAIL_LENGTH),
+      toStorable(place, PLACE_LENGTH),
+      toStorable(text, this.#limits.quarantinedPayloadLength),
       Buffer.byteLength(text),
       new Date(this.#clock()),
     ];
@@ -124,9 +125,4 @@ export function keyOf({ firstSeenAt, fingerprint }: QuarantineKey): QuarantineKe
 
 function beyond({ firstSeenAt, fingerprint }: QuarantineKey, than: 'lt' | 'gt') {
   return { OR: [{ firstSeenAt: { [than]: firstSeenAt } }, { firstSeenAt, fingerprint: { [than]: fingerprint } }] };
-}
-
-/** Text of at most `length` code units that any database takes. */
-function storable(text: string, length: number): string {
-  return text.slice(0, length).replaceAll('\0', '\uFFFD').toWellFormed();
 }

@@ -1,3 +1,4 @@
+import { toStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
 import type { Limits } from '../limits.ts';
@@ -78,7 +79,7 @@ export class Source {
 
   /** Shows what went wrong. The text must hold nothing secret. */
   fail(text: string): void {
-    this.report({ lastError: text.slice(0, this.#options.limits.sourceErrorLength), lastErrorAt: this.#now() });
+    this.report({ lastError: toStorable(text, this.#options.limits.sourceErrorLength), lastErrorAt: this.#now() });
   }
 
   /** Makes this instance the holder. False while another one is. */

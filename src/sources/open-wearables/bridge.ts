@@ -59,7 +59,9 @@ class Bridge {
     this.#onError = onError;
     this.#source = source;
     this.#buffer = new LiveBuffer(this.#limits, clock);
-    this.#recorder = new EntryRecorder(services, source, (error) => this.#fail(error));
+    this.#recorder = new EntryRecorder(services, source, (error) =>
+      this.#fail('The log could not take what has come; it is tried again', error),
+    );
   }
 
   /** Bridges until the signal aborts. */
@@ -85,7 +87,8 @@ class Bridge {
       } catch (error) {
         if (signal.aborted) return;
         this.#source.report({ state: 'disconnected' });
-        this.#fail(error);
+        const text = withoutSecrets(error, this.#url);
+        this.#fail(text, new Error(`Open Wearables' Redis: ${text}`));
       }
       await wait(pause, undefined, { signal, ref: false }).catch(() => {});
       pause = Math.min(2 * pause, this.#limits.bridgeRetryMs);
@@ -140,11 +143,14 @@ class Bridge {
   /** Reads everything that is stored, and then records what came in meanwhile. False if too much did: once more. */
   async #backfill({ redis: subscriber }: RedisConnection, { redis: reader }: RedisConnection, signal: AbortSignal) {
     this.#buffer.restart();
-    let [users, entries] = [0, 0];
-    const startedAt = new Date(this.#clock());
+    let users = 0;
+    let entries = 0;
     this.#source.report({
-      ...{ state: 'backfilling', backfillStartedAt: startedAt, backfillEndedAt: null },
-      ...{ backfillUsers: users, backfillEntries: entries },
+      state: 'backfilling',
+      backfillStartedAt: new Date(this.#clock()),
+      backfillEndedAt: null,
+      backfillUsers: users,
+      backfillEntries: entries,
     });
     for await (const stored of this.#gather(readAllLists(reader), signal)) {
       users += stored.keys;
@@ -195,7 +201,10 @@ class Bridge {
     while (await this.#drain(signal)) {
       const isTime = await this.#nextMessage(broken);
       if (broken.aborted && this.#buffer.isEmpty) return;
-      if (isTime) await this.#check(redis, signal).catch((error: unknown) => this.#fail(error));
+      if (isTime)
+        await this.#check(redis, signal).catch((error: unknown) =>
+          this.#fail('It could not be checked whether anything was missed; it is tried again', error),
+        );
     }
   }
 
@@ -229,10 +238,9 @@ class Bridge {
   }
 
   /** Shows what went wrong, and tells of it once for as long as it is the same. */
-  #fail(error: unknown): void {
-    const text = withoutSecrets(error, this.#url);
+  #fail(text: string, error: unknown): void {
     this.#source.fail(text);
-    if (text !== this.#lastFailure) this.#onError(new Error(`Open Wearables' Redis: ${text}`));
+    if (text !== this.#lastFailure) this.#onError(error);
     this.#lastFailure = text;
   }
 }
