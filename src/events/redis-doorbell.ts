@@ -6,7 +6,9 @@ const CHANNEL = 'synclog:doorbell';
 const LONGEST_RETRY_MS = 2_000;
 
 /** Redis pub/sub: for fleets where the lock that NOTIFY takes at commit gets in the way. It keeps nothing either. */
-export function redisWire(url: string, { onMessage, onGap, onError }: DoorbellEvents): DoorbellWire {
+export function redisWire(url: string, { onMessage, onGap, onError: tell }: DoorbellEvents): DoorbellWire {
+  // Redis' refusals carry the command that was refused, which for AUTH is the password.
+  const onError = ({ message }: Error) => tell(new Error(`Redis: ${message}`));
   const options = {
     retryStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, LONGEST_RETRY_MS),
     maxRetriesPerRequest: null,
