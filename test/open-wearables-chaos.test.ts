@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../src/db/open-database.ts';
+import { defaultLimits } from '../src/limits.ts';
 import { mulberry32, pick, type Random } from '../src/sources/demo/random.ts';
 import { startFaultyPostgres } from './support/faults-postgres.ts';
 import { type FaultyProxy, startFaultyProxy } from './support/faults-proxy.ts';
@@ -111,6 +112,13 @@ async function goWrong({
   const faults = {
     kills: () => end('SIGKILL'),
     stops: () => end('SIGTERM'),
+    stalls: async () => {
+      const { pid } = pick(random, bridges);
+      if (pid === undefined) throw new Error('A bridge that runs has a pid');
+      process.kill(pid, 'SIGSTOP');
+      await wait(defaultLimits.sourceLeaseMs + 1_000);
+      process.kill(pid, 'SIGCONT');
+    },
     cuts: () => proxy.cut(),
     blackHoles: () => proxy.blackHole(),
     databasesAway: async () => {
@@ -120,9 +128,9 @@ async function goWrong({
     },
   };
   const counts: Record<string, number> = {};
-  const names = ['kills', 'cuts', 'blackHoles', 'databasesAway', 'stops'] as const;
+  const names = ['kills', 'cuts', 'blackHoles', 'databasesAway', 'stops', 'stalls'] as const;
   const until = performance.now() + CHAOS_MS;
-  for (let round = 0; performance.now() < until; round += 1) {
+  for (let round = 0; round < names.length || performance.now() < until; round += 1) {
     const name = names[round] ?? pick(random, names); // each of them at least once
     counts[name] = (counts[name] ?? 0) + 1;
     await faults[name]();
