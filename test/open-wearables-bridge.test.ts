@@ -305,6 +305,19 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     await live(server);
   });
 
+  test('reads the database that its URL names', async () => {
+    const [here, elsewhere] = [wireEvent(), wireEvent()];
+    const other = createEmitter(`${redis.url}/3`);
+    closing.push(() => other.close());
+    await other.emit(here, { publish: false });
+    await emitter.emit(elsewhere, { publish: false });
+    const server = await start({}, { settings: { OPEN_WEARABLES_REDIS_URL: `${proxy.url}/3` } });
+    await live(server);
+    await countOf(server, 'recorded').toBe(1);
+    await logged(server, here.user_id).toEqual([here.event_id]);
+    expect(await log(server, elsewhere.user_id)).toEqual([]);
+  });
+
   test('says what keeps it from connecting, without the password', async () => {
     const event = wireEvent();
     await emitter.emit(event);
