@@ -17,6 +17,8 @@ const behaviour = [
   'follow-cost',
   'follow-end',
   'graphql-over-http',
+  'open-wearables-bridge',
+  'open-wearables-webhooks',
   'operations',
   'queries',
   'recording',

@@ -9,6 +9,8 @@ import { createFormatError } from './graphql/format-error.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { buildSchema } from './schema.ts';
 import { openServices, type Services } from './services.ts';
+import { startBridge } from './sources/open-wearables/bridge.ts';
+import { type OpenWearablesWebhooks, openWebhooks } from './sources/open-wearables/webhooks.ts';
 import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
 import { createGraphqlServer } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
@@ -42,21 +44,39 @@ export interface App {
 /** Puts the server together, brings its database up to date and listens. Several can run in one process. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
   const logger = options.logger ?? pino({ level: config.logLevel });
-  const { services, close: closeServices } = await openServices(config, {
+  const {
+    services,
+    onError,
+    close: closeServices,
+  } = await openServices(config, {
     limits: { ...defaultLimits, ...options.limits },
     clock: options.clock ?? Date.now,
     logger,
     onStatement: options.onStatement,
   });
   try {
-    const { url, stop } = await serve(config, services, logger, options.graphiql ?? graphiqlPage());
+    const feed = { services, clock: options.clock ?? Date.now, onError };
+    const { redisUrl, webhookSecret } = config.openWearables;
+    const webhooks = webhookSecret ? await openWebhooks(webhookSecret, feed) : undefined;
+    const { url, stop } = await serve(config, services, logger, {
+      graphiql: options.graphiql ?? graphiqlPage(),
+      webhooks,
+    });
+    const bridge = redisUrl
+      ? await startBridge({ ...feed, url: redisUrl }).catch(async (error: unknown) => {
+          await stop();
+          throw error;
+        })
+      : undefined;
     let closed: Promise<void> | undefined;
     return {
       url,
       services,
       close() {
         services.database.stopWaiting();
-        closed ??= stop().finally(closeServices);
+        closed ??= Promise.all([stop(), bridge?.close()])
+          .then(() => {})
+          .finally(closeServices);
         return closed;
       },
     };
@@ -67,22 +87,39 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 }
 
 /** Opens every transport. `stop` ends the streams and resolves when the last connection is closed. */
-async function serve(config: Config, services: Services, logger: Logger, graphiql: GraphiqlPage) {
+async function serve(
+  config: Config,
+  services: Services,
+  logger: Logger,
+  { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: OpenWearablesWebhooks | undefined },
+) {
   const { corsOrigins } = config;
   const { limits, credentials } = services;
   const authenticate = createAuthenticate(services);
   const formatError = createFormatError((error, id) => logger.error({ err: error, id }, 'unexpected error'));
   const shutdown = new AbortController();
+  let openStreams = 0;
   setMaxListeners(0, shutdown.signal); // every stream listens to it
   const startStream = (viewer: Viewer, client: AbortSignal) => {
     const { signal, release } = credentials.watch(viewer);
-    return startLife([client, signal, shutdown.signal], release);
+    openStreams += 1;
+    const closed = () => {
+      openStreams -= 1;
+      release();
+    };
+    return startLife([client, signal, shutdown.signal], closed);
   };
 
   const common = { services, authenticate, startStream, formatError, corsOrigins };
   const graphql = createGraphqlServer({ ...common, schema: buildSchema(), graphiql });
   const webSockets = new WebSocketEndpoint({ ...common, graphql });
-  const rest = createRestListener({ ...common, graphql, shutdown: shutdown.signal });
+  const rest = createRestListener({
+    ...common,
+    graphql,
+    webhooks,
+    openStreams: () => openStreams,
+    shutdown: shutdown.signal,
+  });
   const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits });
   return {
     url: http.url,

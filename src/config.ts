@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' });
 
 /** Origins as browsers write them: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
@@ -52,13 +53,18 @@ const settings = z.object({
       when: ({ issues }) => issues.length === 0,
     })
     .default('file:./data/synclog.db'),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }).optional(),
+  REDIS_URL: redisUrl.optional(),
   RETENTION_DAYS: integer(1, 36_500).default(30),
   JWT_SECRET: z.string().min(16, 'must be at least 16 characters').optional(),
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   CORS_ORIGINS: origins.default([]),
+  OPEN_WEARABLES_REDIS_URL: redisUrl.optional(),
+  OPEN_WEARABLES_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, "must be the endpoint's signing secret, whsec_ and base64")
+    .optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 
@@ -80,6 +86,7 @@ export interface Config {
   readonly jwtSecret: string | undefined;
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly corsOrigins: readonly string[];
+  readonly openWearables: { readonly redisUrl: string | undefined; readonly webhookSecret: string | undefined };
   readonly logLevel: string;
 }
 
@@ -119,6 +126,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
         ? { url: env.JWT_JWKS_URL, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE }
         : undefined,
     corsOrigins: env.CORS_ORIGINS,
+    openWearables: { redisUrl: env.OPEN_WEARABLES_REDIS_URL, webhookSecret: env.OPEN_WEARABLES_WEBHOOK_SECRET },
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -42,6 +42,17 @@ export const defaultLimits = {
   /** Entries of each list in a filter. */
   filterEntries: 50,
 
+  /** Entries of sources that could not be read: of how many anything is kept, and of how many their text. */
+  quarantinedEntries: 100_000,
+  quarantinedPayloads: 1_000,
+  /** How much of such a text is kept. */
+  quarantinedPayloadLength: 2_000,
+  /** Error text that a source shows. */
+  sourceErrorLength: 500,
+  /** Live messages that may wait for the log, in number and UTF-16 code units; past that they are read from the lists. */
+  bridgeMessages: 50_000,
+  bridgeLength: 64 * 1_048_576,
+
   userFieldLength: 255,
   searchLength: 100,
   apiKeyNameLength: 100,
@@ -53,6 +64,8 @@ export const defaultLimits = {
 
   /** Body of an HTTP request, and one WebSocket message. */
   requestBytes: 8 * 1_048_576,
+  /** Body of a webhook delivery. */
+  webhookBytes: 1_048_576,
   /** Lexical tokens of a GraphQL document. */
   documentTokens: 5_000,
   /** Nesting of a GraphQL document, fragments flattened. */
@@ -85,6 +98,19 @@ export const defaultLimits = {
   socketPingMs: 30_000,
   /** An HTTP connection on which nothing moves for so long, although it is in use, is cut. */
   connectionIdleMs: 60_000,
+  /** For how long an instance may work on a source without renewing; then another one takes it. */
+  sourceLeaseMs: 5_000,
+  /** How often it renews, and writes down how the source stands. */
+  sourceRenewMs: 1_500,
+  /** How often another instance tries to take it. */
+  sourceTryMs: 500,
+  /** Longest pause between two attempts to connect to a source. */
+  bridgeRetryMs: 2_000,
+  /** How often a bridge's connections are tested, and what a connection or an answer may take. */
+  bridgePingMs: 3_000,
+  bridgeAnswerMs: 8_000,
+  /** How often the bridge looks whether it has missed anything. */
+  bridgeCheckMs: 180_000,
   /** Pause between two sweeps of retention. */
   retentionPauseMs: 3_600_000,
   /** What `close()` may take before connections are cut. */

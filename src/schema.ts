@@ -7,6 +7,7 @@ import { addWords } from './events/words.graphql.ts';
 import { createBuilder } from './graphql/builder.ts';
 import { forgetBetweenMutations } from './graphql/forget-between-mutations.ts';
 import { addScalars } from './graphql/scalars.ts';
+import { addSources } from './intake/sources.graphql.ts';
 import { addRuns } from './runs/runs.graphql.ts';
 import { addUsers } from './users/users.graphql.ts';
 
@@ -20,6 +21,7 @@ export function buildSchema(): GraphQLSchema {
   addRecording(builder, events, words);
   addFollowing(builder, events);
   addRuns(builder, users, events, words);
+  addSources(builder);
   addAccess(builder);
   return forgetBetweenMutations(builder.toSchema());
 }

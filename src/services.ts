@@ -13,6 +13,7 @@ import { type EventLog, openEventLog } from './events/event-log.ts';
 import { notifyWire } from './events/notify-doorbell.ts';
 import { redisWire } from './events/redis-doorbell.ts';
 import { Retention } from './events/retention.ts';
+import { Sources } from './intake/sources.ts';
 import type { Limits } from './limits.ts';
 import { watchOutage } from './outages.ts';
 import { RunChanges } from './runs/run-changes.ts';
@@ -24,6 +25,7 @@ export interface Services {
   readonly log: EventLog;
   readonly runChanges: RunChanges;
   readonly users: Users;
+  readonly sources: Sources;
   readonly keys: ApiKeys;
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
@@ -38,11 +40,18 @@ export interface ServicesOptions {
   readonly onStatement: StatementObserver | undefined;
 }
 
+interface OpenServices {
+  readonly services: Services;
+  /** Takes failures that no request waits for. */
+  readonly onError: (error: unknown) => void;
+  close(): Promise<void>;
+}
+
 /** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
 export async function openServices(
   config: Config,
   { limits, clock, logger, onStatement }: ServicesOptions,
-): Promise<{ services: Services; close(): Promise<void> }> {
+): Promise<OpenServices> {
   const applied = await migrate(config.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 
@@ -61,15 +70,18 @@ export async function openServices(
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
+  const sources = new Sources({ database, limits, clock, onError });
   const keys = createApiKeys({ database, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const credentials = createCredentialWatch({ keys, limits, clock, onPollError: onError });
 
   return {
-    services: { database, log, runChanges, users, keys, tokens, credentials, limits },
+    services: { database, log, runChanges, users, sources, keys, tokens, credentials, limits },
+    onError,
     async close() {
       await retention.close();
       await log.close();
+      await sources.close();
       runChanges.close();
       credentials.close();
       await database.close();

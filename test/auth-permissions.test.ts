@@ -25,17 +25,17 @@ const held: [string, Viewer, Permission[]][] = [
   ['nobody in particular', anonymous, ['public']],
   ['a user', user, ['public', 'read']],
   ['a service without a scope', service(), ['public']],
-  ['a service that reads', service('read'), ['public', 'read', 'delegate']],
+  ['a service that reads', service('read'), ['public', 'read', 'delegate', 'operate']],
   ['a service that writes', service('write'), ['public', 'write']],
   ['a service that administers', service('admin'), ['public', 'admin']],
-  ['a developer', developer('read'), ['public', 'read', 'delegate']],
-  ['a developer who names no scope', developer(), ['public', 'read', 'delegate']],
-  ['a developer who writes', developer('read', 'write'), ['public', 'read', 'write', 'delegate']],
-  ['a developer who administers', developer('read', 'admin'), ['public', 'read', 'admin', 'delegate']],
+  ['a developer', developer('read'), ['public', 'read', 'delegate', 'operate']],
+  ['a developer who names no scope', developer(), ['public', 'read', 'delegate', 'operate']],
+  ['a developer who writes', developer('read', 'write'), ['public', 'read', 'write', 'delegate', 'operate']],
+  ['a developer who administers', developer('read', 'admin'), ['public', 'read', 'admin', 'delegate', 'operate']],
 ];
 
 test.each(held)('%s holds exactly its permissions', (_, viewer, expected) => {
-  const all: Permission[] = ['public', 'read', 'write', 'admin', 'delegate'];
+  const all: Permission[] = ['public', 'read', 'write', 'admin', 'delegate', 'operate'];
   expect(all.filter((permission) => may(viewer, permission))).toEqual(expected);
 });
 

@@ -30,6 +30,7 @@ describe('settings', () => {
       jwtSecret: undefined,
       jwks: undefined,
       corsOrigins: [],
+      openWearables: { redisUrl: undefined, webhookSecret: undefined },
       logLevel: 'info',
     });
   });
@@ -53,6 +54,8 @@ describe('settings', () => {
       JWT_SECRET: 'short',
       JWT_JWKS_URL: 'ftp://keys',
       CORS_ORIGINS: '[1]',
+      OPEN_WEARABLES_REDIS_URL: 'localhost:6379',
+      OPEN_WEARABLES_WEBHOOK_SECRET: 'whsec_',
       LOG_LEVEL: 'loud',
     });
     expect(problems.map((line) => line.split(' ', 1)[0]).sort()).toEqual([
@@ -63,6 +66,8 @@ describe('settings', () => {
       'JWT_JWKS_URL',
       'JWT_SECRET',
       'LOG_LEVEL',
+      'OPEN_WEARABLES_REDIS_URL',
+      'OPEN_WEARABLES_WEBHOOK_SECRET',
       'PORT',
       'REDIS_URL',
       'RETENTION_DAYS',
@@ -107,6 +112,8 @@ describe('settings', () => {
     'JWT_SECRET',
     'JWT_JWKS_URL',
     'CORS_ORIGINS',
+    'OPEN_WEARABLES_REDIS_URL',
+    'OPEN_WEARABLES_WEBHOOK_SECRET',
     'LOG_LEVEL',
   ])('do not repeat what was wrong with %s', (name) => {
     const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });

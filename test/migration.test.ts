@@ -83,11 +83,11 @@ describe('npm run migration', () => {
   });
 
   test('refuses a name that is taken, and says what the models do not allow', async () => {
+    const before = migrationsOf('postgresql').length;
     expect(await migration('init')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^migration: There is a migration \d+_init already\n$/),
     });
-    const before = migrationsOf('postgresql').length;
     appendFileSync(join(folder, 'schema.prisma'), 'model Broken { name Nonsense }\n');
     const { status, stderr } = await migration('broken');
     expect(status).toBe(1);

@@ -14,6 +14,10 @@ export const selectOf = (table: string, fields: readonly string[]) =>
 /** Can a text be in a database? Postgres takes no NUL, and half a surrogate pair would become another text. */
 export const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();
 
+/** The beginning of a text, at most `length` code units, as any database takes it. */
+export const toStorable = (text: string, length: number) =>
+  text.slice(0, length).replaceAll('\0', '\uFFFD').toWellFormed();
+
 /** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
 export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
   const storable = values.filter(isStorable);

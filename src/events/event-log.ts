@@ -5,6 +5,7 @@ import { type ConnectWire, connectDoorbell } from './doorbell.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
+import { logSqlOf } from './log-sql-of.ts';
 import type { RecordedEvent } from './plan-recordings.ts';
 import { type EventPageRequest, readPages } from './read-pages.ts';
 import { Recorder } from './recorder.ts';
@@ -16,12 +17,16 @@ export interface EventLog {
   record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
   /** See `readPages`. */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
+  /** The events with these ids, as far as the log has them, in one statement. */
+  eventsById(ids: readonly string[]): Promise<SyncEvent[]>;
   /** See `follow`. */
   follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<FollowedEvents, void, undefined>;
   /** Rings whenever a log changes. Whoever deletes a user rings it, too. */
   readonly wakeUps: WakeUps;
   /** How many logs are being followed. */
   readonly followedLogs: number;
+  /** How many recordings wait for a transaction. */
+  readonly waitingRecordings: number;
   /** Refuses new recordings and resolves when the accepted ones are answered. */
   close(): Promise<void>;
 }
@@ -48,10 +53,14 @@ export function openEventLog(options: {
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(options.database, requests),
+    eventsById: (ids) => logSqlOf(options.database).readEventsById(options.database.reader, ids),
     follow: (request, signal) => follow(followed, options.limits, request, signal),
     wakeUps,
     get followedLogs() {
       return followed.size;
+    },
+    get waitingRecordings() {
+      return recorder.waiting;
     },
     async close() {
       await recorder.close();

@@ -40,6 +40,11 @@ export class Recorder {
     this.#clock = options.clock;
   }
 
+  /** How many recordings wait for a transaction. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /**
    * Stores 1 to `eventsPerRecording` events, all or nothing, and resolves once they are committed and durable.
    * @throws AppError BAD_USER_INPUT (with `problems`: index, field and message of each), LIMIT_EXCEEDED for too many

@@ -69,6 +69,7 @@ export function createBuilder(): Builder {
         write: may(viewer, 'write'),
         admin: may(viewer, 'admin'),
         delegate: may(viewer, 'delegate'),
+        operate: may(viewer, 'operate'),
       }),
       unauthorizedError: (_parent, { viewer }, info) =>
         viewer.kind === 'anonymous'

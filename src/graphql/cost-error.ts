@@ -16,6 +16,7 @@ const listFields: Readonly<Record<string, readonly string[]>> = {
   syncEvents: ['first', 'last'],
   events: ['first', 'last'],
   recentSyncEvents: ['limit'],
+  quarantine: ['first', 'last'],
 };
 
 /**

@@ -42,6 +42,10 @@ export interface Users {
    * user's.
    */
   upsert(draft: UserDraft): Promise<User>;
+  /** Makes those of some users that do not exist, known by nothing but their ids. */
+  ensure(ids: readonly string[]): Promise<void>;
+  /** When those of some users that have been deleted were, whether or not they were made again. */
+  deletions(ids: readonly string[]): Promise<Map<string, Date>>;
   /** Removes a user with the log and the runs, and ends the streams. @throws AppError NOT_FOUND */
   delete(id: string): Promise<void>;
 }
@@ -78,8 +82,23 @@ export function createUsers(options: {
       });
     },
 
+    async ensure(ids) {
+      const rows = [...new Set(ids)].sort().map((id) => Prisma.sql`(${id}, ${new Date(clock())})`);
+      if (rows.length === 0) return;
+      await database.transaction(
+        (transaction) =>
+          transaction.$executeRaw`
+            INSERT INTO "user" (id, created_at) VALUES ${Prisma.join(rows)} ON CONFLICT DO NOTHING`,
+      );
+    },
+
+    async deletions(ids) {
+      const found = await database.reader.deletedUser.findMany({ where: { id: { in: [...new Set(ids)] } } });
+      return new Map(found.map(({ id, deletedAt }) => [id, deletedAt]));
+    },
+
     async delete(id) {
-      const { count } = await database.transaction((transaction) => transaction.user.deleteMany({ where: { id } }));
+      const count = await database.transaction((transaction) => remove(transaction, id, new Date(clock())));
       if (count === 0) throw new AppError('NOT_FOUND', `There is no user ${id}`);
       wakeUps.notify({ kind: 'deleted', userId: id });
     },
@@ -120,4 +139,12 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
   return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
+}
+
+/** Resolves to the number of users who are gone. */
+async function remove(transaction: Transaction, id: string, now: Date): Promise<number> {
+  const { count } = await transaction.user.deleteMany({ where: { id } });
+  if (count > 0)
+    await transaction.deletedUser.upsert({ where: { id }, create: { id, deletedAt: now }, update: { deletedAt: now } });
+  return count;
 }

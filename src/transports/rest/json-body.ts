@@ -21,8 +21,9 @@ export async function readJson(request: Request, most: number): Promise<unknown>
 /**
  * A body that announces its length is refused before it is read. Another one is read to its end, though not kept: a
  * client that is cut off while it sends loses the answer. Node bounds the time that this may take.
+ * @throws HTTPException 413 for a longer body, 400 for one that ends too soon.
  */
-async function readBytes(request: Request, most: number): Promise<Uint8Array> {
+export async function readBytes(request: Request, most: number): Promise<Buffer> {
   const tooLong = new HTTPException(413, { message: `The body may have at most ${most} bytes` });
   if (Number(request.headers.get('content-length') ?? 0) > most) throw tooLong;
   const chunks: Uint8Array[] = [];

@@ -7,12 +7,15 @@ import type { Viewer } from '../../auth/viewer.ts';
 import { AppError } from '../../errors.ts';
 import type { StreamLife } from '../../graphql/context.ts';
 import type { Services } from '../../services.ts';
+import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
 import type { GraphqlServer } from '../graphql.ts';
 import { detail } from './answer.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
 import { addHealth } from './health.ts';
+import { addMetrics } from './metrics.ts';
+import { addOpenWearablesWebhook } from './open-wearables-webhook.ts';
 import { describeApi } from './openapi.ts';
 import type { Handler } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
@@ -27,6 +30,10 @@ export interface RestOptions {
   readonly formatError: (error: unknown) => GraphQLError;
   /** Origins of pages that may read answers. */
   readonly corsOrigins: readonly string[];
+  /** None without a secret to verify them with. */
+  readonly webhooks: OpenWearablesWebhooks | undefined;
+  /** How many streams are open. */
+  readonly openStreams: () => number;
   /** Aborts when the server begins to shut down. */
   readonly shutdown: AbortSignal;
 }
@@ -50,6 +57,8 @@ export function createRestListener(options: RestOptions) {
     app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
   addDocs(app, describeApi(services.limits, graphql.getEnveloped({}).schema));
+  addOpenWearablesWebhook(app, { webhooks: options.webhooks, limits: services.limits });
+  addMetrics(app, options);
   addHealth(app, { database: services.database, shutdown, onError: formatError });
 
   return getRequestListener(app.fetch, {

@@ -1,0 +1,60 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Limits } from '../limits.ts';
+import type { Source } from './source.ts';
+
+/**
+ * Works on a source whenever this instance holds it; the others wait to take it when this one dies or stops.
+ * `close` hands over at once; it waits no longer than `shutdownMs` for a database that does not answer.
+ * @param work ends when its signal aborts: the source was lost, or `close` was called.
+ */
+export function holdSource(
+  source: Source,
+  work: (signal: AbortSignal) => Promise<void>,
+  { limits, onError }: { readonly limits: Limits; readonly onError: (error: unknown) => void },
+): { close(): Promise<void> } {
+  const closing = new AbortController();
+  const running = run();
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      const isHeld = await source.take().catch((error: unknown) => onError(error));
+      if (isHeld) await hold();
+      else await pause(isHeld === false ? limits.sourceTryMs : limits.sourceRenewMs, closing.signal);
+    }
+  }
+
+  async function hold(): Promise<void> {
+    const lost = new AbortController();
+    const signal = AbortSignal.any([closing.signal, lost.signal]);
+    const renewing = renew(lost, signal);
+    try {
+      await work(signal);
+    } catch (error) {
+      onError(error);
+      await pause(limits.sourceTryMs, signal);
+    }
+    lost.abort();
+    await renewing;
+    if (closing.signal.aborted) await source.release().catch(onError);
+  }
+
+  /** While the database is away nothing can be renewed, and nothing be recorded either: the work waits for it. */
+  async function renew(lost: AbortController, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(limits.sourceRenewMs, signal);
+      const isHeld = signal.aborted || (await source.save().catch((error: unknown) => onError(error)));
+      if (isHeld === false) lost.abort();
+    }
+  }
+
+  return {
+    async close() {
+      closing.abort();
+      await Promise.race([running, wait(limits.shutdownMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal, ref: false }).catch(() => {});
+}

@@ -1,0 +1,38 @@
+import type { Provider, Transaction } from '../db/database.ts';
+import { Prisma } from '../db/generated/sqlite/client.ts';
+
+/** Whatever runs raw SQL: the reader, or a transaction. */
+type Queryable = Pick<Transaction, '$queryRaw'>;
+
+/** Milliseconds since 1970 by the database's clock, the one that all instances share. */
+const nowIn: Readonly<Record<Provider, Prisma.Sql>> = {
+  sqlite: Prisma.sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+  postgresql: Prisma.sql`CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+};
+
+/**
+ * Takes a source for an instance, or renews what it has: for so many milliseconds from now. False while another
+ * instance holds it.
+ */
+export async function takeLease(
+  transaction: Transaction,
+  provider: Provider,
+  { name, holder, ms }: { readonly name: string; readonly holder: string; readonly ms: number },
+): Promise<boolean> {
+  const now = nowIn[provider];
+  const taken = await transaction.$executeRaw`
+    UPDATE source SET holder = ${holder}, held_until = ${now} + CAST(${ms} AS INTEGER)
+    WHERE name = ${name} AND (holder = ${holder} OR holder IS NULL OR held_until <= ${now})`;
+  return taken > 0;
+}
+
+/** Gives a source up, so that another instance may take it at once. */
+export async function releaseLease(transaction: Transaction, name: string, holder: string): Promise<void> {
+  await transaction.source.updateMany({ where: { name, holder }, data: { holder: null, heldUntil: 0 } });
+}
+
+/** The time until which leases of now have to last. */
+export async function readDatabaseTime(queryable: Queryable, provider: Provider): Promise<bigint> {
+  const [row] = await queryable.$queryRaw<{ now: bigint | number }[]>`SELECT ${nowIn[provider]} AS now`;
+  return BigInt(row?.now ?? 0);
+}

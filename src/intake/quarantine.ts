@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { toStorable } from '../db/columns.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { Prisma, type QuarantinedEntry } from '../db/generated/sqlite/client.ts';
+import type { Limits } from '../limits.ts';
+
+/** Why an entry could not be read or stored, in the words that the database keeps. */
+export type QuarantineReason = 'not_json' | 'bad_event' | 'event_id_conflict' | 'unreadable_key' | 'not_stored';
+
+/** An entry of a source that could not be read or stored. */
+export interface UnreadableEntry {
+  readonly reason: QuarantineReason;
+  /** What is wrong with it. */
+  readonly detail: string;
+  /** Where it was found, such as a key or a channel. */
+  readonly place: string;
+  /** All of it. */
+  readonly text: string;
+}
+
+/** Where an entry stands in the list of those of its source, which is ordered newest first. */
+export interface QuarantineKey {
+  readonly firstSeenAt: Date;
+  readonly fingerprint: string;
+}
+
+interface QuarantinePage {
+  readonly after?: QuarantineKey | undefined;
+  readonly before?: QuarantineKey | undefined;
+  readonly limit: number;
+  readonly fromEnd: boolean;
+}
+
+/** Entries of one statement. */
+const BATCH = 500;
+const DETAIL_LENGTH = 500;
+const PLACE_LENGTH = 200;
+
+/**
+ * Where entries go that could not be read: each once, however often it is met again, and counted for good. The newest
+ * `quarantinedPayloads` of a source keep their text; of `quarantinedEntries` it is known that they have been here, so
+ * that only a source with more of them at a time would see one counted twice.
+ */
+export class Quarantine {
+  readonly #database: Database;
+  readonly #limits: Limits;
+  readonly #clock: () => number;
+
+  constructor(options: { database: Database; limits: Limits; clock: () => number }) {
+    this.#database = options.database;
+    this.#limits = options.limits;
+    this.#clock = options.clock;
+  }
+
+  /** Keeps some entries of a source, and resolves to how many of them are new once that is durable. */
+  async add(source: string, entries: readonly UnreadableEntry[]): Promise<number> {
+    let added = 0;
+    for (let start = 0; start < entries.length; start += BATCH) {
+      const rows = entries.slice(start, start + BATCH).map((entry) => this.#toRow(source, entry));
+      added += await this.#database.transaction((transaction) => this.#insert(transaction, source, rows));
+    }
+    return added;
+  }
+
+  /** A page of a source's entries, newest first. */
+  async list(source: string, { after, before, limit, fromEnd }: QuarantinePage): Promise<QuarantinedEntry[]> {
+    const direction = fromEnd ? 'asc' : 'desc';
+    const found = await this.#database.reader.quarantinedEntry.findMany({
+      where: { source, AND: [after ? beyond(after, 'lt') : {}, before ? beyond(before, 'gt') : {}] },
+      orderBy: [{ firstSeenAt: direction }, { fingerprint: direction }],
+      take: limit,
+    });
+    return fromEnd ? found.reverse() : found;
+  }
+
+  #toRow(source: string, { reason, detail, place, text }: UnreadableEntry): Prisma.Sql {
+    const fingerprint = createHash('sha256').update(source).update('\0').update(text).digest('hex');
+    const values = [
+      fingerprint,
+      source,
+      reason,
+      toStorable(detail, DETAIL_LENGTH),
+      toStorable(place, PLACE_LENGTH),
+      toStorable(text, this.#limits.quarantinedPayloadLength),
+      Buffer.byteLength(text),
+      new Date(this.#clock()),
+    ];
+    return Prisma.sql`(${Prisma.join(values)})`;
+  }
+
+  async #insert(transaction: Transaction, source: string, rows: readonly Prisma.Sql[]): Promise<number> {
+    const added = await transaction.$executeRaw`
+      INSERT INTO quarantined_entry
+        (fingerprint, source, reason, detail, place, payload, payload_bytes, first_seen_at)
+      VALUES ${Prisma.join([...rows])} ON CONFLICT DO NOTHING`;
+    if (added === 0) return 0;
+    await transaction.source.updateMany({ where: { name: source }, data: { quarantined: { increment: added } } });
+    const withoutText = await this.#beyond(transaction, source, this.#limits.quarantinedPayloads);
+    if (withoutText)
+      await transaction.quarantinedEntry.updateMany({
+        where: { ...withoutText, payload: { not: null } },
+        data: { payload: null },
+      });
+    const gone = await this.#beyond(transaction, source, this.#limits.quarantinedEntries);
+    if (gone) await transaction.quarantinedEntry.deleteMany({ where: gone });
+    return added;
+  }
+
+  /** All entries of a source but for its newest so many; nothing if there are none. */
+  async #beyond(transaction: Transaction, source: string, newest: number) {
+    const last = await transaction.quarantinedEntry.findFirst({
+      where: { source },
+      orderBy: [{ firstSeenAt: 'desc' }, { fingerprint: 'desc' }],
+      skip: newest - 1,
+      select: { firstSeenAt: true, fingerprint: true },
+    });
+    return last && { source, ...beyond(last, 'lt') };
+  }
+}
+
+/** Where an entry stands in the list. */
+export function keyOf({ firstSeenAt, fingerprint }: QuarantineKey): QuarantineKey {
+  return { firstSeenAt, fingerprint };
+}
+
+function beyond({ firstSeenAt, fingerprint }: QuarantineKey, than: 'lt' | 'gt') {
+  return { OR: [{ firstSeenAt: { [than]: firstSeenAt } }, { firstSeenAt, fingerprint: { [than]: fingerprint } }] };
+}

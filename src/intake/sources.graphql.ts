@@ -1,0 +1,159 @@
+import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/generated/sqlite/client.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
+import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
+import type { SourceState } from './source.ts';
+import type { SourceStatus } from './sources.ts';
+
+const quarantineCursor = keyCursor<QuarantineKey>(
+  ({ firstSeenAt, fingerprint }) => [firstSeenAt.getTime(), fingerprint],
+  ([time, fingerprint]) =>
+    isKeyTime(time) && typeof fingerprint === 'string' && /^[0-9a-f]{64}$/.test(fingerprint)
+      ? { firstSeenAt: new Date(time), fingerprint }
+      : undefined,
+);
+
+const stateDescriptions: Record<SourceState, string> = {
+  waiting: 'No instance works on it; one that is set up for it will take it.',
+  connecting: 'Its holder is connecting.',
+  backfilling: 'What is stored there is being read.',
+  live: 'Everything that arrives is recorded at once.',
+  disconnected: 'The connection is lost; its holder tries again.',
+};
+
+const reasonDescriptions: Record<QuarantineReason, string> = {
+  not_json: 'The text is not JSON.',
+  bad_event: 'It is JSON, but no event: something is missing, of the wrong kind or out of bounds.',
+  event_id_conflict: 'The log has an event with this id and other content.',
+  unreadable_key: 'A key that should hold entries holds something else.',
+  not_stored: 'The database did not take it; the server’s log says why.',
+};
+
+/** What feeds the log from outside. */
+export function addSources(builder: Builder): void {
+  const enumOf = (name: string, description: string, descriptions: Record<string, string>) =>
+    builder.enumType(name, {
+      description,
+      values: Object.fromEntries(
+        Object.entries(descriptions).map(([value, text]) => [value.toUpperCase(), { value, description: text }]),
+      ),
+    });
+  const SourceStateEnum = enumOf('SourceState', 'How a source stands.', stateDescriptions);
+  const QuarantineReasonEnum = enumOf(
+    'QuarantineReason',
+    'Why an entry could not be read or stored.',
+    reasonDescriptions,
+  );
+
+  const QuarantinedEntry = builder.objectRef<QuarantinedEntryRow>('QuarantinedEntry').implement({
+    description: 'An entry of a source that could not be read or stored.',
+    fields: (t) => ({
+      id: t.exposeID('fingerprint', { description: 'SHA-256 of the entry: the same one is kept and counted once.' }),
+      reason: t.field({
+        type: QuarantineReasonEnum,
+        description: 'What kind of mistake it is.',
+        resolve: ({ reason }) => reason,
+      }),
+      detail: t.exposeString('detail', { description: 'What is wrong with it.' }),
+      place: t.exposeString('place', { description: 'Where it was found, such as a key or a channel.' }),
+      payload: t.exposeString('payload', {
+        nullable: true,
+        description: 'The entry itself, cut to 2,000 characters; null once 1,000 newer ones have come.',
+      }),
+      payloadBytes: t.exposeInt('payloadBytes', { description: 'Size of the whole entry.' }),
+      firstSeenAt: t.expose('firstSeenAt', { type: 'DateTime', description: 'When it was first seen.' }),
+    }),
+  });
+  const QuarantinedEntryConnection = builder.connectionObject(
+    { type: QuarantinedEntry, name: 'QuarantinedEntryConnection', description: 'A page of entries, newest first.' },
+    { name: 'QuarantinedEntryEdge', description: 'An entry in a list.' },
+  );
+
+  const SourceBackfill = builder.objectRef<SourceStatus & { backfillStartedAt: Date }>('SourceBackfill').implement({
+    description: 'How far what is stored at a source has been read.',
+    fields: (t) => ({
+      startedAt: t.expose('backfillStartedAt', { type: 'DateTime', description: 'When it began.' }),
+      endedAt: t.expose('backfillEndedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When it ended; null while it runs, and when it was broken off.',
+      }),
+      users: t.exposeInt('backfillUsers', { description: 'Users whose stored entries have been read.' }),
+      entries: t.exposeInt('backfillEntries', { description: 'Entries that have been read.' }),
+    }),
+  });
+  const Source = builder.objectRef<SourceStatus>('Source').implement({
+    description:
+      'Something that feeds the log from outside. Counts are whole numbers of all time; a crash may lose the last seconds of all but `quarantined`.',
+    fields: (t) => ({
+      name: t.exposeID('name', { description: 'Which one, such as `open-wearables-redis`.' }),
+      state: t.field({ type: SourceStateEnum, description: 'How it stands.', resolve: ({ state }) => state }),
+      isHolder: t.exposeBoolean('isHolder', {
+        description: 'True when the instance that answers is the one that works on it. Webhooks arrive at all of them.',
+      }),
+      connectedAt: t.expose('connectedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the newest connection began to deliver.',
+      }),
+      lastEventAt: t.expose('lastEventAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When an event of it was last added to the log.',
+      }),
+      lagMs: t.exposeInt('lagMs', {
+        nullable: true,
+        description:
+          'For how many milliseconds the oldest entry that has arrived and is not recorded has been waiting; 0 when none is.',
+      }),
+      recorded: t.float({ description: 'Events added to the log.', resolve: ({ recorded }) => Number(recorded) }),
+      duplicates: t.float({
+        description: 'Times that an event came which the log had already, as at each new connection.',
+        resolve: ({ duplicates }) => Number(duplicates),
+      }),
+      ignored: t.float({
+        description:
+          'Entries that say nothing to the log: test deliveries, and what is older than the deletion of its user.',
+        resolve: ({ ignored }) => Number(ignored),
+      }),
+      quarantined: t.float({
+        description: 'Entries that could not be read or stored, each counted once.',
+        resolve: ({ quarantined }) => Number(quarantined),
+      }),
+      backfill: t.field({
+        type: SourceBackfill,
+        nullable: true,
+        description: 'The newest reading of everything that is stored there; null where nothing is.',
+        resolve: ({ backfillStartedAt, ...rest }) => backfillStartedAt && { ...rest, backfillStartedAt },
+      }),
+      lastError: t.exposeString('lastError', { nullable: true, description: 'What last went wrong.' }),
+      lastErrorAt: t.expose('lastErrorAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When that was; it may long be over.',
+      }),
+      quarantine: t.field({
+        type: QuarantinedEntryConnection,
+        description:
+          'What could not be read or stored, newest first. `first` and `last` are 1 to 200, 50 if not given.',
+        args: t.arg.connectionArgs(),
+        authScopes: { operate: true },
+        resolve: ({ name }, args, { services: { sources, limits } }) =>
+          fetchConnection(
+            parsePage(args, quarantineCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize }),
+            (entry: QuarantinedEntryRow) => quarantineCursor.encode(keyOf(entry)),
+            (wider) => sources.quarantine.list(name, wider),
+          ),
+      }),
+    }),
+  });
+
+  builder.queryField('sources', (t) =>
+    t.field({
+      type: [Source],
+      description: 'What feeds the log from outside, by name. For those who may read all users.',
+      authScopes: { operate: true },
+      resolve: (_, __, { services: { sources } }) => sources.list(),
+    }),
+  );
+}

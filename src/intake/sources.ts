@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../db/database.ts';
+import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
+import type { Limits } from '../limits.ts';
+import { readDatabaseTime } from './lease.ts';
+import { Quarantine } from './quarantine.ts';
+import { Source, type SourceOptions } from './source.ts';
+
+/** How a source stands, whichever instance works on it. */
+export interface SourceStatus extends SourceRow {
+  /** True on the instance that works on it. */
+  readonly isHolder: boolean;
+}
+
+/** Everything that feeds the log from outside. */
+export class Sources {
+  readonly quarantine: Quarantine;
+  readonly #options: Omit<SourceOptions, 'name' | 'exclusive' | 'instance'>;
+  readonly #instance = randomUUID();
+  readonly #open = new Map<string, Source>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: {
+    database: Database;
+    limits: Limits;
+    clock: () => number;
+    onError: (error: unknown) => void;
+  }) {
+    this.#options = options;
+    this.quarantine = new Quarantine(options);
+  }
+
+  /** Begins to work on a source, or to wait for it if only one instance may at a time. */
+  async open(name: string, { exclusive }: Pick<SourceOptions, 'exclusive'>): Promise<Source> {
+    await this.#options.database.transaction(
+      (transaction) => transaction.$executeRaw`INSERT INTO source (name) VALUES (${name}) ON CONFLICT DO NOTHING`,
+    );
+    const source = new Source({ ...this.#options, name, exclusive, instance: this.#instance });
+    this.#open.set(name, source);
+    this.#timer ??= setInterval(() => this.#saveShared(), this.#options.limits.sourceRenewMs).unref();
+    return source;
+  }
+
+  /** All sources that there are or have been, by name. */
+  async list(): Promise<SourceStatus[]> {
+    const { reader, kind } = this.#options.database;
+    const rows = await reader.source.findMany({ orderBy: { name: 'asc' } });
+    const now = await readDatabaseTime(reader, kind);
+    return rows.map((row) => {
+      const source = this.#open.get(row.name);
+      if (source && !source.exclusive) return { ...row, isHolder: true };
+      const isHeld = row.holder !== null && row.heldUntil > now;
+      if (!isHeld) return { ...row, state: 'waiting', lagMs: null, isHolder: false };
+      return { ...row, isHolder: row.holder === this.#instance };
+    });
+  }
+
+  /** What this process works on. */
+  get opened(): readonly Source[] {
+    return [...this.#open.values()];
+  }
+
+  /** Writes down what was counted last. Whoever holds a source has released it by now. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const source of this.#open.values()) if (!source.exclusive) await source.save().catch(this.#options.onError);
+  }
+
+  /** What only one instance works on saves itself. */
+  #saveShared(): void {
+    for (const source of this.#open.values()) if (!source.exclusive) source.saveIfNew().catch(this.#options.onError);
+  }
+}

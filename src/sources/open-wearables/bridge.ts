@@ -1,0 +1,255 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { holdSource } from '../../intake/hold-source.ts';
+import type { Source } from '../../intake/source.ts';
+import type { Limits } from '../../limits.ts';
+import type { Services } from '../../services.ts';
+import { LiveBuffer } from './live-buffer.ts';
+import type { Entry } from './read-entry.ts';
+import { EntryRecorder } from './record-entries.ts';
+import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
+import { findChangedLists, readAllLists, readLists, readRuns, type StoredEntries } from './stored-entries.ts';
+
+const BRIDGE_NAME = 'open-wearables-redis';
+
+/** Every event of all users is published here, once its list and its run hold it. */
+const CHANNEL = 'sync:status:all';
+const FIRST_RETRY_MS = 100;
+
+export interface BridgeOptions {
+  readonly url: string;
+  readonly services: Services;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Told of what goes wrong; everything is tried again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Copies the sync events of an Open Wearables installation out of its Redis into the log, each once, and only reads
+ * there. Of several instances one does it. It subscribes first and then reads what is stored, so that nothing falls
+ * between; that again after each reconnect, as pub/sub repeats nothing. Whatever stands in a list when the bridge is
+ * connected gets into the log.
+ */
+export async function startBridge(options: BridgeOptions): Promise<{ close(): Promise<void> }> {
+  const { services, onError } = options;
+  const source = await services.sources.open(BRIDGE_NAME, { exclusive: true });
+  return holdSource(source, (signal) => new Bridge(options, source).run(signal), { limits: services.limits, onError });
+}
+
+class Bridge {
+  readonly #url: string;
+  readonly #services: Services;
+  readonly #limits: Limits;
+  readonly #clock: () => number;
+  readonly #onError: (error: unknown) => void;
+  readonly #source: Source;
+  readonly #buffer: LiveBuffer;
+  readonly #recorder: EntryRecorder;
+  /** Arrival of the oldest message that is being recorded. */
+  #recordingSince: number | undefined;
+  #lastFailure = '';
+  /** When to look whether anything was missed, by the process's clock. */
+  #nextCheck = 0;
+
+  constructor({ url, services, clock, onError }: BridgeOptions, source: Source) {
+    this.#url = url;
+    this.#services = services;
+    this.#limits = services.limits;
+    this.#clock = clock;
+    this.#onError = onError;
+    this.#source = source;
+    this.#buffer = new LiveBuffer(this.#limits, clock);
+    this.#recorder = new EntryRecorder(services, source, (error) =>
+      this.#fail('The log could not take what has come; it is tried again', error),
+    );
+  }
+
+  /** Bridges until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#source.measureLag = () => {
+      const since = this.#recordingSince ?? this.#buffer.oldestAt;
+      return since === undefined ? 0 : Math.max(0, this.#clock() - since);
+    };
+    try {
+      await this.#connectAgainAndAgain(signal);
+    } finally {
+      this.#source.measureLag = () => null;
+    }
+  }
+
+  async #connectAgainAndAgain(signal: AbortSignal): Promise<void> {
+    for (let pause = FIRST_RETRY_MS; !signal.aborted; ) {
+      this.#source.report({ state: 'connecting' });
+      try {
+        await this.#session(signal, () => {
+          pause = FIRST_RETRY_MS;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#source.report({ state: 'disconnected' });
+        const text = withoutSecrets(error, this.#url);
+        this.#fail(text, new Error(`Open Wearables' Redis: ${text}`));
+      }
+      await wait(pause, undefined, { signal, ref: false }).catch(() => {});
+      pause = Math.min(2 * pause, this.#limits.bridgeRetryMs);
+    }
+  }
+
+  /** One pair of connections, from its beginning to its end: a subscribed one can do nothing else. */
+  async #session(signal: AbortSignal, onLive: () => void): Promise<void> {
+    const connections: RedisConnection[] = [];
+    const ended = new AbortController();
+    try {
+      for (let count = 0; count < 2; count += 1) connections.push(await connectRedis(this.#url, this.#limits, signal));
+      const [subscriber, reader] = connections as [RedisConnection, RedisConnection]; // two were just made
+      const broken = AbortSignal.any([signal, subscriber.broken, reader.broken, ended.signal]);
+      this.#keepAlive(connections, ended);
+      subscriber.redis.on('message', (place, text) => this.#buffer.push({ text, place }));
+      await subscriber.redis.subscribe(CHANNEL);
+      this.#source.report({ connectedAt: new Date(this.#clock()) });
+      while (!broken.aborted) {
+        if (await this.#backfill(subscriber, reader, signal)) {
+          this.#source.report({ state: 'live' });
+          this.#lastFailure = '';
+          this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
+          onLive();
+          await this.#follow(reader, signal, broken);
+        }
+      }
+      broken.throwIfAborted();
+    } catch (error) {
+      throw ended.signal.reason ?? connections.find(({ broken }) => broken.aborted)?.broken.reason ?? error;
+    } finally {
+      ended.abort();
+      for (const connection of connections) connection.close();
+    }
+  }
+
+  /** Cuts connections that do not answer: a half-open socket is as silent as an installation without syncs. */
+  #keepAlive(connections: readonly RedisConnection[], ended: AbortController): void {
+    const { bridgePingMs, bridgeAnswerMs } = this.#limits;
+    const run = async () => {
+      while (!ended.signal.aborted) {
+        await wait(bridgePingMs, undefined, { signal: ended.signal, ref: false });
+        await Promise.all(connections.map(({ redis }) => answerInTime(redis, bridgeAnswerMs)));
+      }
+    };
+    run().catch((error: unknown) => {
+      ended.abort(error);
+      for (const { redis } of connections) redis.disconnect();
+    });
+  }
+
+  /** Reads everything that is stored, and then records what came in meanwhile. False if too much did: once more. */
+  async #backfill({ redis: subscriber }: RedisConnection, { redis: reader }: RedisConnection, signal: AbortSignal) {
+    this.#buffer.restart();
+    let users = 0;
+    let entries = 0;
+    this.#source.report({
+      state: 'backfilling',
+      backfillStartedAt: new Date(this.#clock()),
+      backfillEndedAt: null,
+      backfillUsers: users,
+      backfillEntries: entries,
+    });
+    for await (const stored of this.#gather(readAllLists(reader), signal)) {
+      users += stored.keys;
+      entries += stored.entries.length;
+      this.#source.report({ backfillUsers: users, backfillEntries: entries });
+    }
+    if (!(await this.#drain(signal))) return false;
+    for await (const stored of readRuns(reader)) {
+      // What was published before these were read has arrived when the subscriber has answered. It comes first: the
+      // newest event of a run must not be recorded before the others.
+      await answerInTime(subscriber, this.#limits.bridgeAnswerMs);
+      if (!(await this.#drain(signal))) return false;
+      await this.#store(stored, signal);
+      entries += stored.entries.length;
+      this.#source.report({ backfillEntries: entries });
+      if (signal.aborted) return false;
+    }
+    this.#source.report({ backfillEndedAt: new Date(this.#clock()) });
+    return true;
+  }
+
+  /** Records what is stored, in batches that are worth a transaction. Yields what has been recorded. */
+  async *#gather(pieces: AsyncIterable<StoredEntries>, signal: AbortSignal): AsyncGenerator<StoredEntries> {
+    let gathered: StoredEntries = { keys: 0, entries: [], unreadable: [] };
+    for await (const piece of pieces) {
+      gathered = {
+        keys: gathered.keys + piece.keys,
+        entries: [...gathered.entries, ...piece.entries],
+        unreadable: [...gathered.unreadable, ...piece.unreadable],
+      };
+      if (gathered.entries.length < this.#limits.eventsPerRecording) continue;
+      await this.#store(gathered, signal);
+      yield gathered;
+      gathered = { keys: 0, entries: [], unreadable: [] };
+      if (signal.aborted) return;
+    }
+    await this.#store(gathered, signal);
+    yield gathered;
+  }
+
+  async #store({ entries, unreadable }: StoredEntries, signal: AbortSignal): Promise<void> {
+    await this.#recorder.record(entries, signal);
+    await this.#recorder.quarantine(unreadable, signal);
+  }
+
+  /** Records live messages until there are too many, or the connections are broken and nothing is left. */
+  async #follow({ redis }: RedisConnection, signal: AbortSignal, broken: AbortSignal): Promise<void> {
+    while (await this.#drain(signal)) {
+      const isTime = await this.#nextMessage(broken);
+      if (broken.aborted && this.#buffer.isEmpty) return;
+      if (isTime)
+        await this.#check(redis, signal).catch((error: unknown) =>
+          this.#fail('It could not be checked whether anything was missed; it is tried again', error),
+        );
+    }
+  }
+
+  /** Resolves to true when it is time to look whether anything was missed. */
+  async #nextMessage(broken: AbortSignal): Promise<boolean> {
+    const left = this.#nextCheck - performance.now();
+    if (left > 0) await this.#buffer.next(broken, Math.ceil(left));
+    if (this.#nextCheck > performance.now()) return false;
+    this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
+    return true;
+  }
+
+  /** Reads the lists whose newest entry is not in the log: pub/sub promises nothing. */
+  async #check(redis: RedisConnection['redis'], signal: AbortSignal): Promise<void> {
+    const known = async (ids: readonly string[]) =>
+      new Set((await this.#services.log.eventsById(ids)).map(({ id }) => id));
+    for await (const keys of findChangedLists(redis, known))
+      for await (const stored of readLists(redis, keys)) await this.#store(stored, signal);
+  }
+
+  /** Records what has arrived. False when messages were dropped, or the signal has aborted. */
+  async #drain(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && !this.#buffer.overflowed) {
+      const messages: readonly (Entry & { at: number })[] = this.#buffer.take(this.#limits.eventsPerRecording);
+      if (messages.length === 0) return true;
+      this.#recordingSince = messages[0]?.at;
+      await this.#recorder.record(messages, signal);
+      this.#recordingSince = undefined;
+    }
+    return false;
+  }
+
+  /** Shows what went wrong, and tells of it once for as long as it is the same. */
+  #fail(text: string, error: unknown): void {
+    this.#source.fail(text);
+    if (text !== this.#lastFailure) this.#onError(error);
+    this.#lastFailure = text;
+  }
+}
+
+/** An error's message. What ioredis attaches to its errors can hold the password, and so can the URL. */
+function withoutSecrets(error: unknown, url: string): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const { password } = new URL(url);
+  return [url, password, decodeURIComponent(password)]
+    .filter(Boolean)
+    .reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
+}

@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto';
+
+/** Drawn once; ids derived under another one would be other ids. */
+const NAMESPACE = Buffer.from('7a0e6a3f7c1d4b0a9d5e2f9c61b8d4e7', 'hex');
+
+/** The UUID (version 5 of RFC 9562) that a name always has. */
+export function derivedId(name: string): string {
+  const bytes = createHash('sha1').update(NAMESPACE).update(name).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

@@ -1,0 +1,85 @@
+import type { Limits } from '../../limits.ts';
+import type { Entry } from './read-entry.ts';
+
+/** An entry that has arrived, and when. */
+interface Arrived extends Entry {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * Live messages that wait to be recorded, bounded in number and length. When there are too many, all are dropped: they
+ * stand in the lists, too.
+ */
+export class LiveBuffer {
+  readonly #limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>;
+  readonly #clock: () => number;
+  #messages: Arrived[] = [];
+  #length = 0;
+  #overflowed = false;
+  #wake = () => {};
+
+  constructor(limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>, clock: () => number) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Messages were dropped since the last `restart`. */
+  get overflowed(): boolean {
+    return this.#overflowed;
+  }
+
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
+  /** When the oldest message arrived. */
+  get oldestAt(): number | undefined {
+    return this.#messages[0]?.at;
+  }
+
+  push(entry: Entry): void {
+    if (this.#overflowed) return;
+    this.#messages.push({ ...entry, at: this.#clock() });
+    this.#length += entry.text.length;
+    if (this.#messages.length > this.#limits.bridgeMessages || this.#length > this.#limits.bridgeLength) {
+      this.#drop();
+      this.#overflowed = true;
+    }
+    this.#wake();
+  }
+
+  /** Takes the oldest messages, in their order. */
+  take(most: number): Arrived[] {
+    const taken = this.#messages.splice(0, most);
+    for (const { text } of taken) this.#length -= text.length;
+    return taken;
+  }
+
+  /** Drops what waits: everything up to now is about to be read from the lists. */
+  restart(): void {
+    this.#drop();
+    this.#overflowed = false;
+  }
+
+  /** Resolves when a message is there, the signal aborts, or after so many milliseconds. For one waiter at a time. */
+  next(signal: AbortSignal, ms: number): Promise<void> {
+    if (!this.isEmpty || this.#overflowed || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        this.#wake = () => {};
+        resolve();
+      };
+      const timer = setTimeout(wake, ms).unref();
+      signal.addEventListener('abort', wake);
+      this.#wake = wake;
+    });
+  }
+
+  #drop(): void {
+    this.#messages = [];
+    this.#length = 0;
+  }
+}

@@ -1,0 +1,61 @@
+import type { Hono } from 'hono';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Services } from '../../services.ts';
+
+interface MetricsOptions {
+  readonly services: Services;
+  /** How many streams are open. */
+  readonly openStreams: () => number;
+}
+
+/** `/metrics`: counts of this process in Prometheus' text format. They name no user, so anybody may read them. */
+export function addMetrics(app: Hono, options: MetricsOptions): void {
+  let registry: Registry | undefined;
+  app.get('/metrics', async () => {
+    registry ??= createRegistry(options); // nothing is measured before somebody wants to know
+    const text = await registry.metrics();
+    return new Response(text, { headers: { 'content-type': registry.contentType } });
+  });
+}
+
+function createRegistry({ services: { log, sources }, openStreams }: MetricsOptions): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('synclog_open_streams', 'Subscriptions that are open.', openStreams);
+  gauge('synclog_followed_logs', 'Logs that are followed, each once.', () => log.followedLogs);
+  gauge('synclog_waiting_recordings', 'Recordings that wait for a transaction.', () => log.waitingRecordings);
+  new Counter({
+    name: 'synclog_source_entries_total',
+    help: 'Entries of sources that this process has handled, by what became of them.',
+    labelNames: ['source', 'outcome'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { name, totals } of sources.opened)
+        for (const [outcome, total] of Object.entries(totals)) this.inc({ source: name, outcome }, total);
+    },
+  });
+  new Gauge({
+    name: 'synclog_source_lag_seconds',
+    help: 'For how long the oldest entry that has arrived and is not recorded has been waiting.',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { name, measureLag } of sources.opened) {
+        const lag = measureLag();
+        if (lag !== null) this.set({ source: name }, lag / 1000);
+      }
+    },
+  });
+  return registry;
+}
