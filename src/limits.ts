@@ -15,6 +15,8 @@ export const defaultLimits = {
   defaultPageSize: 50,
   /** `first`/`last` of `users`. */
   usersPageSize: 100,
+  /** Connections of a user that are listed. */
+  connectionsPerUser: 50,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */

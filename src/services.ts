@@ -26,6 +26,8 @@ export interface Services {
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
   readonly limits: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
 }
 
 export interface ServicesOptions {
@@ -56,7 +58,7 @@ export async function openServices(
   const credentials = createCredentialWatch({ keys, limits, clock, onPollError: onError });
 
   return {
-    services: { database, log, runChanges, users, keys, tokens, credentials, limits },
+    services: { database, log, runChanges, users, keys, tokens, credentials, limits, clock },
     async close() {
       database.stopWaiting();
       await retention.close();

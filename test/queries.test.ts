@@ -561,6 +561,13 @@ describe('what queries cost', () => {
       perUser: 2,
     },
     { fields: 'headCursor', statements: 2, perUser: 0 },
+    {
+      fields: 'syncRuns(first: 5, filter: { health: [STALLED, ENDED] }) { edges { node { runId health } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'connections { provider lastSuccessAt consecutiveFailures }', statements: 3, perUser: 2 },
+    { fields: 'connections { provider health currentRun { runId } lastRun { runId } }', statements: 5, perUser: 4 },
   ])
     test(`${example.statements} statements for 1, 10 and 100 users: ${example.fields}`, async () => {
       for (const users of [1, 10, 100]) {
@@ -603,6 +610,15 @@ describe('what queries cost', () => {
     await cursor(`{ page: syncRuns(first: 3, after: "${runs}") { pageInfo { endCursor } } }`);
     await cursor(`{ page: syncRuns(last: 3, before: "${runs}") { pageInfo { endCursor } } }`);
     await server.graphql(`{ user(id: "${userId}") { syncRuns(first: 2, after: "${runs}") { edges { cursor } } } }`);
+    for (const health of ['[ACTIVE]', '[QUIET]', '[STALLED]', '[ENDED]', '[ACTIVE, STALLED]', '[QUIET, ENDED]']) {
+      await cursor(`{ page: syncRuns(first: 3, filter: { health: ${health} }) { pageInfo { endCursor } } }`);
+      await cursor(`{ page: syncRuns(first: 3, after: "${runs}", filter: { health: ${health}, providers: ["oura"] }) {
+        pageInfo { endCursor }
+      } }`);
+    }
+    await server.graphql(
+      '{ users(first: 3) { edges { node { connections { provider health lastRun { runId } } } } } }',
+    );
     const users = await cursor('{ page: users(first: 3) { pageInfo { endCursor } } }');
     await cursor(`{ page: users(first: 3, after: "${users}") { pageInfo { endCursor } } }`);
     await cursor(`{ page: users(last: 3, before: "${users}") { pageInfo { endCursor } } }`);

@@ -16,6 +16,6 @@ export const isStorable = (text: string) => !text.includes('\0') && text.isWellF
 
 /** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
 export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
-  const storable = values.filter(isStorable);
+  const storable = [...new Set(values)].filter(isStorable);
   return storable.length > 0 ? Prisma.sql`${column} IN (${Prisma.join(storable)})` : Prisma.sql`false`;
 }

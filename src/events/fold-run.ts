@@ -26,13 +26,9 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
     startedAt: event.startedAt ?? run?.startedAt ?? null,
     endedAt: event.endedAt,
     lastEventAt: event.timestamp,
+    finished: isTerminal(event.status),
     ...counted,
   };
-}
-
-/** True when the run has finished, so that whatever still arrives for it is late. */
-export function isFinished(run: SyncRun | undefined): boolean {
-  return run !== undefined && isTerminal(run.status);
 }
 
 /** A run's key as one text, for maps. */

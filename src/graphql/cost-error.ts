@@ -9,13 +9,17 @@ import {
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
-/** The fields that return lists, each with the arguments that say how long. Payloads of a stream hold up to a page. */
+/**
+ * The fields that return lists, each with the arguments that say how long; without any it counts as a default page.
+ * Payloads of a stream hold up to a page.
+ */
 const listFields: Readonly<Record<string, readonly string[]>> = {
   users: ['first', 'last'],
   syncRuns: ['first', 'last'],
   syncEvents: ['first', 'last'],
   events: ['first', 'last'],
   recentSyncEvents: ['limit'],
+  connections: [],
 };
 
 /**
