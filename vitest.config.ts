@@ -11,6 +11,7 @@ const behaviour = [
   'auth-authenticate',
   'auth-credential-watch',
   'bad-input',
+  'connections',
   'database',
   'follow',
   'follow-cost',
@@ -21,6 +22,7 @@ const behaviour = [
   'rest',
   'rest-recording',
   'retention',
+  'run-health',
   'runs-subscription',
   'slow-consumer',
 ].map((name) => `test/${name}.test.ts`);
