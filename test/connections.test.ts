@@ -392,7 +392,9 @@ test('the connections of a hundred users are as many statements as those of one'
   for (let n = 0; n < 100; n++) {
     const userId = await counted.user();
     await counted.record(
-      ...Array.from({ length: 1 + (n % 6) }, (_, run) => draftOf(userId, { run: `run_${run}`, provider: `provider_${run}` })),
+      ...Array.from({ length: 1 + (n % 6) }, (_, run) =>
+        draftOf(userId, { run: `run_${run}`, provider: `provider_${run}` }),
+      ),
     );
   }
   const costs = new Set<number>();
