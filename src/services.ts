@@ -51,7 +51,7 @@ export async function openServices(
   const log = openEventLog({ database, limits, clock, onError, connectWire: wireOf(config) });
   const retention = new Retention({ database, limits, days: config.retentionDays, clock, onError });
   retention.start();
-  const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
+  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
   const keys = createApiKeys({ database, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });

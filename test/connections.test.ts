@@ -370,9 +370,11 @@ test('the connections of an older log are those that its runs add up to', async 
   const undone = await openDatabase(url);
   for (const statement of [
     'DROP TABLE provider_connection',
+    'DROP INDEX sync_run_recorded_at_user_id_run_id_idx',
     'DROP INDEX sync_run_finished_last_event_at_user_id_run_id_idx',
     'DROP INDEX sync_run_user_id_finished_last_event_at_run_id_idx',
     'ALTER TABLE sync_run DROP COLUMN finished',
+    'ALTER TABLE sync_run DROP COLUMN recorded_at',
     'CREATE INDEX sync_run_last_event_at_user_id_run_id_idx ON sync_run (last_event_at, user_id, run_id)',
     'CREATE INDEX sync_run_user_id_last_event_at_run_id_idx ON sync_run (user_id, last_event_at, run_id)',
     `DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_add_connections'`,

@@ -589,6 +589,20 @@ describe('what queries cost', () => {
     expect((await costOf(fields, 10)).statements).toBe(6);
   });
 
+  test.each([
+    ['statuses: [IN_PROGRESS, STALE]', ['false']],
+    ['statuses: [SUCCESS, FAILED]', ['true']],
+    ['statuses: [SUCCESS, STALE]', ['true', 'false']],
+    ['health: [ENDED]', ['true']],
+    ['health: [ACTIVE]', ['false']],
+    ['health: [ACTIVE], statuses: [SUCCESS]', []],
+    ['health: []', []],
+  ])('runs that cannot be in a list are not looked through: %s', async (filter, parts) => {
+    expect((await server.graphql(`{ syncRuns(filter: { ${filter} }) { edges { cursor } } }`)).errors).toEqual([]);
+    const sql = statements.at(-1)?.sql ?? '';
+    expect(Array.from(sql.matchAll(/finished = (true|false)/g), ([, finished]) => finished)).toEqual(parts);
+  });
+
   test('every read of the log and of runs goes along an index', async () => {
     const log = 'cursor node { sequence run { runId } user { id } }';
     await server.graphql(`{
@@ -622,6 +636,12 @@ describe('what queries cost', () => {
     const users = await cursor('{ page: users(first: 3) { pageInfo { endCursor } } }');
     await cursor(`{ page: users(first: 3, after: "${users}") { pageInfo { endCursor } } }`);
     await cursor(`{ page: users(last: 3, before: "${users}") { pageInfo { endCursor } } }`);
+
+    const stop = new AbortController();
+    const watching = server.app.services.runChanges.follow(() => true, stop.signal).next();
+    await expect.poll(() => statements.some(({ sql }) => sql.includes('recorded_at >='))).toBe(true);
+    stop.abort();
+    await watching;
 
     const seen = new Set(statements.map(({ sql }) => sql));
     if (provider === 'sqlite') await expectIndexesInSqlite(server.app.services.database, seen);

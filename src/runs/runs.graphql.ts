@@ -210,7 +210,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     t.field({
       type: SyncRunConnection,
       description:
-        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given.',
+        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription `syncRuns`, begun before, shows each of these.',
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
@@ -223,7 +223,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     t.field({
       type: SyncRun,
       description:
-        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show.',
+        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show. That time passes is no change: a run that falls silent is not shown again, but its `health` is up to date wherever it is read.',
       args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
       authScopes: { read: true },
       subscribe: (_, { filter }, context) => {

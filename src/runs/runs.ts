@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { selectedRun } from '../events/log-columns.ts';
 import { logSqlOf } from '../events/log-sql-of.ts';
+import { isTerminal } from '../events/words.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
@@ -86,15 +87,18 @@ function selectPage(request: RunPageRequest, page: number): Prisma.Sql {
 }
 
 /**
- * The finished and the unfinished runs, as far as they are wanted. Unfinished ones are few among all there have been, so
- * they are found without looking through the others.
+ * The finished and the unfinished runs, as far as the filter may let them through. Unfinished ones are few among all there
+ * have been, so they are found without looking through the others.
  */
 function partsOf({ filter, now }: RunPageRequest): Prisma.Sql[] {
   const wanted = filter?.health ?? runHealths;
   const unfinished = wanted.filter((state) => state !== 'ended');
+  const mayBe = (finished: boolean) => filter?.statuses?.some((status) => isTerminal(status) === finished) ?? true;
   const parts = [
-    ...(wanted.includes('ended') ? [Prisma.sql`r.finished = true`] : []),
-    ...(unfinished.length > 0 ? [Prisma.sql`r.finished = false AND ${healthCondition(unfinished, now)}`] : []),
+    ...(wanted.includes('ended') && mayBe(true) ? [Prisma.sql`r.finished = true`] : []),
+    ...(unfinished.length > 0 && mayBe(false)
+      ? [Prisma.sql`r.finished = false AND ${healthCondition(unfinished, now)}`]
+      : []),
   ];
   return parts.length > 0 ? parts : [Prisma.sql`false`];
 }

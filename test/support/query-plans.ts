@@ -24,6 +24,7 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
     '(finished=? AND (last_event_at,user_id,run_id)>(?,?,?))',
     '(user_id=? AND finished=? AND last_event_at<?)',
     '(finished=? AND last_event_at>?)',
+    'SEARCH sync_run USING INDEX sync_run_recorded_at_user_id_run_id_idx (recorded_at>?)',
     'SEARCH c USING INDEX sqlite_autoindex_provider_connection_1 (user_id=?)',
   ])
     expect({ bounds, used: searches.some((step) => step.includes(bounds)) }).toEqual({ bounds, used: true });
@@ -62,6 +63,7 @@ export async function expectIndexesInPostgres(url: string, statements: Iterable<
     }
     expect(indexed).toMatch(/Index Cond: \(\(finished = false\) AND \(last_event_at > /);
     expect(indexed).toMatch(/Index Cond: \(\(user_id = .+\) AND \(finished = false\) AND \(last_event_at > /);
+    expect(indexed).toMatch(/sync_run_recorded_at_user_id_run_id_idx.*\n +Index Cond: \(recorded_at >= /);
     expect(indexed).toMatch(/ provider_connection_pkey.*\n +Index Cond: \(user_id = /);
   } finally {
     await client.end();

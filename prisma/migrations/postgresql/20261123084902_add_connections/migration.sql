@@ -5,10 +5,21 @@ DROP INDEX "sync_run_last_event_at_user_id_run_id_idx";
 DROP INDEX "sync_run_user_id_last_event_at_run_id_idx";
 
 -- AlterTable
-ALTER TABLE "sync_run" ADD COLUMN     "finished" BOOLEAN NOT NULL DEFAULT false;
+ALTER TABLE "sync_run" ADD COLUMN     "finished" BOOLEAN,
+ADD COLUMN     "recorded_at" TIMESTAMPTZ(3);
 
--- The runs that have finished before there was this column.
-UPDATE "sync_run" SET "finished" = true WHERE "status" IN ('success', 'partial', 'failed', 'cancelled', 'skipped');
+-- For the runs that are there. The newest event of each is kept as long as the run.
+UPDATE "sync_run" SET
+    "finished" = "status" IN ('success', 'partial', 'failed', 'cancelled', 'skipped'),
+    "recorded_at" = COALESCE(
+        (SELECT e."recorded_at" FROM "sync_event" e
+            WHERE e."user_id" = "sync_run"."user_id" AND e."sequence" = "sync_run"."last_sequence"),
+        "last_event_at"
+    );
+
+-- AlterTable
+ALTER TABLE "sync_run" ALTER COLUMN "finished" SET NOT NULL,
+ALTER COLUMN "recorded_at" SET NOT NULL;
 
 -- CreateTable
 CREATE TABLE "provider_connection" (
@@ -27,6 +38,9 @@ CREATE TABLE "provider_connection" (
 );
 
 -- CreateIndex
+CREATE INDEX "sync_run_recorded_at_user_id_run_id_idx" ON "sync_run"("recorded_at", "user_id", "run_id");
+
+-- CreateIndex
 CREATE INDEX "sync_run_finished_last_event_at_user_id_run_id_idx" ON "sync_run"("finished", "last_event_at", "user_id", "run_id");
 
 -- CreateIndex
@@ -35,7 +49,7 @@ CREATE INDEX "sync_run_user_id_finished_last_event_at_run_id_idx" ON "sync_run"(
 -- AddForeignKey
 ALTER TABLE "provider_connection" ADD CONSTRAINT "provider_connection_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
--- What the runs so far add up to. A run's newest event stands for the time of its end, and what lies ahead for now.
+-- What the runs so far add up to. The newest event of a run stands for its beginning and its end where they are not told.
 INSERT INTO "provider_connection" (
     "user_id", "provider", "first_attempt_at", "last_attempt_at", "last_success_at", "last_data_at",
     "consecutive_failures", "empty_successes", "source", "last_run_id"
@@ -43,8 +57,8 @@ INSERT INTO "provider_connection" (
 WITH "told" AS (
     SELECT "user_id", "provider", "run_id", "source", "status", "last_sequence",
         COALESCE("items_processed", -1) AS "items",
-        LEAST(COALESCE("started_at", "last_event_at"), CURRENT_TIMESTAMP) AS "began_at",
-        LEAST(COALESCE("ended_at", "last_event_at"), CURRENT_TIMESTAMP) AS "ended_at",
+        LEAST(COALESCE("started_at", "last_event_at"), "recorded_at") AS "began_at",
+        LEAST(COALESCE("ended_at", "last_event_at"), "recorded_at") AS "ended_at",
         CASE WHEN "status" IN ('success', 'partial') THEN "last_sequence" ELSE 0 END AS "success",
         CASE WHEN "status" IN ('success', 'partial') AND "items_processed" > 0 THEN "last_sequence" ELSE 0 END AS "data"
     FROM "sync_run"
