@@ -65,14 +65,11 @@ export function healthCondition(states: readonly RunHealth[], now: number): Pris
   if (asked.size === runHealths.length - 1) return Prisma.sql`true`;
   const before = (ms: number) => new Date(now - ms);
   const ageOf = ({ quietAfterMs, stalledAfterMs }: Patience): Prisma.Sql => {
-    const ages = [
-      ...(asked.has('active') ? [Prisma.sql`r.last_event_at > ${before(quietAfterMs)}`] : []),
-      ...(asked.has('quiet')
-        ? [Prisma.sql`r.last_event_at <= ${before(quietAfterMs)} AND r.last_event_at > ${before(stalledAfterMs)}`]
-        : []),
-      ...(asked.has('stalled') ? [Prisma.sql`r.last_event_at <= ${before(stalledAfterMs)}`] : []),
-    ];
-    return Prisma.sql`(${Prisma.join(ages, ' OR ')})`;
+    const older = Prisma.sql`r.last_event_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
+    const newer = Prisma.sql`r.last_event_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
+    if (asked.has('active') && asked.has('stalled')) return Prisma.sql`(${newer} OR ${older})`;
+    if (asked.has('active')) return newer;
+    return asked.has('stalled') ? older : Prisma.sql`${older} AND ${newer}`;
   };
   const bySource = [
     ...Object.entries(patienceOf).map(([source, patience]) => Prisma.sql`r.source = ${source} AND ${ageOf(patience)}`),
@@ -80,9 +77,9 @@ export function healthCondition(states: readonly RunHealth[], now: number): Pris
   ];
   const age = Prisma.sql`(${Prisma.join(bySource, ' OR ')})`;
   if (asked.has('stalled')) return Prisma.sql`(${isSilent} OR ${age})`;
-  const all = [...Object.values(patienceOf), unknownPatience];
-  const oldestMs = Math.max(
-    ...all.map(({ quietAfterMs, stalledAfterMs }) => (asked.has('quiet') ? stalledAfterMs : quietAfterMs)),
+  const patience = [...Object.values(patienceOf), unknownPatience];
+  const oldestMs = patience.map(({ quietAfterMs, stalledAfterMs }) =>
+    asked.has('quiet') ? stalledAfterMs : quietAfterMs,
   );
-  return Prisma.sql`r.last_event_at > ${before(oldestMs)} AND NOT ${isSilent} AND ${age}`;
+  return Prisma.sql`r.last_event_at > ${before(Math.max(...oldestMs))} AND NOT ${isSilent} AND ${age}`;
 }
