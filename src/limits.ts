@@ -17,6 +17,8 @@ export const defaultLimits = {
   usersPageSize: 100,
   /** Runs of all users that REST lists at once, read in pages. */
   listedRuns: 10_000,
+  /** Connections of a user that are listed. */
+  connectionsPerUser: 50,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */

@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import { addAccess } from './access/access.graphql.ts';
+import { addConnections } from './connections/connections.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
 import { addFollowing } from './events/follow.graphql.ts';
 import { addRecording } from './events/record.graphql.ts';
@@ -20,7 +21,8 @@ export function buildSchema(): GraphQLSchema {
   const events = addEvents(builder, users, words);
   addRecording(builder, events, words);
   addFollowing(builder, events);
-  addRuns(builder, users, events, words);
+  const runs = addRuns(builder, users, events, words);
+  addConnections(builder, users, runs);
   addSources(builder);
   addAccess(builder);
   return forgetBetweenMutations(builder.toSchema());

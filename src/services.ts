@@ -30,6 +30,8 @@ export interface Services {
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
   readonly limits: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
 }
 
 export interface ServicesOptions {
@@ -68,7 +70,7 @@ export async function openServices(
   const retention = new Retention({ database, limits, days: config.retentionDays, clock, onError });
   retention.start();
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
-  const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
+  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
   const sources = new Sources({ database, limits, clock, onError });
   const keys = createApiKeys({ database, limits, clock });
@@ -76,7 +78,7 @@ export async function openServices(
   const credentials = createCredentialWatch({ keys, limits, clock, onPollError: onError });
 
   return {
-    services: { database, log, runChanges, users, sources, keys, tokens, credentials, limits },
+    services: { database, log, runChanges, users, sources, keys, tokens, credentials, limits, clock },
     onError,
     async close() {
       await retention.close();

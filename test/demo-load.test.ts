@@ -33,6 +33,15 @@ test('the history goes in batches as large as a recording may be, and each is to
   expect(await storedUsers()).toBe(demoPeople.length);
 });
 
+test('the history has connections in every state but one that is syncing', async () => {
+  await load();
+  const { data } = await server.graphql('{ users(first: 20) { edges { node { connections { health } } } } }');
+  const users: { node: { connections: { health: string }[] } }[] = data.users.edges;
+  const found = new Set(users.flatMap(({ node }) => node.connections.map(({ health }) => health)));
+  found.delete('SYNCING'); // the lost runs of a history may have been lost just now
+  expect([...found].sort()).toEqual(['DELAYED', 'FAILING', 'HEALTHY', 'NO_PROGRESS', 'UNKNOWN']);
+});
+
 test('a second load keeps the events and brings back people who were deleted', async () => {
   const { events } = await load();
   await server.app.services.users.delete(clinic?.id ?? '');

@@ -6,7 +6,7 @@ import { isTerminal, sourceWords, stageWords, statusWords } from '../src/events/
 import { defaultLimits } from '../src/limits.ts';
 import { history } from '../src/sources/demo/history.ts';
 import { type LiveOptions, live } from '../src/sources/demo/live.ts';
-import { demoPeople } from '../src/sources/demo/people.ts';
+import { demoPeople, type Person } from '../src/sources/demo/people.ts';
 import { mulberry32 } from './support/seeded.ts';
 
 const now = new Date('2026-05-20T14:30:00.000Z');
@@ -122,6 +122,17 @@ describe('the history', () => {
     );
   });
 
+  test('has a provider that has not been heard of for two days, and one that only failed once', () => {
+    const ofTrouble = (kind: 'gone_silent' | 'just_connected') => {
+      const { person, provider } = troubled(kind);
+      return past.filter((draft) => draft.userId === person.id && draft.provider === provider);
+    };
+    const silent = ofTrouble('gone_silent');
+    expect(silent.length).toBeGreaterThan(100);
+    expect(silent.at(-1)?.timestamp?.getTime()).toBeLessThan(now.getTime() - 47 * 3_600_000);
+    expect(ofTrouble('just_connected').map(({ status }) => status)).toEqual(['in_progress', 'in_progress', 'failed']);
+  });
+
   test.each([
     { kind: 'lost_backfill', last: 'in_progress' },
     { kind: 'cancelled_backfill', last: 'cancelled' },
@@ -181,6 +192,9 @@ describe('the live demo', () => {
     expect(new Set(ofExpired.filter(({ endedAt }) => endedAt).map(({ status }) => status))).toEqual(
       new Set(['failed']),
     );
+
+    for (const { person, provider } of [troubled('gone_silent'), troubled('just_connected')])
+      expect(present.filter((d) => d.userId === person.id && d.provider === provider)).toEqual([]);
 
     const silent = troubled('no_data').person;
     const counts = present.filter((d) => d.userId === silent.id && d.endedAt).map((d) => d.itemsProcessed);
@@ -282,10 +296,10 @@ function distinct(drafts: readonly EventDraft[], field: 'source' | 'stage' | 'us
   return [...new Set(drafts.map((draft) => draft[field]))].sort();
 }
 
-function troubled(kind: 'expired_token' | 'no_data' | 'lost_backfill' | 'cancelled_backfill') {
+function troubled(kind: NonNullable<Person['trouble']>['kind']) {
   const person = demoPeople.find(({ trouble }) => trouble?.kind === kind);
   if (!person) throw new Error(`Nobody has ${kind}`);
-  return { person, provider: person.trouble?.kind === 'expired_token' ? person.trouble.provider : undefined };
+  return { person, provider: person.trouble && 'provider' in person.trouble ? person.trouble.provider : undefined };
 }
 
 /** What two runs of one kind share: the words, which keys have a value, and the keys of the metadata. */

@@ -561,6 +561,13 @@ describe('what queries cost', () => {
       perUser: 2,
     },
     { fields: 'headCursor', statements: 2, perUser: 0 },
+    {
+      fields: 'syncRuns(first: 5, filter: { health: [STALLED, ENDED] }) { edges { node { runId health } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'connections { provider lastSuccessAt consecutiveFailures }', statements: 3, perUser: 2 },
+    { fields: 'connections { provider health currentRun { runId } lastRun { runId } }', statements: 5, perUser: 4 },
   ])
     test(`${example.statements} statements for 1, 10 and 100 users: ${example.fields}`, async () => {
       for (const users of [1, 10, 100]) {
@@ -580,6 +587,20 @@ describe('what queries cost', () => {
     const fields = 'syncRuns(first: 20) { edges { node { runId events(first: 1) { edges { node { sequence } } } } } }';
     expect((await costOf(fields, 5)).statements).toBe(5);
     expect((await costOf(fields, 10)).statements).toBe(6);
+  });
+
+  test.each([
+    ['statuses: [IN_PROGRESS, STALE]', ['false']],
+    ['statuses: [SUCCESS, FAILED]', ['true']],
+    ['statuses: [SUCCESS, STALE]', ['true', 'false']],
+    ['health: [ENDED]', ['true']],
+    ['health: [ACTIVE]', ['false']],
+    ['health: [ACTIVE], statuses: [SUCCESS]', []],
+    ['health: []', []],
+  ])('runs that cannot be in a list are not looked through: %s', async (filter, parts) => {
+    expect((await server.graphql(`{ syncRuns(filter: { ${filter} }) { edges { cursor } } }`)).errors).toEqual([]);
+    const sql = statements.at(-1)?.sql ?? '';
+    expect(Array.from(sql.matchAll(/finished = (true|false)/g), ([, finished]) => finished)).toEqual(parts);
   });
 
   test('every read of the log and of runs goes along an index', async () => {
@@ -603,9 +624,24 @@ describe('what queries cost', () => {
     await cursor(`{ page: syncRuns(first: 3, after: "${runs}") { pageInfo { endCursor } } }`);
     await cursor(`{ page: syncRuns(last: 3, before: "${runs}") { pageInfo { endCursor } } }`);
     await server.graphql(`{ user(id: "${userId}") { syncRuns(first: 2, after: "${runs}") { edges { cursor } } } }`);
+    for (const health of ['[ACTIVE]', '[QUIET]', '[STALLED]', '[ENDED]', '[ACTIVE, STALLED]', '[QUIET, ENDED]']) {
+      await cursor(`{ page: syncRuns(first: 3, filter: { health: ${health} }) { pageInfo { endCursor } } }`);
+      await cursor(`{ page: syncRuns(first: 3, after: "${runs}", filter: { health: ${health}, providers: ["oura"] }) {
+        pageInfo { endCursor }
+      } }`);
+    }
+    await server.graphql(
+      '{ users(first: 3) { edges { node { connections { provider health lastRun { runId } } } } } }',
+    );
     const users = await cursor('{ page: users(first: 3) { pageInfo { endCursor } } }');
     await cursor(`{ page: users(first: 3, after: "${users}") { pageInfo { endCursor } } }`);
     await cursor(`{ page: users(last: 3, before: "${users}") { pageInfo { endCursor } } }`);
+
+    const stop = new AbortController();
+    const watching = server.app.services.runChanges.follow({ wants: () => true }, stop.signal).next();
+    await expect.poll(() => statements.some(({ sql }) => sql.includes('recorded_at >='))).toBe(true);
+    stop.abort();
+    await watching;
 
     const seen = new Set(statements.map(({ sql }) => sql));
     if (provider === 'sqlite') await expectIndexesInSqlite(server.app.services.database, seen);

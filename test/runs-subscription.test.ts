@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
+import { openDatabase } from '../src/db/open-database.ts';
+import { openEventLog } from '../src/events/event-log.ts';
+import { defaultLimits } from '../src/limits.ts';
 import { lazyTransports } from './support/model-log-reader.ts';
 import { type Headers, startServer, type TestServer } from './support/server.ts';
 import { plainSql } from './support/sql.ts';
@@ -245,6 +248,96 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
       })
       .toBe(0);
   });
+});
+
+test('pages of runs that change meanwhile hold all others once, and the stream has those', async () => {
+  const userId = await server.user();
+  const time = (seconds: number) => new Date(Date.UTC(2026, 2, 14) + seconds * 1000).toISOString();
+  const ids = Array.from({ length: 40 }, (_, run) => `run_${run}`);
+  await server.record(...ids.map((runId, n) => ({ userId, runId, timestamp: time(n) })));
+  const stop = new AbortController();
+  const changes = server.app.services.runChanges.follow({ wants: (run) => run.userId === userId }, stop.signal);
+  const streamed: string[] = [];
+  const watching = (async () => {
+    for await (const { runId } of changes) streamed.push(runId);
+  })();
+
+  const listed: string[] = [];
+  const changed: string[] = [];
+  for (let after: string | null = null, more = true; more; ) {
+    const { data } = await server.graphql(
+      `query ($userId: UUID!, $after: String) {
+        syncRuns(first: 7, after: $after, filter: { userId: $userId }) {
+          edges { node { runId } } pageInfo { hasNextPage endCursor }
+        }
+      }`,
+      { userId, after },
+    );
+    const { edges, pageInfo } = data.syncRuns;
+    listed.push(...edges.map(({ node }: { node: Run }) => node.runId));
+    after = pageInfo.endCursor;
+    more = pageInfo.hasNextPage;
+    // One that is still to come moves to the beginning, one that was listed to the middle, and one ends.
+    const next = ids.filter((runId) => !listed.includes(runId) && !changed.includes(runId)).at(-1);
+    const [seen = ''] = listed.slice(-3);
+    const moves = [
+      { runId: seen, timestamp: time(1) },
+      ...(next ? [{ runId: next, timestamp: time(100), ...succeeded }] : []),
+    ];
+    await server.record(...moves.map((move) => ({ userId, ...move })));
+    changed.push(...moves.map(({ runId }) => runId));
+  }
+  const steady = ids.filter((runId) => !changed.includes(runId));
+  expect(steady.length).toBeGreaterThan(20);
+  expect(listed.filter((runId) => steady.includes(runId))).toEqual(steady.toReversed());
+  await expect.poll(() => changed.filter((runId) => !streamed.includes(runId))).toEqual([]);
+  stop.abort();
+  await watching;
+});
+
+test('a change of which nobody told is found, and looking for it costs what has changed', async () => {
+  let aheadMs = 0;
+  const clock = () => Date.now() + aheadMs;
+  const looks: number[] = [];
+  const others: string[] = [];
+  const watched = await startServer({
+    clock,
+    limits: { slowPollMs: 50 },
+    onStatement({ sql, rows }) {
+      if (/FROM sync_run WHERE .*recorded_at/.test(plainSql(sql))) looks.push(rows);
+      else if (looks.length > 0) others.push(sql);
+    },
+  });
+  onTestFinished(() => watched.close());
+  const users = await Promise.all(Array.from({ length: 30 }, () => watched.user()));
+  for (const userId of users)
+    await watched.record(...Array.from({ length: 100 }, (_, run) => ({ userId, runId: `run_${run}` })));
+  aheadMs = 60_000;
+
+  const stop = new AbortController();
+  const runs = watched.app.services.runChanges.follow({ wants: () => true }, stop.signal);
+  const first = runs.next();
+  await expect.poll(() => looks.length).toBeGreaterThan(3);
+  // Thousands of runs, and each look is a single statement that finds none of them.
+  expect({ found: new Set(looks), others }).toEqual({ found: new Set([0]), others: [] });
+
+  const onError = (error: unknown) => expect.unreachable(String(error));
+  const elsewhere = await openDatabase(watched.databaseUrl);
+  const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock, onError });
+  const [userId = ''] = users;
+  const event = { userId, runId: 'run_7', provider: 'oura', source: 'pull', stage: 'completed', status: 'success' };
+  await log.record([event]);
+  expect((await first).value).toMatchObject({ userId, runId: 'run_7', status: 'success', eventCount: 2 });
+  const second = runs.next();
+  const before = looks.length;
+  await expect.poll(() => looks.length).toBeGreaterThan(before + 2); // each of them finds it again
+  await log.record([{ ...event, runId: 'run_8' }]);
+  expect((await second).value).toMatchObject({ runId: 'run_8' });
+  expect(Math.max(...looks)).toBeLessThanOrEqual(2);
+  stop.abort();
+  await runs.return();
+  await log.close();
+  await elsewhere.close();
 });
 
 test('nothing arrives after a client has unsubscribed, while other streams of its socket go on', async () => {

@@ -20,6 +20,6 @@ export const toStorable = (text: string, length: number) =>
 
 /** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
 export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
-  const storable = values.filter(isStorable);
+  const storable = [...new Set(values)].filter(isStorable);
   return storable.length > 0 ? Prisma.sql`${column} IN (${Prisma.join(storable)})` : Prisma.sql`false`;
 }

@@ -8,7 +8,8 @@ import { isTerminal } from './words.ts';
  * A finished run is never reopened: a late event is counted and changes nothing else.
  */
 export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
-  const counted = { lastSequence: event.sequence, eventCount: (run?.eventCount ?? 0) + 1 };
+  const { sequence: lastSequence, recordedAt } = event;
+  const counted = { lastSequence, recordedAt, eventCount: (run?.eventCount ?? 0) + 1 };
   if (run && event.late) return { ...run, ...counted };
   return {
     userId: event.userId,
@@ -27,13 +28,9 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
     startedAt: event.startedAt ?? run?.startedAt ?? null,
     endedAt: event.endedAt,
     lastEventAt: event.timestamp,
+    finished: isTerminal(event.status),
     ...counted,
   };
-}
-
-/** True when the run has finished, so that whatever still arrives for it is late. */
-export function isFinished(run: SyncRun | undefined): boolean {
-  return run !== undefined && isTerminal(run.status);
 }
 
 /** A run's key as one text, for maps. */

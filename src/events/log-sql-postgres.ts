@@ -1,7 +1,7 @@
 import { isOneOf, toColumn } from '../db/columns.ts';
 import { Prisma } from '../db/generated/sqlite/client.ts';
 import { listFilters } from './filter.ts';
-import { replacedRun, selectedEvent, selectedRun } from './log-columns.ts';
+import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './log-columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */
@@ -27,6 +27,12 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ runId }) => runId)}::text[]) k(user_id, run_id)
       JOIN sync_run r ON r.user_id = k.user_id AND r.run_id = k.run_id`,
 
+  readConnections: (database, keys) =>
+    database.$queryRaw`
+      SELECT ${selectedConnection}
+      FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ provider }) => provider)}::text[]) k(user_id, provider)
+      JOIN provider_connection c ON c.user_id = k.user_id AND c.provider = k.provider`,
+
   async insertEvents(transaction, events) {
     await transaction.$executeRaw`
       INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toJson(events)}::jsonb)`;
@@ -36,6 +42,13 @@ export const postgresLogSql: LogSql = {
     await transaction.$executeRaw`
       INSERT INTO sync_run SELECT * FROM jsonb_populate_recordset(NULL::sync_run, ${toJson(runs)}::jsonb)
       ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
+  },
+
+  async upsertConnections(transaction, connections) {
+    await transaction.$executeRaw`
+      INSERT INTO provider_connection
+      SELECT * FROM jsonb_populate_recordset(NULL::provider_connection, ${toJson(connections)}::jsonb)
+      ON CONFLICT (user_id, provider) DO UPDATE SET ${replacedConnection}`;
   },
 
   async raiseHeads(transaction, heads) {

@@ -1,7 +1,16 @@
 import { isOneOf, listOf, toColumn } from '../db/columns.ts';
 import { Prisma } from '../db/generated/sqlite/client.ts';
 import { listFilters } from './filter.ts';
-import { eventFields, replacedRun, runFields, selectedEvent, selectedRun } from './log-columns.ts';
+import {
+  connectionFields,
+  eventFields,
+  replacedConnection,
+  replacedRun,
+  runFields,
+  selectedConnection,
+  selectedEvent,
+  selectedRun,
+} from './log-columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */
@@ -34,6 +43,12 @@ export const sqliteLogSql: LogSql = {
       SELECT ${selectedRun} FROM json_each(${JSON.stringify(keys.map(({ userId, runId }) => [userId, runId]))}) k
       CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.run_id = k.value->>1`,
 
+  readConnections: (database, keys) =>
+    database.$queryRaw`
+      SELECT ${selectedConnection}
+      FROM json_each(${JSON.stringify(keys.map(({ userId, provider }) => [userId, provider]))}) k
+      CROSS JOIN provider_connection c ON c.user_id = k.value->>0 AND c.provider = k.value->>1`,
+
   async insertEvents(transaction, events) {
     await transaction.$executeRaw`
       INSERT INTO sync_event (${listOf(eventFields, toColumn)})
@@ -45,6 +60,13 @@ export const sqliteLogSql: LogSql = {
       INSERT INTO sync_run (${listOf(runFields, toColumn)})
       SELECT ${listOf(runFields, fromJson)} FROM ${withProgress(runs)} WHERE true
       ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
+  },
+
+  async upsertConnections(transaction, connections) {
+    await transaction.$executeRaw`
+      INSERT INTO provider_connection (${listOf(connectionFields, toColumn)})
+      SELECT ${listOf(connectionFields, fromJson)} FROM json_each(${toJson(connections)}) r WHERE true
+      ON CONFLICT (user_id, provider) DO UPDATE SET ${replacedConnection}`;
   },
 
   async raiseHeads(transaction, heads) {

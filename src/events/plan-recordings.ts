@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { SyncRun } from '../db/generated/sqlite/client.ts';
+import type { ProviderConnection, SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
-import { foldRun, isFinished, runKey } from './fold-run.ts';
+import { connectionKey, foldConnection } from './fold-connection.ts';
+import { foldRun, runKey } from './fold-run.ts';
 
 /** A draft that has its id, checked and with its metadata as plain JSON. */
 export type IdentifiedDraft = EventDraft & { readonly id: string };
@@ -20,6 +21,7 @@ export interface LogState {
   readonly heads: ReadonlyMap<string, number>;
   readonly events: readonly SyncEvent[];
   readonly runs: readonly SyncRun[];
+  readonly connections: readonly ProviderConnection[];
 }
 
 /** What the transaction has to write, and the answer to each recording. */
@@ -27,6 +29,7 @@ export interface RecordingPlan {
   readonly outcomes: readonly (readonly RecordedEvent[] | AppError)[];
   readonly events: readonly SyncEvent[];
   readonly runs: readonly SyncRun[];
+  readonly connections: readonly ProviderConnection[];
   /** New heads of the users whose logs grow. */
   readonly heads: ReadonlyMap<string, number>;
 }
@@ -42,21 +45,29 @@ export function planRecordings(
 ): RecordingPlan {
   const known = new Map(state.events.map((event) => [event.id, event]));
   const runs = new Map(state.runs.map((run) => [runKey(run), run]));
+  const connections = new Map(state.connections.map((connection) => [connectionKey(connection), connection]));
   const heads = new Map(state.heads);
   const grown = new Map<string, number>();
   const changedRuns = new Map<string, SyncRun>();
+  const changedConnections = new Map<string, ProviderConnection>();
   const events: SyncEvent[] = [];
 
   const record = (draft: IdentifiedDraft): RecordedEvent => {
     const earlier = known.get(draft.id);
     if (earlier) return { event: earlier, duplicate: true };
     const key = runKey(draft);
+    const before = runs.get(key);
     const sequence = (heads.get(draft.userId) ?? 0) + 1;
-    const event = makeEvent(draft, sequence, isFinished(runs.get(key)), recordedAt);
-    const run = foldRun(runs.get(key), event);
+    const event = makeEvent(draft, sequence, before?.finished ?? false, recordedAt);
+    const run = foldRun(before, event);
     known.set(event.id, event);
     runs.set(key, run);
     changedRuns.set(key, run);
+    if (!event.late) {
+      const connection = foldConnection(connections.get(connectionKey(event)), event, !before);
+      connections.set(connectionKey(event), connection);
+      changedConnections.set(connectionKey(event), connection);
+    }
     heads.set(event.userId, sequence);
     grown.set(event.userId, sequence);
     events.push(event);
@@ -64,7 +75,13 @@ export function planRecordings(
   };
 
   const outcomes = recordings.map((drafts) => findRefusal(drafts, state.heads, known) ?? drafts.map(record));
-  return { outcomes, events, runs: [...changedRuns.values()], heads: grown };
+  return {
+    outcomes,
+    events,
+    runs: [...changedRuns.values()],
+    connections: [...changedConnections.values()],
+    heads: grown,
+  };
 }
 
 /** The first reason why a recording cannot be stored as it is. */

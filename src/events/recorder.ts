@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import type { EventDraft } from './event.ts';
+import { connectionKey } from './fold-connection.ts';
 import { runKey } from './fold-run.ts';
 import { groupBy } from './group-by.ts';
 import { logSqlOf } from './log-sql-of.ts';
@@ -120,18 +121,21 @@ export class Recorder {
     const drafts = group.flatMap((waiting) => waiting.drafts);
     const heads = await sql.lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
+    const connectionKeys = new Map(drafts.map((draft) => [connectionKey(draft), draft]));
     const plan = planRecordings(
       group.map((waiting) => waiting.drafts),
       {
         heads,
         events: await sql.readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
         runs: await sql.readRuns(transaction, [...runKeys.values()]),
+        connections: await sql.readConnections(transaction, [...connectionKeys.values()]),
       },
       new Date(this.#clock()),
     );
     if (plan.events.length > 0) {
       await sql.insertEvents(transaction, plan.events);
       await sql.upsertRuns(transaction, plan.runs);
+      await sql.upsertConnections(transaction, plan.connections);
       await sql.raiseHeads(transaction, plan.heads);
     }
     return plan;

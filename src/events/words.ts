@@ -26,11 +26,14 @@ export const statusWords = [
   'stale',
 ] as const;
 
+/** What a producer says of a run of which it hears nothing. */
+export const silentStatuses: readonly string[] = ['unfinished', 'stale'];
+
 const terminalStatuses: ReadonlySet<string> = new Set(['success', 'partial', 'failed', 'cancelled', 'skipped']);
 
 /**
- * True for the statuses that finish a run. `unfinished` and `stale` are somebody's guess about a silent run, not the
- * run's own last word, so a later report of the run still counts.
+ * True for the statuses that finish a run. The silent ones are somebody's guess, not the run's own last word, so a later
+ * report of the run still counts.
  */
 export function isTerminal(status: string): boolean {
   return terminalStatuses.has(status);

@@ -24,6 +24,8 @@ export interface StreamLife {
 export interface Context {
   readonly viewer: Viewer;
   readonly services: Services;
+  /** The moment of the operation, or of a payload: all of its answer is judged by it. Milliseconds since 1970. */
+  readonly now: number;
   /** Begins the life of a stream on this transport. Whoever runs a subscription calls it once, and ends it. */
   readonly openStream: () => StreamLife;
   /** Within a subscription: the signal of its life. */
@@ -37,10 +39,11 @@ export interface Context {
 }
 
 /** A context with caches of its own: one for each request, and for each payload of a subscription. */
-export function createContext(parts: Omit<Context, 'load' | 'forget'>): Context {
+export function createContext(parts: Omit<Context, 'now' | 'load' | 'forget'>): Context {
   const loaders = new Map<unknown, unknown>();
   return {
     ...parts,
+    now: parts.services.clock(),
     load<K, V>(batch: Batch<K, V>, key: K): Promise<V> {
       // The map's value was made from its key, so it is of the key's types.
       let loader = loaders.get(batch) as DataLoader<K, V, string> | undefined;

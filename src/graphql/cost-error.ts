@@ -9,7 +9,10 @@ import {
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
-/** The fields that return lists, each with the arguments that say how long. Payloads of a stream hold up to a page. */
+/**
+ * The fields that return lists, each with the arguments that say how long; without any it counts as a default page.
+ * Payloads of a stream hold up to a page.
+ */
 const listFields: Readonly<Record<string, readonly string[]>> = {
   users: ['first', 'last'],
   syncRuns: ['first', 'last'],
@@ -17,6 +20,7 @@ const listFields: Readonly<Record<string, readonly string[]>> = {
   events: ['first', 'last'],
   recentSyncEvents: ['limit'],
   quarantine: ['first', 'last'],
+  connections: [],
 };
 
 /**

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { SyncRun } from '../db/generated/sqlite/client.ts';
+import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import { runKey } from '../events/fold-run.ts';
 import type { WakeUps } from '../events/wake-ups.ts';
@@ -7,13 +7,18 @@ import type { Limits } from '../limits.ts';
 
 /** Users whose changed runs one statement reads. */
 const USERS_PER_STATEMENT = 100;
-/** Users whose heads one statement reads. */
-const HEADS_PER_STATEMENT = 2_000;
+/** Recorded runs that one statement finds. */
+const RUNS_PER_STATEMENT = 2_000;
+/**
+ * How long after its time of recording a change may appear in the database: until its transaction is committed, and as
+ * far as the clocks of two instances differ. In milliseconds.
+ */
+const APPEARS_WITHIN_MS = 15_000;
 
 interface Subscriber {
   readonly wants: (run: SyncRun) => boolean;
   readonly waiting: Map<string, SyncRun>;
-  /** The user whom it is about, if it is one: it ends with them. */
+  /** The one user whom its viewer may see: it ends with them. */
   readonly only: string | undefined;
   ended: boolean;
   wake: () => void;
@@ -22,12 +27,14 @@ interface Subscriber {
 
 /**
  * The summaries of all runs as they change. One read for each change serves all subscribers. A subscriber that reads
- * slowly misses states between, never the newest one. A wake-up can be lost, so while there are subscribers the heads
- * of all logs are compared with what was heard, every `slowPollMs`.
+ * slowly misses states between, never the newest one. A wake-up can be lost, so while there are subscribers the runs
+ * that were recorded lately are compared with what was read, every `slowPollMs`: it costs what has changed, however
+ * many users and runs there are.
  */
 export class RunChanges {
   readonly #database: Database;
   readonly #limits: Limits;
+  readonly #clock: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #subscribers = new Set<Subscriber>();
   readonly #stopListening: () => void;
@@ -35,30 +42,35 @@ export class RunChanges {
   readonly #changedAfter = new Map<string, number>();
   #reading = false;
   #retry: NodeJS.Timeout | undefined;
-  /** How long each log is known to be; undefined while there are no subscribers, and until the first look. */
-  #heads: Map<string, number> | undefined;
+  /** The states that were found lately; undefined while there are no subscribers, and until the first look. */
+  #known: Map<string, KnownState> | undefined;
+  /** What was recorded up to then has been looked at, but for what appeared later. Milliseconds since 1970. */
+  #lookedUpTo = 0;
   #nextLook: NodeJS.Timeout | undefined;
   #looking = false;
 
-  constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
+  constructor(options: {
+    database: Database;
+    wakeUps: WakeUps;
+    limits: Limits;
+    clock: () => number;
+    onError: (error: unknown) => void;
+  }) {
     this.#database = options.database;
     this.#limits = options.limits;
+    this.#clock = options.clock;
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
       if (change.kind === 'deleted') return this.#end(change.userId);
       if (this.#subscribers.size === 0) return;
-      const known = this.#heads?.get(change.userId);
-      if (known !== undefined && known >= change.head) return; // a look was quicker
-      this.#heads?.set(change.userId, change.head);
-      // What is known may be less than the change begins with: then the wake-up before is lost, or late.
-      this.#note(change.userId, Math.min(change.previousHead, known ?? change.previousHead));
+      this.#note(change.userId, change.previousHead);
       void this.#read();
     });
   }
 
   /**
    * Each wanted run whenever it has changed, until `signal` aborts: silently, or with its reason if that is an
-   * `AppError`. With `only`, the runs of one user, until the user is deleted.
+   * `AppError`. With `only`, until that user is deleted.
    * @throws AppError SLOW_CONSUMER for a reader that more than `waitingRuns` runs wait for.
    */
   async *follow(
@@ -100,27 +112,23 @@ export class RunChanges {
   #rest(): void {
     clearTimeout(this.#nextLook);
     this.#nextLook = undefined;
-    this.#heads = undefined;
+    this.#known = undefined;
   }
 
-  /** Compares the heads of all logs with what is known of them; the first look only learns them. */
+  /** Looks for what was recorded lately and is not known; the first look only learns it. */
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    const heads = this.#heads;
+    const known = this.#known;
+    const now = this.#clock();
+    const since = new Date(Math.min(known ? this.#lookedUpTo : now, now) - APPEARS_WITHIN_MS);
     try {
-      const before = new Map(heads);
-      const found = await readHeads(this.#database);
-      if (!heads) this.#heads ??= found;
-      else {
-        for (const [userId, head] of found) {
-          const known = before.get(userId) ?? 0;
-          if (head === known || heads.get(userId) !== before.get(userId)) continue;
-          heads.set(userId, head);
-          this.#note(userId, head > known ? known : 0); // shorter than before: another log under the same id
-        }
-        for (const userId of before.keys()) if (!found.has(userId)) this.#end(userId);
-        void this.#read();
+      await this.#endGone();
+      const found = await readRecorded(this.#database, since);
+      if (known === this.#known) {
+        this.#lookedUpTo = now;
+        if (!known) this.#known = new Map(found.map((run) => [runKey(run), { ...run, handed: false }]));
+        else this.#compare(known, found, since);
       }
     } catch (error) {
       this.#onError(error);
@@ -133,13 +141,27 @@ export class RunChanges {
     }
   }
 
+  /** Ends with those users of whose deletion no wake-up has told. */
+  async #endGone(): Promise<void> {
+    const ids = [...new Set([...this.#subscribers].flatMap(({ only }) => only ?? []))];
+    if (ids.length === 0) return;
+    const users = await this.#database.reader.user.findMany({ where: { id: { in: ids } }, select: { id: true } });
+    const left = new Set(users.map(({ id }) => id));
+    for (const id of ids) if (!left.has(id)) this.#end(id);
+  }
+
   #end(userId: string): void {
-    this.#heads?.delete(userId);
     for (const subscriber of this.#subscribers) {
       if (subscriber.only !== userId) continue;
       subscriber.ended = true;
       subscriber.wake();
     }
+  }
+
+  #compare(known: Map<string, KnownState>, found: readonly RunState[], since: Date): void {
+    for (const run of found) if (!isSame(known.get(runKey(run)), run)) this.#note(run.userId, run.lastSequence - 1);
+    for (const [key, { recordedAt }] of known) if (recordedAt < since) known.delete(key);
+    void this.#read();
   }
 
   #note(userId: string, after: number): void {
@@ -175,7 +197,12 @@ export class RunChanges {
     });
   }
 
+  /** What a look and a wake-up have both led to is handed on once. */
   #hand(run: SyncRun): void {
+    const known = this.#known?.get(runKey(run));
+    if (known?.handed && isSame(known, run)) return;
+    const { userId, runId, lastSequence, recordedAt } = run;
+    this.#known?.set(runKey(run), { userId, runId, lastSequence, recordedAt, handed: true });
     for (const subscriber of this.#subscribers) {
       if (!subscriber.wants(run)) continue;
       const key = runKey(run);
@@ -187,18 +214,29 @@ export class RunChanges {
   }
 }
 
-async function readHeads({ reader }: Database): Promise<Map<string, number>> {
-  const heads = new Map<string, number>();
-  for (let after = ''; ; ) {
-    const users = await reader.user.findMany({
-      where: after ? { id: { gt: after } } : {},
-      orderBy: { id: 'asc' },
-      take: HEADS_PER_STATEMENT,
-      select: { id: true, headSequence: true },
-    });
-    for (const { id, headSequence } of users) heads.set(id, headSequence);
-    const last = users.at(-1);
-    if (!last || users.length < HEADS_PER_STATEMENT) return heads;
-    after = last.id;
+/** As much of a run as tells one of its states from another. */
+type RunState = Pick<SyncRun, 'userId' | 'runId' | 'lastSequence' | 'recordedAt'>;
+
+/** `handed` is false for what the first look learned: should a wake-up lead there as well, it has changed since. */
+type KnownState = RunState & { readonly handed: boolean };
+
+/** Sequences begin anew in another log under the same id, so they alone do not tell. */
+function isSame(one: RunState | undefined, other: RunState): boolean {
+  return one?.lastSequence === other.lastSequence && one.recordedAt.getTime() === other.recordedAt.getTime();
+}
+
+/** The runs that were recorded at or after a time. */
+async function readRecorded({ reader }: Database, since: Date): Promise<RunState[]> {
+  const found: RunState[] = [];
+  for (let last: RunState | undefined; ; ) {
+    const after = last
+      ? Prisma.sql`(recorded_at, user_id, run_id) > (${last.recordedAt}, ${last.userId}, ${last.runId})`
+      : Prisma.sql`recorded_at >= ${since}`;
+    const runs = await reader.$queryRaw<RunState[]>`
+      SELECT user_id AS "userId", run_id AS "runId", last_sequence AS "lastSequence", recorded_at AS "recordedAt"
+      FROM sync_run WHERE ${after} ORDER BY recorded_at, user_id, run_id LIMIT ${RUNS_PER_STATEMENT}`;
+    found.push(...runs);
+    last = runs.at(-1);
+    if (runs.length < RUNS_PER_STATEMENT) return found;
   }
 }

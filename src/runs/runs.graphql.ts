@@ -6,11 +6,12 @@ import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { runKey } from '../events/fold-run.ts';
 import { known, type WordTypes } from '../events/words.graphql.ts';
-import { isTerminal, sourceWords, stageWords, statusWords } from '../events/words.ts';
+import { sourceWords, stageWords, statusWords } from '../events/words.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import { runHealth } from './run-health.ts';
 import {
   findRuns,
   keyOf,
@@ -44,23 +45,52 @@ const runCursor = keyCursor<RunKey>(
 );
 
 function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context) {
-  const { viewer, load } = context;
+  const { viewer, now, load } = context;
   const { limits } = context.services;
   checkFilter(filter, limits);
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   return fetchConnection(
     page,
     (run: SyncRunRow) => runCursor.encode(keyOf(run)),
-    (wider) => load(runPages, { ...wider, visible: visibility(viewer), filter }),
+    (wider) => load(runPages, { ...wider, visible: visibility(viewer), filter, now }),
   );
 }
 
+/** A run, if there is one. */
+export function findRun(id: RunId, { load }: Context): Promise<SyncRunRow | null> {
+  return load(runsById, id);
+}
+
+/** The runs of a user that are under way: neither finished nor stalled. Newest activity first, a page at most. */
+export function runsUnderWay(
+  userId: string,
+  { viewer, now, load, services: { limits } }: Context,
+): Promise<readonly SyncRunRow[]> {
+  const filter: SyncRunFilter = { userId, health: ['active', 'quiet'] };
+  return load(runPages, { visible: visibility(viewer), filter, now, limit: limits.pageSize, fromEnd: false });
+}
+
+/** Clocks that disagree can put an end before its start, and then nothing is known of the time between. */
+function durationMs(startedAt: Date | null, endedAt: Date | null): number | null {
+  const ms = startedAt && endedAt && endedAt.getTime() - startedAt.getTime();
+  return ms !== null && ms >= 0 ? ms : null;
+}
+
 /** Runs: what the events of one sync add up to. */
-export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, words: WordTypes): void {
+export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, words: WordTypes) {
   const { User } = users;
   const { SyncEvent, SyncEventConnection } = events;
   const { SyncSource, SyncStage, SyncStatus } = words;
 
+  const SyncRunHealth = builder.enumType('SyncRunHealth', {
+    description: 'How a run is, by the age of its newest event. What counts as long depends on its source.',
+    values: {
+      ACTIVE: { value: 'active', description: 'Under way: heard of lately.' },
+      QUIET: { value: 'quiet', description: 'Under way, but silent for longer than such a run usually is.' },
+      STALLED: { value: 'stalled', description: 'Silent for so long that it will hardly go on; nobody has said so.' },
+      ENDED: { value: 'ended', description: 'Finished.' },
+    },
+  } as const);
   const SyncRun = builder.prismaObject('SyncRun', {
     description:
       'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
@@ -101,8 +131,8 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       lastEventAt: t.expose('lastEventAt', { type: 'DateTime' }),
       durationMs: t.float({
         nullable: true,
-        description: 'Milliseconds from start to end; null when either is unknown.',
-        resolve: ({ startedAt, endedAt }) => startedAt && endedAt && endedAt.getTime() - startedAt.getTime(),
+        description: "Milliseconds from the run's own start to its own end; null when they are not both known.",
+        resolve: ({ startedAt, endedAt }) => durationMs(startedAt, endedAt),
       }),
       eventCount: t.exposeInt('eventCount'),
       sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
@@ -110,7 +140,12 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
       isTerminal: t.boolean({
         description: 'Has the run finished?',
-        resolve: ({ status }) => isTerminal(status),
+        resolve: ({ finished }) => finished,
+      }),
+      health: t.field({
+        type: SyncRunHealth,
+        description: 'How the run is, by the age of its newest event at the moment of this answer.',
+        resolve: (run, _, { now }) => runHealth(run, now),
       }),
       events: t.field({
         type: SyncEventConnection,
@@ -133,6 +168,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       providers: t.stringList({ description: 'Any of these providers.' }),
       sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
       statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
+      health: t.field({ type: [SyncRunHealth], description: 'In any of these states, now.' }),
     }),
   });
 
@@ -141,8 +177,8 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       type: SyncRun,
       description: 'The run that reported the event, as it stands now.',
       authScopes: { read: true },
-      resolve: async ({ userId, runId }, _, { load }) => {
-        const run = await load(runsById, { userId, runId });
+      resolve: async ({ userId, runId }, _, context) => {
+        const run = await findRun({ userId, runId }, context);
         if (!run) throw new AppError('NOT_FOUND', `There is no run ${runId} of user ${userId}`);
         return run;
       },
@@ -168,7 +204,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       description: 'One run of the user; null when there is none with this id.',
       args: { runId: t.arg.id({ required: true, description: "The producer's id of the run." }) },
       authScopes: { read: true },
-      resolve: ({ id }, { runId }, { load }) => load(runsById, { userId: id, runId }),
+      resolve: ({ id }, { runId }, context) => findRun({ userId: id, runId }, context),
     }),
   }));
 
@@ -176,7 +212,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     t.field({
       type: SyncRunConnection,
       description:
-        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given.',
+        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription `syncRuns`, begun before, shows each of these.',
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
@@ -189,18 +225,22 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     t.field({
       type: SyncRun,
       description:
-        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show.',
+        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show. That time passes is no change: a run that falls silent is not shown again, but its `health` is up to date wherever it is read.',
       args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
       authScopes: { read: true },
       subscribe: (_, { filter }, context) => {
         const { viewer, services } = context;
         checkFilter(filter, services.limits);
-        const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter);
+        const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter, services.clock());
         const visible = visibility(viewer);
-        const only = visible.kind === 'one' ? visible.userId : (filter?.userId ?? undefined);
+        const only = visible.kind === 'one' ? visible.userId : undefined;
         return services.runChanges.follow({ wants, only }, streamSignal(context));
       },
       resolve: (run) => run,
     }),
   );
+
+  return { SyncRun };
 }
+
+export type RunTypes = ReturnType<typeof addRuns>;

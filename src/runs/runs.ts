@@ -4,6 +4,8 @@ import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { selectedRun } from '../events/log-columns.ts';
 import { logSqlOf } from '../events/log-sql-of.ts';
+import { isTerminal } from '../events/words.ts';
+import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
 export interface SyncRunFilter {
@@ -11,6 +13,7 @@ export interface SyncRunFilter {
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
   readonly statuses?: readonly string[] | null | undefined;
+  readonly health?: readonly RunHealth[] | null | undefined;
 }
 
 /** A run's key. */
@@ -28,6 +31,8 @@ export interface RunKey extends RunId {
 export interface RunPageRequest {
   readonly visible: Visibility;
   readonly filter: SyncRunFilter | null | undefined;
+  /** The moment that the health of runs is judged at, in milliseconds since 1970. */
+  readonly now: number;
   readonly after?: RunKey | undefined;
   readonly before?: RunKey | undefined;
   readonly limit: number;
@@ -67,8 +72,40 @@ export async function listRuns(
   return pages;
 }
 
-function selectPage({ visible, filter, after, before, limit, fromEnd }: RunPageRequest, page: number): Prisma.Sql {
-  const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
+/** Merged out of its parts, of which each walks an index in list order and stops at the limit, too. */
+function selectPage(request: RunPageRequest, page: number): Prisma.Sql {
+  const direction = Prisma.raw(request.fromEnd ? 'ASC' : 'DESC');
+  const conditions = conditionsOf(request);
+  const parts = partsOf(request).map(
+    (part) => Prisma.sql`SELECT * FROM (
+      SELECT ${selectedRun} FROM sync_run r WHERE ${Prisma.join([part, ...conditions], ' AND ')}
+      ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}) AS part`,
+  );
+  return Prisma.sql`SELECT * FROM (
+    SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${Prisma.join(parts, ' UNION ALL ')}) AS part
+    ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
+}
+
+/**
+ * The finished and the unfinished runs, as far as the filter may let them through. Unfinished ones are few among all there
+ * have been, so they are found without looking through the others.
+ */
+function partsOf({ filter, now }: RunPageRequest): Prisma.Sql[] {
+  const wanted = filter?.health ?? runHealths;
+  const unfinished = wanted.filter((state) => state !== 'ended');
+  const mayBe = (finished: boolean) => filter?.statuses?.some((status) => isTerminal(status) === finished) ?? true;
+  const parts = [
+    ...(wanted.includes('ended') && mayBe(true) ? [Prisma.sql`r.finished = true`] : []),
+    ...(unfinished.length > 0 && mayBe(false)
+      ? [Prisma.sql`r.finished = false AND ${healthCondition(unfinished, now)}`]
+      : []),
+  ];
+  return parts.length > 0 ? parts : [Prisma.sql`false`];
+}
+
+/** What every run of the page has to fulfil. */
+function conditionsOf({ visible, filter, after, before }: RunPageRequest): Prisma.Sql[] {
+  const conditions = visible.kind === 'none' ? [Prisma.sql`false`] : [];
   if (visible.kind === 'one') conditions.push(Prisma.sql`r.user_id = ${visible.userId}`);
   if (filter?.userId != null) conditions.push(Prisma.sql`r.user_id = ${filter.userId}`);
   for (const [list, field] of listFilters) {
@@ -78,15 +115,14 @@ function selectPage({ visible, filter, after, before, limit, fromEnd }: RunPageR
   const key = Prisma.sql`(r.last_event_at, r.user_id, r.run_id)`;
   if (after) conditions.push(Prisma.sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
   if (before) conditions.push(Prisma.sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
-  const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
-  return Prisma.sql`SELECT * FROM (
-    SELECT ${selectedRun}, CAST(${page} AS INTEGER) AS "page" FROM sync_run r WHERE ${Prisma.join(conditions, ' AND ')}
-    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${limit}) AS p`;
+  return conditions;
 }
 
-export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefined): boolean {
+/** @param now the moment that the health is judged at, in milliseconds since 1970. */
+export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefined, now: number): boolean {
   if (!filter) return true;
   if (filter.userId != null && run.userId !== filter.userId) return false;
+  if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
   return listFilters.every(([list, field]) => filter[list]?.includes(run[field]) ?? true);
 }
 

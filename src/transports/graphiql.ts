@@ -47,7 +47,7 @@ const logo = `<svg width="28" height="28" viewBox="0 0 28 28" fill="none" stroke
   <circle cx="22" cy="20" r="3.5" stroke="#d60690" />
 </svg>`;
 
-const nestedQuery = `# A user with events and runs: Ctrl+Enter.
+const nestedQuery = `# A user with events, runs and connections: Ctrl+Enter.
 query UserWithSyncs {
   user(id: "USER_ID") {
     firstName
@@ -69,11 +69,21 @@ query UserWithSyncs {
           runId
           provider
           status
+          health
           startedAt
           durationMs
           itemsProcessed
           eventCount
         }
+      }
+    }
+    connections {
+      provider
+      health
+      lastDataAt
+      currentRun {
+        runId
+        progress
       }
     }
   }

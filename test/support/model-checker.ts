@@ -216,9 +216,12 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
       ...last,
       startedAt: newest('startedAt'),
       primaryUserId: newest('primaryUserId'),
+      newestPrimaryUserId: last.primaryUserId ?? null,
       lastEventAt: timestamp,
       lastSequence: all.at(-1)?.sequence,
       eventCount: all.length,
+      recordedAt: all.at(-1)?.recordedAt,
+      finished: end >= 0,
     };
     const run = stored.get(key) ?? {};
     for (const field of new Set([...Object.keys(expected), ...Object.keys(run)]))

@@ -7,7 +7,7 @@ export interface Account {
   /** Ids of the other profiles that use the same account: each sync reaches them too, as `linked_account`. */
   readonly linkedUserIds: readonly string[];
   /** Decides how syncs end, in the history and live, so that neither undoes what the other shows. */
-  readonly state: 'working' | 'token_expired' | 'no_data';
+  readonly state: 'working' | 'token_expired' | 'no_data' | 'silent' | 'new';
 }
 
 /** Every account once: a profile that shares somebody's accounts has none of its own. */
@@ -26,7 +26,14 @@ export function accountsOf(people: readonly Person[]): Account[] {
     );
 }
 
+const states: Readonly<Record<string, Account['state']>> = {
+  expired_token: 'token_expired',
+  no_data: 'no_data',
+  gone_silent: 'silent',
+  just_connected: 'new',
+};
+
 function stateOf({ trouble }: Person, provider: string): Account['state'] {
-  if (trouble?.kind === 'expired_token' && trouble.provider === provider) return 'token_expired';
-  return trouble?.kind === 'no_data' ? 'no_data' : 'working';
+  if (!trouble || ('provider' in trouble && trouble.provider !== provider)) return 'working';
+  return states[trouble.kind] ?? 'working';
 }

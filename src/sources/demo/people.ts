@@ -21,7 +21,11 @@ type Trouble =
   /** A Garmin backfill began and was never heard of again. */
   | { readonly kind: 'lost_backfill' }
   /** A Garmin backfill was cancelled half-way. */
-  | { readonly kind: 'cancelled_backfill' };
+  | { readonly kind: 'cancelled_backfill' }
+  /** For some days now nothing has been heard of the provider. */
+  | { readonly kind: 'gone_silent'; readonly provider: string }
+  /** The provider was connected just now, and the first sync crashed. */
+  | { readonly kind: 'just_connected'; readonly provider: string };
 
 /** The first person has the most devices: the one to open first. */
 export const demoPeople: readonly [Person, ...Person[]] = [
@@ -42,7 +46,12 @@ export const demoPeople: readonly [Person, ...Person[]] = [
     providers: ['fitbit', 'strava'],
     trouble: { kind: 'expired_token', provider: 'fitbit' },
   },
-  { ...named('Chidi', 'Okafor'), id: '3a47b5d2-18fc-4e90-a7d5-9b30c4e1a004', providers: ['garmin', 'polar'] },
+  {
+    ...named('Chidi', 'Okafor'),
+    id: '3a47b5d2-18fc-4e90-a7d5-9b30c4e1a004',
+    providers: ['garmin', 'polar', 'ultrahuman'],
+    trouble: { kind: 'just_connected', provider: 'ultrahuman' },
+  },
   {
     ...named('Dana', 'Lindqvist'),
     id: '4e05c6a8-93d1-4a2f-8e7b-d1f64a7cb005',
@@ -62,7 +71,12 @@ export const demoPeople: readonly [Person, ...Person[]] = [
     trouble: { kind: 'lost_backfill' },
   },
   { ...named('Hiro', 'Tanaka'), id: '8fa163d7-0b9e-4572-8c3d-b5e4206df009', providers: ['apple', 'whoop'] },
-  { ...named('Inês', 'Carvalho'), id: '9d24f7c0-6e8a-49b3-b1d7-13c9a85e0010', providers: ['polar', 'fitbit'] },
+  {
+    ...named('Inês', 'Carvalho'),
+    id: '9d24f7c0-6e8a-49b3-b1d7-13c9a85e0010',
+    providers: ['polar', 'fitbit'],
+    trouble: { kind: 'gone_silent', provider: 'fitbit' },
+  },
   {
     ...named('Jonas', 'Weber'),
     id: 'a1c85e36-d7f0-4a94-8b62-7e0d4f9b1011',

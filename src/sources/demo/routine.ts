@@ -24,8 +24,9 @@ interface Appointment {
   readonly scenario: Scenario;
 }
 
-/** An expired token was good until so long before the end. */
+/** An expired token was good, and a provider that fell silent was heard, until so long before the end. */
 const tokenExpiredFor = 4 * day;
+const silentFor = 2 * day;
 
 /** All that happens on a person's accounts in this time, in no order. The first syncs of history are at its start. */
 export function routineOf(random: Random, accounts: readonly Account[], period: Period): Appointment[] {
@@ -44,6 +45,7 @@ export function routineOf(random: Random, accounts: readonly Account[], period: 
 /** What connecting a provider sets off. */
 function firstSyncs(random: Random, account: Account): Scenario[] {
   const { provider, state } = account;
+  if (state === 'new') return [];
   if (provider === 'garmin') return [garminBackfill(random, account, { windows: 1, outcome: 'completed' })];
   if (provider === 'apple') {
     // The first file is damaged, the second attempt goes well.
@@ -62,15 +64,21 @@ function pullRounds(random: Random, accounts: readonly Account[], { from, to }: 
   const rounds: Appointment[] = [];
   for (let time = from; time < to; time += to - time > day + 4 * hour ? 4 * hour : hour) {
     const traceId = hex(random, 8);
-    const scenario = pulled.flatMap((account) =>
-      delayed(
-        between(random, 200, 1_500),
-        pull(random, account, { outcome: outcomeOf(random, account, to - time), traceId }),
-      ),
-    );
+    const scenario = pulled
+      .filter((account) => isPulled(account, to - time))
+      .flatMap((account) =>
+        delayed(
+          between(random, 200, 1_500),
+          pull(random, account, { outcome: outcomeOf(random, account, to - time), traceId }),
+        ),
+      );
     rounds.push({ startsAt: time + between(random, 0, 20_000), scenario });
   }
   return rounds;
+}
+
+function isPulled({ state }: Account, ageMs: number): boolean {
+  return state !== 'new' && !(state === 'silent' && ageMs < silentFor);
 }
 
 function outcomeOf(random: Random, { state }: Account, ageMs: number): PullOutcome {
@@ -126,8 +134,10 @@ function uploadDay(random: Random, account: Account, during: Clock): Appointment
   }));
 }
 
-/** Backfills that went wrong, recently enough to be found near the top. */
+/** What went wrong once, recently enough to be found near the top. */
 function troubles(random: Random, account: Account, now: number): Appointment[] {
+  if (account.state === 'new')
+    return [{ startsAt: now - hour, scenario: pull(random, account, { outcome: 'crashed', historicalDays: 90 }) }];
   if (account.provider !== 'garmin') return [];
   switch (account.person.trouble?.kind) {
     case 'lost_backfill':

@@ -1,0 +1,80 @@
+import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
+import type { Builder } from '../graphql/builder.ts';
+import type { Batch, Context } from '../graphql/context.ts';
+import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
+import type { UserTypes } from '../users/users.graphql.ts';
+import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
+import { listConnections } from './connections.ts';
+
+const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
+  keyOf: (userId) => userId,
+  find: (userIds, { database, limits }) => listConnections(database, userIds, limits),
+};
+
+/** The newest run of the connection that is under way. */
+async function currentRun({ userId, provider }: ConnectionRow, context: Context): Promise<SyncRunRow | undefined> {
+  return (await runsUnderWay(userId, context)).find((run) => run.provider === provider);
+}
+
+const { failures, emptySuccesses } = connectionThresholds;
+
+/** In the order in which they count. */
+const healthDescriptions: Record<ConnectionHealth, string> = {
+  failing: `The last ${failures} syncs or more that could fail have failed.`,
+  no_progress: `The last ${emptySuccesses} successes or more that counted their items have counted none.`,
+  syncing: 'A sync is under way.',
+  delayed: 'The next success is overdue: 6 hours after a pull, 3 days after anything but an imported file.',
+  healthy: 'Syncs succeed.',
+  unknown: 'No sync has succeeded yet, and it is too early to say more.',
+};
+const healthNames = Object.keys(healthDescriptions).map((health) => health.toUpperCase());
+
+/** Connections: how the syncs of a user with each provider stand. */
+export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun }: RunTypes): void {
+  const ConnectionHealthEnum = builder.enumType('ConnectionHealth', {
+    description: `What the syncs of a connection show. Of several that are true, the first counts of ${healthNames.join(', ')}.`,
+    values: Object.fromEntries(
+      Object.entries(healthDescriptions).map(([value, description]) => [value.toUpperCase(), { value, description }]),
+    ),
+  });
+  const ProviderConnection = builder.prismaObject('ProviderConnection', {
+    description:
+      'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',
+    fields: (t) => ({
+      provider: t.exposeString('provider'),
+      lastAttemptAt: t.expose('lastAttemptAt', { type: 'DateTime', nullable: true }),
+      lastSuccessAt: t.expose('lastSuccessAt', { type: 'DateTime', nullable: true }),
+      lastDataAt: t.expose('lastDataAt', { type: 'DateTime', nullable: true }),
+      consecutiveFailures: t.exposeInt('consecutiveFailures'),
+      currentRun: t.field({
+        type: SyncRun,
+        nullable: true,
+        description: 'The run that is under way, of several the one with the newest event; a stalled run is none.',
+        authScopes: { read: true },
+        resolve: async (connection, _, context) => (await currentRun(connection, context)) ?? null,
+      }),
+      lastRun: t.field({
+        type: SyncRun,
+        nullable: true,
+        description: 'The run that began last; null when it is no longer kept.',
+        authScopes: { read: true },
+        resolve: ({ userId, lastRunId }, _, context) => findRun({ userId, runId: lastRunId }, context),
+      }),
+      health: t.field({
+        type: ConnectionHealthEnum,
+        description: 'What the syncs show, at the moment of this answer.',
+        resolve: async (connection, _, context) =>
+          connectionHealth(connection, await currentRun(connection, context), context.now),
+      }),
+    }),
+  });
+
+  builder.prismaObjectField(User, 'connections', (t) =>
+    t.field({
+      type: [ProviderConnection],
+      description: "The user's connections, one for each provider that a sync was reported of; at most 50.",
+      authScopes: { read: true },
+      resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],
+    }),
+  );
+}

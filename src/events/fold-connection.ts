@@ -1,0 +1,91 @@
+import type { ProviderConnection } from '../db/generated/sqlite/client.ts';
+import type { SyncEvent } from './event.ts';
+
+/**
+ * A user's connection to a provider after one more event that is not late, in order of sequence.
+ * - An attempt is a run, or a notification that is a run by itself; it was made when the run began.
+ * - A success is a run that ended as `success` or `partial`: something of it was done. It brought data if it counted at
+ *   least one item; if it counted none it was empty; without a count it may have been either, so it changes neither the
+ *   time of the last data nor the row of empty successes.
+ * - A failure is a run that ended as `failed`. `skipped` had nothing to do and `cancelled` was stopped by somebody: they
+ *   say nothing about the connection and leave its rows alone. So does a run that never ends.
+ *
+ * What comes in a row is told by the order of the log, whatever the producers' clocks say. Times only move forward, and
+ * never past the moment of recording: a clock that is ahead would otherwise hide all that follows.
+ * @param isFirst is this the first event of its run?
+ */
+export function foldConnection(
+  connection: ProviderConnection | undefined,
+  event: SyncEvent,
+  isFirst: boolean,
+): ProviderConnection {
+  const past = (time: Date) => earlier(time, event.recordedAt);
+  const begunAt = past(event.startedAt ?? event.timestamp);
+  const before = connection ?? {
+    userId: event.userId,
+    provider: event.provider,
+    firstAttemptAt: begunAt,
+    lastAttemptAt: begunAt,
+    lastSuccessAt: null,
+    lastDataAt: null,
+    consecutiveFailures: 0,
+    emptySuccesses: 0,
+    source: event.source,
+    lastRunId: event.runId,
+  };
+  const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
+  const endedAt = past(event.endedAt ?? event.timestamp);
+  switch (event.status) {
+    case 'success':
+    case 'partial':
+      return withSuccess(attempted, event, endedAt);
+    case 'failed':
+      return { ...attempted, consecutiveFailures: attempted.consecutiveFailures + 1 };
+    default:
+      return attempted;
+  }
+}
+
+function withAttempt(
+  connection: ProviderConnection,
+  { source, runId }: SyncEvent,
+  begunAt: Date,
+  isFirst: boolean,
+): ProviderConnection {
+  return {
+    ...connection,
+    firstAttemptAt: earlier(connection.firstAttemptAt, begunAt),
+    lastAttemptAt: later(connection.lastAttemptAt, begunAt),
+    ...(isFirst && { lastRunId: runId }),
+    ...(isFirst && !connection.lastSuccessAt && { source }),
+  };
+}
+
+function withSuccess(
+  connection: ProviderConnection,
+  { source, itemsProcessed }: SyncEvent,
+  endedAt: Date,
+): ProviderConnection {
+  const succeeded = {
+    ...connection,
+    lastSuccessAt: later(connection.lastSuccessAt, endedAt),
+    consecutiveFailures: 0,
+    source,
+  };
+  if (itemsProcessed === null) return succeeded;
+  if (itemsProcessed === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
+  return { ...succeeded, lastDataAt: later(connection.lastDataAt, endedAt), emptySuccesses: 0 };
+}
+
+function earlier(one: Date, other: Date): Date {
+  return other < one ? other : one;
+}
+
+function later(one: Date | null, other: Date): Date {
+  return one && one > other ? one : other;
+}
+
+/** A connection's key as one text, for maps. */
+export function connectionKey({ userId, provider }: { readonly userId: string; readonly provider: string }): string {
+  return `${userId} ${provider}`;
+}

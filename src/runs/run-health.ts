@@ -1,0 +1,85 @@
+import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import { silentStatuses } from '../events/words.ts';
+
+/**
+ * How a run is, by the age of its newest event: heard of lately, silent for longer than it usually is, silent for so
+ * long that it will hardly go on, or finished.
+ */
+export const runHealths = ['active', 'quiet', 'stalled', 'ended'] as const;
+export type RunHealth = (typeof runHealths)[number];
+
+/** From which age of its newest event a run counts as quiet, and as stalled. In milliseconds. */
+interface Patience {
+  readonly quietAfterMs: number;
+  readonly stalledAfterMs: number;
+}
+
+const minute = 60_000;
+
+/** How long runs may be silent, by the word of their source. */
+const patienceOf: Readonly<Record<string, Patience>> = {
+  // Takes seconds and says what it fetches; the worker that died in the middle is not replaced.
+  pull: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
+  // A single event as a rule; one that reports its start has a task of seconds and up to three retries before it.
+  webhook: { quietAfterMs: minute, stalledAfterMs: 10 * minute },
+  // One batch, saved in seconds and never retried.
+  sdk: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
+  // Garmin is waited for up to 300 s for each of five types, with pauses of 60 s and not a word between them; the
+  // collector of stuck jobs acts after 10 minutes more. A historical pull takes minutes.
+  backfill: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
+  // The pull or the backfill of another user, which cannot be told apart.
+  linked_account: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
+  // A large file takes many minutes, without progress between start and end.
+  xml_import: { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute },
+};
+
+/** Of a source that this server does not know: as patient as with any. */
+const unknownPatience: Patience = { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute };
+
+/**
+ * The health of a run at a moment, in milliseconds since 1970. A time ahead of it is new. What the producer itself calls
+ * silent is stalled at once.
+ */
+export function runHealth(
+  run: Pick<SyncRun, 'finished' | 'source' | 'status' | 'lastEventAt'>,
+  now: number,
+): RunHealth {
+  if (run.finished) return 'ended';
+  if (silentStatuses.includes(run.status)) return 'stalled';
+  const ageMs = now - run.lastEventAt.getTime();
+  const { quietAfterMs, stalledAfterMs } = patienceOf[run.source] ?? unknownPatience;
+  if (ageMs >= stalledAfterMs) return 'stalled';
+  return ageMs >= quietAfterMs ? 'quiet' : 'active';
+}
+
+const sources = Object.keys(patienceOf);
+const inText = (words: readonly string[]) => Prisma.raw(`(${words.map((word) => `'${word}'`).join(', ')})`);
+const isSilent = Prisma.sql`r.status IN ${inText(silentStatuses)}`;
+
+/**
+ * The condition that an unfinished run `r` is in one of these states: the same as `runHealth`, in SQL. Without stalled
+ * runs it begins with a bound on the time alone, so that an index leads past all that is older.
+ */
+export function healthCondition(states: readonly RunHealth[], now: number): Prisma.Sql {
+  const asked = new Set(states);
+  if (asked.size === runHealths.length - 1) return Prisma.sql`true`;
+  const before = (ms: number) => new Date(now - ms);
+  const ageOf = ({ quietAfterMs, stalledAfterMs }: Patience): Prisma.Sql => {
+    const older = Prisma.sql`r.last_event_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
+    const newer = Prisma.sql`r.last_event_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
+    if (asked.has('active') && asked.has('stalled')) return Prisma.sql`(${newer} OR ${older})`;
+    if (asked.has('active')) return newer;
+    return asked.has('stalled') ? older : Prisma.sql`${older} AND ${newer}`;
+  };
+  const bySource = [
+    ...Object.entries(patienceOf).map(([source, patience]) => Prisma.sql`r.source = ${source} AND ${ageOf(patience)}`),
+    Prisma.sql`r.source NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
+  ];
+  const age = Prisma.sql`(${Prisma.join(bySource, ' OR ')})`;
+  if (asked.has('stalled')) return Prisma.sql`(${isSilent} OR ${age})`;
+  const patience = [...Object.values(patienceOf), unknownPatience];
+  const oldestMs = patience.map(({ quietAfterMs, stalledAfterMs }) =>
+    asked.has('quiet') ? stalledAfterMs : quietAfterMs,
+  );
+  return Prisma.sql`r.last_event_at > ${before(Math.max(...oldestMs))} AND NOT ${isSilent} AND ${age}`;
+}
