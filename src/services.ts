@@ -67,7 +67,10 @@ export async function openServices(
   };
   const doorbell = doorbellOf(config, limits, logger);
   const log = openEventLog({ database, limits, clock, onError, doorbell });
-  const retention = new Retention({ database, limits, days: config.retentionDays, clock, onError });
+  const retention = new Retention({
+    ...{ database, limits, days: config.retentionDays, clock, onError },
+    onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
+  });
   retention.start();
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });

@@ -25,6 +25,7 @@ export class Retention {
   readonly #keepMs: number;
   readonly #clock: () => number;
   readonly #onError: (error: unknown) => void;
+  readonly #onSwept: (swept: Swept) => void;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -34,12 +35,15 @@ export class Retention {
     days: number;
     clock: () => number;
     onError: (error: unknown) => void;
+    /** Told what a sweep has removed, if anything. */
+    onSwept?: (swept: Swept) => void;
   }) {
     this.#database = options.database;
     this.#limits = options.limits;
     this.#keepMs = options.days * DAY_MS;
     this.#clock = options.clock;
     this.#onError = options.onError;
+    this.#onSwept = options.onSwept ?? (() => {});
   }
 
   /** Sweeps now and then every `retentionPauseMs`, until `close`. Several instances may: batches do not add up. */
@@ -106,7 +110,8 @@ export class Retention {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await this.sweep().catch(this.#onError);
+      const swept = await this.sweep().catch(this.#onError);
+      if (swept && swept.events > 0) this.#onSwept(swept);
       await wait(this.#limits.retentionPauseMs, undefined, { signal, ref: false }).catch(() => {});
     }
   }
