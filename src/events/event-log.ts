@@ -1,15 +1,15 @@
 import type { Database } from '../db/database.ts';
 import type { Limits } from '../limits.ts';
 import type { Outage } from '../outages.ts';
-import { type ConnectWire, connectDoorbell } from './doorbell.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
-import { type FollowedEvents, type FollowRequest, follow } from './follow.ts';
-import { FollowedLogs } from './followed-logs.ts';
-import { logSqlOf } from './log-sql-of.ts';
-import type { RecordedEvent } from './plan-recordings.ts';
+import { type FollowedEvents, type FollowRequest, follow } from './follow/follow.ts';
+import { FollowedLogs } from './follow/followed-logs.ts';
 import { type EventPageRequest, readPages } from './read-pages.ts';
-import { Recorder } from './recorder.ts';
-import { WakeUps } from './wake-ups.ts';
+import type { RecordedEvent } from './record/plan-recordings.ts';
+import { Recorder } from './record/recorder.ts';
+import { logSqlOf } from './sql/log-sql-of.ts';
+import { type ConnectWire, connectDoorbell } from './wake-ups/doorbell.ts';
+import { WakeUps } from './wake-ups/wake-ups.ts';
 
 /** The logs of all users: the only way in, and the only way out, for events. */
 export interface EventLog {

@@ -6,7 +6,7 @@ import { type Context, streamSignal } from '../graphql/context.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
-import type { FollowedEvents, FollowReset } from './follow.ts';
+import type { FollowedEvents, FollowReset } from './follow/follow.ts';
 
 /** The live subscription to one user's log. */
 export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput }: EventTypes): void {

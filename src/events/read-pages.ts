@@ -2,8 +2,8 @@ import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
 import { groupBy } from './group-by.ts';
-import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './log-sql.ts';
-import { logSqlOf } from './log-sql-of.ts';
+import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './sql/log-sql.ts';
+import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** Where a user's log begins and ends: a user row has these fields. */
 export interface LogBounds {

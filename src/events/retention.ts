@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import type { User } from '../db/generated/sqlite/client.ts';
 import type { Limits } from '../limits.ts';
-import { logSqlOf } from './log-sql-of.ts';
+import { logSqlOf } from './sql/log-sql-of.ts';
 
 type SweptUser = Pick<User, 'id' | 'createdAt' | 'tailSequence'>;
 

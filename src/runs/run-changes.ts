@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
-import { runKey } from '../events/fold-run.ts';
-import type { WakeUps } from '../events/wake-ups.ts';
+import { runKey } from '../events/record/fold-run.ts';
+import type { WakeUps } from '../events/wake-ups/wake-ups.ts';
 import type { Limits } from '../limits.ts';
 
 /** Users whose changed runs one statement reads. */

@@ -4,7 +4,7 @@ import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
 import { isUuid } from '../db/uuid.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
-import { runKey } from '../events/fold-run.ts';
+import { runKey } from '../events/record/fold-run.ts';
 import { known, type WordTypes } from '../events/words.graphql.ts';
 import { sourceWords, stageWords, statusWords } from '../events/words.ts';
 import type { Builder } from '../graphql/builder.ts';

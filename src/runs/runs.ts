@@ -2,8 +2,8 @@ import type { Visibility } from '../auth/permissions.ts';
 import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
-import { selectedRun } from '../events/log-columns.ts';
-import { logSqlOf } from '../events/log-sql-of.ts';
+import { selectedRun } from '../events/sql/columns.ts';
+import { logSqlOf } from '../events/sql/log-sql-of.ts';
 import { isTerminal } from '../events/words.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isUuid } from '../../db/uuid.ts';
-import { checkEvent } from '../../events/check-event.ts';
 import type { EventDraft, Json } from '../../events/event.ts';
+import { checkEvent } from '../../events/record/check-event.ts';
 import type { UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Limits } from '../../limits.ts';
 

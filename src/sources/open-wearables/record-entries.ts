@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
-import type { RecordedEvent } from '../../events/plan-recordings.ts';
+import type { RecordedEvent } from '../../events/record/plan-recordings.ts';
 import type { QuarantineReason, UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Services } from '../../services.ts';

@@ -1,6 +1,6 @@
-import type { SyncRun } from '../db/generated/sqlite/client.ts';
-import type { SyncEvent } from './event.ts';
-import { isTerminal } from './words.ts';
+import type { SyncRun } from '../../db/generated/sqlite/client.ts';
+import type { SyncEvent } from '../event.ts';
+import { isTerminal } from '../words.ts';
 
 /**
  * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied

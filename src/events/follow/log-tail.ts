@@ -1,7 +1,7 @@
-import type { Database } from '../db/database.ts';
-import type { SyncEvent } from './event.ts';
-import { logSqlOf } from './log-sql-of.ts';
-import type { LogBounds } from './read-pages.ts';
+import type { Database } from '../../db/database.ts';
+import type { SyncEvent } from '../event.ts';
+import type { LogBounds } from '../read-pages.ts';
+import { logSqlOf } from '../sql/log-sql-of.ts';
 
 /** A log as a look into the database finds it. */
 export interface FoundLog extends LogBounds {

@@ -1,5 +1,5 @@
-import { listOf, selectOf, toColumn } from '../db/columns.ts';
-import { Prisma } from '../db/generated/sqlite/client.ts';
+import { listOf, selectOf, toColumn } from '../../db/columns.ts';
+import { Prisma } from '../../db/generated/sqlite/client.ts';
 
 export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);

@@ -1,8 +1,8 @@
-import type { Database } from '../db/database.ts';
-import { isUnavailable } from '../db/faults.ts';
-import type { Limits } from '../limits.ts';
+import type { Database } from '../../db/database.ts';
+import { isUnavailable } from '../../db/faults.ts';
+import type { Limits } from '../../limits.ts';
+import type { WakeUps } from '../wake-ups/wake-ups.ts';
 import { type FoundLog, LogTail } from './log-tail.ts';
-import type { WakeUps } from './wake-ups.ts';
 
 /** A followed log, until it is released. */
 export interface FollowedLog extends Disposable {

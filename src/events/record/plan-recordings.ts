@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ProviderConnection, SyncRun } from '../db/generated/sqlite/client.ts';
-import { AppError } from '../errors.ts';
-import type { EventDraft, SyncEvent } from './event.ts';
+import type { ProviderConnection, SyncRun } from '../../db/generated/sqlite/client.ts';
+import { AppError } from '../../errors.ts';
+import type { EventDraft, SyncEvent } from '../event.ts';
 import { connectionKey, foldConnection } from './fold-connection.ts';
 import { foldRun, runKey } from './fold-run.ts';
 

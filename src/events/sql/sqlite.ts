@@ -1,6 +1,6 @@
-import { isOneOf, listOf, toColumn } from '../db/columns.ts';
-import { Prisma } from '../db/generated/sqlite/client.ts';
-import { listFilters } from './filter.ts';
+import { isOneOf, listOf, toColumn } from '../../db/columns.ts';
+import { Prisma } from '../../db/generated/sqlite/client.ts';
+import { listFilters } from '../filter.ts';
 import {
   connectionFields,
   eventFields,
@@ -10,7 +10,7 @@ import {
   selectedConnection,
   selectedEvent,
   selectedRun,
-} from './log-columns.ts';
+} from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */

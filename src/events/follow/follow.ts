@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isUnavailable } from '../db/faults.ts';
-import { AppError } from '../errors.ts';
-import type { Limits } from '../limits.ts';
-import { cursorOf, type SyncEvent } from './event.ts';
-import { matches, type SyncEventFilter } from './filter.ts';
+import { isUnavailable } from '../../db/faults.ts';
+import { AppError } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
+import { cursorOf, type SyncEvent } from '../event.ts';
+import { matches, type SyncEventFilter } from '../filter.ts';
 import type { FollowedLogs } from './followed-logs.ts';
 import type { LogTail } from './log-tail.ts';
 

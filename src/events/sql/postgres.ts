@@ -1,7 +1,7 @@
-import { isOneOf, toColumn } from '../db/columns.ts';
-import { Prisma } from '../db/generated/sqlite/client.ts';
-import { listFilters } from './filter.ts';
-import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './log-columns.ts';
+import { isOneOf, toColumn } from '../../db/columns.ts';
+import { Prisma } from '../../db/generated/sqlite/client.ts';
+import { listFilters } from '../filter.ts';
+import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */

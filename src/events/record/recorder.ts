@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { Database, Transaction } from '../db/database.ts';
-import { isHeldUp, isUnavailable } from '../db/faults.ts';
-import { AppError } from '../errors.ts';
-import type { Limits } from '../limits.ts';
+import type { Database, Transaction } from '../../db/database.ts';
+import { isHeldUp, isUnavailable } from '../../db/faults.ts';
+import { AppError } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
+import type { EventDraft } from '../event.ts';
+import { groupBy } from '../group-by.ts';
+import { logSqlOf } from '../sql/log-sql-of.ts';
+import type { WakeUps } from '../wake-ups/wake-ups.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
-import type { EventDraft } from './event.ts';
 import { connectionKey } from './fold-connection.ts';
 import { runKey } from './fold-run.ts';
-import { groupBy } from './group-by.ts';
-import { logSqlOf } from './log-sql-of.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
-import type { WakeUps } from './wake-ups.ts';
 
 interface Waiting {
   readonly drafts: readonly IdentifiedDraft[];

@@ -1,7 +1,7 @@
-import type { Provider } from '../db/database.ts';
+import type { Provider } from '../../db/database.ts';
 import type { LogSql } from './log-sql.ts';
-import { postgresLogSql } from './log-sql-postgres.ts';
-import { sqliteLogSql } from './log-sql-sqlite.ts';
+import { postgresLogSql } from './postgres.ts';
+import { sqliteLogSql } from './sqlite.ts';
 
 const dialects: Readonly<Record<Provider, LogSql>> = { sqlite: sqliteLogSql, postgresql: postgresLogSql };
 

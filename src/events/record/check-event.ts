@@ -1,5 +1,5 @@
-import type { Limits } from '../limits.ts';
-import type { EventDraft, Json } from './event.ts';
+import type { Limits } from '../../limits.ts';
+import type { EventDraft, Json } from '../event.ts';
 
 /** What is wrong with one field of an event. */
 export interface EventProblem {

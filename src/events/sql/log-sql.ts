@@ -1,7 +1,7 @@
-import type { Transaction } from '../db/database.ts';
-import type { ProviderConnection, SyncRun, User } from '../db/generated/sqlite/client.ts';
-import type { SyncEvent } from './event.ts';
-import type { SyncEventFilter } from './filter.ts';
+import type { Transaction } from '../../db/database.ts';
+import type { ProviderConnection, SyncRun, User } from '../../db/generated/sqlite/client.ts';
+import type { SyncEvent } from '../event.ts';
+import type { SyncEventFilter } from '../filter.ts';
 
 /** Whatever runs raw SQL: the reader, or a transaction. */
 type Queryable = Pick<Transaction, '$queryRaw' | '$executeRaw'>;
