@@ -530,6 +530,13 @@ describe('a run', () => {
     },
   );
 
+  test('that finished before anybody told when it began is told by the first late event that does', async () => {
+    const userId = await server.user();
+    await server.record({ userId, stage: 'COMPLETED', status: 'SUCCESS', endedAt: second(4) });
+    await server.record({ userId, stage: 'STARTED', startedAt: second(1) }, { userId, startedAt: second(2) });
+    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS', startedAt: second(1), durationMs: 3000 });
+  });
+
   test.each(['IN_PROGRESS', 'UNFINISHED', 'STALE'])('that stands at %s goes on with its next event', async (status) => {
     const userId = await server.user();
     await server.record({ userId, status });
@@ -572,10 +579,12 @@ describe('a run', () => {
         const newest = counted.at(-1);
         const lastKnown = <K extends 'startedAt' | 'primaryUserId'>(field: K) =>
           counted.map((each) => each[field]).findLast((value) => value !== null) ?? null;
+        const toldLate = steps.slice(counted.length).find(({ startedAt }) => startedAt !== null);
         expect(late).toEqual(steps.map((_, n) => end >= 0 && n > end));
         expect(await runOf(userId)).toMatchObject({
           ...{ status: newest?.status, stage: newest?.stage, lastEventAt: newest?.timestamp },
-          ...{ startedAt: lastKnown('startedAt'), primaryUserId: lastKnown('primaryUserId') },
+          startedAt: lastKnown('startedAt') ?? toldLate?.startedAt ?? null,
+          ...{ primaryUserId: lastKnown('primaryUserId') },
           newestPrimaryUserId: newest?.primaryUserId,
           ...{ progress: newest?.progress === 0 ? 0 : newest?.progress, eventCount: steps.length },
         });

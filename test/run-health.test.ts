@@ -145,7 +145,16 @@ describe('lists of runs by health', () => {
     const random = fc.sample(
       fc.record({
         provider: fc.constantFrom(...providers),
-        source: fc.constantFrom('pull', 'webhook', 'sdk', 'backfill', 'xml_import', 'linked_account', 'satellite'),
+        source: fc.constantFrom(
+          'pull',
+          'webhook',
+          'sdk',
+          'backfill',
+          'xml_import',
+          'linked_account',
+          'satellite',
+          'constructor',
+        ),
         status: fc.constantFrom('in_progress', 'in_progress', 'in_progress', 'stale', 'success', 'new word'),
         // Full minutes, so that many runs stand exactly where their health changes.
         age: fc.constantFrom(0, 1, 2, 3, 6, 10, 11, 40, 60, 61),

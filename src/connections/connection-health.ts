@@ -13,18 +13,20 @@ export const connectionThresholds = {
   /** So many successes in a row without an item are a whole day of hourly pulls; a night brings eight of them. */
   emptySuccesses: 24,
   /** How long after the last success the next one is overdue, by the word of that success's source. In milliseconds. */
-  overdueAfterMs: {
-    // Pulled every hour: six have been missed.
-    pull: 6 * hour,
-    // These come when somebody wears, charges and carries a device, which may be days apart.
-    webhook: 3 * day,
-    sdk: 3 * day,
-    linked_account: 3 * day,
-    // Live syncs follow a backfill.
-    backfill: 3 * day,
-    // Nobody expects a second file.
-    xml_import: Number.POSITIVE_INFINITY,
-  } as Readonly<Record<string, number>>,
+  overdueAfterMs: new Map<string, number>(
+    Object.entries({
+      // Pulled every hour: six have been missed.
+      pull: 6 * hour,
+      // These come when somebody wears, charges and carries a device, which may be days apart.
+      webhook: 3 * day,
+      sdk: 3 * day,
+      linked_account: 3 * day,
+      // Live syncs follow a backfill.
+      backfill: 3 * day,
+      // Nobody expects a second file.
+      xml_import: Number.POSITIVE_INFINITY,
+    }),
+  ),
   /** The same for a source that this server does not know. */
   overdueAfterMsElse: 3 * day,
 } as const;
@@ -49,6 +51,6 @@ export function connectionHealth(
   if (currentRun) return 'syncing';
   // A connection that has not succeeded yet is waited for since its first attempt.
   const waitedMs = now - (lastSuccessAt ?? firstAttemptAt).getTime();
-  if (waitedMs >= (overdueAfterMs[source] ?? overdueAfterMsElse)) return 'delayed';
+  if (waitedMs >= (overdueAfterMs.get(source) ?? overdueAfterMsElse)) return 'delayed';
   return lastSuccessAt ? 'healthy' : 'unknown';
 }

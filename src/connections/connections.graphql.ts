@@ -16,14 +16,15 @@ async function currentRun({ userId, provider }: ConnectionRow, context: Context)
   return (await runsUnderWay(userId, context)).find((run) => run.provider === provider);
 }
 
-const { failures, emptySuccesses } = connectionThresholds;
+const { failures, emptySuccesses, overdueAfterMs, overdueAfterMsElse } = connectionThresholds;
+const hours = (ms = overdueAfterMsElse) => ms / 3_600_000;
 
 /** In the order in which they count. */
 const healthDescriptions: Record<ConnectionHealth, string> = {
   failing: `The last ${failures} syncs or more that could fail have failed.`,
   no_progress: `The last ${emptySuccesses} successes or more that counted their items have counted none.`,
   syncing: 'A sync is under way.',
-  delayed: 'The next success is overdue: 6 hours after a pull, 3 days after anything but an imported file.',
+  delayed: `The next success is overdue: ${hours(overdueAfterMs.get('pull'))} hours after a pull, ${hours()} after anything else but an imported file.`,
   healthy: 'Syncs succeed.',
   unknown: 'No sync has succeeded yet, and it is too early to say more.',
 };
@@ -56,7 +57,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       lastRun: t.field({
         type: SyncRun,
         nullable: true,
-        description: 'The run that began last; null when it is no longer kept.',
+        description: 'The run whose first event was recorded last; null when it is no longer kept.',
         authScopes: { read: true },
         resolve: ({ userId, lastRunId }, _, context) => findRun({ userId, runId: lastRunId }, context),
       }),

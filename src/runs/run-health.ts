@@ -17,21 +17,23 @@ interface Patience {
 const minute = 60_000;
 
 /** How long runs may be silent, by the word of their source. */
-const patienceOf: Readonly<Record<string, Patience>> = {
-  // Takes seconds and says what it fetches; the worker that died in the middle is not replaced.
-  pull: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
-  // A single event as a rule; one that reports its start has a task of seconds and up to three retries before it.
-  webhook: { quietAfterMs: minute, stalledAfterMs: 10 * minute },
-  // One batch, saved in seconds and never retried.
-  sdk: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
-  // Garmin is waited for up to 300 s for each of five types, with pauses of 60 s and not a word between them; the
-  // collector of stuck jobs acts after 10 minutes more. A historical pull takes minutes.
-  backfill: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
-  // The pull or the backfill of another user, which cannot be told apart.
-  linked_account: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
-  // A large file takes many minutes, without progress between start and end.
-  xml_import: { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute },
-};
+const patienceOf: ReadonlyMap<string, Patience> = new Map(
+  Object.entries({
+    // Takes seconds and says what it fetches; the worker that died in the middle is not replaced.
+    pull: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
+    // A single event as a rule; one that reports its start has a task of seconds and up to three retries before it.
+    webhook: { quietAfterMs: minute, stalledAfterMs: 10 * minute },
+    // One batch, saved in seconds and never retried.
+    sdk: { quietAfterMs: 2 * minute, stalledAfterMs: 10 * minute },
+    // Garmin is waited for up to 300 s for each of five types, with pauses of 60 s and not a word between them; the
+    // collector of stuck jobs acts after 10 minutes more. A historical pull takes minutes.
+    backfill: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
+    // The pull or the backfill of another user, which cannot be told apart.
+    linked_account: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
+    // A large file takes many minutes, without progress between start and end.
+    xml_import: { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute },
+  }),
+);
 
 /** Of a source that this server does not know: as patient as with any. */
 const unknownPatience: Patience = { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute };
@@ -47,12 +49,12 @@ export function runHealth(
   if (run.finished) return 'ended';
   if (silentStatuses.includes(run.status)) return 'stalled';
   const ageMs = now - run.lastEventAt.getTime();
-  const { quietAfterMs, stalledAfterMs } = patienceOf[run.source] ?? unknownPatience;
+  const { quietAfterMs, stalledAfterMs } = patienceOf.get(run.source) ?? unknownPatience;
   if (ageMs >= stalledAfterMs) return 'stalled';
   return ageMs >= quietAfterMs ? 'quiet' : 'active';
 }
 
-const sources = Object.keys(patienceOf);
+const sources = [...patienceOf.keys()];
 const inText = (words: readonly string[]) => Prisma.raw(`(${words.map((word) => `'${word}'`).join(', ')})`);
 const isSilent = Prisma.sql`r.status IN ${inText(silentStatuses)}`;
 
@@ -72,12 +74,12 @@ export function healthCondition(states: readonly RunHealth[], now: number): Pris
     return asked.has('stalled') ? older : Prisma.sql`${older} AND ${newer}`;
   };
   const bySource = [
-    ...Object.entries(patienceOf).map(([source, patience]) => Prisma.sql`r.source = ${source} AND ${ageOf(patience)}`),
+    ...[...patienceOf].map(([source, patience]) => Prisma.sql`r.source = ${source} AND ${ageOf(patience)}`),
     Prisma.sql`r.source NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
   ];
   const age = Prisma.sql`(${Prisma.join(bySource, ' OR ')})`;
   if (asked.has('stalled')) return Prisma.sql`(${isSilent} OR ${age})`;
-  const patience = [...Object.values(patienceOf), unknownPatience];
+  const patience = [...patienceOf.values(), unknownPatience];
   const oldestMs = patience.map(({ quietAfterMs, stalledAfterMs }) =>
     asked.has('quiet') ? stalledAfterMs : quietAfterMs,
   );

@@ -214,7 +214,7 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
     } = (counting.at(-1) ?? {}) as Partial<EventRow>;
     const expected: Row = {
       ...last,
-      startedAt: newest('startedAt'),
+      startedAt: newest('startedAt') ?? all.map(({ startedAt }) => startedAt).find((time) => time !== null) ?? null,
       primaryUserId: newest('primaryUserId'),
       newestPrimaryUserId: last.primaryUserId ?? null,
       lastEventAt: timestamp,

@@ -5,12 +5,13 @@ import { isTerminal } from '../words.ts';
 /**
  * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied
  * whole, nothing of earlier ones is merged in, except that `startedAt` and `primaryUserId` stick once they are known.
- * A finished run is never reopened: a late event is counted and changes nothing else.
+ * A finished run is never reopened: a late event is counted, and tells at most when the run began if nothing has yet
+ * (webhooks come in any order).
  */
 export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
   const { sequence: lastSequence, recordedAt } = event;
   const counted = { lastSequence, recordedAt, eventCount: (run?.eventCount ?? 0) + 1 };
-  if (run && event.late) return { ...run, ...counted };
+  if (run && event.late) return { ...run, ...counted, startedAt: run.startedAt ?? event.startedAt };
   return {
     userId: event.userId,
     runId: event.runId,

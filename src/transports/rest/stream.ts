@@ -38,7 +38,12 @@ export const eventStream = defineRoute({
   ].join(' '),
   parameters: ({ pageSize }) => ({
     user_id: userInPath,
-    replay: integer({ min: 1, max: pageSize, fallback: 20, description: 'How many stored events come first.' }),
+    replay: integer({
+      min: 1,
+      max: pageSize,
+      fallback: 20,
+      description: 'How many of the newest stored events come first, those included that a filter hides.',
+    }),
     after: cursorInQuery,
     ...eventFilterParameters,
     'last-event-id': text('header', 'The last `id` that was received; wins over `after`, as that does over `replay`.'),
