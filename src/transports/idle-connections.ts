@@ -14,14 +14,14 @@ export function trackIdleConnections(server: Server): () => void {
   server.closeIdleConnections = () => {};
   const unused = new Map<Socket, number>(); // with how many bytes had been read when they were opened
   const idle = new Set<Socket>();
-  const running = new Map<Socket, number>(); // requests, of which a client may send several at once
+  // Requests, of which a client may send several at once. Weakly: a response may close after its socket.
+  const running = new WeakMap<Socket, number>();
   let ending = false;
   server.on('connection', (socket) => {
     unused.set(socket, socket.bytesRead);
     socket.once('close', () => {
       unused.delete(socket);
       idle.delete(socket);
-      running.delete(socket);
     });
   });
   server.on('request', ({ socket }, response) => {

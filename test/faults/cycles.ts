@@ -11,6 +11,8 @@ import type { Sizes } from './sizes.ts';
 const CLIENTS = 20;
 /** How many connections one instance may keep to the database: its pool, and the doorbell. */
 const CONNECTIONS = 11;
+/** What the heap may grow by: caches that fill, and next to nothing for each client. In bytes. */
+const HEAP_GROWTH = { base: 15e6, each: 500 };
 const query = 'subscription ($userId: UUID!) { syncEvents(userId: $userId, after: "0") { cursor events { id } } }';
 
 /** Clients connect, subscribe and are gone at whatever moment; afterwards nothing of them is left. */
@@ -31,7 +33,7 @@ export async function proveCycles(parts: {
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       while (left-- > 0) {
-        const lifeMs = between(random, 0, 40);
+        const lifeMs = between(random, 0, 150);
         heard += await (random() < 0.5 ? cutSse : cutWebSocket)(app.url, instances.admin, userId, lifeMs);
       }
     }),
@@ -54,6 +56,9 @@ export async function proveCycles(parts: {
   const wrong = Object.entries(gauge)
     .filter(([, value]) => value > 0)
     .map(([name, value]) => `${name}: ${value}`);
+  if (heard === 0) wrong.push('no client has lived long enough to hear anything');
+  if (globalThis.gc && heapGrowth > HEAP_GROWTH.base + HEAP_GROWTH.each * sizes.cycles)
+    wrong.push(`the heap has grown by ${heapGrowth} bytes`);
   if (connections.length > 2 * CONNECTIONS) wrong.push(`${connections.length} connections to the database`);
   return {
     promise: 'clients that connect and are killed leave nothing',
