@@ -7,6 +7,7 @@ import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createFormatError } from './graphql/format-error.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { watchOutage } from './outages.ts';
 import { buildSchema } from './schema.ts';
 import { openServices, type Services } from './services.ts';
 import { startBridge } from './sources/open-wearables/bridge.ts';
@@ -62,8 +63,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       graphiql: options.graphiql ?? graphiqlPage(),
       webhooks,
     });
+    const outage = watchOutage(logger, {
+      away: "Open Wearables' Redis is away: what it holds is recorded when it is back",
+      back: "Open Wearables' Redis is back, and what it held is recorded",
+    });
     const bridge = redisUrl
-      ? await startBridge({ ...feed, url: redisUrl }).catch(async (error: unknown) => {
+      ? await startBridge({ ...feed, url: redisUrl, outage }).catch(async (error: unknown) => {
           await stop();
           throw error;
         })

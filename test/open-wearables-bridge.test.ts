@@ -387,6 +387,35 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(codes).toEqual(['UNAUTHENTICATED', 'FORBIDDEN', 'FORBIDDEN']);
   });
 
+  test('tells in /metrics which instance is live, and that none is when Redis is away', async () => {
+    const database = await createDatabase();
+    closing.push(() => database.drop());
+    const shared = { url: database.url, drop: async () => {} };
+    const first = await start({}, { database: shared });
+    await live(first);
+    const second = await start({}, { database: shared });
+    const shown = () =>
+      Promise.all(
+        [first, second].map(async ({ url }) =>
+          Number(
+            /^synclog_source_live\{source="open-wearables-redis"\} (\d)$/m.exec(
+              (await rest(`${url}/metrics`)).text,
+            )?.[1],
+          ),
+        ),
+      );
+    expect(await shown()).toEqual([1, 0]);
+    await redis.stop();
+    await expect.poll(shown, { timeout: 10_000 }).toEqual([0, 0]);
+    await redis.start();
+    url = await addBridgeUser(emitter, proxy.url);
+    await expect.poll(shown, { timeout: 10_000 }).toEqual([1, 0]);
+    await first.app.close();
+    await expect
+      .poll(async () => (await rest(`${second.url}/metrics`)).text, { timeout: 10_000 })
+      .toContain('synclog_source_live{source="open-wearables-redis"} 1\n');
+  });
+
   test('counts in /metrics, naming nobody', async () => {
     const event = wireEvent();
     const server = await start();

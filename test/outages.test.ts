@@ -70,6 +70,25 @@ describe('the log of the process', () => {
     expect(lines.filter((line) => line.includes('mistyped'))).toEqual([]);
   });
 
+  test.runIf(hasRedis())('has one line when Open Wearables’ Redis goes and one when it is back', async () => {
+    const redis = await startFaultyRedis();
+    onTestFinished(() => redis.stop());
+    const { logger, lines, about } = memoryLog();
+    const settings = { OPEN_WEARABLES_REDIS_URL: redis.url };
+    const server = await startServer({ logger, settings, limits: { bridgeRetryMs: 100 } });
+    onTestFinished(() => server.close());
+    const source = async () => (await server.graphql('{ sources { state lastError } }')).data.sources[0];
+    await expect.poll(source, { timeout: 10_000 }).toMatchObject({ state: 'LIVE' });
+    await redis.stop();
+    await expect
+      .poll(source, { timeout: 10_000 })
+      .toMatchObject({ lastError: expect.stringContaining('ECONNREFUSED') }); // and not the first
+    await redis.start();
+    await expect.poll(() => about('Redis is back'), { timeout: 10_000 }).toHaveLength(1);
+    expect(about('Redis is away')).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('"level":50') || line.includes('stack'))).toHaveLength(1);
+  });
+
   test('names a database without user, password and parameters', () => {
     expect(nameOf('postgresql://u:p%40ss@db.example:5433/log?password=hunter2&sslmode=require')).toBe(
       'postgresql://db.example:5433/log',

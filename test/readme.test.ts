@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultLimits } from '../src/limits.ts';
 import { buildSchema } from '../src/schema.ts';
 import { demoPeople } from '../src/sources/demo/people.ts';
+import { asRun, codeBlocks, expectAsPrinted, isStream } from './support/printed.ts';
 import { startServer, type TestServer } from './support/server.ts';
 import { openWebSocketStream } from './support/streams.ts';
 
@@ -17,21 +18,10 @@ const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const ada = demoPeople[0]?.id ?? '';
 
-/** The README's code blocks of a language, each with the JSON block that follows as its answer. */
-function blocks(language: string): { code: string; answer: string | undefined }[] {
-  const pattern = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\`(?:\\n\\n\`\`\`json\\n([\\s\\S]*?)\`\`\`)?`, 'g');
-  return [...readme.matchAll(pattern)].map(([, code = '', answer]) => ({ code, answer }));
-}
+const blocks = (language: string) => codeBlocks(readme, language);
 const commands = blocks('sh');
 const curls = commands.filter(({ code }) => code.startsWith('curl'));
 const npmScripts = [...readme.matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name);
-
-/** The keys of an answer, at every depth, without its values. */
-function shapeOf(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(shapeOf);
-  if (typeof value !== 'object' || value === null) return typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, shapeOf(child)]));
-}
 
 let server: TestServer;
 
@@ -44,24 +34,14 @@ afterAll(() => server.close());
 
 describe('the README', () => {
   test.each(curls)('its command works as printed: %#', async ({ code, answer }) => {
-    const isStream = code.startsWith('curl -N');
-    const command = code.replaceAll('http://127.0.0.1:4000', server.url).replace('curl -N', 'curl -sN --max-time 2');
+    const command = asRun(code, { 'http://127.0.0.1:4000': server.url });
     const { stdout } = await run('bash', ['-c', command], {
       env: { ...process.env, KEY: server.admin['x-api-key'] },
     }).catch((error: { code: number; stdout: string }) => {
-      if (isStream && error.code === 28) return error; // curl's own time-out: a stream does not end by itself
+      if (isStream(code) && error.code === 28) return error; // curl's own time-out: a stream does not end by itself
       throw error;
     });
-    const firstEvent = code.includes('/graphql')
-      ? /^event: next\nid: \d+\ndata: \{"data":\{"syncEvents":/m
-      : /^id: \d+\nevent: sync\.status\ndata: \{"event_id":/m;
-    if (isStream) expect(stdout).toMatch(firstEvent);
-    else {
-      const body = JSON.parse(stdout);
-      expect(body).not.toHaveProperty('errors');
-      expect(body).not.toHaveProperty('detail');
-      if (answer) expect(shapeOf(body)).toEqual(shapeOf(JSON.parse(answer)));
-    }
+    expectAsPrinted({ code, answer }, stdout);
   });
 
   test.each(blocks('graphql'))('its operation is valid and runs: %#', async ({ code }) => {

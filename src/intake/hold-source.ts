@@ -33,6 +33,7 @@ export function holdSource(
       onError(error);
       await pause(limits.sourceTryMs, signal);
     }
+    source.state = 'waiting';
     lost.abort();
     await renewing;
     if (closing.signal.aborted) await source.release().catch(onError);

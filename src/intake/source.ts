@@ -48,6 +48,8 @@ export class Source {
   readonly name: string;
   /** Since this process began. */
   readonly totals: Record<keyof SourceCounts, number> = noCounts();
+  /** How this process stands to it: `waiting` while it does not work on it. */
+  state: SourceState = 'waiting';
   /** How long the oldest entry that is not recorded has waited, in milliseconds. */
   measureLag: () => number | null = () => null;
   readonly #options: SourceOptions;
@@ -74,7 +76,9 @@ export class Source {
 
   report(report: SourceReport): void {
     Object.assign(this.#report, report);
-    if (report.state) this.save().catch(this.#options.onError);
+    if (!report.state) return;
+    this.state = report.state;
+    this.save().catch(this.#options.onError);
   }
 
   /** Shows what went wrong. The text must hold nothing secret. */

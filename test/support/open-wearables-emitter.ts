@@ -20,8 +20,8 @@ export interface Emitter {
 }
 
 const DAY_SECONDS = 86_400;
-/** What Open Wearables' guide grants to a bridge, and nothing else. */
-const GRANTS = ['+subscribe', '+psubscribe', '+scan', '+lrange', '+smembers', '+get', '+ping'];
+/** What docs/open-wearables.md grants to a bridge, and nothing else. */
+const GRANTS = ['+subscribe', '+scan', '+lrange', '+get', '+ping'];
 
 export function createEmitter(url: string): Emitter {
   const redis = new Redis(url);

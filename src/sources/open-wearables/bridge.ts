@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { holdSource } from '../../intake/hold-source.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Limits } from '../../limits.ts';
+import type { Outage } from '../../outages.ts';
 import type { Services } from '../../services.ts';
 import { LiveBuffer } from './live-buffer.ts';
 import type { Entry } from './read-entry.ts';
@@ -20,7 +21,9 @@ export interface BridgeOptions {
   readonly services: Services;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Told of what goes wrong; everything is tried again. */
+  /** Told when Redis goes, and when everything that it holds is in the log again. */
+  readonly outage: Outage;
+  /** Told of whatever else goes wrong; everything is tried again. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -41,6 +44,7 @@ class Bridge {
   readonly #services: Services;
   readonly #limits: Limits;
   readonly #clock: () => number;
+  readonly #outage: Outage;
   readonly #onError: (error: unknown) => void;
   readonly #source: Source;
   readonly #buffer: LiveBuffer;
@@ -51,11 +55,12 @@ class Bridge {
   /** When to look whether anything was missed, by the process's clock. */
   #nextCheck = 0;
 
-  constructor({ url, services, clock, onError }: BridgeOptions, source: Source) {
+  constructor({ url, services, clock, outage, onError }: BridgeOptions, source: Source) {
     this.#url = url;
     this.#services = services;
     this.#limits = services.limits;
     this.#clock = clock;
+    this.#outage = outage;
     this.#onError = onError;
     this.#source = source;
     this.#buffer = new LiveBuffer(this.#limits, clock);
@@ -83,12 +88,14 @@ class Bridge {
       try {
         await this.#session(signal, () => {
           pause = FIRST_RETRY_MS;
+          this.#outage.works();
         });
       } catch (error) {
         if (signal.aborted) return;
         this.#source.report({ state: 'disconnected' });
         const text = withoutSecrets(error, this.#url);
-        this.#fail(text, new Error(`Open Wearables' Redis: ${text}`));
+        this.#source.fail(text);
+        this.#outage.failed(text);
       }
       await wait(pause, undefined, { signal, ref: false }).catch(() => {});
       pause = Math.min(2 * pause, this.#limits.bridgeRetryMs);

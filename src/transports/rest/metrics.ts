@@ -45,6 +45,16 @@ function createRegistry({ services: { log, sources }, openStreams }: MetricsOpti
     },
   });
   new Gauge({
+    name: 'synclog_source_live',
+    help: 'Whether this process works on the source and records at once what arrives: 1 or 0.',
+    labelNames: ['source'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { name, state } of sources.opened) this.set({ source: name }, state === 'live' ? 1 : 0);
+    },
+  });
+  new Gauge({
     name: 'synclog_source_lag_seconds',
     help: 'For how long the oldest entry that has arrived and is not recorded has been waiting.',
     labelNames: ['source'] as const,
