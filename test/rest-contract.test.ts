@@ -329,11 +329,11 @@ describe('what was observed on its wire', () => {
       expect(run.started_at).toBe('2026-03-14T07:00:00.412000Z');
     });
 
-    it('a run that has finished stays so, whatever comes late: ours', async () => {
+    it('a run that has finished stays so, whatever comes late, but for a start it lacked: ours', async () => {
       const userId = await server.user();
       await server.record({ userId, ...completed, message: 'the end' }, { userId, ...full, runId: 'run_1' });
       expect(await list(runs(userId))).toMatchObject([
-        { stage: 'completed', message: 'the end', primary_user_id: null, started_at: null },
+        { stage: 'completed', message: 'the end', primary_user_id: null, started_at: '2026-03-14T07:00:00.412000Z' },
       ]);
     });
 
