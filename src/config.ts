@@ -1,7 +1,21 @@
 import { z } from 'zod';
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' });
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }).refine(canBeDecoded, {
+  error:
+    'has a % that begins no character; in user and password, write % as %25, / as %2F, # as %23, ? as %3F, @ as %40',
+  when: ({ issues }) => issues.length === 0,
+});
+
+function canBeDecoded(url: string): boolean {
+  const { username, password } = new URL(url);
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Origins as browsers write them: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {

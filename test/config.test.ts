@@ -75,6 +75,13 @@ describe('settings', () => {
     for (const line of problems) expect(line).not.toContain('\n');
   });
 
+  test.each(['REDIS_URL', 'OPEN_WEARABLES_REDIS_URL'])('refuse a password in %s that cannot be decoded', (name) => {
+    const problems = problemsOf({ [name]: 'redis://:s3cret100%@127.0.0.1:6379' });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} has a % .* write % as %25`))]);
+    expect(problems.join()).not.toContain('s3cret');
+    expect(problemsOf({ [name]: 'redis://:s3cret100%25@127.0.0.1:6379' })).toEqual([]);
+  });
+
   test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {
     expect(problemsOf({ CORS_ORIGINS })).toEqual([
       'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',
