@@ -33,6 +33,8 @@ interface QuarantinePage {
 
 /** Entries of one statement. */
 const BATCH = 500;
+/** A source is trimmed so many times while as many entries come as are kept: there may be so much more of them. */
+const TRIMS = 10;
 const DETAIL_LENGTH = 500;
 const PLACE_LENGTH = 200;
 
@@ -73,10 +75,19 @@ export class Quarantine {
     return fromEnd ? found.reverse() : found;
   }
 
+  /** Those of some texts of a source that are kept here. */
+  async holds(source: string, texts: readonly string[]): Promise<ReadonlySet<string>> {
+    const byFingerprint = new Map(texts.map((text) => [fingerprintOf(source, text), text]));
+    const found = await this.#database.reader.quarantinedEntry.findMany({
+      where: { fingerprint: { in: [...byFingerprint.keys()] } },
+      select: { fingerprint: true },
+    });
+    return new Set(found.flatMap(({ fingerprint }) => byFingerprint.get(fingerprint) ?? []));
+  }
+
   #toRow(source: string, { reason, detail, place, text }: UnreadableEntry): Prisma.Sql {
-    const fingerprint = createHash('sha256').update(source).update('\0').update(text).digest('hex');
     const values = [
-      fingerprint,
+      fingerprintOf(source, text),
       source,
       reason,
       toStorable(detail, DETAIL_LENGTH),
@@ -94,28 +105,43 @@ export class Quarantine {
         (fingerprint, source, reason, detail, place, payload, payload_bytes, first_seen_at)
       VALUES ${Prisma.join([...rows])} ON CONFLICT DO NOTHING`;
     if (added === 0) return 0;
-    await transaction.source.updateMany({ where: { name: source }, data: { quarantined: { increment: added } } });
-    const withoutText = await this.#beyond(transaction, source, this.#limits.quarantinedPayloads);
-    if (withoutText)
-      await transaction.quarantinedEntry.updateMany({
-        where: { ...withoutText, payload: { not: null } },
-        data: { payload: null },
-      });
-    const gone = await this.#beyond(transaction, source, this.#limits.quarantinedEntries);
-    if (gone) await transaction.quarantinedEntry.deleteMany({ where: gone });
+    const { quarantined } = await transaction.source.update({
+      where: { name: source },
+      data: { quarantined: { increment: added } },
+      select: { quarantined: true },
+    });
+    await this.#trim(transaction, source, { added, total: Number(quarantined) });
     return added;
   }
 
-  /** All entries of a source but for its newest so many; nothing if there are none. */
-  async #beyond(transaction: Transaction, source: string, newest: number) {
+  /** Removes what is too much, at every so many entries: to find it, all that is kept has to be counted. */
+  async #trim(transaction: Transaction, source: string, { added, total }: { added: number; total: number }) {
+    const { quarantinedPayloads: payloads, quarantinedEntries: most } = this.#limits;
+    const payloadStep = Math.ceil(payloads / TRIMS);
+    if (passes(payloadStep, added, total))
+      // Older ones have lost theirs already, so only those are looked at that may have come since.
+      await transaction.$executeRaw`
+        UPDATE quarantined_entry SET payload = NULL WHERE fingerprint IN (
+          SELECT fingerprint FROM quarantined_entry WHERE source = ${source}
+          ORDER BY first_seen_at DESC, fingerprint DESC LIMIT ${2 * payloadStep + added} OFFSET ${payloads})`;
+    if (!passes(Math.ceil(most / TRIMS), added, total)) return;
     const last = await transaction.quarantinedEntry.findFirst({
       where: { source },
       orderBy: [{ firstSeenAt: 'desc' }, { fingerprint: 'desc' }],
-      skip: newest - 1,
+      skip: most - 1,
       select: { firstSeenAt: true, fingerprint: true },
     });
-    return last && { source, ...beyond(last, 'lt') };
+    if (last) await transaction.quarantinedEntry.deleteMany({ where: { source, ...beyond(last, 'lt') } });
   }
+}
+
+/** Has a count passed a multiple of a step? */
+function passes(step: number, added: number, total: number): boolean {
+  return Math.floor(total / step) > Math.floor((total - added) / step);
+}
+
+function fingerprintOf(source: string, text: string): string {
+  return createHash('sha256').update(source).update('\0').update(text).digest('hex');
 }
 
 /** Where an entry stands in the list. */
