@@ -33,7 +33,6 @@ export function holdSource(
       onError(error);
       await pause(limits.sourceTryMs, signal);
     }
-    source.state = 'waiting';
     lost.abort();
     await renewing;
     if (closing.signal.aborted) await source.release().catch(onError);

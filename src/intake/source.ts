@@ -48,14 +48,16 @@ export class Source {
   readonly name: string;
   /** Since this process began. */
   readonly totals: Record<keyof SourceCounts, number> = noCounts();
-  /** How this process stands to it: `waiting` while it does not work on it. */
-  state: SourceState = 'waiting';
-  /** How long the oldest entry that is not recorded has waited, in milliseconds. */
+  /** How long the oldest entry that is not recorded has waited, in milliseconds. Asked only while the source is live. */
   measureLag: () => number | null = () => null;
   readonly #options: SourceOptions;
   #unsaved = noCounts();
   #report: SourceReport = {};
+  /** As this instance last said; `waiting` while another one is the holder. */
+  #state: SourceState = 'waiting';
   #lastSave: Promise<unknown> = Promise.resolve();
+  /** A save that has not begun: what is reported until then goes with it. */
+  #nextSave: Promise<boolean> | undefined;
 
   constructor(options: SourceOptions) {
     this.name = options.name;
@@ -64,6 +66,16 @@ export class Source {
 
   get exclusive(): boolean {
     return this.#options.exclusive;
+  }
+
+  /** Does this instance record everything that arrives at once? */
+  get isLive(): boolean {
+    return this.#state === 'live';
+  }
+
+  /** What `measureLag` says; null unless live, as nobody knows then what has not arrived. */
+  get lagMs(): number | null {
+    return this.isLive ? this.measureLag() : null;
   }
 
   count(counts: Partial<SourceCounts>): void {
@@ -77,7 +89,7 @@ export class Source {
   report(report: SourceReport): void {
     Object.assign(this.#report, report);
     if (!report.state) return;
-    this.state = report.state;
+    this.#state = report.state;
     this.save().catch(this.#options.onError);
   }
 
@@ -88,16 +100,19 @@ export class Source {
 
   /** Makes this instance the holder. False while another one is. */
   async take(): Promise<boolean> {
-    return this.#inTurn(() =>
-      this.#options.database.transaction((transaction) =>
-        takeLease(transaction, this.#options.database.kind, this.#lease()),
-      ),
+    const { database } = this.#options;
+    return this.#inTurn(async () =>
+      this.#see(await database.transaction((transaction) => takeLease(transaction, database.kind, this.#lease()))),
     );
   }
 
   /** Writes down what is new, and renews. False when another instance has become the holder. */
   save(): Promise<boolean> {
-    return this.#inTurn(() => this.#write(false));
+    this.#nextSave ??= this.#inTurn(() => {
+      this.#nextSave = undefined;
+      return this.#write(false);
+    });
+    return this.#nextSave;
   }
 
   /** The same where nobody has to renew. */
@@ -108,8 +123,14 @@ export class Source {
 
   /** Writes down what is new for the last time, and lets another instance take the source. */
   async release(): Promise<void> {
-    this.#report.state = 'waiting';
+    this.#state = 'waiting';
+    this.#report.state = this.#state;
     await this.#inTurn(() => this.#write(true));
+  }
+
+  #see(isHeld: boolean): boolean {
+    if (!isHeld) this.#state = 'waiting';
+    return isHeld;
   }
 
   #now(): Date {
@@ -132,9 +153,9 @@ export class Source {
     const [counts, report] = [this.#unsaved, this.#report];
     this.#unsaved = noCounts();
     this.#report = {};
-    const lagMs = last ? null : this.measureLag();
+    const { lagMs } = this;
     try {
-      return await database.transaction(async (transaction) => {
+      const isHeld = await database.transaction(async (transaction) => {
         const isHeld = !exclusive || (await takeLease(transaction, database.kind, this.#lease()));
         await transaction.source.updateMany({
           where: { name: this.name },
@@ -149,6 +170,7 @@ export class Source {
         if (last && exclusive) await releaseLease(transaction, this.name, instance);
         return isHeld;
       });
+      return this.#see(isHeld);
     } catch (error) {
       for (const name of countNames) this.#unsaved[name] += counts[name];
       this.#report = { ...report, ...this.#report };

@@ -1,6 +1,7 @@
 import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/generated/sqlite/client.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
+import { defaultLimits } from '../limits.ts';
 import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
 import type { SourceState } from './source.ts';
 import type { SourceStatus } from './sources.ts';
@@ -28,6 +29,8 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
   unreadable_key: 'A key that should hold entries holds something else.',
   not_stored: 'The database did not take it; the server’s log says why.',
 };
+
+const inWords = (count: number) => count.toLocaleString('en-US');
 
 /** What feeds the log from outside. */
 export function addSources(builder: Builder): void {
@@ -58,7 +61,7 @@ export function addSources(builder: Builder): void {
       place: t.exposeString('place', { description: 'Where it was found, such as a key or a channel.' }),
       payload: t.exposeString('payload', {
         nullable: true,
-        description: 'The entry itself, cut to 2,000 characters; null once 1,000 newer ones have come.',
+        description: `The entry itself, cut to ${inWords(defaultLimits.quarantinedPayloadLength)} characters; null once ${inWords(defaultLimits.quarantinedPayloads)} newer ones have come, or a few more.`,
       }),
       payloadBytes: t.exposeInt('payloadBytes', { description: 'Size of the whole entry.' }),
       firstSeenAt: t.expose('firstSeenAt', { type: 'DateTime', description: 'When it was first seen.' }),
@@ -104,7 +107,7 @@ export function addSources(builder: Builder): void {
       lagMs: t.exposeInt('lagMs', {
         nullable: true,
         description:
-          'For how many milliseconds the oldest entry that has arrived and is not recorded has been waiting; 0 when none is.',
+          'For how many milliseconds the oldest entry that has arrived and is not recorded has been waiting: 0 when none is, null unless the state is LIVE.',
       }),
       recorded: t.float({ description: 'Events added to the log.', resolve: ({ recorded }) => Number(recorded) }),
       duplicates: t.float({
@@ -134,8 +137,7 @@ export function addSources(builder: Builder): void {
       }),
       quarantine: t.field({
         type: QuarantinedEntryConnection,
-        description:
-          'What could not be read or stored, newest first. `first` and `last` are 1 to 200, 50 if not given.',
+        description: `What could not be read or stored, newest first. \`first\` and \`last\` are 1 to ${defaultLimits.pageSize}, ${defaultLimits.defaultPageSize} if not given.`,
         args: t.arg.connectionArgs(),
         authScopes: { operate: true },
         resolve: ({ name }, args, { services: { sources, limits } }) =>

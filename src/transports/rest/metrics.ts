@@ -51,7 +51,7 @@ function createRegistry({ services: { log, sources }, openStreams }: MetricsOpti
     registers: [registry],
     collect() {
       this.reset();
-      for (const { name, state } of sources.opened) this.set({ source: name }, state === 'live' ? 1 : 0);
+      for (const { name, isLive } of sources.opened) this.set({ source: name }, isLive ? 1 : 0);
     },
   });
   new Gauge({
@@ -61,10 +61,7 @@ function createRegistry({ services: { log, sources }, openStreams }: MetricsOpti
     registers: [registry],
     collect() {
       this.reset();
-      for (const { name, measureLag } of sources.opened) {
-        const lag = measureLag();
-        if (lag !== null) this.set({ source: name }, lag / 1000);
-      }
+      for (const { name, lagMs } of sources.opened) if (lagMs !== null) this.set({ source: name }, lagMs / 1000);
     },
   });
   return registry;
