@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { Webhook } from 'svix/dist/webhook.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { AppOptions } from '../src/app.ts';
 import type { Limits } from '../src/limits.ts';
+import { EntryRecorder } from '../src/sources/open-wearables/record-entries.ts';
 import { createDatabase } from './support/database.ts';
 import { type FaultyProxy, startFaultyProxy } from './support/faults-proxy.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from './support/faults-redis.ts';
@@ -185,7 +187,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       [JSON.stringify(wireEvent({ user_id: undefined })), 'BAD_EVENT', /^user_id: /],
       [JSON.stringify(wireEvent({ event_id: 'evt_01' })), 'BAD_EVENT', 'event_id: must be a UUID'],
       [JSON.stringify(wireEvent({ run_id: '' })), 'BAD_EVENT', 'runId: must not be empty'],
-      [JSON.stringify(wireEvent({ message: 'x'.repeat(4_097) })), 'BAD_EVENT', /^message: must have at most 4096/],
+      [JSON.stringify(wireEvent({ run_id: 'x'.repeat(256) })), 'BAD_EVENT', /^runId: must have at most 255/],
       [JSON.stringify(wireEvent({ message: '\u0000' })), 'BAD_EVENT', 'message: must not contain a NUL character'],
       [JSON.stringify(wireEvent({ timestamp: '2026-02-30T00:00:00Z' })), 'BAD_EVENT', 'timestamp: must be a date-time'],
       [JSON.stringify({ ...good[0], message: 'other' }), 'EVENT_ID_CONFLICT', /has been recorded with other content$/],
@@ -249,7 +251,8 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     await emitter.emit(event);
     await logged(server, userId).toEqual([event.event_id]);
     await server.graphql('mutation ($id: UUID!) { deleteUser(id: $id) { __typename } }', { id: userId });
-    await countOf(server, 'ignored').toBeGreaterThan(2); // it has met the old event again and again
+    proxy.cut();
+    await countOf(server, 'ignored').toBeGreaterThan(0); // it has met the old event again
     expect((await server.graphql('query ($id: UUID!) { user(id: $id) { id } }', { id: userId })).data.user).toBe(null);
     const after = wireEvent({ user_id: userId, timestamp: new Date(Date.now() + 1_000).toISOString() });
     await emitter.emit(after);
@@ -259,20 +262,186 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect((await log(server, userId)).length).toBe(1);
   });
 
-  test('finds the newest event of a run that has fallen off its user’s list', async () => {
+  test('puts the newest event of a run that has fallen off its user’s list before the list', async () => {
     const userId = randomUUID();
-    const lost = wireEvent({ user_id: userId, run_id: 'long_backfill', source: 'backfill' });
-    await emitter.emit(lost);
-    const others = Array.from({ length: 200 }, (_, index) => wireEvent({ user_id: userId, run_id: `pull_${index}` }));
-    for (const event of others) await emitter.emit(event);
+    const at = (minute: number) => new Date(Date.UTC(2026, 2, 14, 0, minute)).toISOString();
+    const of = (runId: string, minute: number) =>
+      wireEvent({ user_id: userId, run_id: runId, source: 'backfill', timestamp: at(minute) });
+    const lost = [of('first', 0), of('second', 2), of('first', 3)] as const;
+    const others = Array.from({ length: 200 }, (_, index) => of(index === 199 ? 'first' : `pull_${index}`, 10 + index));
+    others.splice(100, 0, of('third', 110));
+    const fallen = [of('fourth', 5), of('fifth', 4)] as const; // read in any order, and told apart by their time
+    for (const event of [...lost, ...fallen, ...others]) await emitter.emit(event);
     expect((await emitter.stored(userId)).length).toBe(200);
     const server = await start();
-    await countOf(server, 'recorded').toBe(201);
+    await live(server);
+    const ids = [lost[1], fallen[1], fallen[0], ...others].map((event) => event.event_id);
+    expect((await log(server, userId)).map((event) => event.event_id)).toEqual(ids.slice(-200));
     const { data } = await server.graphql(
-      'query ($id: UUID!) { user(id: $id) { syncRun(runId: "long_backfill") { eventCount } } }',
+      `query ($id: UUID!) { user(id: $id) {
+        syncEvents(first: 10) { edges { node { id } } }
+        syncRun(runId: "first") { eventCount }
+      } }`,
       { id: userId },
     );
+    expect(data.user.syncEvents.edges.map(({ node }: { node: { id: string } }) => node.id)).toEqual(ids.slice(0, 10));
     expect(data.user.syncRun).toEqual({ eventCount: 1 });
+  });
+
+  test('does not take another user’s event for one that has fallen off, where two share the name of a run', async () => {
+    const [here, there] = [wireEvent(), wireEvent()];
+    await emitter.emit(here);
+    await emitter.emit(there);
+    const server = await start();
+    await live(server);
+    for (const event of [here, there]) await logged(server, event.user_id).toEqual([event.event_id]);
+    expect(await source(server)).toMatchObject({ recorded: 2, duplicates: 0 });
+  });
+
+  test('takes its time over long lists, and a slow answer for a sign of life', async () => {
+    const userId = randomUUID();
+    const events = Array.from({ length: 60 }, () =>
+      wireEvent({ user_id: userId, metadata: { text: 'x'.repeat(50_000) } }),
+    );
+    for (const event of events) await emitter.emit(event);
+    proxy.throttle(1_500_000);
+    onTestFinished(() => proxy.throttle());
+    const server = await start({ bridgePingMs: 50, bridgeAnswerMs: 300 });
+    await logged(server, userId).toEqual(events.map((event) => event.event_id));
+    await live(server);
+    expect((await source(server)).lastError).toBe(null);
+  });
+
+  test('cuts what is too long, so that no event is lost for it', async () => {
+    const [message, error] = [`${'m'.repeat(4_094)}😀m`, 'e'.repeat(16_385)];
+    const ended = wireEvent({ stage: 'failed', status: 'failed', message, error, metadata: { a: 'x'.repeat(65_536) } });
+    const fitting = wireEvent({ user_id: ended.user_id, message: 'm'.repeat(4_096), error: 'e'.repeat(16_384) });
+    const server = await start();
+    await live(server);
+    await emitter.emit(ended);
+    await emitter.emit(fitting);
+    await logged(server, ended.user_id).toEqual([ended.event_id, fitting.event_id]);
+    expect(await log(server, ended.user_id)).toMatchObject([
+      {
+        message: `${'m'.repeat(4_094)}…`,
+        error: `${'e'.repeat(16_383)}…`,
+        metadata: { metadata_left_out: 'must take at most 65536 bytes as JSON, it takes 65544' },
+      },
+      { message: fitting.message, error: fitting.error, metadata: {} },
+    ]);
+    proxy.cut(); // and is the same when it comes again
+    await countOf(server, 'duplicates').toBe(2);
+    expect((await source(server)).quarantined).toBe(0);
+  });
+
+  test('adds nothing to what a webhook has told before', async () => {
+    const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+    const server = await start({}, { settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret } });
+    const bridged = async () =>
+      (await server.graphql(sources)).data.sources.find(
+        ({ name }: { name: string }) => name === 'open-wearables-redis',
+      );
+    await expect.poll(async () => (await bridged()).state, { timeout: 10_000 }).toBe('LIVE');
+    const begun = wireEvent({ stage: 'started', started_at: '2026-03-14T07:00:00.412873Z' });
+    const { user_id, run_id, provider, source: word } = begun;
+    const body = JSON.stringify({ type: 'sync.started', data: { user_id, run_id, provider, source: word } });
+    const at = new Date();
+    const headers = {
+      'svix-id': 'msg_1',
+      'svix-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'svix-signature': new Webhook(secret).sign('msg_1', at, body),
+    };
+    const delivery = { method: 'POST', headers, body };
+    expect((await rest(`${server.url}/api/v1/webhooks/open-wearables`, delivery)).body).toEqual({ status: 'recorded' });
+    const [own] = await log(server, user_id);
+    const next = wireEvent({ user_id });
+    const other = wireEvent({ stage: 'started' }); // the same run of another user
+    for (const event of [begun, next, other]) await emitter.emit(event);
+    await logged(server, user_id).toEqual([own?.event_id, next.event_id]);
+    await logged(server, other.user_id).toEqual([other.event_id]);
+    await expect.poll(bridged, { timeout: 10_000 }).toMatchObject({ recorded: 2, duplicates: 1 });
+  });
+
+  test('records nothing of a user who is deleted while it does so', async () => {
+    const server = await start();
+    await live(server);
+    const { services } = server.app;
+    const userId = await server.user();
+    const feed = await services.sources.open('another', { exclusive: false });
+    const users = {
+      ...services.users,
+      async deletions(ids: readonly string[]) {
+        const deletions = await services.users.deletions(ids);
+        if ((await services.users.byIds([userId])).length > 0) await services.users.delete(userId);
+        return deletions;
+      },
+    };
+    const recorder = new EntryRecorder({ ...services, users }, feed, { onDelay: () => {}, onRefused: () => {} });
+    const entry = { text: JSON.stringify(wireEvent({ user_id: userId })), place: 'here' };
+    await recorder.record([entry], new AbortController().signal);
+    expect(feed.totals).toMatchObject({ recorded: 0, ignored: 1 });
+    expect(await services.users.byIds([userId])).toEqual([]);
+  });
+
+  test('does not read a list again and again that begins with nothing new', async () => {
+    const [gone, good] = [wireEvent(), wireEvent()];
+    const server = await start({ bridgeCheckMs: 50 });
+    await live(server);
+    await emitter.emit(gone);
+    await emitter.emit(good);
+    await emitter.emitText(good.user_id, 'x');
+    await countOf(server, 'quarantined').toBe(1);
+    await countOf(server, 'recorded').toBe(2);
+    await server.graphql('mutation ($id: UUID!) { deleteUser(id: $id) { __typename } }', { id: gone.user_id });
+    const counts = async () => {
+      const { recorded, duplicates, ignored } = await source(server);
+      return [recorded, duplicates, ignored];
+    };
+    const before = await counts();
+    const silent = wireEvent();
+    await emitter.emit(silent, { publish: false });
+    await logged(server, silent.user_id).toEqual([silent.event_id]); // so it has looked
+    await countOf(server, 'recorded').toBe(3);
+    expect(await counts()).toEqual([3, ...before.slice(1)]);
+  });
+
+  test('keeps what has come before its connection broke for the next one', async () => {
+    const userId = randomUUID();
+    const events = Array.from({ length: 201 }, (_, index) =>
+      wireEvent({
+        user_id: userId,
+        run_id: 'long',
+        timestamp: new Date(Date.UTC(2026, 2, 14, 0, index)).toISOString(),
+      }),
+    );
+    const stored = wireEvent();
+    await emitter.emit(stored);
+    const server = await start();
+    await live(server);
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let held: Promise<unknown> | undefined;
+    await new Promise<void>((begun) => {
+      held = server.app.services.database.transaction(async (transaction) => {
+        await transaction.user.updateMany({ where: { id: stored.user_id }, data: { lastName: 'held' } });
+        begun();
+        await released;
+      });
+    });
+    proxy.cut(); // the next connection cannot record what is stored
+    const subscribed = async () => Number((await emitter.redis.pubsub('NUMSUB', 'sync:status:all'))[1]);
+    await expect.poll(subscribed, { timeout: 10_000 }).toBe(0);
+    await expect.poll(subscribed, { timeout: 10_000 }).toBe(1);
+    for (const event of events) await emitter.emit(event);
+    proxy.cut();
+    release();
+    await held;
+    await countOf(server, 'recorded').toBe(202);
+    expect((await log(server, userId)).map((event) => event.event_id)).toEqual(
+      events.map((event) => event.event_id).slice(-200),
+    );
   });
 
   test('reads everything once more when too much comes at once', async () => {
@@ -336,6 +505,18 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       expect(await source(server)).toMatchObject({ recorded: 0, connectedAt: null });
       expect(lines.length).toBe(1); // the same again is not worth another line
     }
+  });
+
+  test('does not know how far it is behind while Redis is gone, and says that it is not up', async () => {
+    const server = await start(
+      { bridgeRetryMs: 100 },
+      { settings: { OPEN_WEARABLES_REDIS_URL: 'redis://127.0.0.1:1' } },
+    );
+    await countOf(server, 'lastError').toMatch(/ECONNREFUSED/);
+    expect((await source(server)).lagMs).toBe(null);
+    const { text } = await rest(`${server.url}/metrics`);
+    expect(text).toContain('synclog_source_live{source="open-wearables-redis"} 0\n');
+    expect(text).not.toContain('synclog_source_lag_seconds{');
   });
 
   test('is done by one instance at a time, and by another at once when that one stops', async () => {
@@ -429,6 +610,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(text).toContain('synclog_source_entries_total{source="open-wearables-redis",outcome="recorded"} 1\n');
     expect(text).toContain('synclog_source_entries_total{source="open-wearables-redis",outcome="quarantined"} 1\n');
     expect(text).toContain('synclog_source_lag_seconds{source="open-wearables-redis"} 0\n');
+    expect(text).toContain('synclog_source_live{source="open-wearables-redis"} 1\n');
     for (const name of ['open_streams', 'followed_logs', 'waiting_recordings'])
       expect(text).toContain(`\nsynclog_${name} 0\n`);
     expect(text).toContain('process_cpu_seconds_total');

@@ -165,14 +165,46 @@ describe('a delivery of Open Wearables', () => {
     ]);
   });
 
-  test('of a connection makes its user known, and nothing more', async () => {
-    for (const type of ['connection.created', 'connection.revoked']) {
+  test('of a new connection makes its user known, and of one that is over does nothing', async () => {
+    for (const [type, known] of [
+      ['connection.created', { events: [], runs: [] }],
+      ['connection.revoked', null],
+    ] as const) {
       const user_id = randomUUID();
       expect(await deliver({ type, data: { user_id, provider: 'oura', connection_id: randomUUID() } })).toMatchObject(
         ignored,
       );
-      expect(await log(user_id)).toEqual({ events: [], runs: [] });
+      expect(await log(user_id)).toEqual(known);
     }
+  });
+
+  test('does not bring back who was deleted, but counts for who was made again', async () => {
+    const data = run();
+    expect(await deliver(started(data))).toMatchObject(recorded);
+    await server.app.services.users.delete(data.user_id);
+    const connection = { user_id: data.user_id, provider: 'oura', connection_id: randomUUID() };
+    for (const delivery of [
+      completed(data),
+      started(data),
+      { type: 'connection.created', data: connection },
+      { type: 'connection.revoked', data: connection },
+    ]) {
+      expect(await deliver(delivery)).toMatchObject(ignored);
+      expect(await log(data.user_id)).toBe(null);
+    }
+    await server.user({ id: data.user_id });
+    expect(await deliver(completed(data))).toMatchObject(recorded);
+  });
+
+  test('is cut where it is too long, and is the same when it comes again', async () => {
+    const error = 'e'.repeat(5_000);
+    const data = run({ error, message: `${'m'.repeat(4_094)}😀m` });
+    const failed = { type: 'sync.failed', data };
+    expect(await deliver(failed)).toMatchObject(recorded);
+    expect(await deliver(failed)).toMatchObject(duplicate);
+    expect((await log(data.user_id)).events).toMatchObject([
+      { statusRaw: 'failed', message: `${'m'.repeat(4_094)}…`, error },
+    ]);
   });
 
   test('that says nothing to the log is acknowledged', async () => {
@@ -201,6 +233,13 @@ describe('a delivery of Open Wearables', () => {
       });
     }
     expect((await source()).quarantined - before.quarantined).toBe(5);
+  });
+
+  test('is shown as taken by an instance without the secret, too', async () => {
+    const other = await startServer({ database: { url: server.databaseUrl, drop: async () => {} } });
+    onTestFinished(() => other.close());
+    const { data } = await other.graphql('{ sources { name state isHolder } }', {}, server.admin);
+    expect(data.sources).toEqual([{ name: 'open-wearables-webhooks', state: 'LIVE', isHolder: false }]);
   });
 
   test('is counted in `sources`', async () => {

@@ -42,8 +42,11 @@ export interface Users {
    * user's.
    */
   upsert(draft: UserDraft): Promise<User>;
-  /** Makes those of some users that do not exist, known by nothing but their ids. */
-  ensure(ids: readonly string[]): Promise<void>;
+  /**
+   * Makes those of some users that do not exist, known by nothing but their ids. Each comes with the time of what a
+   * source says of them: a user who was deleted after that is not made again, and without a time no deleted one is.
+   */
+  ensure(heardOf: ReadonlyMap<string, Date | undefined>): Promise<void>;
   /** When those of some users that have been deleted were, whether or not they were made again. */
   deletions(ids: readonly string[]): Promise<Map<string, Date>>;
   /** Removes a user with the log and the runs, and ends the streams. @throws AppError NOT_FOUND */
@@ -82,14 +85,10 @@ export function createUsers(options: {
       });
     },
 
-    async ensure(ids) {
-      const rows = [...new Set(ids)].sort().map((id) => Prisma.sql`(${id}, ${new Date(clock())})`);
-      if (rows.length === 0) return;
-      await database.transaction(
-        (transaction) =>
-          transaction.$executeRaw`
-            INSERT INTO "user" (id, created_at) VALUES ${Prisma.join(rows)} ON CONFLICT DO NOTHING`,
-      );
+    async ensure(heardOf) {
+      const ids = [...heardOf.keys()].sort();
+      if (ids.length > 0)
+        await database.transaction((transaction) => make(transaction, ids, heardOf, new Date(clock())));
     },
 
     async deletions(ids) {
@@ -139,6 +138,27 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
   return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
+}
+
+/** Takes those back who were deleted: only now it is certain that nobody is deleting them. */
+async function make(
+  transaction: Transaction,
+  ids: readonly string[],
+  heardOf: ReadonlyMap<string, Date | undefined>,
+  now: Date,
+): Promise<void> {
+  const rows = ids.map((id) => Prisma.sql`(${id}, ${now})`);
+  const made = await transaction.$queryRaw<{ id: string }[]>`
+    INSERT INTO "user" (id, created_at) VALUES ${Prisma.join(rows)} ON CONFLICT DO NOTHING RETURNING id`;
+  if (made.length === 0) return;
+  const deleted = await transaction.deletedUser.findMany({ where: { id: { in: made.map(({ id }) => id) } } });
+  const back = deleted.filter(({ id, deletedAt }) => isOlder(heardOf.get(id), deletedAt)).map(({ id }) => id);
+  if (back.length > 0) await transaction.user.deleteMany({ where: { id: { in: back } } });
+}
+
+/** Was something said of a user before they were deleted? Without a time it is taken for that. */
+export function isOlder(saidAt: Date | null | undefined, deletedAt: Date): boolean {
+  return !saidAt || saidAt <= deletedAt;
 }
 
 /** Resolves to the number of users who are gone. */

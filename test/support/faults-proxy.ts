@@ -1,4 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+
+const CHUNK = 16_384;
 
 /** A network under control: passes TCP connections on, until it is told to swallow everything or to cut. */
 export interface FaultyProxy {
@@ -8,6 +12,8 @@ export interface FaultyProxy {
   readonly open: number;
   /** Swallows whatever is sent on the connections that are open now: nothing arrives, and nobody is told. */
   blackHole(): number;
+  /** From now on passes what the target answers on in so many bytes a second; without a number, as it comes. */
+  throttle(bytesPerSecond?: number): void;
   /** Resets the connections that are open now. */
   cut(): number;
   close(): Promise<void>;
@@ -16,10 +22,20 @@ export interface FaultyProxy {
 /** `target` is a URL with a port, `url` the same with the proxy's. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const { hostname, port } = new URL(target);
-  const pairs = new Set<{ client: Socket; upstream: Socket }>();
+  let bytesPerSecond: number | undefined;
+  const pairs = new Set<{ client: Socket; upstream: Socket; answers: Transform }>();
   const server = createServer({ pauseOnConnect: false }, (client) => {
     const upstream = connect(Number(port), hostname);
-    const pair = { client, upstream };
+    const answers = new Transform({
+      async transform(bytes: Buffer, _, done) {
+        for (let start = 0; start < bytes.length; start += CHUNK) {
+          this.push(bytes.subarray(start, start + CHUNK));
+          if (bytesPerSecond) await wait((1_000 * Math.min(CHUNK, bytes.length)) / bytesPerSecond);
+        }
+        done();
+      },
+    });
+    const pair = { client, upstream, answers };
     pairs.add(pair);
     const end = () => {
       pairs.delete(pair);
@@ -28,7 +44,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     };
     for (const socket of [client, upstream]) socket.setNoDelay().on('error', end).on('close', end);
     client.pipe(upstream);
-    upstream.pipe(client);
+    upstream.pipe(answers).pipe(client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -43,14 +59,17 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       return pairs.size;
     },
     blackHole() {
-      for (const { client, upstream } of pairs) {
+      for (const { client, upstream, answers } of pairs) {
         client.unpipe(upstream);
-        upstream.unpipe(client);
+        upstream.unpipe(answers);
         // Reads on, so that neither end feels any pressure, and throws away what it reads.
         client.resume();
         upstream.resume();
       }
       return pairs.size;
+    },
+    throttle(rate) {
+      bytesPerSecond = rate;
     },
     cut() {
       const cut = [...pairs];

@@ -1,16 +1,19 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { groupBy } from '../../events/group-by.ts';
 import { holdSource } from '../../intake/hold-source.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Limits } from '../../limits.ts';
 import type { Outage } from '../../outages.ts';
 import type { Services } from '../../services.ts';
 import { LiveBuffer } from './live-buffer.ts';
-import type { Entry } from './read-entry.ts';
+import { type Entry, outlineOf } from './read-entry.ts';
 import { EntryRecorder } from './record-entries.ts';
 import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
-import { findChangedLists, readAllLists, readLists, readRuns, type StoredEntries } from './stored-entries.ts';
+import { findChangedLists, readAllUsers, readUsers, type StoredEntries } from './stored-entries.ts';
 
 const BRIDGE_NAME = 'open-wearables-redis';
+
+const nothing: StoredEntries = { users: 0, entries: [], unreadable: [] };
 
 /** Every event of all users is published here, once its list and its run hold it. */
 const CHANNEL = 'sync:status:all';
@@ -30,8 +33,8 @@ export interface BridgeOptions {
 /**
  * Copies the sync events of an Open Wearables installation out of its Redis into the log, each once, and only reads
  * there. Of several instances one does it. It subscribes first and then reads what is stored, so that nothing falls
- * between; that again after each reconnect, as pub/sub repeats nothing. Whatever stands in a list when the bridge is
- * connected gets into the log.
+ * between; that again after each reconnect, as pub/sub repeats nothing. What has fallen off a list before it is read is
+ * lost, but for the newest event of each run.
  */
 export async function startBridge(options: BridgeOptions): Promise<{ close(): Promise<void> }> {
   const { services, onError } = options;
@@ -41,7 +44,6 @@ export async function startBridge(options: BridgeOptions): Promise<{ close(): Pr
 
 class Bridge {
   readonly #url: string;
-  readonly #services: Services;
   readonly #limits: Limits;
   readonly #clock: () => number;
   readonly #outage: Outage;
@@ -57,16 +59,19 @@ class Bridge {
 
   constructor({ url, services, clock, outage, onError }: BridgeOptions, source: Source) {
     this.#url = url;
-    this.#services = services;
     this.#limits = services.limits;
     this.#clock = clock;
     this.#outage = outage;
     this.#onError = onError;
     this.#source = source;
     this.#buffer = new LiveBuffer(this.#limits, clock);
-    this.#recorder = new EntryRecorder(services, source, (error) =>
-      this.#fail('The log could not take what has come; it is tried again', error),
-    );
+    this.#recorder = new EntryRecorder(services, source, {
+      onDelay: (error) => this.#fail('The log could not take what has come; it is tried again', error),
+      onRefused: (error) => {
+        source.fail('The database refuses an event; it is in quarantine');
+        onError(error);
+      },
+    });
   }
 
   /** Bridges until the signal aborts. */
@@ -75,11 +80,7 @@ class Bridge {
       const since = this.#recordingSince ?? this.#buffer.oldestAt;
       return since === undefined ? 0 : Math.max(0, this.#clock() - since);
     };
-    try {
-      await this.#connectAgainAndAgain(signal);
-    } finally {
-      this.#source.measureLag = () => null;
-    }
+    await this.#connectAgainAndAgain(signal);
   }
 
   async #connectAgainAndAgain(signal: AbortSignal): Promise<void> {
@@ -115,7 +116,7 @@ class Bridge {
       await subscriber.redis.subscribe(CHANNEL);
       this.#source.report({ connectedAt: new Date(this.#clock()) });
       while (!broken.aborted) {
-        if (await this.#backfill(subscriber, reader, signal)) {
+        if (await this.#backfill(reader, signal)) {
           this.#source.report({ state: 'live' });
           this.#lastFailure = '';
           this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
@@ -148,7 +149,7 @@ class Bridge {
   }
 
   /** Reads everything that is stored, and then records what came in meanwhile. False if too much did: once more. */
-  async #backfill({ redis: subscriber }: RedisConnection, { redis: reader }: RedisConnection, signal: AbortSignal) {
+  async #backfill({ redis }: RedisConnection, signal: AbortSignal): Promise<boolean> {
     this.#buffer.restart();
     let users = 0;
     let entries = 0;
@@ -159,39 +160,31 @@ class Bridge {
       backfillUsers: users,
       backfillEntries: entries,
     });
-    for await (const stored of this.#gather(readAllLists(reader), signal)) {
-      users += stored.keys;
+    // Left over from a connection that broke: some may have fallen off their lists since.
+    const messages = groupBy([...this.#buffer.waiting], ({ text }) => outlineOf(text).userId);
+    for await (const stored of this.#gather(readAllUsers(redis, messages), signal)) {
+      users += stored.users;
       entries += stored.entries.length;
       this.#source.report({ backfillUsers: users, backfillEntries: entries });
     }
     if (!(await this.#drain(signal))) return false;
-    for await (const stored of readRuns(reader)) {
-      // What was published before these were read has arrived when the subscriber has answered. It comes first: the
-      // newest event of a run must not be recorded before the others.
-      await answerInTime(subscriber, this.#limits.bridgeAnswerMs);
-      if (!(await this.#drain(signal))) return false;
-      await this.#store(stored, signal);
-      entries += stored.entries.length;
-      this.#source.report({ backfillEntries: entries });
-      if (signal.aborted) return false;
-    }
     this.#source.report({ backfillEndedAt: new Date(this.#clock()) });
     return true;
   }
 
   /** Records what is stored, in batches that are worth a transaction. Yields what has been recorded. */
   async *#gather(pieces: AsyncIterable<StoredEntries>, signal: AbortSignal): AsyncGenerator<StoredEntries> {
-    let gathered: StoredEntries = { keys: 0, entries: [], unreadable: [] };
+    let gathered = nothing;
     for await (const piece of pieces) {
       gathered = {
-        keys: gathered.keys + piece.keys,
+        users: gathered.users + piece.users,
         entries: [...gathered.entries, ...piece.entries],
         unreadable: [...gathered.unreadable, ...piece.unreadable],
       };
       if (gathered.entries.length < this.#limits.eventsPerRecording) continue;
       await this.#store(gathered, signal);
       yield gathered;
-      gathered = { keys: 0, entries: [], unreadable: [] };
+      gathered = nothing;
       if (signal.aborted) return;
     }
     await this.#store(gathered, signal);
@@ -226,10 +219,8 @@ class Bridge {
 
   /** Reads the lists whose newest entry is not in the log: pub/sub promises nothing. */
   async #check(redis: RedisConnection['redis'], signal: AbortSignal): Promise<void> {
-    const known = async (ids: readonly string[]) =>
-      new Set((await this.#services.log.eventsById(ids)).map(({ id }) => id));
-    for await (const keys of findChangedLists(redis, known))
-      for await (const stored of readLists(redis, keys)) await this.#store(stored, signal);
+    for await (const keys of findChangedLists(redis, (entries) => this.#recorder.areSettled(entries)))
+      for await (const stored of readUsers(redis, keys)) await this.#store(stored, signal);
   }
 
   /** Records what has arrived. False when messages were dropped, or the signal has aborted. */
@@ -255,7 +246,7 @@ class Bridge {
 /** An error's message. What ioredis attaches to its errors can hold the password, and so can the URL. */
 function withoutSecrets(error: unknown, url: string): string {
   const text = error instanceof Error ? error.message : String(error);
-  const { password } = new URL(url);
+  const { password } = new URL(url); // that it can be decoded was seen when the settings were read
   return [url, password, decodeURIComponent(password)]
     .filter(Boolean)
     .reduce((shown, secret) => shown.replaceAll(secret, '***'), text);

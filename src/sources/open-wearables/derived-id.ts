@@ -3,8 +3,19 @@ import { createHash } from 'node:crypto';
 /** Drawn once; ids derived under another one would be other ids. */
 const NAMESPACE = Buffer.from('7a0e6a3f7c1d4b0a9d5e2f9c61b8d4e7', 'hex');
 
+/** Stages that Open Wearables tells of by webhook. */
+const delivered: ReadonlySet<string> = new Set(['started', 'completed', 'failed']);
+
+/**
+ * The id of the event that a webhook makes of a run's stage, named as Svix names it for Open Wearables: at most one
+ * delivery of each type for a run. Undefined for stages without webhooks.
+ */
+export function deliveryId({ stage, runId }: { readonly stage: string; readonly runId: string }): string | undefined {
+  return delivered.has(stage) ? derivedId(`sync.${stage}.${runId}`) : undefined;
+}
+
 /** The UUID (version 5 of RFC 9562) that a name always has. */
-export function derivedId(name: string): string {
+function derivedId(name: string): string {
   const bytes = createHash('sha1').update(NAMESPACE).update(name).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);

@@ -8,8 +8,8 @@ interface Arrived extends Entry {
 }
 
 /**
- * Live messages that wait to be recorded, bounded in number and length. When there are too many, all are dropped: they
- * stand in the lists, too.
+ * Live messages that wait to be recorded, bounded in number and length. When there are too many, all are dropped: most
+ * of them stand in the lists, too, and whoever takes from here has to read those again.
  */
 export class LiveBuffer {
   readonly #limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>;
@@ -33,6 +33,11 @@ export class LiveBuffer {
     return this.#messages.length === 0;
   }
 
+  /** What waits, in its order. */
+  get waiting(): readonly Entry[] {
+    return this.#messages;
+  }
+
   /** When the oldest message arrived. */
   get oldestAt(): number | undefined {
     return this.#messages[0]?.at;
@@ -43,7 +48,8 @@ export class LiveBuffer {
     this.#messages.push({ ...entry, at: this.#clock() });
     this.#length += entry.text.length;
     if (this.#messages.length > this.#limits.bridgeMessages || this.#length > this.#limits.bridgeLength) {
-      this.#drop();
+      this.#messages = [];
+      this.#length = 0;
       this.#overflowed = true;
     }
     this.#wake();
@@ -56,9 +62,8 @@ export class LiveBuffer {
     return taken;
   }
 
-  /** Drops what waits: everything up to now is about to be read from the lists. */
+  /** Takes messages again after too many: the lists are about to be read. What waits stays. */
   restart(): void {
-    this.#drop();
     this.#overflowed = false;
   }
 
@@ -76,10 +81,5 @@ export class LiveBuffer {
       signal.addEventListener('abort', wake);
       this.#wake = wake;
     });
-  }
-
-  #drop(): void {
-    this.#messages = [];
-    this.#length = 0;
   }
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { isUuid } from '../../db/uuid.ts';
-import type { EventDraft, Json } from '../../events/event.ts';
-import { checkEvent } from '../../events/record/check-event.ts';
+import type { EventDraft } from '../../events/event.ts';
 import type { UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Limits } from '../../limits.ts';
+import { fitDraft } from './fit-draft.ts';
+import { object, time, uuid } from './wire-values.ts';
 
 /** A text as it was found, and where. */
 export interface Entry {
@@ -13,25 +13,8 @@ export interface Entry {
 
 /** An entry that is an event. */
 export interface ReadableEntry extends Entry {
-  readonly draft: EventDraft;
+  readonly draft: EventDraft & { readonly id: string };
 }
-
-const uuid = z
-  .string()
-  .refine(isUuid, 'must be a UUID')
-  .transform((text) => text.toLowerCase());
-
-const time = z.string().transform((text, context) => {
-  const parsed = parseTime(text);
-  if (parsed) return parsed;
-  context.addIssue({ code: 'custom', message: 'must be a date-time' });
-  return z.NEVER;
-});
-
-const object = z.custom<{ readonly [key: string]: Json }>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'must be an object',
-);
 
 /**
  * An event on Open Wearables' wire, read tolerantly: words may be new ones, and what can be null may be missing. Keys
@@ -58,30 +41,31 @@ const wireEvent = z
     ended_at: time.nullish(),
     timestamp: time.nullish(),
   })
-  .transform(
-    (event): EventDraft => ({
-      id: event.event_id,
-      userId: event.user_id,
-      runId: event.run_id,
-      provider: event.provider,
-      source: event.source,
-      stage: event.stage,
-      status: event.status,
-      message: event.message,
-      progress: event.progress,
-      itemsProcessed: event.items_processed,
-      itemsTotal: event.items_total,
-      error: event.error,
-      primaryUserId: event.primary_user_id,
-      metadata: event.metadata,
-      startedAt: event.started_at,
-      endedAt: event.ended_at,
-      // Without any time it gets the one of its arrival, and agrees with itself when it comes again.
-      timestamp: event.timestamp ?? event.ended_at ?? event.started_at,
-    }),
-  );
+  .transform((event): EventDraft & { readonly id: string } => ({
+    id: event.event_id,
+    userId: event.user_id,
+    runId: event.run_id,
+    provider: event.provider,
+    source: event.source,
+    stage: event.stage,
+    status: event.status,
+    message: event.message,
+    progress: event.progress,
+    itemsProcessed: event.items_processed,
+    itemsTotal: event.items_total,
+    error: event.error,
+    primaryUserId: event.primary_user_id,
+    metadata: event.metadata,
+    startedAt: event.started_at,
+    endedAt: event.ended_at,
+    // Without any time it gets the one of its arrival, and agrees with itself when it comes again.
+    timestamp: event.timestamp ?? event.ended_at ?? event.started_at,
+  }));
 
-/** Reads an entry of Open Wearables' lists and channels: an event that the log can take, or why it is none. */
+/**
+ * Reads an entry of Open Wearables' lists and channels: an event that the log can take, cut to its bounds where that
+ * is possible, or why it is none.
+ */
 export function readEntry(entry: Entry, limits: Limits): ReadableEntry | UnreadableEntry {
   let json: unknown;
   try {
@@ -89,39 +73,32 @@ export function readEntry(entry: Entry, limits: Limits): ReadableEntry | Unreada
   } catch {
     return { ...entry, reason: 'not_json', detail: 'is not JSON' };
   }
-  const { data: draft, error } = wireEvent.safeParse(json);
-  if (!draft) {
+  const { data, error } = wireEvent.safeParse(json);
+  if (!data) {
     const [issue] = error.issues;
     return { ...entry, reason: 'bad_event', detail: `${issue?.path.join('.') || 'it'}: ${issue?.message}` };
   }
-  const [problem] = checkEvent(draft, limits);
+  const { draft, problem } = fitDraft(data, limits);
   if (problem) return { ...entry, reason: 'bad_event', detail: `${problem.field}: ${problem.message}` };
   return { ...entry, draft };
 }
 
-/** The id in an entry, if it is an event's. */
-export function eventIdIn(text: string): string | undefined {
+const outline = z.object({
+  run_id: z.string().optional().catch(undefined),
+  user_id: uuid.optional().catch(undefined),
+  timestamp: time.optional().catch(undefined),
+});
+
+/** What of an entry tells where it belongs, as far as it says that. */
+export function outlineOf(text: string): {
+  runId?: string | undefined;
+  userId?: string | undefined;
+  time?: Date | undefined;
+} {
   try {
-    return uuid.safeParse(JSON.parse(text)?.event_id).data;
+    const { run_id: runId, user_id: userId, timestamp } = outline.parse(JSON.parse(text));
+    return { runId, userId, time: timestamp };
   } catch {
-    return undefined;
+    return {};
   }
 }
-
-const dateTime = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))? ?(Z|[+-]\d\d:?\d\d)?$/i;
-
-/** As Python writes them, and anything close: cut to the millisecond; without a time zone it is UTC. */
-function parseTime(text: string): Date | undefined {
-  const [, day, clock, fraction = '', zone = 'Z'] = dateTime.exec(text.trim()) ?? [];
-  if (day === undefined || !isDay(day)) return undefined;
-  const parsed = new Date(`${day}T${clock}.${fraction.slice(0, 3).padEnd(3, '0')}${withColon(zone)}`);
-  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
-}
-
-/** JavaScript takes 30 February for 2 March. */
-function isDay(day: string): boolean {
-  const midnight = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
-}
-
-const withColon = (zone: string) => zone.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');

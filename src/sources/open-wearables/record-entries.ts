@@ -1,29 +1,38 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
+import type { EventDraft, SyncEvent } from '../../events/event.ts';
 import type { RecordedEvent } from '../../events/record/plan-recordings.ts';
 import type { QuarantineReason, UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Services } from '../../services.ts';
+import { isOlder } from '../../users/users.ts';
+import { deliveryId } from './derived-id.ts';
 import { type Entry, type ReadableEntry, readEntry } from './read-entry.ts';
 
 type Parts = Pick<Services, 'log' | 'users' | 'sources' | 'limits'>;
 
+interface Listeners {
+  /** Told of each failure that is waited out. */
+  readonly onDelay: (error: unknown) => void;
+  /** Told of each event that the database refuses. */
+  readonly onRefused: (error: unknown) => void;
+}
+
 /**
  * Puts entries into the log, in their order and each of them once; what cannot be read or stored goes to the source's
- * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored. While the
- * database is away it waits.
+ * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored, and what a
+ * webhook has told before is a duplicate. While the database is away it waits.
  */
 export class EntryRecorder {
   readonly #parts: Parts;
   readonly #source: Source;
-  readonly #onError: (error: unknown) => void;
+  readonly #listeners: Listeners;
 
-  /** @param onError told of each failure that is waited out, and of events that the database refuses */
-  constructor(parts: Parts, source: Source, onError: (error: unknown) => void) {
+  constructor(parts: Parts, source: Source, listeners: Listeners) {
     this.#parts = parts;
     this.#source = source;
-    this.#onError = onError;
+    this.#listeners = listeners;
   }
 
   /** Resolves when all of them are durable, or the signal aborts. */
@@ -32,10 +41,7 @@ export class EntryRecorder {
     const read = entries.map((entry) => readEntry(entry, limits));
     const events = read.filter((entry) => 'draft' in entry);
     for (let start = 0; start < events.length; start += limits.eventsPerRecording)
-      await this.#store(
-        await this.#withoutDeleted(events.slice(start, start + limits.eventsPerRecording), signal),
-        signal,
-      );
+      await this.#store(events.slice(start, start + limits.eventsPerRecording), signal);
     await this.quarantine(
       read.filter((entry) => 'reason' in entry),
       signal,
@@ -49,23 +55,26 @@ export class EntryRecorder {
     });
   }
 
-  async #withoutDeleted(events: readonly ReadableEntry[], signal: AbortSignal): Promise<readonly ReadableEntry[]> {
-    let left = events;
-    await this.#untilDone(signal, async () => {
-      const deletions = await this.#parts.users.deletions(events.map(({ draft }) => draft.userId));
-      left = events.filter(({ draft: { userId, timestamp } }) => {
-        const deletedAt = deletions.get(userId);
-        return !deletedAt || (timestamp && timestamp > deletedAt);
-      });
-    });
-    this.#source.count({ ignored: events.length - left.length });
-    return left;
+  /** For each entry: is it in the log or in quarantine, or of a user who was deleted, so that it would change nothing? */
+  async areSettled(entries: readonly Entry[]): Promise<readonly boolean[]> {
+    const { limits, sources } = this.#parts;
+    const read = entries.map((entry) => readEntry(entry, limits));
+    const left = await this.#withoutDeleted(read.filter((entry) => 'draft' in entry));
+    const known = await this.#known(left.flatMap(({ draft }) => [draft.id, deliveryId(draft)]));
+    const fresh = new Set<unknown>(left.filter(({ draft }) => !known.has(draft.id) && !isToldOf(draft, known)));
+    const open = read.filter((entry) => 'reason' in entry || fresh.has(entry));
+    const held = await sources.quarantine.holds(
+      this.#source.name,
+      open.map(({ text }) => text),
+    );
+    return read.map((entry) => !open.includes(entry) || held.has(entry.text));
   }
 
   async #store(events: readonly ReadableEntry[], signal: AbortSignal): Promise<void> {
-    if (events.length === 0) return;
     let left = events;
     await this.#untilDone(signal, async () => {
+      left = await this.#withoutSettled(left);
+      if (left.length === 0) return;
       try {
         this.#count(await this.#recordForAnybody(left));
       } catch (error) {
@@ -76,12 +85,36 @@ export class EntryRecorder {
     });
   }
 
+  /** Counts and leaves out what is of a deleted user, and what a webhook has told before. */
+  async #withoutSettled(events: readonly ReadableEntry[]): Promise<readonly ReadableEntry[]> {
+    const heard = await this.#withoutDeleted(events);
+    const told = await this.#known(heard.map(({ draft }) => deliveryId(draft)));
+    const left = heard.filter(({ draft }) => !isToldOf(draft, told));
+    this.#source.count({ ignored: events.length - heard.length, duplicates: heard.length - left.length });
+    return left;
+  }
+
+  async #withoutDeleted(events: readonly ReadableEntry[]): Promise<readonly ReadableEntry[]> {
+    const deletions = await this.#parts.users.deletions(events.map(({ draft }) => draft.userId));
+    return events.filter(({ draft: { userId, timestamp } }) => {
+      const deletedAt = deletions.get(userId);
+      return !deletedAt || !isOlder(timestamp, deletedAt);
+    });
+  }
+
+  /** The events of the log that have one of these ids. */
+  async #known(ids: readonly (string | undefined)[]): Promise<ReadonlyMap<string, SyncEvent>> {
+    const events = await this.#parts.log.eventsById(ids.filter((id) => id !== undefined));
+    return new Map(events.map((event) => [event.id, event]));
+  }
+
+  /** Makes users who are not known. One who has been deleted since is not found; it is looked at again. */
   async #recordForAnybody(events: readonly ReadableEntry[]): Promise<readonly RecordedEvent[]> {
     const { log, users } = this.#parts;
     const drafts = events.map(({ draft }) => draft);
     return log.record(drafts).catch(async (error: unknown) => {
       if (!isNotFound(error)) throw error;
-      await users.ensure(drafts.map(({ userId }) => userId));
+      await users.ensure(oldestOf(drafts));
       return log.record(drafts);
     });
   }
@@ -107,7 +140,7 @@ export class EntryRecorder {
         reason: error.code === 'EVENT_ID_CONFLICT' ? 'event_id_conflict' : 'bad_event',
         detail: error.message.replace(/^events\[0\]\./, ''),
       };
-    this.#onError(error);
+    this.#listeners.onRefused(error);
     return { reason: 'not_stored', detail: 'the database refuses it' };
   }
 
@@ -122,10 +155,25 @@ export class EntryRecorder {
       try {
         return await work();
       } catch (error) {
-        this.#onError(error);
+        this.#listeners.onDelay(error);
         await wait(this.#parts.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
       }
   }
+}
+
+/** Has a webhook told of this stage of the run before? */
+function isToldOf(draft: EventDraft, known: ReadonlyMap<string, SyncEvent>): boolean {
+  return known.get(deliveryId(draft) ?? '')?.userId === draft.userId;
+}
+
+/** Each user with the time of the oldest draft, or none if one has none. */
+function oldestOf(drafts: readonly EventDraft[]): Map<string, Date | undefined> {
+  const oldest = new Map<string, Date | undefined>();
+  for (const { userId, timestamp } of drafts) {
+    const other = oldest.has(userId) ? oldest.get(userId) : timestamp;
+    oldest.set(userId, timestamp && other ? (timestamp < other ? timestamp : other) : undefined);
+  }
+  return oldest;
 }
 
 /** The database is away or busy, or the server is closing: the same may be stored later. */

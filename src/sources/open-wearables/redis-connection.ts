@@ -49,11 +49,17 @@ export async function connectRedis(
   }
 }
 
-/** @throws Error when Redis does not answer in time: the socket may be open at this end only. */
+/**
+ * @throws Error when Redis sends nothing for so long: the socket may be open at this end only. A long answer to another
+ * question, behind which this one waits, is a sign of life.
+ */
 export async function answerInTime(redis: Redis, ms: number): Promise<void> {
   const answered = new AbortController();
   const tooLate = async () => {
-    await wait(ms, undefined, { signal: answered.signal, ref: false });
+    for (let read = -1; redis.stream.bytesRead > read; ) {
+      read = redis.stream.bytesRead;
+      await wait(ms, undefined, { signal: answered.signal, ref: false });
+    }
     throw new Error(`Redis has not answered for ${ms} ms`);
   };
   try {

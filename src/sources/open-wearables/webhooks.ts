@@ -1,13 +1,13 @@
 // The package's main module would load a client for all of Svix' API.
 import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
 import { z } from 'zod';
-import { isUuid } from '../../db/uuid.ts';
 import { AppError } from '../../errors.ts';
-import type { EventDraft, Json, SyncEvent } from '../../events/event.ts';
-import { checkEvent } from '../../events/record/check-event.ts';
+import type { EventDraft, SyncEvent } from '../../events/event.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Services } from '../../services.ts';
-import { derivedId } from './derived-id.ts';
+import { deliveryId } from './derived-id.ts';
+import { fitDraft } from './fit-draft.ts';
+import { object, uuid } from './wire-values.ts';
 
 const WEBHOOKS_NAME = 'open-wearables-webhooks';
 
@@ -32,11 +32,6 @@ export interface OpenWearablesWebhooks {
   receive(body: Buffer, headers: DeliveryHeaders): Promise<DeliveryOutcome>;
 }
 
-const uuid = z
-  .string()
-  .refine(isUuid, 'must be a UUID')
-  .transform((text) => text.toLowerCase());
-
 /** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
 const syncData = z.object({
   user_id: uuid,
@@ -47,9 +42,7 @@ const syncData = z.object({
   message: z.string().nullish(),
   items_processed: z.number().nullish(),
   error: z.string().nullish(),
-  metadata: z
-    .custom<{ readonly [key: string]: Json }>((value) => typeof value === 'object' && !Array.isArray(value))
-    .nullish(),
+  metadata: object.nullish(),
 });
 
 type SyncData = z.infer<typeof syncData>;
@@ -64,7 +57,6 @@ const syncTypes = new Map<
   ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
 ]);
 
-const connectionTypes: ReadonlySet<unknown> = new Set(['connection.created', 'connection.revoked']);
 const connectionData = z.object({ user_id: uuid });
 
 /** Opens the door for deliveries that are signed with a secret. */
@@ -128,26 +120,26 @@ async function take(delivery: Delivery, source: Source, services: Services): Pro
     return 'quarantined' as const;
   };
 
-  if (connectionTypes.has(type)) {
+  if (type === 'connection.created') {
     const parsed = connectionData.safeParse(data);
     if (!parsed.success) return quarantine('bad_event', explain(parsed.error));
-    await services.users.ensure([parsed.data.user_id]);
+    await services.users.ensure(new Map([[parsed.data.user_id, undefined]]));
     return 'ignored';
   }
   const complete = syncTypes.get(type);
   if (!complete) return 'ignored';
   const parsed = syncData.safeParse(data);
   if (!parsed.success) return quarantine('bad_event', explain(parsed.error));
-  const draft = { ...draftOf(String(type), parsed.data, sentAt), ...complete(parsed.data, sentAt) };
-  const [problem] = checkEvent(draft, services.limits);
+  const { draft, problem } = fitDraft(
+    { ...draftOf(parsed.data, sentAt), ...complete(parsed.data, sentAt) },
+    services.limits,
+  );
   if (problem) return quarantine('bad_event', `${problem.field}: ${problem.message}`);
   return (await record(draft, services)) ?? quarantine('event_id_conflict', 'the run has sent other content before');
 }
 
-/** Named as Svix names it for Open Wearables: at most one delivery of each type for a run. */
-function draftOf(type: string, data: SyncData, sentAt: Date) {
+function draftOf(data: SyncData, sentAt: Date) {
   return {
-    id: derivedId(`${type}.${data.run_id}`),
     userId: data.user_id,
     runId: data.run_id,
     provider: data.provider,
@@ -164,11 +156,9 @@ function draftOf(type: string, data: SyncData, sentAt: Date) {
 const ATTEMPTS = 2;
 
 /** Nothing if the log has the event with other content. */
-async function record(
-  draft: EventDraft & { readonly id: string },
-  { log, users }: Services,
-): Promise<DeliveryOutcome | undefined> {
-  await users.ensure([draft.userId]);
+async function record(event: EventDraft, { log, users }: Services): Promise<DeliveryOutcome | undefined> {
+  const draft = { ...event, id: deliveryId(event) };
+  await users.ensure(new Map([[draft.userId, undefined]]));
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const earlier = await findLike(draft, { log, users });
     const own = earlier.find(({ id }) => id === draft.id);
@@ -178,7 +168,10 @@ async function record(
       const [recorded] = await log.record([own ? { ...draft, ...timesOf(own) } : draft]);
       return recorded?.duplicate ? 'duplicate' : 'recorded';
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'EVENT_ID_CONFLICT') throw error;
+      if (!(error instanceof AppError)) throw error;
+      // The user was deleted. The time of a delivery does not say whether it is of before that.
+      if (error.code === 'NOT_FOUND') return 'ignored';
+      if (error.code !== 'EVENT_ID_CONFLICT') throw error;
     }
   }
   return undefined;

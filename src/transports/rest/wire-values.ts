@@ -1,4 +1,5 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
+import { parseRfc3339 } from '../../events/date-time.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid } from './uuid.ts';
 
@@ -68,7 +69,7 @@ export const object: WireValue = {
 
 /** Written in UTC as Python does: with six digits of a second's fraction, or none where there is none. */
 export const time: WireValue = {
-  read: (value) => (typeof value === 'string' ? parseTime(value) : undefined),
+  read: (value) => (typeof value === 'string' ? parseRfc3339(value)?.toISOString() : undefined),
   mustBe: 'an RFC 3339 time with a time zone, such as 2026-03-14T07:00:00.412Z',
   schema: { type: 'string', format: 'date-time' },
   write: (value) => `"${String(value).replace(/\.(\d{3})Z$/, (_, ms) => (ms === '000' ? 'Z' : `.${ms}000Z`))}"`,
@@ -76,19 +77,4 @@ export const time: WireValue = {
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const rfc3339 = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i;
-
-/** Cut to the millisecond, in UTC. */
-function parseTime(value: string): string | undefined {
-  const [, day] = rfc3339.exec(value) ?? [];
-  if (day === undefined || !isDay(day)) return undefined;
-  return new Date(value.toUpperCase()).toISOString();
-}
-
-/** JavaScript takes 30 February for 2 March. */
-function isDay(day: string): boolean {
-  const midnight = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
