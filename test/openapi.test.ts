@@ -17,7 +17,10 @@ let server: TestServer;
 let description: any;
 
 beforeAll(async () => {
-  server = await startServer({ limits: { shutdownMs: 200 } }); // a browser keeps connections open that it does not use
+  server = await startServer({
+    limits: { shutdownMs: 200 }, // a browser keeps connections open that it does not use
+    settings: { OPEN_WEARABLES_WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' },
+  });
   description = (await rest(`${server.url}/openapi.json`)).body;
 });
 afterAll(() => server.close());
@@ -88,14 +91,17 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('takes a token in the query on the stream only', () => {
-    const { securitySchemes } = description.components;
+  test('takes a token in the query on the stream only, and a signature for deliveries only', () => {
     const namesOf = (security: object[]) => security.flatMap((each) => Object.keys(each));
-    const takers = operations().filter(({ operation }) => operation.security);
-    expect(takers.map(({ path }) => path)).toEqual(['/users/{user_id}/sync/stream']);
-    for (const { operation } of takers)
-      expect(namesOf(operation.security as object[])).toEqual(Object.keys(securitySchemes));
-    expect(namesOf(description.security)).toEqual(Object.keys(securitySchemes).filter((name) => name !== 'userToken'));
+    const usual = namesOf(description.security);
+    const special = operations()
+      .filter(({ operation }) => operation.security)
+      .map(({ path, operation }) => [path, namesOf(operation.security as object[])]);
+    expect(special).toEqual([
+      ['/users/{user_id}/sync/stream', [...usual, 'userToken']],
+      ['/webhooks/open-wearables', ['svix']],
+    ]);
+    expect([...usual, 'userToken', 'svix']).toEqual(Object.keys(description.components.securitySchemes));
   });
 });
 

@@ -5,8 +5,30 @@ import type { Limits } from '../../limits.ts';
 import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
 import { detail, json } from './answer.ts';
 import { readBytes } from './json-body.ts';
+import type { Description } from './route.ts';
+import { BASE_PATH } from './routes.ts';
 
-const PATH = '/api/v1/webhooks/open-wearables';
+const outcomes = ['recorded', 'duplicate', 'ignored', 'quarantined'];
+
+/** As the API description shows it: it takes no viewer, and so is none of the routes. */
+export const webhookDescription = {
+  method: 'POST',
+  path: '/webhooks/open-wearables',
+  operationId: 'receiveOpenWearablesWebhook',
+  summary: "Take a delivery of Open Wearables' webhooks",
+  description:
+    'For `sync.*` and `connection.*` deliveries, signed by Svix over the headers `svix-id`, `svix-timestamp` and the body. Whatever is answered with 200 need not be sent again.',
+  parameters: () => ({}),
+  body: { description: 'The delivery as it came, byte for byte.', schema: { type: 'object' } },
+  answer: {
+    status: 200,
+    description: 'What became of it; it is durable.',
+    type: 'application/json',
+    schema: { type: 'object', properties: { status: { type: 'string', enum: outcomes } }, required: ['status'] },
+  },
+  errors: ['LIMIT_EXCEEDED'],
+  isSigned: true,
+} as const satisfies Description<Record<never, never>>;
 const codes: Readonly<Record<number, ErrorCode>> = { 400: 'BAD_USER_INPUT', 413: 'LIMIT_EXCEEDED' };
 
 /**
@@ -20,7 +42,7 @@ export function addOpenWearablesWebhook(
 ): void {
   const refuse = (status: number, code: ErrorCode, text: string) =>
     json(status, JSON.stringify({ detail: text, code }));
-  app.all(PATH, async ({ req }) => {
+  app.all(`${BASE_PATH}${webhookDescription.path}`, async ({ req }) => {
     if (req.method !== 'POST') return detail(405, 'Method Not Allowed', { allow: 'POST' });
     if (!webhooks)
       return refuse(503, 'UNAVAILABLE', 'Webhooks are not set up here: OPEN_WEARABLES_WEBHOOK_SECRET is not set');

@@ -3,18 +3,18 @@ import { type ErrorCode, errorCodes } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import { detailOf } from './failures.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { webhookDescription } from './open-wearables-webhook.ts';
 import type { Parameters } from './parameters.ts';
-import type { Route } from './route.ts';
+import type { Description } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { eventFields } from './wire-event.ts';
 import { schemaOf, type WireField } from './wire-fields.ts';
 import { runFields } from './wire-run.ts';
 
-/** Errors that every route may answer with. */
+/** Errors that everything may answer with. */
 const commonErrors: readonly ErrorCode[] = [
   'BAD_USER_INPUT',
   'UNAUTHENTICATED',
-  'FORBIDDEN',
   'UNAVAILABLE',
   'INTERNAL_SERVER_ERROR',
 ];
@@ -42,7 +42,7 @@ const credentials = [{ bearer: [] }, ...Object.keys(apiKeys).map((name) => ({ [n
  */
 export function describeApi(limits: Limits, schema: GraphQLSchema): object {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of routes) {
+  for (const route of [...routes, webhookDescription]) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(route, limits) };
   }
@@ -77,13 +77,20 @@ export function describeApi(limits: Limits, schema: GraphQLSchema): object {
           name: TOKEN_PARAMETER,
           description: "A user's short-lived token, for a browser's `EventSource`, which cannot set headers.",
         },
+        svix: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'svix-signature',
+          description: "Made with the secret of the webhook's endpoint, over the body and two other headers.",
+        },
       },
     },
   };
 }
 
-function describeRoute(route: Route, limits: Limits): object {
-  const { operationId, summary, description, body, answer, errors = [], takesTokenInQuery } = route;
+function describeRoute(route: Description<Parameters>, limits: Limits): object {
+  const { operationId, summary, description, body, answer, errors = [], takesTokenInQuery, isSigned } = route;
+  const viewerErrors: readonly ErrorCode[] = isSigned ? [] : ['FORBIDDEN'];
   const headers = Object.entries(answer.headers ?? {}).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },
@@ -102,6 +109,7 @@ function describeRoute(route: Route, limits: Limits): object {
       },
     }),
     ...(takesTokenInQuery && { security: [...credentials, { userToken: [] }] }),
+    ...(isSigned && { security: [{ svix: [] }] }),
     responses: {
       [answer.status]: {
         description: answer.description,
@@ -109,9 +117,9 @@ function describeRoute(route: Route, limits: Limits): object {
         content: { [answer.type]: { schema: answer.schema } },
       },
       ...Object.fromEntries(
-        [...commonErrors, ...errors].map((code) => [errorCodes[code].httpStatus, describeError(code)]),
+        [...commonErrors, ...viewerErrors, ...errors].map((code) => [errorCodes[code].httpStatus, describeError(code)]),
       ),
-      ...(body && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
+      ...(body && !isSigned && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
     },
   };
 }

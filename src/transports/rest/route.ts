@@ -19,7 +19,7 @@ interface RouteTools {
 }
 
 /** One way to call the server, and what is written about it in the API description. */
-interface Description<P extends Parameters> {
+export interface Description<P extends Parameters> {
   readonly method: 'GET' | 'POST';
   /** Below `/api/v1`, in Hono's notation. */
   readonly path: string;
@@ -42,6 +42,8 @@ interface Description<P extends Parameters> {
   readonly errors?: readonly ErrorCode[];
   /** Set where a user token may also come as the query's `access_token`, for clients that cannot set headers. */
   readonly takesTokenInQuery?: true;
+  /** Set where the credential is a signature of Svix over a body of any content type. */
+  readonly isSigned?: true;
 }
 
 /** A stored GraphQL document, and how HTTP goes in and out of it. */
