@@ -29,12 +29,13 @@ export const statusWords = [
 /** What a producer says of a run of which it hears nothing. */
 export const silentStatuses: readonly string[] = ['unfinished', 'stale'];
 
-const terminalStatuses: ReadonlySet<string> = new Set(['success', 'partial', 'failed', 'cancelled', 'skipped']);
+/** What a run's status is once it has finished. */
+export const terminalStatuses: readonly string[] = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
 
 /**
  * True for the statuses that finish a run. The silent ones are somebody's guess, not the run's own last word, so a later
  * report of the run still counts.
  */
 export function isTerminal(status: string): boolean {
-  return terminalStatuses.has(status);
+  return terminalStatuses.includes(status);
 }

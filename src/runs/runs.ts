@@ -3,8 +3,9 @@ import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { selectedRun } from '../events/sql/columns.ts';
+import type { LogSql } from '../events/sql/log-sql.ts';
 import { logSqlOf } from '../events/sql/log-sql-of.ts';
-import { isTerminal } from '../events/words.ts';
+import { isTerminal, terminalStatuses } from '../events/words.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
@@ -55,67 +56,101 @@ export function findRuns(database: Database, keys: readonly RunId[]): Promise<Sy
 /** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
 const PAGES_PER_STATEMENT = 100;
 
-/** Any mix of pages, each newest first. A page stops at its limit, so hardly a row is read that is not returned. */
+/**
+ * Any mix of pages, each newest first. A page stops at its limit, and costs the same however many runs there have been:
+ * runs that a filter of words leaves out are not looked at.
+ */
 export async function listRuns(
   database: Database,
   requests: readonly RunPageRequest[],
 ): Promise<readonly (readonly SyncRun[])[]> {
   const pages: SyncRun[][] = requests.map(() => []);
+  const sql = logSqlOf(database);
   for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
-    const selects = requests
-      .slice(start, start + PAGES_PER_STATEMENT)
-      .map((request, offset) => selectPage(request, start + offset));
+    const some = requests.slice(start, start + PAGES_PER_STATEMENT);
+    const selects = some.map((request, offset) => selectPage(request, start + offset, sql));
+    const kinds = some.some(areFoundByKind) ? Prisma.sql`WITH RECURSIVE ${sql.runKinds}` : Prisma.empty;
     const rows = await database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
-      ${Prisma.join(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
+      ${kinds} ${Prisma.join(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
     for (const { page, ...run } of rows) pages[page]?.push(run);
   }
   return pages;
 }
 
 /** Merged out of its parts, of which each walks an index in list order and stops at the limit, too. */
-function selectPage(request: RunPageRequest, page: number): Prisma.Sql {
+function selectPage(request: RunPageRequest, page: number, sql: LogSql): Prisma.Sql {
   const direction = Prisma.raw(request.fromEnd ? 'ASC' : 'DESC');
-  const conditions = conditionsOf(request);
+  const end = Prisma.sql`
+    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}`;
   const parts = partsOf(request).map(
-    (part) => Prisma.sql`SELECT * FROM (
-      SELECT ${selectedRun} FROM sync_run r WHERE ${Prisma.join([part, ...conditions], ' AND ')}
-      ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}) AS part`,
+    (part) => Prisma.sql`SELECT * FROM (${selectPart(request, part, end, sql)}) AS part`,
   );
+  if (parts.length === 0) parts.push(Prisma.sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
   return Prisma.sql`SELECT * FROM (
     SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${Prisma.join(parts, ' UNION ALL ')}) AS part
     ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
+}
+
+function selectPart(request: RunPageRequest, part: Part, end: Prisma.Sql, sql: LogSql): Prisma.Sql {
+  const { isFinished, condition } = part;
+  const conditions = [condition, ...conditionsOf(request)];
+  if (!areFoundByKind(request)) {
+    const all = [Prisma.sql`r.finished = ${Prisma.raw(String(isFinished))}`, ...conditions, ...wordsOf(request, 'r')];
+    return Prisma.sql`SELECT ${selectedRun} FROM sync_run r WHERE ${Prisma.join(all, ' AND ')} ${end}`;
+  }
+  const state = Prisma.sql`k.status ${Prisma.raw(isFinished ? 'IN' : 'NOT IN')} (${Prisma.join(terminalStatuses)})`;
+  return sql.selectRunsByKind(
+    Prisma.join([state, ...wordsOf(request, 'k')], ' AND '),
+    Prisma.sql`AND ${Prisma.join(conditions, ' AND ')} ${end}`,
+  );
+}
+
+/**
+ * Are the runs looked for kind by kind? Where words are asked for among the runs of all users, what matches may be
+ * anywhere in the list, or nowhere. One user's runs are few.
+ */
+function areFoundByKind({ visible, filter }: RunPageRequest): boolean {
+  return visible.kind === 'all' && filter?.userId == null && listFilters.some(([list]) => filter?.[list] != null);
+}
+
+interface Part {
+  readonly isFinished: boolean;
+  readonly condition: Prisma.Sql;
 }
 
 /**
  * The finished and the unfinished runs, as far as the filter may let them through. Unfinished ones are few among all there
  * have been, so they are found without looking through the others.
  */
-function partsOf({ filter, now }: RunPageRequest): Prisma.Sql[] {
+function partsOf({ filter, now }: RunPageRequest): Part[] {
   const wanted = filter?.health ?? runHealths;
   const unfinished = wanted.filter((state) => state !== 'ended');
   const mayBe = (finished: boolean) => filter?.statuses?.some((status) => isTerminal(status) === finished) ?? true;
-  const parts = [
-    ...(wanted.includes('ended') && mayBe(true) ? [Prisma.sql`r.finished = true`] : []),
+  return [
+    ...(wanted.includes('ended') && mayBe(true) ? [{ isFinished: true, condition: Prisma.sql`true` }] : []),
     ...(unfinished.length > 0 && mayBe(false)
-      ? [Prisma.sql`r.finished = false AND ${healthCondition(unfinished, now)}`]
+      ? [{ isFinished: false, condition: healthCondition(unfinished, now) }]
       : []),
   ];
-  return parts.length > 0 ? parts : [Prisma.sql`false`];
 }
 
-/** What every run of the page has to fulfil. */
+/** What every run of the page has to fulfil beside its words. */
 function conditionsOf({ visible, filter, after, before }: RunPageRequest): Prisma.Sql[] {
   const conditions = visible.kind === 'none' ? [Prisma.sql`false`] : [];
   if (visible.kind === 'one') conditions.push(Prisma.sql`r.user_id = ${visible.userId}`);
   if (filter?.userId != null) conditions.push(Prisma.sql`r.user_id = ${filter.userId}`);
-  for (const [list, field] of listFilters) {
-    const words = filter?.[list];
-    if (words) conditions.push(isOneOf(Prisma.raw(`r.${field}`), words));
-  }
   const key = Prisma.sql`(r.last_event_at, r.user_id, r.run_id)`;
   if (after) conditions.push(Prisma.sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
   if (before) conditions.push(Prisma.sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
   return conditions;
+}
+
+/** The words that a run `r`, or a kind `k`, must have. */
+function wordsOf({ filter }: RunPageRequest, table: 'r' | 'k'): Prisma.Sql[] {
+  return listFilters.flatMap(([list, field]) => {
+    const words = filter?.[list];
+    return words ? [isOneOf(Prisma.raw(`${table}.${field}`), words)] : [];
+  });
 }
 
 /** @param now the moment that the health is judged at, in milliseconds since 1970. */

@@ -12,9 +12,14 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
   }
   expect(plans.length).toBeGreaterThan(20);
   // Whole tables are never looked through. The beginning of a list is the beginning of its index; p is a page of it, of
-  // which a part may come from another place of the index.
-  const scans = plans.filter((step) => step.startsWith('SCAN') && !/VIRTUAL TABLE|subquery|^SCAN p(art)?$/.test(step));
-  expect(new Set(scans)).toEqual(new Set(['SCAN u USING INDEX user_created_at_id_idx']));
+  // which a part may come from another place of the index, or from one for each kind k.
+  const scans = plans.filter(
+    (step) => step.startsWith('SCAN') && !/VIRTUAL TABLE|subquery|^SCAN (p|part|k)$/.test(step),
+  );
+  const kinds = 'sync_run_provider_source_status_last_event_at_user_id_run_id_idx';
+  expect(new Set(scans)).toEqual(
+    new Set(['SCAN u USING INDEX user_created_at_id_idx', `SCAN sync_run USING COVERING INDEX ${kinds}`]),
+  );
   // A page behind a cursor is entered at the cursor.
   const searches = plans.filter((step) => step.startsWith('SEARCH'));
   for (const bounds of [
@@ -24,6 +29,11 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
     '(finished=? AND (last_event_at,user_id,run_id)>(?,?,?))',
     '(user_id=? AND finished=? AND last_event_at<?)',
     '(finished=? AND last_event_at>?)',
+    // From each kind of runs to the next one, and to the page of each.
+    `COVERING INDEX ${kinds} (provider=? AND source=? AND status>?)`,
+    `COVERING INDEX ${kinds} (provider=? AND source>?)`,
+    `COVERING INDEX ${kinds} (provider>?)`,
+    `COVERING INDEX ${kinds} (provider=? AND source=? AND status=? AND (last_event_at,user_id,run_id)<(?,?,?))`,
     'SEARCH sync_run USING INDEX sync_run_recorded_at_user_id_run_id_idx (recorded_at>?)',
     'SEARCH c USING INDEX sqlite_autoindex_provider_connection_1 (user_id=?)',
   ])
@@ -62,6 +72,10 @@ export async function expectIndexesInPostgres(url: string, statements: Iterable<
         );
     }
     expect(indexed).toMatch(/Index Cond: \(\(finished = false\) AND \(last_event_at > /);
+    expect(indexed).toMatch(/Index Cond: \(ROW\(provider, source, status\) > ROW\(/);
+    expect(indexed).toMatch(
+      /Index Cond: \(\(provider = k.*\) AND \(source = k.*\) AND \(status = k.*\) AND \(ROW\(last_event_at, /,
+    );
     expect(indexed).toMatch(/Index Cond: \(\(user_id = .+\) AND \(finished = false\) AND \(last_event_at > /);
     expect(indexed).toMatch(/sync_run_recorded_at_user_id_run_id_idx.*\n +Index Cond: \(recorded_at >= /);
     expect(indexed).toMatch(/ provider_connection_pkey.*\n +Index Cond: \(user_id = /);
