@@ -36,11 +36,12 @@ export function toEventStream(
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(': connected\n\n')); // lets the headers through
-      silence = setInterval(() => {
-        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(format.heartbeat));
-      }, heartbeatMs).unref();
     },
     async pull(controller) {
+      // Not before: nobody reads the stream of a client that has left before it began, and nobody cancels it.
+      silence ??= setInterval(() => {
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(format.heartbeat));
+      }, heartbeatMs).unref();
       let frames = '';
       let ended = false;
       while (!frames && !ended) {
@@ -48,7 +49,7 @@ export function toEventStream(
         ended = done ?? false;
         frames = done ? format.end() : format.write(value);
       }
-      silence?.refresh();
+      silence.refresh();
       if (frames) controller.enqueue(encoder.encode(frames));
       if (!ended) return;
       clearInterval(silence);
