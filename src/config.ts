@@ -10,7 +10,7 @@ const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' 
 function canBeDecoded(url: string): boolean {
   const { username, password } = new URL(url);
   try {
-    decodeURIComponent(username + password);
+    for (const part of [username, password]) decodeURIComponent(part);
     return true;
   } catch {
     return false;

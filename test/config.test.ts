@@ -80,6 +80,7 @@ describe('settings', () => {
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} has a % .* write % as %25`))]);
     expect(problems.join()).not.toContain('s3cret');
     expect(problemsOf({ [name]: 'redis://:s3cret100%25@127.0.0.1:6379' })).toEqual([]);
+    expect(problemsOf({ [name]: 'redis://a%E2:%82%AC@127.0.0.1:6379' })).toHaveLength(1); // only together they are UTF-8
   });
 
   test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {

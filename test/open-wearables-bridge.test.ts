@@ -3,7 +3,10 @@ import { pino } from 'pino';
 import { Webhook } from 'svix/dist/webhook.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { AppOptions } from '../src/app.ts';
+import { AppError } from '../src/errors.ts';
 import type { Limits } from '../src/limits.ts';
+import type { Services } from '../src/services.ts';
+import { startBridge } from '../src/sources/open-wearables/bridge.ts';
 import { EntryRecorder } from '../src/sources/open-wearables/record-entries.ts';
 import { createDatabase } from './support/database.ts';
 import { type FaultyProxy, startFaultyProxy } from './support/faults-proxy.ts';
@@ -188,7 +191,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       [JSON.stringify(wireEvent({ event_id: 'evt_01' })), 'BAD_EVENT', 'event_id: must be a UUID'],
       [JSON.stringify(wireEvent({ run_id: '' })), 'BAD_EVENT', 'runId: must not be empty'],
       [JSON.stringify(wireEvent({ run_id: 'x'.repeat(256) })), 'BAD_EVENT', /^runId: must have at most 255/],
-      [JSON.stringify(wireEvent({ message: '\u0000' })), 'BAD_EVENT', 'message: must not contain a NUL character'],
+      [JSON.stringify(wireEvent({ provider: '\u0000' })), 'BAD_EVENT', 'provider: must not contain a NUL character'],
       [JSON.stringify(wireEvent({ timestamp: '2026-02-30T00:00:00Z' })), 'BAD_EVENT', 'timestamp: must be a date-time'],
       [JSON.stringify({ ...good[0], message: 'other' }), 'EVENT_ID_CONFLICT', /has been recorded with other content$/],
     ];
@@ -288,6 +291,46 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(data.user.syncRun).toEqual({ eventCount: 1 });
   });
 
+  test('finds runs that cannot be read or whose list is gone, and asks for none that Redis has forgotten', async () => {
+    const [event, alone] = [wireEvent({ run_id: 'one' }), wireEvent({ run_id: 'alone' })];
+    for (const each of [event, alone]) await emitter.emit(each);
+    await emitter.redis.del(`sync:status:user:${alone.user_id}:recent`);
+    const forgotten = Array.from({ length: 5_000 }, (_, index) => `pull_${index}`);
+    await emitter.redis.sadd(`sync:status:user:${event.user_id}:runs`, ...forgotten);
+    await emitter.redis.set('sync:status:run:text', 'no JSON');
+    await emitter.redis.set('sync:status:run:nobody', JSON.stringify(wireEvent({ user_id: 'x' })));
+    await emitter.redis.hset('sync:status:run:hash', 'a', 'b');
+    await emitter.redis.config('RESETSTAT');
+    const server = await start();
+    await live(server);
+    const calls = /cmdstat_get:calls=(\d+)/.exec(await emitter.redis.info('commandstats'))?.[1];
+    expect(Number(calls)).toBeLessThan(20);
+    await logged(server, alone.user_id).toEqual([alone.event_id]);
+    await countOf(server, 'quarantined').toBe(3);
+    const { edges } = await quarantined(server);
+    expect(
+      edges.map(({ node }: { node: { place: string; reason: string } }) => `${node.place} ${node.reason}`).sort(),
+    ).toEqual([
+      'sync:status:run:hash UNREADABLE_KEY',
+      'sync:status:run:nobody BAD_EVENT',
+      'sync:status:run:text NOT_JSON',
+    ]);
+  });
+
+  test('keeps the order of a list that grows while it is read', async () => {
+    const userId = randomUUID();
+    const emit = async () => {
+      const event = wireEvent({ user_id: userId });
+      await emitter.emit(event);
+      return event.event_id;
+    };
+    const ids: string[] = [];
+    for (let count = 0; count < 40; count += 1) ids.push(await emit());
+    const server = await start();
+    while (ids.length < 200 && (await source(server)).state !== 'LIVE') ids.push(await emit());
+    await logged(server, userId).toEqual(ids);
+  });
+
   test('does not take another user’s event for one that has fallen off, where two share the name of a run', async () => {
     const [here, there] = [wireEvent(), wireEvent()];
     await emitter.emit(here);
@@ -312,15 +355,17 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect((await source(server)).lastError).toBe(null);
   });
 
-  test('cuts what is too long, so that no event is lost for it', async () => {
+  test('cuts what is too long and replaces what no database takes, so that no event is lost for it', async () => {
     const [message, error] = [`${'m'.repeat(4_094)}😀m`, 'e'.repeat(16_385)];
     const ended = wireEvent({ stage: 'failed', status: 'failed', message, error, metadata: { a: 'x'.repeat(65_536) } });
     const fitting = wireEvent({ user_id: ended.user_id, message: 'm'.repeat(4_096), error: 'e'.repeat(16_384) });
+    const odd = wireEvent({ user_id: ended.user_id, message: 'a\u0000b', error: '\ud83d' });
     const server = await start();
     await live(server);
     await emitter.emit(ended);
     await emitter.emit(fitting);
-    await logged(server, ended.user_id).toEqual([ended.event_id, fitting.event_id]);
+    await emitter.emit(odd);
+    await logged(server, ended.user_id).toEqual([ended.event_id, fitting.event_id, odd.event_id]);
     expect(await log(server, ended.user_id)).toMatchObject([
       {
         message: `${'m'.repeat(4_094)}…`,
@@ -328,13 +373,14 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
         metadata: { metadata_left_out: 'must take at most 65536 bytes as JSON, it takes 65544' },
       },
       { message: fitting.message, error: fitting.error, metadata: {} },
+      { message: 'a\ufffdb', error: '\ufffd' },
     ]);
     proxy.cut(); // and is the same when it comes again
-    await countOf(server, 'duplicates').toBe(2);
+    await countOf(server, 'duplicates').toBe(3);
     expect((await source(server)).quarantined).toBe(0);
   });
 
-  test('adds nothing to what a webhook has told before', async () => {
+  test('loses nothing to a webhook that has told of it before', async () => {
     const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     const server = await start({}, { settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret } });
     const bridged = async () =>
@@ -357,9 +403,46 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     const next = wireEvent({ user_id });
     const other = wireEvent({ stage: 'started' }); // the same run of another user
     for (const event of [begun, next, other]) await emitter.emit(event);
-    await logged(server, user_id).toEqual([own?.event_id, next.event_id]);
+    await logged(server, user_id).toEqual([own?.event_id, begun.event_id, next.event_id]);
     await logged(server, other.user_id).toEqual([other.event_id]);
-    await expect.poll(bridged, { timeout: 10_000 }).toMatchObject({ recorded: 2, duplicates: 1 });
+    await expect.poll(bridged, { timeout: 10_000 }).toMatchObject({ recorded: 3, duplicates: 0 });
+  });
+
+  test('tells of each time that the log could not take what has come', async () => {
+    const server = await start();
+    await live(server);
+    const { services } = server.app;
+    let isAway = false;
+    const { log, sources: all } = services;
+    const failing: Pick<Services['log'], 'record' | 'eventsById'> = {
+      eventsById: (ids) => log.eventsById(ids),
+      async record(drafts) {
+        if (isAway) throw new AppError('UNAVAILABLE', 'The database is away');
+        return log.record(drafts);
+      },
+    };
+    const told: unknown[] = [];
+    const another = await all.open('another', { exclusive: true });
+    const bridge = await startBridge({
+      url,
+      services: {
+        ...services,
+        log: failing as Services['log'],
+        sources: { quarantine: all.quarantine, open: async () => another } as unknown as Services['sources'],
+      },
+      clock: Date.now,
+      outage: { works: () => {}, failed: () => {} },
+      onError: (error) => told.push(error),
+    });
+    closing.push(() => bridge.close());
+    await expect.poll(() => another.isLive, { timeout: 10_000 }).toBe(true);
+    for (const times of [1, 2]) {
+      isAway = true;
+      await emitter.emit(wireEvent());
+      await expect.poll(() => told.length, { timeout: 10_000 }).toBe(times);
+      isAway = false;
+      await expect.poll(() => another.totals.recorded + another.totals.duplicates, { timeout: 10_000 }).toBe(times);
+    }
   });
 
   test('records nothing of a user who is deleted while it does so', async () => {

@@ -196,6 +196,16 @@ describe('a delivery of Open Wearables', () => {
     expect(await deliver(completed(data))).toMatchObject(recorded);
   });
 
+  test('that a deleted user has connected a device since makes the user again', async () => {
+    const user_id = await server.user();
+    await server.app.services.users.delete(user_id);
+    const connected = (connected_at: string) => ({ type: 'connection.created', data: { user_id, connected_at } });
+    await deliver(connected(new Date(Date.now() - 60_000).toISOString()));
+    expect(await log(user_id)).toBe(null);
+    await deliver(connected(new Date(Date.now() + 60_000).toISOString()));
+    expect(await log(user_id)).toEqual({ events: [], runs: [] });
+  });
+
   test('is cut where it is too long, and is the same when it comes again', async () => {
     const error = 'e'.repeat(5_000);
     const data = run({ error, message: `${'m'.repeat(4_094)}😀m` });
@@ -233,13 +243,6 @@ describe('a delivery of Open Wearables', () => {
       });
     }
     expect((await source()).quarantined - before.quarantined).toBe(5);
-  });
-
-  test('is shown as taken by an instance without the secret, too', async () => {
-    const other = await startServer({ database: { url: server.databaseUrl, drop: async () => {} } });
-    onTestFinished(() => other.close());
-    const { data } = await other.graphql('{ sources { name state isHolder } }', {}, server.admin);
-    expect(data.sources).toEqual([{ name: 'open-wearables-webhooks', state: 'LIVE', isHolder: false }]);
   });
 
   test('is counted in `sources`', async () => {
@@ -317,6 +320,18 @@ describe('a request', () => {
       status: 503,
       body: { code: 'UNAVAILABLE' },
     });
+  });
+
+  test('is of a source that is not live where nobody takes deliveries', async () => {
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    const shared = { ...database, drop: async () => {} };
+    const open = await startServer({ settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret }, database: shared });
+    expect((await open.graphql('{ sources { state } }')).data.sources).toEqual([{ state: 'LIVE' }]);
+    await open.close();
+    const closed = await startServer({ database: shared });
+    onTestFinished(() => closed.close());
+    expect((await closed.graphql('{ sources { state } }')).data.sources).toEqual([{ state: 'WAITING' }]);
   });
 
   test('is answered with success only once it is durable', async () => {

@@ -15,7 +15,8 @@ const quarantineCursor = keyCursor<QuarantineKey>(
 );
 
 const stateDescriptions: Record<SourceState, string> = {
-  waiting: 'No instance works on it; one that is set up for it will take it.',
+  waiting:
+    'No instance works on it; one that is set up for it will take it. What every instance takes for itself, such as webhooks: the one that answers does not.',
   connecting: 'Its holder is connecting.',
   backfilling: 'What is stored there is being read.',
   live: 'Everything that arrives is recorded at once.',

@@ -49,9 +49,9 @@ export class Sources {
     return rows.map((row) => {
       const source = this.#open.get(row.name);
       if (source && !source.exclusive) return { ...row, isHolder: true };
-      // Nobody holds what arrives everywhere. Who gives a source up says so; who dies holds it until its time is over.
-      const isDead = row.holder !== null && row.heldUntil <= now;
-      if (isDead) return { ...row, state: 'waiting', lagMs: null, isHolder: false };
+      // What arrives everywhere is held by nobody: another instance cannot say whether anybody still takes it.
+      const isHeld = row.holder !== null && row.heldUntil > now;
+      if (!isHeld) return { ...row, state: 'waiting', lagMs: null, isHolder: false };
       return { ...row, isHolder: row.holder === this.#instance };
     });
   }

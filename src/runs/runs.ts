@@ -57,8 +57,9 @@ export function findRuns(database: Database, keys: readonly RunId[]): Promise<Sy
 const PAGES_PER_STATEMENT = 100;
 
 /**
- * Any mix of pages, each newest first. A page stops at its limit, and costs the same however many runs there have been:
- * runs that a filter of words leaves out are not looked at.
+ * Any mix of pages, each newest first. Of all users' runs, what a page costs does not grow with how many there have been:
+ * it stops at its limit, and a filter of words costs at most so many rows for each kind (provider, source, status) there is.
+ * Of one user's runs, those that such a filter leaves out are read, too.
  */
 export async function listRuns(
   database: Database,

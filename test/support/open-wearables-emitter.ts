@@ -21,7 +21,7 @@ export interface Emitter {
 
 const DAY_SECONDS = 86_400;
 /** What docs/open-wearables.md grants to a bridge, and nothing else. */
-const GRANTS = ['+subscribe', '+scan', '+lrange', '+smembers', '+get', '+ping'];
+const GRANTS = ['+subscribe', '+scan', '+lrange', '+get', '+ping'];
 
 export function createEmitter(url: string): Emitter {
   const redis = new Redis(url);

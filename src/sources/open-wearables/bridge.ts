@@ -18,6 +18,8 @@ const nothing: StoredEntries = { users: 0, entries: [], unreadable: [] };
 /** Every event of all users is published here, once its list and its run hold it. */
 const CHANNEL = 'sync:status:all';
 const FIRST_RETRY_MS = 100;
+/** What has been read of Redis is recorded once it has so many characters, if not before. */
+const STORED_LENGTH = 4_194_304;
 
 export interface BridgeOptions {
   readonly url: string;
@@ -118,7 +120,6 @@ class Bridge {
       while (!broken.aborted) {
         if (await this.#backfill(reader, signal)) {
           this.#source.report({ state: 'live' });
-          this.#lastFailure = '';
           this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
           onLive();
           await this.#follow(reader, signal, broken);
@@ -175,16 +176,20 @@ class Bridge {
   /** Records what is stored, in batches that are worth a transaction. Yields what has been recorded. */
   async *#gather(pieces: AsyncIterable<StoredEntries>, signal: AbortSignal): AsyncGenerator<StoredEntries> {
     let gathered = nothing;
+    let length = 0;
     for await (const piece of pieces) {
       gathered = {
         users: gathered.users + piece.users,
         entries: [...gathered.entries, ...piece.entries],
         unreadable: [...gathered.unreadable, ...piece.unreadable],
       };
-      if (gathered.entries.length < this.#limits.eventsPerRecording) continue;
+      length += piece.entries.reduce((sum, { text }) => sum + text.length, 0);
+      const count = gathered.entries.length + gathered.unreadable.length;
+      if (count < this.#limits.eventsPerRecording && length < STORED_LENGTH) continue;
       await this.#store(gathered, signal);
       yield gathered;
       gathered = nothing;
+      length = 0;
       if (signal.aborted) return;
     }
     await this.#store(gathered, signal);
@@ -231,11 +236,12 @@ class Bridge {
       this.#recordingSince = messages[0]?.at;
       await this.#recorder.record(messages, signal);
       this.#recordingSince = undefined;
+      this.#lastFailure = '';
     }
     return false;
   }
 
-  /** Shows what went wrong, and tells of it once for as long as it is the same. */
+  /** Shows what went wrong, and tells of it once until something is recorded. */
   #fail(text: string, error: unknown): void {
     this.#source.fail(text);
     if (text !== this.#lastFailure) this.#onError(error);

@@ -1,10 +1,11 @@
+import { toStorable } from '../../db/columns.ts';
 import type { EventDraft } from '../../events/event.ts';
 import { checkEvent, type EventProblem } from '../../events/record/check-event.ts';
 import type { Limits } from '../../limits.ts';
 
 /**
  * The draft as the log can take it, and what else keeps the log from taking it. Texts that are too long are cut, with
- * `…` at their end, and metadata that the log does not take gives way to an object that says why: how a run ended must
+ * `…` at their end, what no database takes in them becomes U+FFFD, and metadata that the log does not take gives way to an object that says why: how a run ended must
  * not be lost for what was said beside it.
  */
 export function fitDraft<T extends EventDraft>(
@@ -26,6 +27,8 @@ export function fitDraft<T extends EventDraft>(
 
 /** Never between the halves of a surrogate pair. */
 function cut(text: string | null | undefined, length: number): string | null | undefined {
-  if (text == null || text.length <= length) return text;
-  return `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  if (text == null) return text;
+  const storable = toStorable(text, text.length);
+  if (storable.length <= length) return storable;
+  return `${storable.slice(0, length - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -84,20 +84,20 @@ export function readEntry(entry: Entry, limits: Limits): ReadableEntry | Unreada
 }
 
 const outline = z.object({
-  run_id: z.string().optional().catch(undefined),
+  event_id: uuid.optional().catch(undefined),
   user_id: uuid.optional().catch(undefined),
   timestamp: time.optional().catch(undefined),
 });
 
 /** What of an entry tells where it belongs, as far as it says that. */
 export function outlineOf(text: string): {
-  runId?: string | undefined;
+  eventId?: string | undefined;
   userId?: string | undefined;
   time?: Date | undefined;
 } {
   try {
-    const { run_id: runId, user_id: userId, timestamp } = outline.parse(JSON.parse(text));
-    return { runId, userId, time: timestamp };
+    const { event_id: eventId, user_id: userId, timestamp } = outline.parse(JSON.parse(text));
+    return { eventId, userId, time: timestamp };
   } catch {
     return {};
   }

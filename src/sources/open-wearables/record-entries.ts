@@ -1,13 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
-import type { EventDraft, SyncEvent } from '../../events/event.ts';
+import type { EventDraft } from '../../events/event.ts';
 import type { RecordedEvent } from '../../events/record/plan-recordings.ts';
 import type { QuarantineReason, UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Source } from '../../intake/source.ts';
 import type { Services } from '../../services.ts';
 import { isOlder } from '../../users/users.ts';
-import { deliveryId } from './derived-id.ts';
 import { type Entry, type ReadableEntry, readEntry } from './read-entry.ts';
 
 type Parts = Pick<Services, 'log' | 'users' | 'sources' | 'limits'>;
@@ -21,8 +20,8 @@ interface Listeners {
 
 /**
  * Puts entries into the log, in their order and each of them once; what cannot be read or stored goes to the source's
- * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored, and what a
- * webhook has told before is a duplicate. While the database is away it waits.
+ * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored. While the
+ * database is away it waits.
  */
 export class EntryRecorder {
   readonly #parts: Parts;
@@ -57,23 +56,26 @@ export class EntryRecorder {
 
   /** For each entry: is it in the log or in quarantine, or of a user who was deleted, so that it would change nothing? */
   async areSettled(entries: readonly Entry[]): Promise<readonly boolean[]> {
-    const { limits, sources } = this.#parts;
+    const { limits, log, sources } = this.#parts;
     const read = entries.map((entry) => readEntry(entry, limits));
     const left = await this.#withoutDeleted(read.filter((entry) => 'draft' in entry));
-    const known = await this.#known(left.flatMap(({ draft }) => [draft.id, deliveryId(draft)]));
-    const fresh = new Set<unknown>(left.filter(({ draft }) => !known.has(draft.id) && !isToldOf(draft, known)));
-    const open = read.filter((entry) => 'reason' in entry || fresh.has(entry));
+    const known = await log.eventsById(left.map(({ draft }) => draft.id));
+    const ids = new Set(known.map(({ id }) => id));
+    const open = new Set<Entry>(left.filter(({ draft }) => !ids.has(draft.id)));
+    for (const entry of read) if ('reason' in entry) open.add(entry);
     const held = await sources.quarantine.holds(
       this.#source.name,
-      open.map(({ text }) => text),
+      [...open].map(({ text }) => text),
     );
-    return read.map((entry) => !open.includes(entry) || held.has(entry.text));
+    return read.map((entry) => !open.has(entry) || held.has(entry.text));
   }
 
   async #store(events: readonly ReadableEntry[], signal: AbortSignal): Promise<void> {
     let left = events;
     await this.#untilDone(signal, async () => {
-      left = await this.#withoutSettled(left);
+      const heard = await this.#withoutDeleted(left);
+      this.#source.count({ ignored: left.length - heard.length });
+      left = heard;
       if (left.length === 0) return;
       try {
         this.#count(await this.#recordForAnybody(left));
@@ -85,27 +87,12 @@ export class EntryRecorder {
     });
   }
 
-  /** Counts and leaves out what is of a deleted user, and what a webhook has told before. */
-  async #withoutSettled(events: readonly ReadableEntry[]): Promise<readonly ReadableEntry[]> {
-    const heard = await this.#withoutDeleted(events);
-    const told = await this.#known(heard.map(({ draft }) => deliveryId(draft)));
-    const left = heard.filter(({ draft }) => !isToldOf(draft, told));
-    this.#source.count({ ignored: events.length - heard.length, duplicates: heard.length - left.length });
-    return left;
-  }
-
   async #withoutDeleted(events: readonly ReadableEntry[]): Promise<readonly ReadableEntry[]> {
     const deletions = await this.#parts.users.deletions(events.map(({ draft }) => draft.userId));
     return events.filter(({ draft: { userId, timestamp } }) => {
       const deletedAt = deletions.get(userId);
       return !deletedAt || !isOlder(timestamp, deletedAt);
     });
-  }
-
-  /** The events of the log that have one of these ids. */
-  async #known(ids: readonly (string | undefined)[]): Promise<ReadonlyMap<string, SyncEvent>> {
-    const events = await this.#parts.log.eventsById(ids.filter((id) => id !== undefined));
-    return new Map(events.map((event) => [event.id, event]));
   }
 
   /** Makes users who are not known. One who has been deleted since is not found; it is looked at again. */
@@ -155,15 +142,10 @@ export class EntryRecorder {
       try {
         return await work();
       } catch (error) {
-        this.#listeners.onDelay(error);
+        if (!isNotFound(error)) this.#listeners.onDelay(error); // a user who was deleted just now
         await wait(this.#parts.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
       }
   }
-}
-
-/** Has a webhook told of this stage of the run before? */
-function isToldOf(draft: EventDraft, known: ReadonlyMap<string, SyncEvent>): boolean {
-  return known.get(deliveryId(draft) ?? '')?.userId === draft.userId;
 }
 
 /** Each user with the time of the oldest draft, or none if one has none. */

@@ -1,22 +1,20 @@
 import type { Redis } from 'ioredis';
 import type { UnreadableEntry } from '../../intake/quarantine.ts';
 import { type Entry, outlineOf } from './read-entry.ts';
+import { type Found, inPieces, readKeys, scanKeys } from './redis-reads.ts';
 
-/** What Open Wearables keeps in Redis of each user; see its sync-status service. */
+/** What Open Wearables keeps in Redis: the newest events of each user, and the newest event of each run of a day. */
 const LISTS = 'sync:status:user:*:recent';
+const RUNS = 'sync:status:run:*';
 const [LIST_START = '', LIST_END = ''] = LISTS.split('*');
-const runsOf = (userId: string) => `sync:status:user:${userId}:runs`;
-const runKey = (runId: string) => `sync:status:run:${runId}`;
 /** A list is cut to its newest entries. */
 const ENTRIES_PER_LIST = 200;
 
-/** Keys that SCAN looks at in one call, and what is asked for together. */
-const SCAN_COUNT = 500;
+/** What is asked for together. */
 const USERS_AT_ONCE = 10;
 const VALUES_AT_ONCE = 100;
-/** Entries of each list that are asked for before it is known how long they are, and how much then comes in one answer. */
-const FIRST_ENTRIES = 10;
-const ANSWER_LENGTH = 1_048_576;
+/** Lists are read together as far as they are likely to have so many characters in all. */
+const LENGTH_AT_ONCE = 4_194_304;
 
 /** Some of what is stored. */
 export interface StoredEntries {
@@ -28,50 +26,57 @@ export interface StoredEntries {
   readonly unreadable: readonly UnreadableEntry[];
 }
 
-/** Messages of some users that came before anything is read, in their order. */
-type Messages = ReadonlyMap<string | undefined, readonly Entry[]>;
-
-/** What is stored of all users, a few at a time. */
-export async function* readAllUsers(redis: Redis, messages: Messages): AsyncGenerator<StoredEntries, void, undefined> {
-  for await (const lists of scan(redis, LISTS)) yield* readUsers(redis, lists, messages);
+/** What may have fallen off the lists of some users, by their ids. */
+interface Candidates {
+  /** Keys of runs. */
+  readonly runs: ReadonlyMap<string, readonly string[]>;
+  /** Messages that came before anything is read, in their order. */
+  readonly messages: ReadonlyMap<string | undefined, readonly Entry[]>;
 }
 
 /**
- * What is stored of the users with these lists, a few at a time: first what has fallen off a user's list, as far as it
- * is the newest event of a run or among the messages; then the list.
+ * Everything that is stored, a few users at a time: first what has fallen off a user's list, as far as it is the newest
+ * event of a run or among the messages; then the list.
  */
+export async function* readAllUsers(
+  redis: Redis,
+  messages: Candidates['messages'],
+): AsyncGenerator<StoredEntries, void, undefined> {
+  const runs = new Map<string, string[]>();
+  yield* findRuns(redis, runs);
+  for await (const lists of scanKeys(redis, LISTS, USERS_AT_ONCE)) {
+    yield* readUsers(redis, lists, { runs, messages });
+    for (const list of lists) runs.delete(userOf(list));
+  }
+  // Their lists are gone.
+  for (const users of inPieces([...runs.keys()], USERS_AT_ONCE))
+    yield* readUsers(
+      redis,
+      users.map((userId) => `${LIST_START}${userId}${LIST_END}`),
+      { runs, messages },
+    );
+}
+
+/** What is stored of the users with these lists, in pieces of which each fits into memory. */
 export async function* readUsers(
   redis: Redis,
   lists: readonly string[],
-  messages: Messages = new Map(),
+  candidates: Candidates = { runs: new Map(), messages: new Map() },
 ): AsyncGenerator<StoredEntries, void, undefined> {
-  for (const some of inPieces(lists, USERS_AT_ONCE)) {
-    const users = some.map((key) => ({ key, userId: key.slice(LIST_START.length, -LIST_END.length) }));
-    // In this order: a run is in the set only once its event is in the list. If it is not there, it has fallen off.
-    const runKeys = users.map(({ userId }) => runsOf(userId));
-    const runs = await execute(redis, runKeys, (pipeline, key) => pipeline.smembers(key));
-    const found = await readLists(redis, some);
-    const fallen = await readFallenRuns(redis, users, runs, found);
-    // A run that has gone on since its list was read has not fallen off.
-    const again = users.filter((_, index) => fallen[index]?.length).map(({ key }) => key);
-    const grown = new Map(zip(again, await readLists(redis, again)));
-    yield {
-      users: users.length,
-      entries: users.flatMap(({ key, userId }, index) => {
-        const read = new Set([
-          ...(found[index]?.values.toReversed() ?? []),
-          ...(grown.get(key)?.values.toReversed() ?? []),
-        ]);
-        const before = [...(messages.get(userId) ?? []), ...(fallen[index] ?? [])].filter(
-          ({ text }) => !read.has(text),
-        );
-        return [...byTime(before), ...[...read].map((text) => ({ text, place: key }))];
-      }),
-      unreadable: [...zip(runKeys, runs), ...zip(some, found)]
-        .filter(([, { isWrongType }]) => isWrongType)
-        .map(([key]) => ({ reason: 'unreadable_key', detail: 'holds another kind of value', place: key, text: key })),
-    };
-  }
+  for (const some of inPieces(lists, USERS_AT_ONCE))
+    for (const fitting of groupsOf(await readKeys(redis, some, (pipeline, key) => pipeline.lrange(key, 0, 0)))) {
+      // In this order: an event stands in the list before it is a run's newest. If it is not there, it has fallen off.
+      const runs = await readRuns(redis, fitting.map(userOf), candidates.runs);
+      const found = await readKeys(redis, fitting, (pipeline, key) => pipeline.lrange(key, 0, ENTRIES_PER_LIST - 1));
+      yield {
+        users: found.filter(({ values }) => values.length > 0).length,
+        entries: found.flatMap((list) => {
+          const userId = userOf(list.key);
+          return inOrder(list, runs.get(userId) ?? [], candidates.messages.get(userId) ?? []);
+        }),
+        unreadable: found.flatMap(asUnreadable),
+      };
+    }
 }
 
 /** Lists of which the newest entry is not settled. */
@@ -79,99 +84,82 @@ export async function* findChangedLists(
   redis: Redis,
   areSettled: (entries: readonly Entry[]) => Promise<readonly boolean[]>,
 ): AsyncGenerator<string[], void, undefined> {
-  for await (const keys of scan(redis, LISTS))
-    for (const some of inPieces(keys, VALUES_AT_ONCE)) {
-      const answers = await execute(redis, some, (pipeline, key) => pipeline.lrange(key, 0, 0));
-      const newest = zip(some, answers).flatMap(([place, { values }]) => values.map((text) => ({ text, place })));
-      const settled = await areSettled(newest);
-      yield newest.filter((_, index) => !settled[index]).map(({ place }) => place);
+  for await (const keys of scanKeys(redis, LISTS, VALUES_AT_ONCE)) {
+    const heads = await readKeys(redis, keys, (pipeline, key) => pipeline.lrange(key, 0, 0));
+    const newest = heads.flatMap(({ key, values }) => values.map((text) => ({ text, place: key })));
+    const settled = await areSettled(newest);
+    yield newest.filter((_, index) => !settled[index]).map(({ place }) => place);
+  }
+}
+
+/** Sorts the keys of the runs by user. Yields those that do not tell whose they are, for whoever can say why. */
+async function* findRuns(redis: Redis, byUser: Map<string, string[]>): AsyncGenerator<StoredEntries, void, undefined> {
+  for await (const keys of scanKeys(redis, RUNS, VALUES_AT_ONCE)) {
+    const found = await readKeys(redis, keys, (pipeline, key) => pipeline.get(key));
+    const entries = found.flatMap(({ key, values }) => values.map((text) => ({ text, place: key })));
+    const lost: Entry[] = [];
+    for (const entry of entries) {
+      const { userId } = outlineOf(entry.text);
+      if (userId === undefined) lost.push(entry);
+      else if (!byUser.get(userId)?.push(entry.place)) byUser.set(userId, [entry.place]);
     }
-}
-
-interface Value {
-  /** What was found; of a list newest first. */
-  readonly values: readonly string[];
-  readonly isWrongType: boolean;
-}
-
-/** The newest event of each run that is still known and not in the user's list, for each user. */
-async function readFallenRuns(
-  redis: Redis,
-  users: readonly { readonly userId: string }[],
-  runs: readonly Value[],
-  lists: readonly Value[],
-): Promise<Entry[][]> {
-  const wanted = users.flatMap(({ userId }, index) => {
-    const listed = new Set(lists[index]?.values.map((text) => outlineOf(text).runId));
-    return (runs[index]?.values ?? [])
-      .filter((id) => !listed.has(id))
-      .map((id) => ({ userId, index, key: runKey(id) }));
-  });
-  const fallen: Entry[][] = users.map(() => []);
-  for (const some of inPieces(wanted, VALUES_AT_ONCE)) {
-    const keys = some.map(({ key }) => key);
-    const answers = await execute(redis, keys, (pipeline, key) => pipeline.get(key));
-    for (const [{ userId, index, key }, { values }] of zip(some, answers))
-      for (const text of values) if (outlineOf(text).userId === userId) fallen[index]?.push({ text, place: key });
+    yield { users: 0, entries: lost, unreadable: found.flatMap(asUnreadable) };
   }
-  return fallen;
 }
 
-/** All of some lists. One that grows meanwhile moves on under the reader, who meets an entry twice but misses none. */
-async function readLists(redis: Redis, keys: readonly string[]): Promise<Value[]> {
-  const lists = keys.map((key) => ({
-    ...{ key, found: new Set<string>(), isWrongType: false, next: 0 },
-    ...{ atOnce: FIRST_ENTRIES, length: ANSWER_LENGTH / FIRST_ENTRIES / USERS_AT_ONCE },
-  }));
-  for (let open = lists; open.length > 0; open = open.filter(({ next }) => next < ENTRIES_PER_LIST)) {
-    const asked = upTo(ANSWER_LENGTH, open);
-    const answers = await execute(redis, asked, (pipeline, { key, next, atOnce }) =>
-      pipeline.lrange(key, next, next + atOnce - 1),
-    );
-    for (const [list, { values, isWrongType }] of zip(asked, answers)) {
-      for (const text of values) list.found.add(text);
-      list.isWrongType = isWrongType;
-      list.next = values.length < list.atOnce ? ENTRIES_PER_LIST : list.next + list.atOnce;
-      list.length = Math.max(1, ...values.map((text) => text.length));
-      const fitting = Math.max(1, Math.floor(ANSWER_LENGTH / list.length));
-      list.atOnce = Math.min(fitting, ENTRIES_PER_LIST - list.next);
+/** The newest events of the runs of some users, oldest first by the producer's clock. */
+async function readRuns(
+  redis: Redis,
+  users: readonly string[],
+  runs: Candidates['runs'],
+): Promise<Map<string, Entry[]>> {
+  const byUser = new Map<string, Entry[]>();
+  for (const userId of users) {
+    const entries: Entry[] = [];
+    // A run's id may be another user's as well, and the newest event is then of either.
+    for (const keys of inPieces(runs.get(userId) ?? [], VALUES_AT_ONCE))
+      for (const { key, values } of await readKeys(redis, keys, (pipeline, each) => pipeline.get(each)))
+        for (const text of values) if (outlineOf(text).userId === userId) entries.push({ text, place: key });
+    byUser.set(userId, byTime(entries));
+  }
+  return byUser;
+}
+
+/** What has fallen off a list, and the list: oldest first, each once. */
+function inOrder(list: Found, runs: readonly Entry[], messages: readonly Entry[]): Entry[] {
+  const listed = list.values.toReversed().map((text) => ({ text, place: list.key }));
+  if (runs.length + messages.length === 0) return listed;
+  const isElsewhere = (others: readonly Entry[]) => {
+    const ids = new Set(others.map(idOf));
+    return (entry: Entry) => !ids.has(idOf(entry));
+  };
+  const fallen = [...runs.filter(isElsewhere(messages)), ...messages];
+  return [...fallen.filter(isElsewhere(listed)), ...listed];
+}
+
+/** What tells two entries apart. */
+function idOf({ text }: Entry): string {
+  return outlineOf(text).eventId ?? text;
+}
+
+/** Groups lists by how long they are likely to be, judged by their newest entries. */
+function* groupsOf(heads: readonly Found[]): Generator<string[], void, undefined> {
+  let group: string[] = [];
+  let length = 0;
+  for (const { key, values } of heads) {
+    const expected = ENTRIES_PER_LIST * (values[0]?.length ?? 0);
+    if (group.length > 0 && length + expected > LENGTH_AT_ONCE) {
+      yield group;
+      group = [];
+      length = 0;
     }
+    group.push(key);
+    length += expected;
   }
-  return lists.map(({ found, isWrongType }) => ({ values: [...found], isWrongType }));
+  if (group.length > 0) yield group;
 }
 
-/** The first of some lists, at least one, as far as so much is likely to come in answer. */
-function upTo<T extends { readonly atOnce: number; readonly length: number }>(most: number, lists: readonly T[]): T[] {
-  const asked: T[] = [];
-  let expected = 0;
-  for (const list of lists) {
-    expected += list.atOnce * list.length;
-    if (asked.length > 0 && expected > most) break;
-    asked.push(list);
-  }
-  return asked;
-}
-
-type Pipeline = ReturnType<Redis['pipeline']>;
-
-/** Asks for several things at once. @throws what Redis says, but for keys of another kind */
-async function execute<T>(
-  redis: Redis,
-  items: readonly T[],
-  ask: (pipeline: Pipeline, item: T) => void,
-): Promise<Value[]> {
-  const pipeline = redis.pipeline();
-  for (const item of items) ask(pipeline, item);
-  const answers = (await pipeline.exec()) ?? [];
-  return answers.map(([error, answer]) => {
-    const isWrongType = error?.message.startsWith('WRONGTYPE') === true;
-    if (error && !isWrongType) throw error;
-    const values = Array.isArray(answer) ? answer : [answer];
-    return { values: values.filter((value) => typeof value === 'string'), isWrongType };
-  });
-}
-
-/** By the producer's clock; those of the same time in the order in which they are. */
+/** Those of the same time stay in the order in which they are. */
 function byTime(entries: readonly Entry[]): Entry[] {
   return entries
     .map((entry) => ({ entry, time: outlineOf(entry.text).time?.getTime() ?? 0 }))
@@ -179,24 +167,11 @@ function byTime(entries: readonly Entry[]): Entry[] {
     .map(({ entry }) => entry);
 }
 
-/** Every key that matches, some of them twice. */
-async function* scan(redis: Redis, pattern: string): AsyncGenerator<string[], void, undefined> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-    cursor = next;
-    yield keys;
-  } while (cursor !== '0');
+function asUnreadable({ key, isWrongType }: Found): UnreadableEntry[] {
+  if (!isWrongType) return [];
+  return [{ reason: 'unreadable_key', detail: 'holds another kind of value', place: key, text: key }];
 }
 
-function* inPieces<T>(items: readonly T[], size: number): Generator<T[], void, undefined> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
-}
-
-/** Each item of the first list with the one at the same place in the second, as far as there is one. */
-function zip<A, B>(items: readonly A[], others: readonly B[]): [A, B][] {
-  return items.flatMap((item, index) => {
-    const other = others[index];
-    return other === undefined ? [] : [[item, other] as [A, B]];
-  });
+function userOf(list: string): string {
+  return list.slice(LIST_START.length, -LIST_END.length).toLowerCase();
 }

@@ -7,7 +7,7 @@ import type { Source } from '../../intake/source.ts';
 import type { Services } from '../../services.ts';
 import { deliveryId } from './derived-id.ts';
 import { fitDraft } from './fit-draft.ts';
-import { object, uuid } from './wire-values.ts';
+import { object, time, uuid } from './wire-values.ts';
 
 const WEBHOOKS_NAME = 'open-wearables-webhooks';
 
@@ -57,7 +57,7 @@ const syncTypes = new Map<
   ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
 ]);
 
-const connectionData = z.object({ user_id: uuid });
+const connectionData = z.object({ user_id: uuid, connected_at: time.optional().catch(undefined) });
 
 /** Opens the door for deliveries that are signed with a secret. */
 export async function openWebhooks(
@@ -123,7 +123,7 @@ async function take(delivery: Delivery, source: Source, services: Services): Pro
   if (type === 'connection.created') {
     const parsed = connectionData.safeParse(data);
     if (!parsed.success) return quarantine('bad_event', explain(parsed.error));
-    await services.users.ensure(new Map([[parsed.data.user_id, undefined]]));
+    await services.users.ensure(new Map([[parsed.data.user_id, parsed.data.connected_at]]));
     return 'ignored';
   }
   const complete = syncTypes.get(type);
