@@ -14,8 +14,8 @@ import type { ConnectWire } from './events/wake-ups/doorbell.ts';
 import { notifyWire } from './events/wake-ups/notify-wire.ts';
 import { redisWire } from './events/wake-ups/redis-wire.ts';
 import { Sources } from './intake/sources.ts';
+import { watchOutage } from './lib/outages.ts';
 import type { Limits } from './limits.ts';
-import { watchOutage } from './outages.ts';
 import { RunChanges } from './runs/run-changes.ts';
 import { createUsers, type Users } from './users/users.ts';
 

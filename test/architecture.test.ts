@@ -12,10 +12,12 @@ const generated = 'db/generated/';
  * layer do not import one another. A file belongs to the highest layer that its path fits.
  */
 const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
+  { name: 'lib', files: /^lib\// },
   { name: 'tables', files: /^(errors|limits)\.ts$/ },
-  { name: 'process-wide', files: /^(config|failure-text|outages)\.ts$/ },
+  { name: 'process-wide', files: /^(config|failure-text)\.ts$/ },
   { name: 'database', files: /^db\// },
-  { name: 'log and viewer', files: /^(auth|events)\//, apart: true },
+  { name: 'instances', files: /^instances\// },
+  { name: 'log and viewer', files: /^(auth|events|log)\//, apart: true },
   { name: 'nouns', files: /^(runs|users|connections|access|intake)\// },
   { name: 'services', files: /^services\.ts$/ },
   { name: 'graphql kit', files: /^graphql\/(?!.*\.graphql\.ts$)/ },

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { between, type Random } from '../src/sources/demo/random.ts';
+import { between, type Random } from '../src/lib/random.ts';
 import { checkModel, readStored } from './support/model-checker.ts';
 import { startFollower } from './support/model-follower.ts';
 import { startProxy } from './support/model-proxy.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../src/db/open-database.ts';
+import { pick, type Random } from '../src/lib/random.ts';
 import { defaultLimits } from '../src/limits.ts';
-import { pick, type Random } from '../src/sources/demo/random.ts';
 import { startFaultyPostgres } from './support/faults-postgres.ts';
 import { type FaultyProxy, startFaultyProxy } from './support/faults-proxy.ts';
 import { hasRedis, startFaultyRedis } from './support/faults-redis.ts';

@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import type { ApiKey as ApiKeyRow } from '../db/generated/sqlite/client.ts';
-import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
+import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 

@@ -7,8 +7,8 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
+import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
 

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Prisma, type ProviderConnection } from '../db/generated/sqlite/client.ts';
-import { groupBy } from '../events/group-by.ts';
 import { selectedConnection } from '../events/sql/columns.ts';
+import { groupBy } from '../lib/group-by.ts';
 import type { Limits } from '../limits.ts';
 
 /** SQLite joins at most 500 SELECTs into one; users past this bound go into a further statement. */

@@ -6,7 +6,7 @@ import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-util
 import type * as EngineModule from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 import { AppError } from '../errors.ts';
-import { reasonOf } from '../outages.ts';
+import { reasonOf } from '../lib/outages.ts';
 import { createCatalogPool } from './catalog-pool.ts';
 import type { Provider } from './database.ts';
 import { isHeldUp } from './faults.ts';

@@ -1,4 +1,4 @@
-import type { Outage } from '../outages.ts';
+import type { Outage } from '../lib/outages.ts';
 import type { Database, Provider } from './database.ts';
 import { openPostgres } from './postgres.ts';
 import { openSqlite } from './sqlite.ts';

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { AppError } from '../errors.ts';
-import type { Outage } from '../outages.ts';
+import type { Outage } from '../lib/outages.ts';
 import { aroundStatements } from './around-statements.ts';
 import type { Database, Reader, Transaction } from './database.ts';
 import { isCollision, isHeldUp, isUnavailable } from './faults.ts';

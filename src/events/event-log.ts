@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
+import type { Outage } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
-import type { Outage } from '../outages.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow/follow.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';

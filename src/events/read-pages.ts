@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
+import { groupBy } from '../lib/group-by.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
-import { groupBy } from './group-by.ts';
 import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 

@@ -1,7 +1,6 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
-import { isUuid } from '../db/uuid.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { runKey } from '../events/record/fold-run.ts';
@@ -10,6 +9,7 @@ import { sourceWords, stageWords, statusWords } from '../events/words.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
+import { isUuid } from '../lib/uuid.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { runHealth } from './run-health.ts';
 import {

@@ -1,11 +1,11 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { User } from '../db/generated/sqlite/client.ts';
-import { isUuid } from '../db/uuid.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { isUuid } from '../lib/uuid.ts';
 import { keyOf, type UserKey } from './users.ts';
 
 const usersById: Batch<string, User | null> = {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
-import { between, type Random } from '../../src/sources/demo/random.ts';
+import { between, type Random } from '../../src/lib/random.ts';
 import { startFaultyProxy } from '../support/faults-proxy.ts';
 import { startWitness } from '../support/faults-witness.ts';
 import { jwtSecret } from '../support/server.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { between, pick, type Random } from '../../src/sources/demo/random.ts';
+import { between, pick, type Random } from '../../src/lib/random.ts';
 import { readStoredOf } from '../support/faults-stored.ts';
 import { startWitness } from '../support/faults-witness.ts';
 import { checkModel } from '../support/model-checker.ts';

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import WebSocket from 'ws';
-import { between, type Random } from '../../src/sources/demo/random.ts';
+import { between, type Random } from '../../src/lib/random.ts';
 import { startInstances } from '../support/faults-instances.ts';
 import type { Headers } from '../support/server.ts';
 import type { Postgres } from './fleet.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { between, type Random } from '../../src/sources/demo/random.ts';
+import { between, type Random } from '../../src/lib/random.ts';
 import { newUser, type ServerProcess } from '../support/model-server-process.ts';
 import { anEvent } from '../support/server.ts';
 import { runCampaign } from './campaign.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { between, pick, type Random } from '../../src/sources/demo/random.ts';
+import { between, pick, type Random } from '../../src/lib/random.ts';
 import type { FaultyRedis } from '../support/faults-redis.ts';
 import { startWitness } from '../support/faults-witness.ts';
 import { newUser, type ServerProcess, startProcess } from '../support/model-server-process.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { pick, type Random } from '../../src/sources/demo/random.ts';
+import { pick, type Random } from '../../src/lib/random.ts';
 import { readLog, toStep } from './model-log-reader.ts';
 import { graphql, newUser } from './model-server-process.ts';
 import { anEvent, type Headers } from './server.ts';

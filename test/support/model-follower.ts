@@ -1,4 +1,4 @@
-import { between, pick, type Random } from '../../src/sources/demo/random.ts';
+import { between, pick, type Random } from '../../src/lib/random.ts';
 import { providers } from './model-events.ts';
 import { type ReadEvent, readLog, type Step, toStep } from './model-log-reader.ts';
 import type { Headers } from './server.ts';

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import type { Random } from '../../src/sources/demo/random.ts';
+import type { Random } from '../../src/lib/random.ts';
 
 /** A network that fails: passes TCP connections on to the server, and cuts most of them sooner or later. */
 export interface Proxy {

@@ -1,4 +1,4 @@
-import { between, pick, type Random, shuffled, uuid } from '../../src/sources/demo/random.ts';
+import { between, pick, type Random, shuffled, uuid } from '../../src/lib/random.ts';
 import { createEventMaker, type Draft, toInput, toWire } from './model-events.ts';
 import type { Headers } from './server.ts';
 

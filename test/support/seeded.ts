@@ -1,4 +1,4 @@
-import type { Random } from '../../src/sources/demo/random.ts';
+import type { Random } from '../../src/lib/random.ts';
 
 /** A small seeded generator (mulberry32): the same seed gives the same numbers, on every machine. */
 export function mulberry32(seed: number): Random {

@@ -1,5 +1,5 @@
+import { between, hex, type Random, uuid } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
-import { between, hex, type Random, uuid } from './random.ts';
 import { completed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';
 
 /** Of the whole run, the part that fetching and counting take; saving has the rest. */

@@ -1,10 +1,10 @@
+import { between, pick, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { countedRun } from './counted-run.ts';
 import { garminActivity, garminWellness } from './garmin.ts';
 import { garminBackfill } from './garmin-backfill.ts';
 import { pull } from './pull.ts';
 import { pulledProviders } from './pulled-counts.ts';
-import { between, pick, type Random } from './random.ts';
 import type { Scenario } from './scenario.ts';
 import { sdkBatch, sdkProviders } from './sdk.ts';
 import { webhook, webhookProviders } from './webhook.ts';

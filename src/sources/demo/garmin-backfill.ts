@@ -1,6 +1,6 @@
+import { between, hex, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { garminWellness, type WellnessType } from './garmin.ts';
-import { between, hex, type Random } from './random.ts';
 import { cancelled, completed, delayed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';
 
 interface BackfillPlan {

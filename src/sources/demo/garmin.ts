@@ -1,6 +1,6 @@
 import type { Json } from '../../events/event.ts';
+import { between, hex, pick, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
-import { between, hex, pick, type Random } from './random.ts';
 import { completed, type Run, type Scenario } from './scenario.ts';
 
 /** A kind of day-and-night data that Garmin pushes, by its own name for it. */

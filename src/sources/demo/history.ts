@@ -1,7 +1,7 @@
 import type { EventDraft } from '../../events/event.ts';
+import { type Random, uuid } from '../../lib/random.ts';
 import { accountsOf } from './accounts.ts';
 import type { Person } from './people.ts';
-import { type Random, uuid } from './random.ts';
 import { type Period, routineOf } from './routine.ts';
 import { performedAt } from './scenario.ts';
 

@@ -1,8 +1,8 @@
 import type { EventDraft } from '../../events/event.ts';
+import { between, pick, type Random, shuffled, uuid } from '../../lib/random.ts';
 import { type Account, accountsOf } from './accounts.ts';
 import { type Card, cards, suits } from './deck.ts';
 import type { Person } from './people.ts';
-import { between, pick, type Random, shuffled, uuid } from './random.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface LiveOptions {

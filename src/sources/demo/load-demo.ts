@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Random } from '../../lib/random.ts';
 import type { Services } from '../../services.ts';
 import { history } from './history.ts';
 import type { Person } from './people.ts';
-import type { Random } from './random.ts';
 
 interface LoadOptions {
   /** The history ends here. */

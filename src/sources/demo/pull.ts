@@ -1,7 +1,7 @@
 import type { Json } from '../../events/event.ts';
+import { between, hex, pick, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { pulledCounts, timeSeriesRows } from './pulled-counts.ts';
-import { between, hex, pick, type Random } from './random.ts';
 import { completed, delayed, failed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';
 
 /** How a pull ends. `crashed` is an unexpected exception; `lost` a worker that died and never reported again. */

@@ -1,9 +1,9 @@
+import { between, hex, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { garminActivity, garminWellness } from './garmin.ts';
 import { garminBackfill } from './garmin-backfill.ts';
 import { type PullOutcome, pull } from './pull.ts';
 import { pulledProviders } from './pulled-counts.ts';
-import { between, hex, type Random } from './random.ts';
 import { delayed, type Scenario } from './scenario.ts';
 import { sdkBatch, sdkProviders } from './sdk.ts';
 import { webhook, webhookProviders } from './webhook.ts';

@@ -1,5 +1,5 @@
+import { between, pick, type Random, uuid } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
-import { between, pick, type Random, uuid } from './random.ts';
 import { completed, failed, type Run, type Scenario, type Step, started } from './scenario.ts';
 
 export const sdkProviders: readonly string[] = ['apple', 'samsung'];

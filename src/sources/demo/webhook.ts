@@ -1,6 +1,6 @@
 import type { EventDraft } from '../../events/event.ts';
+import { between, hex, pick, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
-import { between, hex, pick, type Random } from './random.ts';
 import type { Run, Scenario } from './scenario.ts';
 
 type Outcome = 'data' | 'skipped' | 'failed';

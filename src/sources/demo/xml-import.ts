@@ -1,5 +1,5 @@
+import { between, hex, pick, type Random } from '../../lib/random.ts';
 import type { Account } from './accounts.ts';
-import { between, hex, pick, type Random } from './random.ts';
 import { completed, failed, type Run, type Scenario, type Step, started } from './scenario.ts';
 
 /** An export file of Apple Health that somebody uploads. Minutes may pass between its two events. */

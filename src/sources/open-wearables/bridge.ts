@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { groupBy } from '../../events/group-by.ts';
 import { holdSource } from '../../intake/hold-source.ts';
 import type { Source } from '../../intake/source.ts';
+import { groupBy } from '../../lib/group-by.ts';
+import type { Outage } from '../../lib/outages.ts';
 import type { Limits } from '../../limits.ts';
-import type { Outage } from '../../outages.ts';
 import type { Services } from '../../services.ts';
 import { LiveBuffer } from './live-buffer.ts';
 import { type Entry, outlineOf } from './read-entry.ts';

@@ -1,5 +1,5 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
-import { parseRfc3339 } from '../../events/date-time.ts';
+import { parseRfc3339 } from '../../lib/date-time.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid } from './uuid.ts';
 
