@@ -17,11 +17,11 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'process-wide', files: /^(config|failure-text)\.ts$/ },
   { name: 'database', files: /^db\// },
   { name: 'instances', files: /^instances\// },
-  { name: 'log and viewer', files: /^(auth|events|log)\//, apart: true },
-  { name: 'nouns', files: /^(runs|users|connections|access|intake)\// },
+  { name: 'log and viewer', files: /^(auth|log)\//, apart: true },
+  { name: 'nouns', files: /^(runs|users|connections|access|intake|events)\// },
   { name: 'services', files: /^services\.ts$/ },
   { name: 'graphql kit', files: /^graphql\/(?!.*\.graphql\.ts$)/ },
-  { name: 'graphql modules', files: /^(auth|events|runs|users|connections|access|intake)\/[^/]+\.graphql\.ts$/ },
+  { name: 'graphql modules', files: /^(events|runs|users|connections|access|intake)\/[^/]+\.graphql\.ts$/ },
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'ways in', files: /^(transports|sources)\// },
   { name: 'app', files: /^app\.ts$/ },
@@ -250,7 +250,7 @@ describe('the rules above see', () => {
     ['a file in no layer', 'tools/a.ts', '', 'none of the layers'],
     ['a graphql module outside of the noun folders', 'graphql/a.graphql.ts', '', 'none of the layers'],
     ['a graphql module in the kit', 'graphql/a.ts', "import '../runs/b.graphql.ts';", 'layer "graphql modules"'],
-    ['events from auth', 'auth/a.ts', "import '../events/b.ts';", 'are kept apart'],
+    ['the log from auth', 'auth/a.ts', "import '../log/b.ts';", 'are kept apart'],
     ['a path that leaves src/', 'db/a.ts', "import '../../test/b.ts';", 'outside of src/'],
     ['an alias', 'db/a.ts', "import '#b';", 'hides the direction'],
     ['graphql in a noun', 'runs/a.ts', "import { parse } from 'graphql';", 'imports graphql, which belongs to'],
@@ -262,14 +262,14 @@ describe('the rules above see', () => {
     ['a process taken apart', 'app.ts', 'const { env } = process;', 'uses process.env'],
     ['a process imported', 'app.ts', "import { env } from 'node:process';", 'uses process.env'],
   ])('%s', (_what, path, text, rule) => {
-    expect(imports([path, text], ['events/b.ts', ''], ['runs/b.graphql.ts', ''])).toContain(rule);
+    expect(imports([path, text], ['log/b.ts', ''], ['runs/b.graphql.ts', ''])).toContain(rule);
   });
 
   it('nothing wrong where nothing is', () => {
     const files: [string, string][] = [
       ['errors.ts', "import { GraphQLError } from 'graphql';"],
-      ['events/b.ts', "import '../errors.ts'; const age = process.uptime(); const a = { process: 1 };"],
-      ['runs/a.graphql.ts', "import '../graphql/builder.ts'; import '../events/b.ts'; import 'graphql';"],
+      ['log/b.ts', "import '../errors.ts'; const age = process.uptime(); const a = { process: 1 };"],
+      ['runs/a.graphql.ts', "import '../graphql/builder.ts'; import '../log/b.ts'; import 'graphql';"],
       ['graphql/builder.ts', "import '@pothos/core'; import type { X } from '../db/generated/pothos.ts';"],
       ['main.ts', "process.on('SIGTERM', () => process.exit(Number(process.env.CODE)));"],
     ];

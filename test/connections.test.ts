@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { connectionThresholds } from '../src/connections/connection-health.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { openDatabase } from '../src/db/open-database.ts';
-import { Retention } from '../src/events/retention.ts';
 import { defaultLimits } from '../src/limits.ts';
+import { Retention } from '../src/log/retention.ts';
 import { provider as database } from './support/database.ts';
 import { type Headers, startServer, type TestServer } from './support/server.ts';
 

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Database } from '../src/db/database.ts';
 import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrate.ts';
 import { openDatabase } from '../src/db/open-database.ts';
-import { openEventLog } from '../src/events/event-log.ts';
 import { defaultLimits } from '../src/limits.ts';
+import { openEventLog } from '../src/log/event-log.ts';
 import { createDatabase, provider } from './support/database.ts';
 import { startProcess } from './support/database-process.ts';
 import { startServer } from './support/server.ts';

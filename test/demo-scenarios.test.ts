@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as realSleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { EventDraft, Json } from '../src/events/event.ts';
-import { isTerminal, sourceWords, stageWords, statusWords } from '../src/events/words.ts';
 import { defaultLimits } from '../src/limits.ts';
+import type { EventDraft, Json } from '../src/log/event.ts';
+import { isTerminal, sourceWords, stageWords, statusWords } from '../src/log/words.ts';
 import { history } from '../src/sources/demo/history.ts';
 import { type LiveOptions, live } from '../src/sources/demo/live.ts';
 import { demoPeople, type Person } from '../src/sources/demo/people.ts';

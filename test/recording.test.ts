@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { StatementReport } from '../src/db/watch-statements.ts';
 import { AppError } from '../src/errors.ts';
-import { openEventLog } from '../src/events/event-log.ts';
 import { defaultLimits } from '../src/limits.ts';
+import { openEventLog } from '../src/log/event-log.ts';
 import { type Answer, anEvent, type Headers, startServer, type TestServer } from './support/server.ts';
 import { holdRecording, refuseMessage } from './support/sql.ts';
 

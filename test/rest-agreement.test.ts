@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sourceWords, stageWords, statusWords } from '../src/events/words.ts';
+import { sourceWords, stageWords, statusWords } from '../src/log/words.ts';
 import { openEventStream } from './support/event-stream.ts';
 import { rest } from './support/rest-client.ts';
 import { startServer, type TestServer } from './support/server.ts';

@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts';
 import { Prisma, type ProviderConnection } from '../db/generated/sqlite/client.ts';
-import { selectedConnection } from '../events/sql/columns.ts';
 import { groupBy } from '../lib/group-by.ts';
 import type { Limits } from '../limits.ts';
+import { selectedConnection } from '../log/sql/columns.ts';
 
 /** SQLite joins at most 500 SELECTs into one; users past this bound go into a further statement. */
 const USERS_PER_STATEMENT = 100;

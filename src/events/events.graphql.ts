@@ -5,12 +5,12 @@ import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage
 import type { Batch, Context } from '../graphql/context.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { Limits } from '../limits.ts';
+import { cursorOf } from '../log/event.ts';
+import type { SyncEventFilter } from '../log/filter.ts';
+import type { EventPageRequest, LogBounds } from '../log/read-pages.ts';
+import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { cursorOf } from './event.ts';
-import type { SyncEventFilter } from './filter.ts';
-import type { EventPageRequest, LogBounds } from './read-pages.ts';
 import { known, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
-import { sourceWords, stageWords, statusWords } from './words.ts';
 
 const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
   keyOf: JSON.stringify,

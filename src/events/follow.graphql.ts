@@ -4,9 +4,9 @@ import type { Builder } from '../graphql/builder.ts';
 import { parseLimit } from '../graphql/connection.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
 import { parseCursor } from '../graphql/scalars.ts';
+import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
-import type { FollowedEvents, FollowReset } from './follow/follow.ts';
 
 /** The live subscription to one user's log. */
 export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput }: EventTypes): void {

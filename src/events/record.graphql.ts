@@ -1,6 +1,6 @@
 import type { Builder } from '../graphql/builder.ts';
+import type { RecordedEvent } from '../log/record/plan-recordings.ts';
 import type { EventTypes } from './events.graphql.ts';
-import type { RecordedEvent } from './record/plan-recordings.ts';
 import { refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 
 /** How producers report events. */

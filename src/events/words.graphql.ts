@@ -1,6 +1,6 @@
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import type { sourceWords, stageWords, statusWords } from './words.ts';
+import type { sourceWords, stageWords, statusWords } from '../log/words.ts';
 
 /** Inner value of `UNRECOGNIZED`; no wire word, as those have no blanks. */
 const UNRECOGNIZED = 'not recognized';

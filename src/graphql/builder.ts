@@ -6,7 +6,7 @@ import { may, type Permission } from '../auth/permissions.ts';
 import type PrismaTypes from '../db/generated/pothos.ts';
 import { getDatamodel } from '../db/generated/pothos.ts';
 import { AppError } from '../errors.ts';
-import type { Json } from '../events/event.ts';
+import type { Json } from '../log/event.ts';
 import type { Context } from './context.ts';
 
 /** Inner and outer types of the scalars, for Pothos. */

@@ -1,8 +1,8 @@
 import { toStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
+import { releaseLease, takeLease } from '../instances/lease.ts';
 import type { Limits } from '../limits.ts';
-import { releaseLease, takeLease } from './lease.ts';
 
 export type SourceState = 'waiting' | 'connecting' | 'backfilling' | 'live' | 'disconnected';
 

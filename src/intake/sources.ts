@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
+import { readDatabaseTime } from '../instances/lease.ts';
 import type { Limits } from '../limits.ts';
-import { readDatabaseTime } from './lease.ts';
 import { Quarantine } from './quarantine.ts';
 import { Source, type SourceOptions } from './source.ts';
 

@@ -1,9 +1,9 @@
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
-import { runKey } from '../events/record/fold-run.ts';
-import type { WakeUps } from '../events/wake-ups/wake-ups.ts';
+import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Limits } from '../limits.ts';
+import { runKey } from '../log/record/fold-run.ts';
 
 /** Users whose changed runs one statement reads. */
 const USERS_PER_STATEMENT = 100;

@@ -1,5 +1,5 @@
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
-import { silentStatuses } from '../events/words.ts';
+import { silentStatuses } from '../log/words.ts';
 
 /**
  * How a run is, by the age of its newest event: heard of lately, silent for longer than it usually is, silent for so

@@ -3,13 +3,13 @@ import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
-import { runKey } from '../events/record/fold-run.ts';
 import { known, type WordTypes } from '../events/words.graphql.ts';
-import { sourceWords, stageWords, statusWords } from '../events/words.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/connection.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { isUuid } from '../lib/uuid.ts';
+import { runKey } from '../log/record/fold-run.ts';
+import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { runHealth } from './run-health.ts';
 import {

@@ -2,10 +2,10 @@ import type { Visibility } from '../auth/permissions.ts';
 import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
-import { selectedRun } from '../events/sql/columns.ts';
-import type { LogSql } from '../events/sql/log-sql.ts';
-import { logSqlOf } from '../events/sql/log-sql-of.ts';
-import { isTerminal, terminalStatuses } from '../events/words.ts';
+import { selectedRun } from '../log/sql/columns.ts';
+import type { LogSql } from '../log/sql/log-sql.ts';
+import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { isTerminal, terminalStatuses } from '../log/words.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */

@@ -5,7 +5,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
 import { Prisma, type User } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
-import type { WakeUps } from '../events/wake-ups/wake-ups.ts';
+import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Limits } from '../limits.ts';
 
 /** What is known of a user from outside. A field that is left out keeps its value; null clears it. */

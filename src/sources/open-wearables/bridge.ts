@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { holdSource } from '../../intake/hold-source.ts';
+import { holdSource } from '../../instances/hold.ts';
 import type { Source } from '../../intake/source.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import type { Outage } from '../../lib/outages.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { EventDraft } from '../../events/event.ts';
 import type { UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Limits } from '../../limits.ts';
+import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from './fit-draft.ts';
 import { object, time, uuid } from './wire-values.ts';
 

@@ -2,8 +2,8 @@
 import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
-import type { EventDraft, SyncEvent } from '../../events/event.ts';
 import type { Source } from '../../intake/source.ts';
+import type { EventDraft, SyncEvent } from '../../log/event.ts';
 import type { Services } from '../../services.ts';
 import { deliveryId } from './derived-id.ts';
 import { fitDraft } from './fit-draft.ts';

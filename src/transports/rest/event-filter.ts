@@ -1,4 +1,4 @@
-import { sourceWords, statusWords } from '../../events/words.ts';
+import { sourceWords, statusWords } from '../../log/words.ts';
 import { text, type ValuesOf, wordFilter } from './parameters.ts';
 
 /** Which events are wanted. Open Wearables has no such parameters, so that these need not be read leniently. */

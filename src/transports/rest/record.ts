@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
-import type { EventProblem } from '../../events/record/check-event.ts';
+import type { EventProblem } from '../../log/record/check-event.ts';
 import { json } from './answer.ts';
 import { readJson } from './json-body.ts';
 import { listOf, schemaNamed } from './json-schema.ts';

@@ -1,4 +1,4 @@
-import { sourceWords, statusWords } from '../../events/words.ts';
+import { sourceWords, statusWords } from '../../log/words.ts';
 import { json } from './answer.ts';
 import { noUser } from './failures.ts';
 import { listOf, schemaNamed } from './json-schema.ts';

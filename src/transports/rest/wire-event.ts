@@ -1,6 +1,6 @@
 import { HTTPException } from 'hono/http-exception';
-import type { EventDraft } from '../../events/event.ts';
-import { sourceWords, stageWords, statusWords } from '../../events/words.ts';
+import type { EventDraft } from '../../log/event.ts';
+import { sourceWords, stageWords, statusWords } from '../../log/words.ts';
 import type { WireField } from './wire-fields.ts';
 import { count, fraction, isObject, object, text, time, uuid, word } from './wire-values.ts';
 

@@ -1,4 +1,4 @@
-import { sourceWords, stageWords, statusWords } from '../../events/words.ts';
+import { sourceWords, stageWords, statusWords } from '../../log/words.ts';
 import type { WireField } from './wire-fields.ts';
 import { count, fraction, text, time, uuid, word } from './wire-values.ts';
 

@@ -1,6 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Limits } from '../limits.ts';
-import type { Source } from './source.ts';
+
+/** What one instance at a time may hold, such as a source: a lease that is renewed while it is held. */
+export interface Holdable {
+  /** Takes it for this instance. False while another instance holds it. */
+  take(): Promise<boolean>;
+  /** Saves what the holder has noted and renews the lease. False when another instance has taken it. */
+  save(): Promise<boolean>;
+  /** Gives it up, so that another instance may take it at once. */
+  release(): Promise<void>;
+}
 
 /**
  * Works on a source whenever this instance holds it; the others wait to take it when this one dies or stops.
@@ -8,7 +17,7 @@ import type { Source } from './source.ts';
  * @param work ends when its signal aborts: the source was lost, or `close` was called.
  */
 export function holdSource(
-  source: Source,
+  source: Holdable,
   work: (signal: AbortSignal) => Promise<void>,
   { limits, onError }: { readonly limits: Limits; readonly onError: (error: unknown) => void },
 ): { close(): Promise<void> } {

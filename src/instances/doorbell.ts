@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Outage } from '../../lib/outages.ts';
+import type { Outage } from '../lib/outages.ts';
 import type { LogChange, WakeUps } from './wake-ups.ts';
 
 /** A wire between the instances: whatever is sent reaches all of them, at best. */

@@ -1,4 +1,6 @@
 import type { Database } from '../db/database.ts';
+import { type ConnectWire, connectDoorbell } from '../instances/doorbell.ts';
+import { WakeUps } from '../instances/wake-ups.ts';
 import type { Outage } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
@@ -8,8 +10,6 @@ import { type EventPageRequest, readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
 import { Recorder } from './record/recorder.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
-import { type ConnectWire, connectDoorbell } from './wake-ups/doorbell.ts';
-import { WakeUps } from './wake-ups/wake-ups.ts';
 
 /** The logs of all users: the only way in, and the only way out, for events. */
 export interface EventLog {

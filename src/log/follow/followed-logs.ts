@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { isUnavailable } from '../../db/faults.ts';
+import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Limits } from '../../limits.ts';
-import type { WakeUps } from '../wake-ups/wake-ups.ts';
 import { type FoundLog, LogTail } from './log-tail.ts';
 
 /** A followed log, until it is released. */
