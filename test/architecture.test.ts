@@ -25,7 +25,8 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'ways in', files: /^(transports|sources)\// },
   { name: 'app', files: /^app\.ts$/ },
-  { name: 'process', files: /^(main\.ts$|cli\/)/ },
+  { name: 'demo', files: /^demo\// },
+  { name: 'process', files: /^(main\.ts$|cli\/|demo\/command\.ts$)/ },
 ];
 
 /** Packages that nothing below the layer `graphql kit` imports, but for the files in `except`. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadDemo } from '../src/sources/demo/load-demo.ts';
-import { demoPeople } from '../src/sources/demo/people.ts';
-import { simulate } from '../src/sources/demo/simulate.ts';
+import { loadDemo } from '../src/demo/load-demo.ts';
+import { demoPeople } from '../src/demo/people.ts';
+import { simulate } from '../src/demo/simulate.ts';
 import { mulberry32 } from './support/seeded.ts';
 import { startServer, type TestServer } from './support/server.ts';
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as realSleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { history } from '../src/demo/history.ts';
+import { type LiveOptions, live } from '../src/demo/live.ts';
+import { demoPeople, type Person } from '../src/demo/people.ts';
 import { defaultLimits } from '../src/limits.ts';
 import type { EventDraft, Json } from '../src/log/event.ts';
 import { isTerminal, sourceWords, stageWords, statusWords } from '../src/log/words.ts';
-import { history } from '../src/sources/demo/history.ts';
-import { type LiveOptions, live } from '../src/sources/demo/live.ts';
-import { demoPeople, type Person } from '../src/sources/demo/people.ts';
 import { mulberry32 } from './support/seeded.ts';
 
 const now = new Date('2026-05-20T14:30:00.000Z');

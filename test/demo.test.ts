@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { demoPeople } from '../src/sources/demo/people.ts';
+import { demoPeople } from '../src/demo/people.ts';
 import { startServer } from './support/server.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -60,7 +60,7 @@ function startDemo(settings: Readonly<Record<string, string>> = {}, args: readon
   // The settings of whoever runs the tests would count as well.
   const unset = { JWT_SECRET: '', JWT_JWKS_URL: '', CORS_ORIGINS: '', LOG_LEVEL: '' };
   const own = { ...unset, HOST: '127.0.0.1', PORT: '0', DATABASE_URL: databaseUrl, ...settings };
-  return new Command(process.execPath, ['--import', 'tsx', 'src/cli/demo.ts', ...args], own);
+  return new Command(process.execPath, ['--import', 'tsx', 'src/demo/command.ts', ...args], own);
 }
 
 const isReady = (line: string) => line.startsWith('Live syncs are coming in');

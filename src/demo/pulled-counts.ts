@@ -1,4 +1,4 @@
-import { between, type Random } from '../../lib/random.ts';
+import { between, type Random } from '../lib/random.ts';
 
 /** The providers that are asked for data, and what each counts. Their names differ as the providers' data types do. */
 const countersOf: Readonly<Record<string, readonly string[]>> = {

@@ -1,4 +1,4 @@
-import { between, pick, type Random, uuid } from '../../lib/random.ts';
+import { between, pick, type Random, uuid } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { completed, failed, type Run, type Scenario, type Step, started } from './scenario.ts';
 

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, createApp } from '../app.ts';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { nameOf } from '../db/open-database.ts';
-import { createDemoKey } from '../sources/demo/demo-key.ts';
-import { firstSteps } from '../sources/demo/first-steps.ts';
-import { loadDemo } from '../sources/demo/load-demo.ts';
-import { demoPeople } from '../sources/demo/people.ts';
-import { simulate } from '../sources/demo/simulate.ts';
 import { graphiqlPage } from '../transports/graphiql.ts';
+import { createDemoKey } from './demo-key.ts';
+import { firstSteps } from './first-steps.ts';
+import { loadDemo } from './load-demo.ts';
+import { demoPeople } from './people.ts';
+import { simulate } from './simulate.ts';
 
 const databaseUrl = 'file:./data/demo.db';
 

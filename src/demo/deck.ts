@@ -1,4 +1,4 @@
-import { between, pick, type Random } from '../../lib/random.ts';
+import { between, pick, type Random } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { countedRun } from './counted-run.ts';
 import { garminActivity, garminWellness } from './garmin.ts';

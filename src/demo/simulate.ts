@@ -1,5 +1,5 @@
-import { AppError, type ErrorCode } from '../../errors.ts';
-import type { EventLog } from '../../log/event-log.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
+import type { EventLog } from '../log/event-log.ts';
 import { type LiveOptions, live } from './live.ts';
 import type { Person } from './people.ts';
 

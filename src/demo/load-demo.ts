@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Random } from '../../lib/random.ts';
-import type { Services } from '../../services.ts';
+import type { Random } from '../lib/random.ts';
+import type { Services } from '../services.ts';
 import { history } from './history.ts';
 import type { Person } from './people.ts';
 

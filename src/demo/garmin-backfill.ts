@@ -1,4 +1,4 @@
-import { between, hex, type Random } from '../../lib/random.ts';
+import { between, hex, type Random } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { garminWellness, type WellnessType } from './garmin.ts';
 import { cancelled, completed, delayed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';

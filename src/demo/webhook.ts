@@ -1,5 +1,5 @@
-import { between, hex, pick, type Random } from '../../lib/random.ts';
-import type { EventDraft } from '../../log/event.ts';
+import { between, hex, pick, type Random } from '../lib/random.ts';
+import type { EventDraft } from '../log/event.ts';
 import type { Account } from './accounts.ts';
 import type { Run, Scenario } from './scenario.ts';
 

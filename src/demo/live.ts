@@ -1,5 +1,5 @@
-import { between, pick, type Random, shuffled, uuid } from '../../lib/random.ts';
-import type { EventDraft } from '../../log/event.ts';
+import { between, pick, type Random, shuffled, uuid } from '../lib/random.ts';
+import type { EventDraft } from '../log/event.ts';
 import { type Account, accountsOf } from './accounts.ts';
 import { type Card, cards, suits } from './deck.ts';
 import type { Person } from './people.ts';

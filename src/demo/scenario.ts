@@ -1,4 +1,4 @@
-import type { EventDraft, Json } from '../../log/event.ts';
+import type { EventDraft, Json } from '../log/event.ts';
 
 /** Something that happens in the demo: one sync run, or a few that belong together, told event by event. */
 export type Scenario = readonly Step[];

@@ -1,4 +1,4 @@
-import { between, hex, type Random } from '../../lib/random.ts';
+import { between, hex, type Random } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { garminActivity, garminWellness } from './garmin.ts';
 import { garminBackfill } from './garmin-backfill.ts';

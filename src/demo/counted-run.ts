@@ -1,4 +1,4 @@
-import { between, hex, type Random, uuid } from '../../lib/random.ts';
+import { between, hex, type Random, uuid } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { completed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';
 

@@ -1,5 +1,5 @@
-import { type Random, uuid } from '../../lib/random.ts';
-import type { EventDraft } from '../../log/event.ts';
+import { type Random, uuid } from '../lib/random.ts';
+import type { EventDraft } from '../log/event.ts';
 import { accountsOf } from './accounts.ts';
 import type { Person } from './people.ts';
 import { type Period, routineOf } from './routine.ts';

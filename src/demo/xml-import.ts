@@ -1,4 +1,4 @@
-import { between, hex, pick, type Random } from '../../lib/random.ts';
+import { between, hex, pick, type Random } from '../lib/random.ts';
 import type { Account } from './accounts.ts';
 import { completed, failed, type Run, type Scenario, type Step, started } from './scenario.ts';
 
