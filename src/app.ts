@@ -5,9 +5,10 @@ import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
-import { createFormatError } from './graphql/format-error.ts';
+import { startLife } from './gate/stream-life.ts';
 import { watchOutage } from './lib/outages.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { createFormatError } from './operations/format-error.ts';
 import { buildSchema } from './schema.ts';
 import { openServices, type Services } from './services.ts';
 import { startBridge } from './sources/open-wearables/bridge.ts';
@@ -16,7 +17,6 @@ import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
 import { createGraphqlServer } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
 import { createRestListener } from './transports/rest/rest.ts';
-import { startLife } from './transports/stream-life.ts';
 import { WebSocketEndpoint } from './transports/websocket.ts';
 
 /** What is not a setting: bounds, the clock, and what watches from outside. */

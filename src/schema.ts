@@ -6,10 +6,10 @@ import { addFollowing } from './events/follow.graphql.ts';
 import { addRecording } from './events/record.graphql.ts';
 import { addWords } from './events/words.graphql.ts';
 import { createBuilder } from './graphql/builder.ts';
-import { forgetBetweenMutations } from './graphql/forget-between-mutations.ts';
 import { addScalars } from './graphql/scalars.ts';
-import { addSources } from './intake/sources.graphql.ts';
+import { forgetBetweenMutations } from './operations/forget-between-mutations.ts';
 import { addRuns } from './runs/runs.graphql.ts';
+import { addSources } from './sources/sources.graphql.ts';
 import { addUsers } from './users/users.graphql.ts';
 
 /** The GraphQL schema: one line for each module, in the order in which they build on one another. */

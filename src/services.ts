@@ -1,22 +1,22 @@
 import type { Logger } from 'pino';
-import { type ApiKeys, createApiKeys } from './auth/api-key.ts';
+import { type ApiKeys, createApiKeys } from './auth/api-keys.ts';
 import { type CredentialWatch, createCredentialWatch } from './auth/credential-watch.ts';
 import { createTokens, type Tokens } from './auth/jwt.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
 import { isUnavailable } from './db/faults.ts';
-import { migrate } from './db/migrate.ts';
+import { migrate } from './db/migrations.ts';
 import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import type { ConnectWire } from './instances/doorbell.ts';
 import { notifyWire } from './instances/notify-wire.ts';
 import { redisWire } from './instances/redis-wire.ts';
-import { Sources } from './intake/sources.ts';
 import { watchOutage } from './lib/outages.ts';
 import type { Limits } from './limits.ts';
 import { type EventLog, openEventLog } from './log/event-log.ts';
 import { Retention } from './log/retention.ts';
 import { RunChanges } from './runs/run-changes.ts';
+import { Sources } from './sources/sources.ts';
 import { createUsers, type Users } from './users/users.ts';
 
 /** What the nouns offer to the GraphQL schema and the transports. One of each for an app. */

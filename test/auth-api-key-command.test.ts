@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../src/auth/api-key.ts';
+import { createApiKeys } from '../src/auth/api-keys.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { newDatabaseUrl, openAgain } from './support/auth-database.ts';
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../src/auth/api-key.ts';
+import { createApiKeys } from '../src/auth/api-keys.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { openNewDatabase } from './support/auth-database.ts';
 import { provider } from './support/database.ts';

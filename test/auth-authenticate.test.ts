@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../src/auth/api-key.ts';
+import { createApiKeys } from '../src/auth/api-keys.ts';
 import { createAuthenticate } from '../src/auth/authenticate.ts';
 import { credentialsFromHeaders, credentialsFromPayload } from '../src/auth/credentials.ts';
 import { createTokens } from '../src/auth/jwt.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createApiKeys } from '../src/auth/api-key.ts';
+import { createApiKeys } from '../src/auth/api-keys.ts';
 import { createCredentialWatch } from '../src/auth/credential-watch.ts';
 import type { UserViewer } from '../src/auth/viewer.ts';
 import { defaultLimits } from '../src/limits.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { getIntrospectionQuery } from 'graphql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DocumentCache } from '../src/transports/document-cache.ts';
+import { DocumentCache } from '../src/operations/document-cache.ts';
 import { initMessage, openRawSocket, send, sendBytes } from './support/operations-raw.ts';
 import { transports } from './support/operations-transports.ts';
 import { type Answer, anEvent, startServer, type TestServer } from './support/server.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connectionThresholds } from '../src/connections/connection-health.ts';
-import { migrate } from '../src/db/migrate.ts';
+import { migrate } from '../src/db/migrations.ts';
 import { openDatabase } from '../src/db/open-database.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { Retention } from '../src/log/retention.ts';

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createOnServer, type ScratchPostgres, startPostgres } from '../src/cli/scratch-postgres.ts';
+import { createOnServer, type ScratchPostgres, startPostgres } from '../prisma/scratch-postgres.ts';
 import { rest } from './support/rest-client.ts';
 import { startServer, type TestServer } from './support/server.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../src/db/database.ts';
-import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrate.ts';
+import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrations.ts';
 import { openDatabase } from '../src/db/open-database.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { openEventLog } from '../src/log/event-log.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
-import { createApiKeys } from '../src/auth/api-key.ts';
+import { createApiKeys } from '../src/auth/api-keys.ts';
 import { openDatabase } from '../src/db/open-database.ts';
+import { startLife } from '../src/gate/stream-life.ts';
 import { defaultLimits } from '../src/limits.ts';
-import { startLife } from '../src/transports/stream-life.ts';
 import { type LogWish, lazyTransports, openLog, readLog } from './support/model-log-reader.ts';
 import { type Headers, startServer, type TestServer } from './support/server.ts';
 import { plainSql } from './support/sql.ts';

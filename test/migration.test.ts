@@ -20,7 +20,7 @@ function migration(...args: string[]): Promise<{ status: number; stdout: string;
   return new Promise((resolve) =>
     execFile(
       process.execPath,
-      ['--import', 'tsx', join(import.meta.dirname, '../src/cli/migration.ts'), '--prisma', folder, ...args],
+      ['--import', 'tsx', join(import.meta.dirname, '../prisma/migration.ts'), '--prisma', folder, ...args],
       (error, stdout, stderr) => resolve({ status: Number(error?.code ?? 0), stdout, stderr }),
     ),
   );

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../src/cli/scratch-postgres.ts';
+import { freePort } from '../prisma/scratch-postgres.ts';
 import { parseConfig } from '../src/config.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { buildSchema } from '../src/schema.ts';

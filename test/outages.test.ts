@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createOnServer, type ScratchPostgres, startPostgres } from '../src/cli/scratch-postgres.ts';
+import { createOnServer, type ScratchPostgres, startPostgres } from '../prisma/scratch-postgres.ts';
 import { nameOf } from '../src/db/open-database.ts';
 import { hasRedis, startFaultyRedis } from './support/faults-redis.ts';
 import { openLog } from './support/model-log-reader.ts';

@@ -1,4 +1,4 @@
-import type { ApiKey as ApiKeyRow } from '../auth/api-key.ts';
+import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
 import { scopes } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';

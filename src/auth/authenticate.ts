@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { type ApiKeys, SECRET_PREFIX } from './api-key.ts';
+import { type ApiKeys, SECRET_PREFIX } from './api-keys.ts';
 import type { Credentials } from './credentials.ts';
 import type { Tokens } from './jwt.ts';
 import type { Viewer } from './viewer.ts';

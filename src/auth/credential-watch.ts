@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { ApiKeys } from './api-key.ts';
+import type { ApiKeys } from './api-keys.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Node cannot wait longer with one timer: it would fire at once. */

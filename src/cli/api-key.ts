@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { type ApiKey, type ApiKeys, createApiKeys } from '../auth/api-key.ts';
+import { type ApiKey, type ApiKeys, createApiKeys } from '../auth/api-keys.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
 import { ConfigError, parseConfig } from '../config.ts';
-import { migrate } from '../db/migrate.ts';
+import { migrate } from '../db/migrations.ts';
 import { openDatabase } from '../db/open-database.ts';
 import { AppError } from '../errors.ts';
 import { defaultLimits } from '../limits.ts';

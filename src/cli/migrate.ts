@@ -1,5 +1,5 @@
 import { parseConfig } from '../config.ts';
-import { migrate } from '../db/migrate.ts';
+import { migrate } from '../db/migrations.ts';
 import { failureText } from '../failure-text.ts';
 
 const usage = `npm run migrate

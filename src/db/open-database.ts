@@ -1,7 +1,7 @@
 import type { Outage } from '../lib/outages.ts';
 import type { Database, Provider } from './database.ts';
-import { openPostgres } from './postgres.ts';
-import { openSqlite } from './sqlite.ts';
+import { openPostgres } from './open-postgres.ts';
+import { openSqlite } from './open-sqlite.ts';
 import type { StatementObserver } from './watch-statements.ts';
 
 interface OpenOptions {

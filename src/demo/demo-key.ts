@@ -1,4 +1,4 @@
-import type { ApiKeys } from '../auth/api-key.ts';
+import type { ApiKeys } from '../auth/api-keys.ts';
 
 /** No name that an operator would choose: every key of this name is the demo's own, and may be revoked. */
 const name = 'npm run demo';

@@ -1,8 +1,8 @@
 import type { SyncEvent as SyncEventRow, User } from '../db/generated/sqlite/client.ts';
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/connection.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';

@@ -1,8 +1,8 @@
 import { maySeeUser } from '../auth/permissions.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { parseLimit } from '../graphql/connection.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
+import { parseLimit } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';

@@ -5,15 +5,15 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError, errorCodes, RETRY_AFTER } from '../errors.ts';
+import { useRequestGuard } from '../gate/request-guard.ts';
 import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
-import { costError } from '../graphql/cost-error.ts';
-import { parseWithin } from '../graphql/parse-document.ts';
-import { subscribe } from '../graphql/subscribe.ts';
 import type { Limits } from '../limits.ts';
+import { costError } from '../operations/cost-error.ts';
+import { DocumentCache } from '../operations/document-cache.ts';
+import { parseWithin } from '../operations/parse-document.ts';
+import { subscribe } from '../operations/subscribe.ts';
 import type { Services } from '../services.ts';
-import { DocumentCache } from './document-cache.ts';
 import type { GraphiqlPage } from './graphiql.ts';
-import { useRequestGuard } from './request-guard.ts';
 import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
 
 export interface GraphqlOptions {

@@ -8,10 +8,10 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { credentialsFromHeaders, credentialsFromPayload } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
+import { startLife } from '../gate/stream-life.ts';
 import { createContext, type StreamLife } from '../graphql/context.ts';
 import type { Services } from '../services.ts';
 import type { GraphqlServer } from './graphql.ts';
-import { startLife } from './stream-life.ts';
 
 export interface WebSocketOptions {
   readonly graphql: GraphqlServer;

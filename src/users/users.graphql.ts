@@ -3,8 +3,8 @@ import { isStorable } from '../db/columns.ts';
 import type { User } from '../db/generated/sqlite/client.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { keyOf, type UserKey } from './users.ts';
 

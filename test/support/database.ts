@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { createOnServer } from '../../src/cli/scratch-postgres.ts';
+import { createOnServer } from '../../prisma/scratch-postgres.ts';
 import type { Provider } from '../../src/db/database.ts';
 
 /** The database that this run of a test is about: each behaviour is tested on both. */

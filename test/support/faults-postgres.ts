@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startPostgres } from '../../src/cli/scratch-postgres.ts';
+import { startPostgres } from '../../prisma/scratch-postgres.ts';
 
 /** A real Postgres that can stop, crash and come back with what it has committed. */
 export interface FaultyPostgres {

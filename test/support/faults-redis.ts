@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { freePort } from '../../src/cli/scratch-postgres.ts';
+import { freePort } from '../../prisma/scratch-postgres.ts';
 
 /** A real Redis that can be stopped and started again. */
 export interface FaultyRedis {

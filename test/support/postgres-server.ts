@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { startPostgres } from '../../src/cli/scratch-postgres.ts';
+import { startPostgres } from '../../prisma/scratch-postgres.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { holdSource } from '../../instances/hold.ts';
-import type { Source } from '../../intake/source.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import type { Outage } from '../../lib/outages.ts';
 import type { Limits } from '../../limits.ts';
 import type { Services } from '../../services.ts';
+import type { Source } from '../source.ts';
 import { LiveBuffer } from './live-buffer.ts';
 import { type Entry, outlineOf } from './read-entry.ts';
 import { EntryRecorder } from './record-entries.ts';

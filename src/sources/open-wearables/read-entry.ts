@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { UnreadableEntry } from '../../intake/quarantine.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
-import { fitDraft } from './fit-draft.ts';
+import { fitDraft } from '../fit-draft.ts';
+import type { UnreadableEntry } from '../quarantine.ts';
 import { object, time, uuid } from './wire-values.ts';
 
 /** A text as it was found, and where. */

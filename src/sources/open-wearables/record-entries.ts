@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
-import type { QuarantineReason, UnreadableEntry } from '../../intake/quarantine.ts';
-import type { Source } from '../../intake/source.ts';
 import type { EventDraft } from '../../log/event.ts';
 import type { RecordedEvent } from '../../log/record/plan-recordings.ts';
 import type { Services } from '../../services.ts';
 import { isOlder } from '../../users/users.ts';
+import type { QuarantineReason, UnreadableEntry } from '../quarantine.ts';
+import type { Source } from '../source.ts';
 import { type Entry, type ReadableEntry, readEntry } from './read-entry.ts';
 
 type Parts = Pick<Services, 'log' | 'users' | 'sources' | 'limits'>;

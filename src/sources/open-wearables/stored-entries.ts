@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { UnreadableEntry } from '../../intake/quarantine.ts';
+import type { UnreadableEntry } from '../quarantine.ts';
 import { type Entry, outlineOf } from './read-entry.ts';
 import { type Found, inPieces, readKeys, scanKeys } from './redis-reads.ts';
 

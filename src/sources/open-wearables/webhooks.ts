@@ -2,11 +2,11 @@
 import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
-import type { Source } from '../../intake/source.ts';
 import type { EventDraft, SyncEvent } from '../../log/event.ts';
 import type { Services } from '../../services.ts';
+import { fitDraft } from '../fit-draft.ts';
+import type { Source } from '../source.ts';
 import { deliveryId } from './derived-id.ts';
-import { fitDraft } from './fit-draft.ts';
 import { object, time, uuid } from './wire-values.ts';
 
 const WEBHOOKS_NAME = 'open-wearables-webhooks';

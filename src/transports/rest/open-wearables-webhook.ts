@@ -1,10 +1,10 @@
 import type { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
+import { readBytes } from '../../gate/json-body.ts';
 import type { Limits } from '../../limits.ts';
 import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
 import { detail, json } from './answer.ts';
-import { readBytes } from './json-body.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH } from './routes.ts';
 

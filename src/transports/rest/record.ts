@@ -1,9 +1,9 @@
 import { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
+import { readJson } from '../../gate/json-body.ts';
 import type { EventProblem } from '../../log/record/check-event.ts';
 import { json } from './answer.ts';
-import { readJson } from './json-body.ts';
 import { listOf, schemaNamed } from './json-schema.ts';
 import { userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';

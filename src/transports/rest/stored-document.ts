@@ -1,7 +1,7 @@
 import { type DocumentNode, type ExecutionResult, parse, validate } from 'graphql';
 import type { Viewer } from '../../auth/viewer.ts';
 import { createContext, type StreamLife } from '../../graphql/context.ts';
-import type { StreamedResult } from '../../graphql/subscribe.ts';
+import type { StreamedResult } from '../../operations/subscribe.ts';
 import type { Services } from '../../services.ts';
 import type { GraphqlServer } from '../graphql.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
 import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
-import { type Context, createContext } from './context.ts';
+import { type Context, createContext } from '../graphql/context.ts';
 import { costError } from './cost-error.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */

@@ -11,8 +11,8 @@ import { createCatalogPool } from './catalog-pool.ts';
 import type { Provider } from './database.ts';
 import { isHeldUp } from './faults.ts';
 import { nameOf, providerOf } from './open-database.ts';
+import { sqliteAdapter } from './open-sqlite.ts';
 import { prismaFolder, schemaText } from './schema-text.ts';
-import { sqliteAdapter } from './sqlite.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
 declare const WebAssembly: {

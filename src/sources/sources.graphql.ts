@@ -1,6 +1,6 @@
 import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/generated/sqlite/client.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/connection.ts';
+import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';
 import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
 import type { SourceState } from './source.ts';

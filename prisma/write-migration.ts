@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError } from '../errors.ts';
-import type { Provider } from './database.ts';
-import { migrate, migrationsFolder, schemaDifference } from './migrate.ts';
+import type { Provider } from '../src/db/database.ts';
+import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrations.ts';
+import { AppError } from '../src/errors.ts';
 
 export interface NextMigration {
   /** Lower-case words with underscores between, such as `add_user_language`. */

@@ -1,5 +1,5 @@
 import { defaultFieldResolver, type GraphQLSchema } from 'graphql';
-import type { Context } from './context.ts';
+import type { Context } from '../graphql/context.ts';
 
 /**
  * Lets each root field of a mutation begin with empty caches. They run one after another, each with all that it returns

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { prismaFolder } from '../db/schema-text.ts';
-import { writeMigrations } from '../db/write-migration.ts';
-import { failureText } from '../failure-text.ts';
+import { prismaFolder } from '../src/db/schema-text.ts';
+import { failureText } from '../src/failure-text.ts';
 import { createOnServer, startPostgres } from './scratch-postgres.ts';
+import { writeMigrations } from './write-migration.ts';
 
 const help = `Writes the next migration of both databases, from what the models in prisma/schema.prisma say now.
 

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Database } from '../../db/database.ts';
 import { RETRY_AFTER } from '../../errors.ts';
-import { json } from './answer.ts';
+import { json } from '../rest/answer.ts';
 
 /** A database that takes longer to answer is not ready for anybody. */
 const READ_MS = 2_000;

@@ -1,7 +1,7 @@
-import { toStorable } from '../../db/columns.ts';
-import type { Limits } from '../../limits.ts';
-import type { EventDraft } from '../../log/event.ts';
-import { checkEvent, type EventProblem } from '../../log/record/check-event.ts';
+import { toStorable } from '../db/columns.ts';
+import type { Limits } from '../limits.ts';
+import type { EventDraft } from '../log/event.ts';
+import { checkEvent, type EventProblem } from '../log/record/check-event.ts';
 
 /**
  * The draft as the log can take it, and what else keeps the log from taking it. Texts that are too long are cut, with
