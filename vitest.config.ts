@@ -4,36 +4,8 @@ import { defineConfig } from 'vitest/config';
 /** A file that gets the results as JSON beside the usual output; `.ci/run` counts them. */
 const reportFile = process.env.TEST_REPORT_FILE;
 
-/** Tests of behaviour, which has to be the same on both databases. The others run once. */
-const behaviour = [
-  'access',
-  'auth-api-key',
-  'auth-api-key-command',
-  'auth-authenticate',
-  'auth-credential-watch',
-  'bad-input',
-  'connections',
-  'database',
-  'follow',
-  'follow-cost',
-  'follow-end',
-  'graphql-over-http',
-  'open-wearables-bridge',
-  'open-wearables-webhooks',
-  'operations',
-  'queries',
-  'recording',
-  'rest',
-  'rest-agreement',
-  'rest-contract',
-  'rest-recording',
-  'rest-stream',
-  'retention',
-  'run-health',
-  'runs-subscription',
-  'shutdown',
-  'slow-consumer',
-].map((name) => `test/${name}.test.ts`);
+/** Folders of tests of behaviour, which has to be the same on both databases. The others run once. */
+const behaviour = ['doors', 'log', 'nouns', 'process', 'sources'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   // Node takes graphql's CommonJS build, Vite by itself the other one, and two builds in one process do not know each

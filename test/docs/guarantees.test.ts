@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { defaultLimits } from '../../src/limits.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const page = read('docs/guarantees.md');
+const proofs = new Set(
+  [...read('test/proofs/faults/prove.ts').matchAll(/hold\('([a-z-]+)'/g)].map(([, name = '']) => name),
+);
+/** The last column of the table of promises: tests and names of proofs. */
+const provedBy = [...page.matchAll(/^\| \*\*.*\| ([^|]+) \|$/gm)].map(([, cell = '']) => cell);
+
+describe('the page of promises', () => {
+  test('names a test or a proof for each, and they exist', () => {
+    expect(provedBy.length).toBeGreaterThan(10);
+    for (const cell of provedBy) {
+      const names = [...cell.matchAll(/`([a-z-]+|test\/[^`]+)`/g)].map(([, name = '']) => name);
+      if (cell !== 'every promise: recorders repeat whatever had no answer') expect(names, cell).not.toEqual([]);
+      for (const name of names) expect(proofs.has(name) || existsSync(join(root, name)), name).toBe(true);
+    }
+  });
+
+  test('leaves out no proof', () => {
+    const named = new Set(provedBy.flatMap((cell) => [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name)));
+    expect([...proofs].filter((name) => !named.has(name))).toEqual([]);
+  });
+
+  test('shows commands that `npm run faults` takes', () => {
+    const commands = [...page.matchAll(/^(?:FAULTS_SEED=\d+ )?npm run faults(?: -- ([^#\n]*?))? +#/gm)];
+    expect(commands).toHaveLength(4);
+    for (const [, rest = ''] of commands) {
+      const args = rest.split(' ').filter(Boolean);
+      const options = { full: { type: 'boolean' }, short: { type: 'boolean' } } as const;
+      for (const name of parseArgs({ args, options, allowPositionals: true }).positionals)
+        expect(proofs).toContain(name);
+    }
+  });
+
+  test('has the numbers of the limits', () => {
+    const { slowConsumerMs, slowPollMs, retainedEvents, retentionBatch, credentialPollMs } = defaultLimits;
+    expect(page).toContain(`takes nothing for ${slowConsumerMs / 1000} s`);
+    expect(page).toContain(`newest ${retainedEvents} events of a user, in batches of ${retentionBatch}`);
+    expect([slowPollMs, credentialPollMs]).toEqual([5_000, 10_000]);
+  });
+});

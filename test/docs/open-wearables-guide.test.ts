@@ -1,0 +1,117 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, validate } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../prisma/scratch-postgres.ts';
+import { parseConfig } from '../../src/config.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { buildSchema } from '../../src/schema.ts';
+import { claimsWith, signWithSecret } from '../support/auth-issuer.ts';
+import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
+import { graphql } from '../support/model-server-process.ts';
+import { createEmitter, type Emitter, sampleEvents } from '../support/open-wearables-emitter.ts';
+import { serveOpenWearables } from '../support/open-wearables-rest.ts';
+import { asRun, codeBlocks, expectAsPrinted } from '../support/printed.ts';
+import { openShell, type Shell } from '../support/shell.ts';
+
+const root = join(import.meta.dirname, '../..');
+const page = readFileSync(join(root, 'docs/open-wearables.md'), 'utf8');
+const printed = (pattern: RegExp) => pattern.exec(page)?.[1] ?? '';
+const { start } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts;
+
+describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its end', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'synclog-guide-'));
+  let redis: FaultyRedis;
+  let emitter: Emitter;
+  let openWearables: Awaited<ReturnType<typeof serveOpenWearables>>;
+  let shell: Shell;
+  let url: string;
+  let addresses: Record<string, string>;
+
+  beforeAll(async () => {
+    redis = await startFaultyRedis();
+    emitter = createEmitter(redis.url);
+    openWearables = await serveOpenWearables(emitter, printed(/^export OW_KEY=(\S+)/m));
+    for (const event of sampleEvents()) await emitter.emit(event);
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    addresses = {
+      '127.0.0.1:6379': new URL(redis.url).host,
+      'http://127.0.0.1:8000': openWearables.url,
+      'http://127.0.0.1:4000': url,
+      '/tmp/': `${folder}/`,
+      // Its own process, so that it can be ended: npm does no more than to run this.
+      'npm start': `[ -z "$server" ] || { kill "$server"; wait "$server"; }\n${start} >/dev/null & server=$!`,
+    };
+    shell = openShell({
+      PORT: String(port),
+      DATABASE_URL: `file:${folder}/synclog.db`,
+      LOG_LEVEL: 'warn',
+      TOKEN: await signWithSecret(printed(/^export JWT_SECRET=(\S+)/m), claimsWith()),
+    });
+  });
+  afterAll(async () => {
+    await shell.close();
+    openWearables.close();
+    emitter.close();
+    await redis.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const asAdmin = async () => ({ url, headers: { 'x-api-key': await shell.run('echo "$KEY"') } });
+  const state = async () => (await graphql(await asAdmin(), '{ sources { state } }')).sources[0]?.state;
+  const listens = () =>
+    expect.poll(
+      () =>
+        fetch(`${url}/readyz`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      { timeout: 20_000 },
+    );
+
+  test.each(codeBlocks(page, 'sh', 'graphql'))('$language: $code', async ({ language, code, answer }) => {
+    if (language === 'graphql') {
+      expect(validate(buildSchema(), parse(code))).toEqual([]);
+      await graphql(await asAdmin(), code);
+      return;
+    }
+    expectAsPrinted({ code, answer }, await shell.run(asRun(code, addresses)));
+    if (code.includes('npm start')) await listens().toBe(true);
+    if (code.includes('api-key -- create')) await expect.poll(state, { timeout: 10_000 }).toBe('LIVE');
+  });
+});
+
+describe('the guide for Open Wearables', () => {
+  test('has settings that the server takes', () => {
+    const settings = [...page.matchAll(/^export ((?:OPEN_WEARABLES|JWT)_\w+)=(\S+)/gm)];
+    expect(settings.length).toBe(3);
+    parseConfig(Object.fromEntries(settings.map(([, name, value]) => [name, value])));
+  });
+
+  test('sends a proxy the routes that there are, and no others', () => {
+    const pattern = new RegExp(printed(/matches `(.*)`,/));
+    const routes = [...page.matchAll(/^\| `GET (\S+)` \|/gm)].map(([, path = '']) => path);
+    expect(routes.length).toBe(4);
+    for (const route of routes) expect(route.replace('{user_id}', 'u')).toMatch(pattern);
+    for (const other of ['/api/v1/users/u', '/api/v1/users/u/sync', '/api/v1/providers/p/users/u/sync', '/api/v1/sync'])
+      expect(other).not.toMatch(pattern);
+  });
+
+  test('explains every state of a source and every reason of the quarantine', () => {
+    for (const name of ['SourceState', 'QuarantineReason']) {
+      const words = buildSchema().getType(name)?.toConfig() as { values: object }; // they are enums
+      for (const word of Object.keys(words.values)) expect(page).toContain(`\n| \`${word}\` |`);
+    }
+  });
+
+  test('has the numbers of the limits', () => {
+    const { bridgeCheckMs, bridgeRetryMs, bridgeAnswerMs, sourceLeaseMs, quarantinedPayloads } = defaultLimits;
+    expect(bridgeCheckMs).toBe(180_000);
+    expect(page).toContain(`tried again every ${bridgeRetryMs / 1000} seconds`);
+    expect(page).toContain(`Redis has not answered for ${bridgeAnswerMs} ms`);
+    expect(page).toContain(`in about ${sourceLeaseMs / 1000} seconds`);
+    expect(page).toContain(`when ${quarantinedPayloads.toLocaleString('en')} newer ones`);
+  });
+});

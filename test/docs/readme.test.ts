@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { getOperationAST, parse, validate } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { demoPeople } from '../../src/demo/people.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { buildSchema } from '../../src/schema.ts';
+import { asRun, codeBlocks, expectAsPrinted, isStream } from '../support/printed.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { openWebSocketStream } from '../support/streams.ts';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '../..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const ada = demoPeople[0]?.id ?? '';
+
+const blocks = (language: string) => codeBlocks(readme, language);
+const commands = blocks('sh');
+const curls = commands.filter(({ code }) => code.startsWith('curl'));
+const npmScripts = [...readme.matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name);
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+  await server.user({ id: ada, firstName: 'Ada' });
+  await server.record({ userId: ada, message: 'first', source: 'SDK' }, { userId: ada, message: 'second' });
+});
+afterAll(() => server.close());
+
+describe('the README', () => {
+  test.each(curls)('its command works as printed: %#', async ({ code, answer }) => {
+    const command = asRun(code, { 'http://127.0.0.1:4000': server.url });
+    const { stdout } = await run('bash', ['-c', command], {
+      env: { ...process.env, KEY: server.admin['x-api-key'] },
+    }).catch((error: { code: number; stdout: string }) => {
+      if (isStream(code) && error.code === 28) return error; // curl's own time-out: a stream does not end by itself
+      throw error;
+    });
+    expectAsPrinted({ code, answer }, stdout);
+  });
+
+  test.each(blocks('graphql'))('its operation is valid and runs: %#', async ({ code }) => {
+    const document = parse(code);
+    expect(validate(buildSchema(), document)).toEqual([]);
+    if (getOperationAST(document)?.operation !== 'subscription') {
+      expect((await server.graphql(code)).errors).toEqual([]);
+      return;
+    }
+    const stream = await openWebSocketStream(server.url, { query: code, headers: server.admin });
+    // Some begin with what comes next, and nothing tells when they have begun: record until something has come.
+    let arrived = false;
+    const first = stream.next().finally(() => {
+      arrived = true;
+    });
+    while (!arrived) await server.record({ userId: ada, source: 'SDK' });
+    expect(await first).toMatchObject({ data: expect.anything() });
+    await stream.close();
+  });
+
+  test('its program follows a log with graphql-ws', async () => {
+    const [program] = blocks('ts');
+    const code = program?.code.replace('ws://127.0.0.1:4000', server.url.replace('http', 'ws')) ?? '';
+    const file = join(root, 'node_modules/.readme-example.mts');
+    writeFileSync(file, code);
+    const child = execFile(process.execPath, ['--import', 'tsx', file], {
+      env: { ...process.env, KEY: server.admin['x-api-key'] },
+    });
+    const lines = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
+    const next = async () => (await lines.next()).value as string | undefined;
+    expect(await next()).toBe('1 oura FETCHING first');
+    expect(await next()).toBe('2 oura FETCHING second');
+    let last = await next(); // what other tests have recorded
+    await server.restart();
+    const [recorded] = await server.record({ userId: ada, message: 'after the restart' });
+    while (last && !last.endsWith('after the restart')) {
+      const cursor = Number(last.split(' ', 1)[0]);
+      last = await next();
+      expect(Number(last?.split(' ', 1)[0])).toBe(cursor + 1);
+    }
+    expect(last).toBe(`${recorded?.event.cursor} oura FETCHING after the restart`);
+    child.kill();
+  });
+
+  test('its scripts exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(npmScripts.length).toBeGreaterThan(5);
+    for (const name of npmScripts) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  test('its settings are those that the server knows, with their defaults', async () => {
+    const known = readFileSync(join(root, 'src/config.ts'), 'utf8').matchAll(/^ {2}([A-Z_]+): /gm);
+    const settings = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## How the code'));
+    const documented = [...settings.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name);
+    expect(documented.sort()).toEqual([...known].map(([, name]) => name).sort());
+  });
+
+  test('its map of the code names files and folders that exist', () => {
+    const map = readme.slice(readme.indexOf('## How the code'), readme.indexOf('## Contribute'));
+    const paths = [...map.matchAll(/^((?:prisma|src|test)\/\S*)/gm)].map(([, path = '']) => path);
+    expect(paths.length).toBeGreaterThan(10);
+    for (const path of paths) expect(existsSync(join(root, path)), path).toBe(true);
+  });
+
+  test('its numbers are the limits', () => {
+    expect(readme).toContain(`One to ${defaultLimits.eventsPerRecording} events`);
+    expect(readme).toContain(`at least every ${defaultLimits.checkpointMs / 1000} seconds`);
+  });
+});

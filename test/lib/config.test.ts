@@ -1,0 +1,199 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigError, parseConfig } from '../../src/config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The lines of what is wrong with some settings. */
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('settings', () => {
+  test('have safe defaults', () => {
+    expect(parseConfig({})).toEqual({
+      port: 4000,
+      host: '127.0.0.1',
+      databaseUrl: 'file:./data/synclog.db',
+      redisUrl: undefined,
+      retentionDays: 30,
+      jwtSecret: undefined,
+      jwks: undefined,
+      corsOrigins: [],
+      openWearables: { redisUrl: undefined, webhookSecret: undefined },
+      logLevel: 'info',
+    });
+  });
+
+  test('count as unset when they are empty', () => {
+    expect(parseConfig({ PORT: '', JWT_SECRET: '' })).toEqual(parseConfig({}));
+  });
+
+  test('take origins as a JSON list or with commas between', () => {
+    const origins = ['http://a.example', 'http://b.example'];
+    expect(parseConfig({ CORS_ORIGINS: JSON.stringify(origins) }).corsOrigins).toEqual(origins);
+    expect(parseConfig({ CORS_ORIGINS: 'http://a.example, http://b.example' }).corsOrigins).toEqual(origins);
+  });
+
+  test('report all mistakes together, each on one line that names the setting', () => {
+    const problems = problemsOf({
+      PORT: '70000',
+      DATABASE_URL: 'mysql://nowhere',
+      REDIS_URL: 'http://nowhere',
+      RETENTION_DAYS: '0',
+      JWT_SECRET: 'short',
+      JWT_JWKS_URL: 'ftp://keys',
+      CORS_ORIGINS: '[1]',
+      OPEN_WEARABLES_REDIS_URL: 'localhost:6379',
+      OPEN_WEARABLES_WEBHOOK_SECRET: 'whsec_',
+      LOG_LEVEL: 'loud',
+    });
+    expect(problems.map((line) => line.split(' ', 1)[0]).sort()).toEqual([
+      'CORS_ORIGINS',
+      'DATABASE_URL',
+      'JWT_AUDIENCE',
+      'JWT_ISSUER',
+      'JWT_JWKS_URL',
+      'JWT_SECRET',
+      'LOG_LEVEL',
+      'OPEN_WEARABLES_REDIS_URL',
+      'OPEN_WEARABLES_WEBHOOK_SECRET',
+      'PORT',
+      'REDIS_URL',
+      'RETENTION_DAYS',
+    ]);
+    for (const line of problems) expect(line).not.toContain('\n');
+  });
+
+  test.each(['REDIS_URL', 'OPEN_WEARABLES_REDIS_URL'])('refuse a password in %s that cannot be decoded', (name) => {
+    const problems = problemsOf({ [name]: 'redis://:s3cret100%@127.0.0.1:6379' });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} has a % .* write % as %25`))]);
+    expect(problems.join()).not.toContain('s3cret');
+    expect(problemsOf({ [name]: 'redis://:s3cret100%25@127.0.0.1:6379' })).toEqual([]);
+    expect(problemsOf({ [name]: 'redis://a%E2:%82%AC@127.0.0.1:6379' })).toHaveLength(1); // only together they are UTF-8
+  });
+
+  test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {
+    expect(problemsOf({ CORS_ORIGINS })).toEqual([
+      'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',
+    ]);
+  });
+
+  test.each(['-1', '65536', '80.5', 'http', '1e3'])('refuse the port %s', (PORT) => {
+    expect(problemsOf({ PORT })).toEqual(['PORT must be a whole number, 0 to 65535']);
+  });
+
+  test.each([
+    ['file:./data/synclog.db', 'redis://localhost'],
+    ['postgresql://synclog@localhost/synclog', 'rediss://localhost:6380/1'],
+    ['postgres://localhost/synclog?sslmode=require', 'redis://:secret@localhost'],
+  ])('take the database %s and the Redis %s', (databaseUrl, redisUrl) => {
+    expect(parseConfig({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl })).toMatchObject({ databaseUrl, redisUrl });
+  });
+
+  test('keep events for 1 to 36,500 days', () => {
+    for (const days of [1, 36_500])
+      expect(parseConfig({ RETENTION_DAYS: String(days) })).toMatchObject({ retentionDays: days });
+    for (const RETENTION_DAYS of ['0', '36501', '-1', '1.5'])
+      expect(problemsOf({ RETENTION_DAYS })).toEqual(['RETENTION_DAYS must be a whole number, 1 to 36500']);
+  });
+
+  test('never show a value, which may be a secret', () => {
+    expect(problemsOf({ JWT_SECRET: 'hush-hush' }).join()).not.toContain('hush');
+  });
+
+  test.each([
+    'PORT',
+    'DATABASE_URL',
+    'REDIS_URL',
+    'RETENTION_DAYS',
+    'JWT_SECRET',
+    'JWT_JWKS_URL',
+    'CORS_ORIGINS',
+    'OPEN_WEARABLES_REDIS_URL',
+    'OPEN_WEARABLES_WEBHOOK_SECRET',
+    'LOG_LEVEL',
+  ])('do not repeat what was wrong with %s', (name) => {
+    const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
+    expect(problems.join()).not.toContain('hush');
+  });
+
+  test('need an issuer and an audience beside a key set', () => {
+    expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([
+      'JWT_AUDIENCE must be set when JWT_JWKS_URL is',
+    ]);
+  });
+
+  test('that are wrong end the process before it listens, with all mistakes on stderr', async () => {
+    const url = `file:${join(folder, 'never.db')}`;
+    const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
+        { env: { ...process.env, PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: url } },
+        (error, stdout, stderr) => resolve({ code: error?.code, stdout, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
+    expect(stderr).toContain('LOG_LEVEL');
+  });
+
+  test.each([
+    ['src/main.ts', '--help', 0],
+    ['src/main.ts', 'now', 2],
+    ['src/cli/migrate.ts', '--help', 0],
+    ['src/cli/migrate.ts', 'now', 2],
+  ])('%s %s only says how it is used', async (script, argument, status) => {
+    const database = join(folder, 'untouched.db');
+    const result = await new Promise<{ code: unknown; stdout: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../..', script), argument],
+        { env: { ...process.env, DATABASE_URL: `file:${database}` } },
+        (error, stdout) => resolve({ code: error?.code ?? 0, stdout }),
+      ),
+    );
+    expect(result.code).toBe(status);
+    expect(result.stdout).toContain('It takes no arguments');
+    expect(existsSync(database)).toBe(false);
+  });
+
+  test('with an address of another machine end it with the reason', async () => {
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
+        { env: { ...process.env, PORT: '0', HOST: '192.0.2.1', DATABASE_URL: `file:${join(folder, 'host.db')}` } },
+        (error, _, stderr) => resolve({ code: error?.code, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Cannot listen: .+HOST must be an address of this machine\.\n$/);
+  });
+
+  test('with a database that cannot be opened end it with the reason and without a stack', async () => {
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
+        { env: { ...process.env, PORT: '0', DATABASE_URL: `file:${folder}` } },
+        (error, _, stderr) => resolve({ code: error?.code, stderr }),
+      ),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^The database file:.+ cannot be opened: .+\n$/);
+  });
+});

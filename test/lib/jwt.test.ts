@@ -1,0 +1,263 @@
+import { createHmac } from 'node:crypto';
+import { exportSPKI, importJWK } from 'jose';
+import { expect, test } from 'vitest';
+import { createTokens, type TokenOptions } from '../../src/auth/jwt.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { claimsWith, secondsFromNow, signWithSecret, startIssuer } from '../support/auth-issuer.ts';
+
+const secret = 'a shared sécret of enough length';
+const userId = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
+
+function tokensWith(options: Partial<TokenOptions> = {}) {
+  return createTokens({ secret, jwks: undefined, limits: defaultLimits, ...options });
+}
+
+function unsigned(header: object, claims: object): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  return `${encode(header)}.${encode(claims)}.`;
+}
+
+test('a token of the shared secret makes a developer who reads', async () => {
+  const exp = secondsFromNow(60);
+  expect(await tokensWith().verify(await signWithSecret(secret, claimsWith({ exp })))).toEqual({
+    kind: 'developer',
+    subject: 'dev-1',
+    scopes: new Set(['read']),
+    expiresAt: new Date(exp * 1000),
+  });
+});
+
+test('a token made by hand, as another library would, is accepted: the secret is its UTF-8 bytes', async () => {
+  const content = unsigned({ alg: 'HS256', typ: 'JWT' }, claimsWith()).slice(0, -1);
+  const signature = createHmac('sha256', Buffer.from(secret, 'utf8')).update(content).digest('base64url');
+  expect(await tokensWith().verify(`${content}.${signature}`)).toMatchObject({ kind: 'developer' });
+});
+
+test.each([
+  ['without exp', claimsWith({ exp: undefined })],
+  ['with an exp that is a text', claimsWith({ exp: String(secondsFromNow(60)) })],
+  ['with an exp beyond every date', claimsWith({ exp: 1e300 })],
+  ['that has expired', claimsWith({ exp: secondsFromNow(-1) })],
+  ['that expires now', claimsWith({ exp: secondsFromNow(0) })],
+  ['that is not valid yet', claimsWith({ nbf: secondsFromNow(60) })],
+  ['without sub', claimsWith({ sub: undefined })],
+  ['with an empty sub', claimsWith({ sub: '' })],
+  ['with a sub that is a number', claimsWith({ sub: 7 })],
+  ['for another audience', claimsWith({ aud: 'authenticated' })],
+  ['with a scope that is an object', claimsWith({ scope: { sdk: true } })],
+  ['with a scope that is null', claimsWith({ scope: null })],
+  ['with a scope list that holds a number', claimsWith({ scope: ['read', 1] })],
+])('a well-signed token %s is refused', async (_, claims) => {
+  expect(await tokensWith().verify(await signWithSecret(secret, claims))).toBeNull();
+});
+
+test('a token that was tampered with is refused', async () => {
+  const [header, , signature] = (await signWithSecret(secret, claimsWith())).split('.');
+  const [, otherClaims] = (await signWithSecret('another secret than ours', claimsWith({ scope: 'admin' }))).split('.');
+  expect(await tokensWith().verify(`${header}.${otherClaims}.${signature}`)).toBeNull();
+});
+
+test('a token of another secret is refused', async () => {
+  expect(await tokensWith().verify(await signWithSecret(`${secret}!`, claimsWith()))).toBeNull();
+});
+
+test('a token that says it needs no signature is refused', async () => {
+  for (const alg of ['none', 'None', 'NONE', '']) {
+    expect(await tokensWith().verify(unsigned({ alg, typ: 'JWT' }, claimsWith()))).toBeNull();
+    expect(await tokensWith().verify(`${unsigned({ alg }, claimsWith())}x`)).toBeNull();
+  }
+  expect(await tokensWith().verify(unsigned({}, claimsWith()))).toBeNull();
+});
+
+test('a token of the same secret but another algorithm is refused', async () => {
+  for (const alg of ['HS384', 'HS512'])
+    expect(await tokensWith().verify(await signWithSecret(secret.repeat(3), claimsWith(), alg))).toBeNull();
+});
+
+test('what is not a token at all is refused', async () => {
+  for (const text of ['', '.', '..', 'a.b.c', 'null', '{}', '\u0000', 'é'.repeat(20)])
+    expect(await tokensWith().verify(text)).toBeNull();
+});
+
+test('a token longer than a request header is refused unread', async () => {
+  const long = await signWithSecret(secret, claimsWith({ filler: 'x'.repeat(16_384) }));
+  expect(await tokensWith().verify(long)).toBeNull();
+});
+
+test('without a shared secret no HS256 token is good', async () => {
+  const tokens = tokensWith({ secret: undefined });
+  expect(await tokens.verify(await signWithSecret(secret, claimsWith()))).toBeNull();
+});
+
+test.each([
+  ['write', ['read', 'write']],
+  ['openid admin profile', ['read', 'admin']],
+  [
+    ['write', 'admin'],
+    ['read', 'write', 'admin'],
+  ],
+  ['READ Admin administer', ['read']],
+  ['', ['read']],
+])('the scope %j makes a developer with %j', async (scope, expected) => {
+  const token = await signWithSecret(secret, claimsWith({ scope }));
+  expect(await tokensWith().verify(token)).toMatchObject({ kind: 'developer', scopes: new Set(expected) });
+});
+
+test.each([
+  ['sync:self', 'sync:self'],
+  ['sdk', 'sdk'],
+  ['admin write sync:self', 'sync:self'],
+  ['admin,sdk', 'sdk'],
+  [['admin', 'sdk'], 'sdk'],
+  [['read write sdk', 'admin'], 'sdk'],
+  ['sdk sync:self', 'sync:self'],
+])('the scope %j makes a user and nothing more', async (scope, via) => {
+  const exp = secondsFromNow(60);
+  const token = await signWithSecret(secret, claimsWith({ sub: userId.toUpperCase(), scope, exp, app_id: 'app_1' }));
+  expect(await tokensWith().verify(token)).toEqual({ kind: 'user', userId, via, expiresAt: new Date(exp * 1000) });
+});
+
+test("a user's token whose sub is no UUID is refused, not taken for a developer's", async () => {
+  for (const sub of ['dev-1', `${userId}0`, `${userId}\n`, `{${userId}}`])
+    expect(await tokensWith().verify(await signWithSecret(secret, claimsWith({ sub, scope: 'sdk' })))).toBeNull();
+});
+
+test.each(['RS256', 'ES256'] as const)('a token of %s is checked with the key set', async (alg) => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  expect(await tokens.verify(await issuer.sign(alg, claimsWith({ scope: 'write' })))).toMatchObject({
+    kind: 'developer',
+    subject: 'dev-1',
+    scopes: new Set(['read', 'write']),
+  });
+  const user = await issuer.sign(alg, claimsWith({ sub: userId, scope: 'sync:self admin' }));
+  expect(await tokens.verify(user)).toMatchObject({ kind: 'user', userId });
+  expect(issuer.requests).toBe(1);
+});
+
+test.each(['RS256', 'ES256'] as const)('a token of %s must name the right issuer and audience', async (alg) => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  const wrong = [
+    { iss: 'https://id.example/' },
+    { iss: undefined },
+    { aud: 'another' },
+    { aud: ['another'] },
+    { aud: undefined },
+  ];
+  for (const claims of wrong)
+    expect(await tokens.verify(await issuer.sign(alg, { ...claimsWith(), ...claims }))).toBeNull();
+  const right = await issuer.sign(alg, { ...claimsWith(), aud: ['another', 'synclog'] });
+  expect(await tokens.verify(right)).toMatchObject({ kind: 'developer' });
+});
+
+test.each(['RS256', 'ES256'] as const)('a token of %s that is expired, changed or foreign is refused', async (alg) => {
+  const [issuer, stranger] = [await startIssuer(), await startIssuer()];
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  expect(await tokens.verify(await issuer.sign(alg, claimsWith({ exp: secondsFromNow(-1) })))).toBeNull();
+  expect(await tokens.verify(await issuer.sign(alg, claimsWith({ exp: undefined })))).toBeNull();
+  expect(await tokens.verify(await issuer.sign(alg, claimsWith({ sub: undefined })))).toBeNull();
+  expect(await tokens.verify(await stranger.sign(alg, claimsWith()))).toBeNull();
+  const good = await issuer.sign(alg, claimsWith());
+  const [header, , signature] = good.split('.');
+  const [, claims] = (await issuer.sign(alg, claimsWith({ scope: 'admin' }))).split('.');
+  expect(await tokens.verify(`${header}.${claims}.${signature}`)).toBeNull();
+  expect(await tokens.verify(good)).toMatchObject({ kind: 'developer' });
+});
+
+test('a token of a key that the set does not hold is refused', async () => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  expect(await tokens.verify(await issuer.sign('RS256', claimsWith(), 'unknown'))).toBeNull();
+});
+
+test('a public key is never taken for a shared secret', async () => {
+  const issuer = await startIssuer();
+  for (const jwk of issuer.publicKeys) {
+    const key = await importJWK(jwk, jwk.alg, { extractable: true });
+    if (key instanceof Uint8Array) throw new Error('a public key was expected');
+    for (const publicText of [await exportSPKI(key), JSON.stringify(jwk), jwk.n ?? jwk.x ?? '']) {
+      const token = await signWithSecret(publicText, claimsWith({ iss: 'https://id.example', aud: 'synclog' }));
+      expect(await tokensWith({ jwks: issuer.jwks }).verify(token)).toBeNull();
+      expect(await tokensWith({ secret: undefined, jwks: issuer.jwks }).verify(token)).toBeNull();
+    }
+  }
+  expect(issuer.requests).toBe(0);
+});
+
+test('a shared key in the key set is never used', async () => {
+  const issuer = await startIssuer();
+  const k = Buffer.from(secret).toString('base64url');
+  issuer.answer.body = JSON.stringify({
+    keys: [
+      { kty: 'oct', k, kid: 'RS256', alg: 'RS256' },
+      { kty: 'oct', k },
+    ],
+  });
+  const tokens = tokensWith({ secret: undefined, jwks: issuer.jwks });
+  const claims = claimsWith({ iss: 'https://id.example', aud: 'synclog' });
+  expect(await tokens.verify(await signWithSecret(secret, claims))).toBeNull();
+  expect(await tokens.verify(await issuer.sign('RS256', claims))).toBeNull();
+});
+
+test('without a key set no RS256 or ES256 token is good', async () => {
+  const issuer = await startIssuer();
+  expect(await tokensWith().verify(await issuer.sign('RS256', claimsWith()))).toBeNull();
+  expect(await tokensWith().verify(await issuer.sign('ES256', claimsWith()))).toBeNull();
+});
+
+test('while the key set cannot be fetched its tokens are neither good nor bad', async () => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  const token = await issuer.sign('RS256', claimsWith());
+  const working = issuer.answer;
+  for (const answer of [
+    { status: 500, body: '' },
+    { status: 200, body: 'not JSON' },
+    { status: 200, body: '{"keys":7}' },
+  ]) {
+    issuer.answer = answer;
+    await expect(tokens.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE', cause: expect.any(Error) });
+  }
+  issuer.answer = working;
+  expect(await tokens.verify(token)).toMatchObject({ kind: 'developer' });
+});
+
+test('an unreachable key set does not stop tokens of the shared secret', async () => {
+  const issuer = await startIssuer();
+  // Nothing listens on port 1.
+  const tokens = tokensWith({ jwks: { ...issuer.jwks, url: 'http://127.0.0.1:1/jwks.json' } });
+  await expect(tokens.verify(await issuer.sign('ES256', claimsWith()))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(await tokens.verify(await signWithSecret(secret, claimsWith()))).toMatchObject({ kind: 'developer' });
+});
+
+test('a minted token opens one log until it expires', async () => {
+  const time = { now: Date.parse('2026-06-01T12:00:00.250Z') };
+  const tokens = tokensWith({ clock: () => time.now });
+  const { token, expiresAt } = await tokens.mintUserToken({ userId, expiresInSeconds: 60 });
+  expect(expiresAt).toEqual(new Date('2026-06-01T12:01:01Z'));
+  expect(await tokens.verify(token)).toEqual({ kind: 'user', userId, via: 'sync:self', expiresAt });
+  const [header = '', claims = ''] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString());
+  expect(JSON.parse(header)).toEqual({ alg: 'HS256', typ: 'JWT' });
+  const iat = Date.parse('2026-06-01T12:00:00Z') / 1000;
+  expect(JSON.parse(claims)).toEqual({ sub: userId, scope: 'sync:self', iat, exp: iat + 61 });
+  time.now = expiresAt.getTime() - 1;
+  expect(await tokens.verify(token)).toMatchObject({ kind: 'user' });
+  time.now += 1;
+  expect(await tokens.verify(token)).toBeNull();
+});
+
+test('a minted token lives within its bounds', async () => {
+  const tokens = tokensWith();
+  const { min, max } = defaultLimits.userTokenSeconds;
+  for (const expiresInSeconds of [min, max])
+    expect(await tokens.verify((await tokens.mintUserToken({ userId, expiresInSeconds })).token)).not.toBeNull();
+  for (const expiresInSeconds of [min - 1, max + 1, 1.5, Number.NaN, -60])
+    await expect(tokens.mintUserToken({ userId, expiresInSeconds })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+});
+
+test('without a shared secret no token is minted, and the error names the setting', async () => {
+  await expect(tokensWith({ secret: undefined }).mintUserToken({ userId, expiresInSeconds: 60 })).rejects.toMatchObject(
+    { code: 'UNAVAILABLE', message: expect.stringContaining('JWT_SECRET') },
+  );
+});

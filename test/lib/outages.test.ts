@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
+import { nameOf } from '../../src/db/open-database.ts';
+import { hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
+import { openLog } from '../support/model-log-reader.ts';
+import { startServer } from '../support/server.ts';
+import { streamTransports } from '../support/streams.ts';
+
+let postgres: ScratchPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.stop());
+
+/** A log, and what was written into it. */
+function memoryLog() {
+  const lines: string[] = [];
+  const logger = pino(
+    { level: 'info' },
+    new Writable({
+      write(chunk, _, done) {
+        lines.push(String(chunk));
+        done();
+      },
+    }),
+  );
+  return { logger, lines, about: (text: string) => lines.filter((line) => line.includes(text)) };
+}
+
+describe('the log of the process', () => {
+  test('has one line when the database goes and one when it is back, without its password', async () => {
+    const { logger, lines, about } = memoryLog();
+    const server = await startServer({ database: await createOnServer(postgres.url), logger });
+    onTestFinished(() => server.close());
+    const userId = await server.user();
+    const reader = await openLog(streamTransports.websocket, { url: server.url, headers: server.admin }, { userId });
+    await reader.step();
+    await postgres.pause();
+    for (let request = 0; request < 5; request += 1) await server.graphql('{ users { edges { cursor } } }');
+    await postgres.resume();
+    await expect
+      .poll(async () => (await server.graphql('{ users { edges { cursor } } }')).errors, { timeout: 10_000 })
+      .toEqual([]);
+    expect(about('the database is away')).toHaveLength(1);
+    expect(about('the database is back')).toHaveLength(1);
+    expect(about("wake-ups over Postgres' NOTIFY fail")).toHaveLength(1);
+    expect(lines.filter((line) => line.includes(':synclog@') || line.includes('\\n'))).toEqual([]);
+    await reader.close();
+  });
+
+  test.runIf(hasRedis())('names no password of a Redis that refuses it, and does not repeat itself', async () => {
+    const redis = await startFaultyRedis();
+    onTestFinished(() => redis.stop());
+    const owner = new Redis(redis.url);
+    onTestFinished(() => owner.disconnect());
+    await owner.config('SET', 'requirepass', 'the right one');
+    const { logger, lines, about } = memoryLog();
+    const url = redis.url.replace('//', '//:mistyped@');
+    const server = await startServer({ logger, settings: { REDIS_URL: url } });
+    onTestFinished(() => server.close());
+    await expect.poll(() => about('wake-ups over Redis fail')).toHaveLength(1);
+    for (let request = 0; request < 5; request += 1) await server.record({ userId: await server.user() });
+    expect(about('wake-ups over Redis fail')).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('mistyped'))).toEqual([]);
+  });
+
+  test.runIf(hasRedis())('has one line when Open Wearables’ Redis goes and one when it is back', async () => {
+    const redis = await startFaultyRedis();
+    onTestFinished(() => redis.stop());
+    const { logger, lines, about } = memoryLog();
+    const settings = { OPEN_WEARABLES_REDIS_URL: redis.url };
+    const server = await startServer({ logger, settings, limits: { bridgeRetryMs: 100 } });
+    onTestFinished(() => server.close());
+    const source = async () => (await server.graphql('{ sources { state lastError } }')).data.sources[0];
+    await expect.poll(source, { timeout: 10_000 }).toMatchObject({ state: 'LIVE' });
+    await redis.stop();
+    await expect
+      .poll(source, { timeout: 10_000 })
+      .toMatchObject({ lastError: expect.stringContaining('ECONNREFUSED') }); // and not the first
+    await redis.start();
+    await expect.poll(() => about('Redis is back'), { timeout: 10_000 }).toHaveLength(1);
+    expect(about('Redis is away')).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('"level":50') || line.includes('stack'))).toHaveLength(1);
+  });
+
+  test('names a database without user, password and parameters', () => {
+    expect(nameOf('postgresql://u:p%40ss@db.example:5433/log?password=hunter2&sslmode=require')).toBe(
+      'postgresql://db.example:5433/log',
+    );
+    expect(nameOf('file:./data/synclog.db')).toBe('file:./data/synclog.db');
+  });
+});
+
+describe('while somebody keeps the row of a user locked', () => {
+  /** A server with two users, the first of whom is locked until the returned function is called. */
+  async function lockedUser() {
+    const server = await startServer({ database: await createOnServer(postgres.url) });
+    const [locked, free] = [await server.user(), await server.user()];
+    const client = new pg.Client(server.databaseUrl);
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [locked]);
+    return { server, locked, free, release: () => client.end() };
+  }
+
+  test('others are recorded, also those of the same transaction, and the user is UNAVAILABLE', async () => {
+    const { server, locked, free, release } = await lockedUser();
+    const recordings = [locked, free, locked, free].map((userId) => server.record({ userId }));
+    const outcomes = await Promise.allSettled(recordings);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[0]).toMatchObject({ reason: { message: 'The database is busy with these rows; try again' } });
+    await release();
+    expect(await server.record({ userId: locked })).toMatchObject([{ event: { sequence: 1 } }]);
+    await server.close();
+  });
+
+  test('the server closes within its ten seconds', async () => {
+    const { server, locked, release } = await lockedUser();
+    const lost = server.record({ userId: locked }).catch(() => {});
+    await once(AbortSignal.timeout(200), 'abort'); // the recording waits for the lock now
+    const begun = performance.now();
+    await server.app.close();
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    await lost;
+    await release();
+  });
+});

@@ -1,0 +1,173 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { openNewDatabase } from '../support/auth-database.ts';
+import { provider } from '../support/database.ts';
+
+const draft = { name: 'Sync worker', scopes: ['read', 'write'], expiresAt: null } as const;
+
+async function openKeys() {
+  const opened = await openNewDatabase();
+  const time = { now: Date.parse('2026-06-01T12:00:00Z') };
+  const keys = createApiKeys({ database: opened.database, limits: defaultLimits, clock: () => time.now });
+  return { ...opened, keys, time };
+}
+
+test('a secret that no key has is refused', async () => {
+  const { keys } = await openKeys();
+  expect(await keys.verify(`sk-${'0'.repeat(64)}`)).toBeNull();
+  expect(await keys.verify('')).toBeNull();
+});
+
+test('the secret of a new key makes its service the viewer', async () => {
+  const { keys } = await openKeys();
+  const { key, secret } = await keys.create(draft);
+  expect(secret).toMatch(/^sk-[0-9a-f]{64}$/);
+  expect(await keys.verify(secret)).toEqual({
+    kind: 'service',
+    keyId: key.id,
+    name: 'Sync worker',
+    scopes: new Set(['read', 'write']),
+    expiresAt: null,
+  });
+});
+
+test('a secret with anything added, removed or in another case is refused', async () => {
+  const { keys } = await openKeys();
+  const { secret } = await keys.create(draft);
+  for (const wrong of [`${secret} `, secret.slice(0, -1), secret.slice(3), secret.toUpperCase()])
+    expect(await keys.verify(wrong)).toBeNull();
+});
+
+test('the database holds the hash of a secret and never the secret', async () => {
+  const { keys, database, url } = await openKeys();
+  const { key, secret } = await keys.create(draft);
+  const row = await database.reader.apiKey.findUniqueOrThrow({ where: { id: key.id } });
+  expect(row.secretHash).toBe(createHash('sha256').update(secret).digest('hex'));
+  expect(Object.values(row).map(String).join()).not.toContain(secret.slice(3));
+  if (provider !== 'sqlite') return;
+  const path = url.slice('file:'.length);
+  for (const file of [path, `${path}-wal`]) expect(readFileSync(file).includes(secret.slice(3))).toBe(false);
+});
+
+test('a key is shown without its secret and its hash', async () => {
+  const { keys, time } = await openKeys();
+  const { key } = await keys.create({ ...draft, scopes: ['admin', 'read', 'admin'] });
+  expect(key).toEqual({
+    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    name: 'Sync worker',
+    scopes: ['read', 'admin'],
+    createdAt: new Date(time.now),
+    expiresAt: null,
+    revokedAt: null,
+  });
+  expect(await keys.list()).toEqual([key]);
+});
+
+test('keys are listed oldest first, the revoked ones too', async () => {
+  const { keys, time } = await openKeys();
+  const first = await keys.create({ ...draft, name: 'first' });
+  time.now += 1;
+  await keys.create({ ...draft, name: 'second' });
+  await keys.revoke(first.key.id);
+  expect((await keys.list()).map(({ name }) => name)).toEqual(['first', 'second']);
+});
+
+test('a key is good until the millisecond of its expiry', async () => {
+  const { keys, time } = await openKeys();
+  const expiresAt = new Date(time.now + 1000);
+  const { key, secret } = await keys.create({ ...draft, expiresAt });
+  time.now += 999;
+  expect(await keys.verify(secret)).toMatchObject({ expiresAt });
+  expect(await keys.good([key.id])).toEqual(new Set([key.id]));
+  time.now += 1;
+  expect(await keys.verify(secret)).toBeNull();
+  expect(await keys.good([key.id])).toEqual(new Set());
+});
+
+test('a revoked key is refused', async () => {
+  const { keys } = await openKeys();
+  const { key, secret } = await keys.create(draft);
+  await keys.revoke(key.id);
+  expect(await keys.verify(secret)).toBeNull();
+});
+
+test('revoking a key again keeps the first time', async () => {
+  const { keys, time } = await openKeys();
+  const { key } = await keys.create(draft);
+  const first = await keys.revoke(key.id);
+  expect(first.revokedAt).toEqual(new Date(time.now));
+  time.now += 5000;
+  expect(await keys.revoke(key.id)).toEqual(first);
+});
+
+test('an unknown key cannot be revoked', async () => {
+  const { keys } = await openKeys();
+  await expect(keys.revoke('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('listeners hear of a revocation until they stop listening', async () => {
+  const { keys } = await openKeys();
+  const heard: string[] = [];
+  const stop = keys.onRevoked((id) => heard.push(id));
+  const { key } = await keys.create(draft);
+  await keys.revoke(key.id);
+  await expect(keys.revoke('nobody')).rejects.toThrow();
+  expect(heard).toEqual([key.id]);
+  stop();
+  await keys.revoke(key.id);
+  expect(heard).toEqual([key.id]);
+});
+
+test('a credential is looked up with one statement, and many keys at once as well', async () => {
+  const { keys, statements } = await openKeys();
+  const made = [await keys.create(draft), await keys.create(draft), await keys.create(draft)];
+  const ids = made.map(({ key }) => key.id);
+  await keys.revoke(ids[1] ?? '');
+  statements.length = 0;
+  await keys.verify(made[0]?.secret ?? '');
+  expect(statements).toHaveLength(1);
+  statements.length = 0;
+  expect(await keys.good([...ids, randomUUID()])).toEqual(new Set([ids[0], ids[2]]));
+  expect(statements).toHaveLength(1);
+  statements.length = 0;
+  expect(await keys.good([])).toEqual(new Set());
+  expect(await keys.verify('x'.repeat(1_000_000))).toBeNull();
+  expect(statements).toHaveLength(0);
+});
+
+test('every transaction on keys writes first', async () => {
+  const { keys, statements } = await openKeys();
+  statements.length = 0;
+  const { key } = await keys.create(draft);
+  await keys.revoke(key.id);
+  // Postgres' adapter tells of the end of a transaction, too.
+  const verbs = statements.map((sql) => sql.split(' ')[0]).filter((verb) => verb !== 'COMMIT');
+  expect(verbs).toEqual(['INSERT', 'UPDATE', 'SELECT']);
+});
+
+test('a name may have as many characters as the limit says, and not one more', async () => {
+  const { keys } = await openKeys();
+  const longest = 'n'.repeat(defaultLimits.apiKeyNameLength);
+  expect((await keys.create({ ...draft, name: ` ${longest} ` })).key.name).toBe(longest);
+  await expect(keys.create({ ...draft, name: `${longest}n` })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+});
+
+test.each([
+  ['a blank name', { name: ' ' }, 'name'],
+  ['a name of two lines', { name: 'a\nb' }, 'name'],
+  ['a name with a terminal sequence', { name: 'a\u001b[2Jb' }, 'name'],
+  ['a name that is not Unicode', { name: 'a\ud800' }, 'name'],
+  ['no scope', { scopes: [] }, 'scopes'],
+  ['an expiry that has come', { expiresAt: new Date('2026-06-01T12:00:00Z') }, 'expiresAt'],
+  ['an expiry that is no date', { expiresAt: new Date(Number.NaN) }, 'expiresAt'],
+])('a key with %s is not made', async (_, change, field) => {
+  const { keys } = await openKeys();
+  await expect(keys.create({ ...draft, ...change })).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    extensions: { argumentPath: ['input', field] },
+  });
+  expect(await keys.list()).toEqual([]);
+});

@@ -1,0 +1,369 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import WebSocket from 'ws';
+import { openDatabase } from '../../src/db/open-database.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { openEventLog } from '../../src/log/event-log.ts';
+import { lazyTransports } from '../support/model-log-reader.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
+import { plainSql } from '../support/sql.ts';
+import { type StreamResult, streamTransports } from '../support/streams.ts';
+
+interface Run {
+  readonly runId: string;
+  readonly user: { readonly id: string };
+  readonly provider: string;
+  readonly stage: string;
+  readonly status: string;
+  readonly isTerminal: boolean;
+  readonly eventCount: number;
+}
+
+const runFields = 'runId user { id } provider stage status isTerminal eventCount';
+const watchRuns = `subscription ($filter: SyncRunFilter) { syncRuns(filter: $filter) { ${runFields} } }`;
+const waitingRuns = 50;
+
+let server: TestServer;
+let failing = false;
+let failedReads = 0;
+let runReads = 0;
+
+beforeAll(async () => {
+  server = await startServer({
+    limits: { waitingRuns, slowPollMs: 100 },
+    onStatement({ sql }) {
+      if (!/last_sequence > /.test(plainSql(sql))) return;
+      runReads += 1;
+      if (!failing) return;
+      failedReads += 1;
+      throw new Error('The disk is gone');
+    },
+  });
+});
+afterAll(() => server.close());
+
+const succeeded = { stage: 'COMPLETED', status: 'SUCCESS' };
+
+describe.each(Object.entries(streamTransports))('runs watched over %s', (name, openStream) => {
+  /**
+   * Watches runs. The stream has no first payload, so it is known to have begun only when it shows something: a run
+   * made for it, whose events must match the filter. Results of such runs are left out.
+   */
+  async function watch(
+    knocker: { readonly userId: string; readonly provider?: string; readonly status?: string },
+    { filter = {}, headers = server.admin, open = openStream, query = watchRuns }: Partial<WatchOptions> = {},
+  ) {
+    const stream = await open(server.url, { query, variables: { filter }, headers });
+    onTestFinished(() => stream.close());
+    const runId = `knock-${randomUUID()}`;
+    let knocks = 0;
+    let heard: StreamResult | undefined;
+    const first = stream.next().then((result) => {
+      heard = result;
+    });
+    for (; !heard; knocks += 1) await server.record({ ...knocker, runId });
+    await first;
+    const runOf = (result: StreamResult | undefined): Run => {
+      if (!result?.data) throw new Error(result?.errors?.[0]?.message ?? 'The stream is complete');
+      return result.data.syncRuns;
+    };
+    for (let run = runOf(heard); run.eventCount < knocks; ) run = runOf(await stream.next());
+    return {
+      async next() {
+        let run: Run;
+        do run = runOf(await stream.next());
+        while (run.runId.startsWith('knock'));
+        return run;
+      },
+      result: () => stream.next(),
+      close: () => stream.close(),
+    };
+  }
+
+  interface WatchOptions {
+    readonly filter: object;
+    readonly headers: Headers;
+    readonly open: typeof openStream;
+    readonly query: string;
+  }
+
+  test('each change of a summary arrives, from the first event to those that come too late', async () => {
+    const userId = await server.user();
+    const runs = await watch({ userId });
+    const steps: [event: object, run: object][] = [
+      [{ stage: 'STARTED' }, { stage: 'STARTED', status: 'IN_PROGRESS', isTerminal: false, eventCount: 1 }],
+      [{ stage: 'FETCHING' }, { stage: 'FETCHING', status: 'IN_PROGRESS', isTerminal: false, eventCount: 2 }],
+      [succeeded, { ...succeeded, isTerminal: true, eventCount: 3 }],
+      [{ stage: 'SAVING' }, { ...succeeded, isTerminal: true, eventCount: 4 }],
+    ];
+    for (const [event, run] of steps) {
+      await server.record({ userId, runId: 'a', ...event });
+      expect(await runs.next()).toMatchObject({ runId: 'a', user: { id: userId }, ...run });
+    }
+  });
+
+  test('a batch shows each of its runs as the whole batch leaves it', async () => {
+    const [userId, other] = [await server.user(), await server.user()];
+    const runs = await watch({ userId });
+    await server.record(
+      { userId, runId: 'a' },
+      { userId, runId: 'b' },
+      { userId: other, runId: 'a' },
+      { userId, runId: 'a', ...succeeded },
+    );
+    const shown = [await runs.next(), await runs.next(), await runs.next()];
+    const summaries = shown.map(({ runId, user, eventCount }) => [user.id, runId, eventCount]);
+    expect(summaries.sort()).toEqual(
+      [
+        [userId, 'a', 2],
+        [userId, 'b', 1],
+        [other, 'a', 1],
+      ].sort(),
+    );
+  });
+
+  test('a filter lets through the states that match all of its parts', async () => {
+    const [userId, other] = [await server.user(), await server.user()];
+    const byUser = await watch({ userId }, { filter: { userId } });
+    const byWords = await watch(
+      { userId, provider: 'garmin', status: 'SUCCESS' },
+      { filter: { providers: ['garmin', 'polar'], statuses: ['SUCCESS'], sources: ['PULL'] } },
+    );
+    await server.record({ userId: other, runId: 'theirs' }, { userId: other, runId: 'theirs', ...succeeded });
+    await server.record({ userId, runId: 'webhook', provider: 'garmin', source: 'WEBHOOK', ...succeeded });
+    await server.record({ userId, runId: 'oura', provider: 'oura', ...succeeded });
+    await server.record({ userId, runId: 'a', provider: 'polar' });
+    await server.record({ userId, runId: 'a', provider: 'polar', ...succeeded });
+    const ofUser: string[] = [];
+    while (!ofUser.includes('a SUCCESS')) {
+      const { runId, status } = await byUser.next();
+      ofUser.push(`${runId} ${status}`);
+    }
+    expect(ofUser.filter((run) => run !== 'a IN_PROGRESS')).toEqual(['webhook SUCCESS', 'oura SUCCESS', 'a SUCCESS']);
+    expect(await byWords.next()).toMatchObject({ runId: 'a', provider: 'polar', status: 'SUCCESS' });
+  });
+
+  test('a user token shows the runs of its user, whatever the filter asks for', async () => {
+    const [userId, other] = [await server.user(), await server.user()];
+    const headers = await server.userToken(userId);
+    const own = await watch({ userId }, { headers });
+    const foreign = await openStream(server.url, {
+      query: watchRuns,
+      variables: { filter: { userId: other } },
+      headers,
+    });
+    const seen: StreamResult[] = [];
+    const reading = foreign.next().then((result) => result && seen.push(result));
+    await server.record({ userId: other, runId: 'theirs' });
+    await server.record({ userId, runId: 'mine' });
+    expect(await own.next()).toMatchObject({ runId: 'mine', user: { id: userId } });
+    expect(seen).toEqual([]);
+    await foreign.close();
+    await reading.catch(() => {});
+  });
+
+  test('a client without a credential, or without the scope `read`, is refused', async () => {
+    const refusals: [Headers, string][] = [
+      [{}, 'UNAUTHENTICATED'],
+      [await server.key('write'), 'FORBIDDEN'],
+    ];
+    for (const [headers, code] of refusals) {
+      const stream = await openStream(server.url, { query: watchRuns, headers });
+      expect(await stream.next()).toMatchObject({ errors: [{ extensions: { code } }] });
+      await stream.close();
+    }
+  });
+
+  test('a token that expires ends the stream with TOKEN_EXPIRED', async () => {
+    const userId = await server.user();
+    const runs = await watch({ userId }, { headers: await server.userToken(userId, 1) });
+    expect(await runs.result()).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
+  });
+
+  test('a slow reader misses states between, and gets the newest state of every run', async () => {
+    const [runCount, rounds] = [20, 30];
+    const userId = await server.user();
+    const open = lazyTransports[name as keyof typeof lazyTransports];
+    const query = watchRuns.replace('runId', 'runId error again: error more: error evenMore: error');
+    const runs = await watch({ userId }, { open, query });
+    for (let round = 0; round < rounds; round += 1) {
+      const events = Array.from({ length: runCount }, (_, run) => ({ userId, runId: `run-${run}` }));
+      await server.record(...events.map((event) => ({ ...event, error: 'x'.repeat(16_000) })));
+    }
+    const newest = new Map<string, number>();
+    let results = 0;
+    while (newest.size < runCount || Math.min(...newest.values()) < rounds) {
+      const { runId, eventCount } = await runs.next();
+      expect(eventCount).toBeGreaterThan(newest.get(runId) ?? 0);
+      newest.set(runId, eventCount);
+      results += 1;
+    }
+    expect(results).toBeLessThan((runCount * rounds) / 2);
+  });
+
+  test('a reader that too many changed runs wait for is told that it is too slow', async () => {
+    const userId = await server.user();
+    const runs = await watch({ userId });
+    const batch = (count: number) => Array.from({ length: count }, (_, run) => ({ userId, runId: `run-${run}` }));
+    await server.record(...batch(waitingRuns));
+    for (let run = 0; run < waitingRuns; run += 1) await runs.next();
+    await server.record(...batch(waitingRuns + 1));
+    expect(await runs.result()).toMatchObject({ errors: [{ extensions: { code: 'SLOW_CONSUMER' } }] });
+  });
+
+  test('a change that could not be read is read again', async () => {
+    const userId = await server.user();
+    const runs = await watch({ userId });
+    /** Records while runs cannot be read, until that was tried. */
+    const recordUnread = async (...events: Parameters<typeof server.record>) => {
+      const before = failedReads;
+      failing = true;
+      await server.record(...events);
+      await expect.poll(() => failedReads).toBeGreaterThan(before);
+      failing = false;
+    };
+
+    await recordUnread({ userId, runId: 'a' }, { userId, runId: 'b' });
+    await server.record({ userId, runId: 'b', ...succeeded });
+    const seen = new Map<string, string>();
+    while (!(seen.has('a') && seen.get('b') === 'SUCCESS')) {
+      const { runId, status } = await runs.next();
+      seen.set(runId, status);
+    }
+    expect(Object.fromEntries(seen)).toEqual({ a: 'IN_PROGRESS', b: 'SUCCESS' });
+
+    await recordUnread({ userId, runId: 'a', ...succeeded }); // nothing else happens
+    expect(await runs.next()).toMatchObject({ runId: 'a', status: 'SUCCESS' });
+  });
+
+  test('nothing is read for those who have left', async () => {
+    const userId = await server.user();
+    const runs = await watch({ userId });
+    await runs.close();
+    await expect
+      .poll(async () => {
+        const before = runReads;
+        await server.record({ userId });
+        return runReads - before;
+      })
+      .toBe(0);
+  });
+});
+
+test('pages of runs that change meanwhile hold all others once, and the stream has those', async () => {
+  const userId = await server.user();
+  const time = (seconds: number) => new Date(Date.UTC(2026, 2, 14) + seconds * 1000).toISOString();
+  const ids = Array.from({ length: 40 }, (_, run) => `run_${run}`);
+  await server.record(...ids.map((runId, n) => ({ userId, runId, timestamp: time(n) })));
+  const stop = new AbortController();
+  const changes = server.app.services.runChanges.follow({ wants: (run) => run.userId === userId }, stop.signal);
+  const streamed: string[] = [];
+  const watching = (async () => {
+    for await (const { runId } of changes) streamed.push(runId);
+  })();
+
+  const listed: string[] = [];
+  const changed: string[] = [];
+  for (let after: string | null = null, more = true; more; ) {
+    const { data } = await server.graphql(
+      `query ($userId: UUID!, $after: String) {
+        syncRuns(first: 7, after: $after, filter: { userId: $userId }) {
+          edges { node { runId } } pageInfo { hasNextPage endCursor }
+        }
+      }`,
+      { userId, after },
+    );
+    const { edges, pageInfo } = data.syncRuns;
+    listed.push(...edges.map(({ node }: { node: Run }) => node.runId));
+    after = pageInfo.endCursor;
+    more = pageInfo.hasNextPage;
+    // One that is still to come moves to the beginning, one that was listed to the middle, and one ends.
+    const next = ids.filter((runId) => !listed.includes(runId) && !changed.includes(runId)).at(-1);
+    const [seen = ''] = listed.slice(-3);
+    const moves = [
+      { runId: seen, timestamp: time(1) },
+      ...(next ? [{ runId: next, timestamp: time(100), ...succeeded }] : []),
+    ];
+    await server.record(...moves.map((move) => ({ userId, ...move })));
+    changed.push(...moves.map(({ runId }) => runId));
+  }
+  const steady = ids.filter((runId) => !changed.includes(runId));
+  expect(steady.length).toBeGreaterThan(20);
+  expect(listed.filter((runId) => steady.includes(runId))).toEqual(steady.toReversed());
+  await expect.poll(() => changed.filter((runId) => !streamed.includes(runId))).toEqual([]);
+  stop.abort();
+  await watching;
+});
+
+test('a change of which nobody told is found, and looking for it costs what has changed', async () => {
+  let aheadMs = 0;
+  const clock = () => Date.now() + aheadMs;
+  const looks: number[] = [];
+  const others: string[] = [];
+  const watched = await startServer({
+    clock,
+    limits: { slowPollMs: 50 },
+    onStatement({ sql, rows }) {
+      if (/FROM sync_run WHERE .*recorded_at/.test(plainSql(sql))) looks.push(rows);
+      else if (looks.length > 0) others.push(sql);
+    },
+  });
+  onTestFinished(() => watched.close());
+  const users = await Promise.all(Array.from({ length: 30 }, () => watched.user()));
+  for (const userId of users)
+    await watched.record(...Array.from({ length: 100 }, (_, run) => ({ userId, runId: `run_${run}` })));
+  aheadMs = 60_000;
+
+  const stop = new AbortController();
+  const runs = watched.app.services.runChanges.follow({ wants: () => true }, stop.signal);
+  const first = runs.next();
+  await expect.poll(() => looks.length).toBeGreaterThan(3);
+  // Thousands of runs, and each look is a single statement that finds none of them.
+  expect({ found: new Set(looks), others }).toEqual({ found: new Set([0]), others: [] });
+
+  const onError = (error: unknown) => expect.unreachable(String(error));
+  const elsewhere = await openDatabase(watched.databaseUrl);
+  const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock, onError });
+  const [userId = ''] = users;
+  const event = { userId, runId: 'run_7', provider: 'oura', source: 'pull', stage: 'completed', status: 'success' };
+  await log.record([event]);
+  expect((await first).value).toMatchObject({ userId, runId: 'run_7', status: 'success', eventCount: 2 });
+  const second = runs.next();
+  const before = looks.length;
+  await expect.poll(() => looks.length).toBeGreaterThan(before + 2); // each of them finds it again
+  await log.record([{ ...event, runId: 'run_8' }]);
+  expect((await second).value).toMatchObject({ runId: 'run_8' });
+  expect(Math.max(...looks)).toBeLessThanOrEqual(2);
+  stop.abort();
+  await runs.return();
+  await log.close();
+  await elsewhere.close();
+});
+
+test('nothing arrives after a client has unsubscribed, while other streams of its socket go on', async () => {
+  const userId = await server.user();
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  onTestFinished(() => socket.terminate());
+  const messages: { id?: string; type: string }[] = [];
+  socket.on('message', (text) => messages.push(JSON.parse(String(text))));
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  const results = (id: string) => messages.filter((message) => message.id === id && message.type === 'next').length;
+  await new Promise((resolve) => socket.once('open', resolve));
+  send({ type: 'connection_init', payload: server.admin });
+  await expect.poll(() => messages.length).toBe(1);
+  for (const id of ['leaves', 'stays']) send({ id, type: 'subscribe', payload: { query: watchRuns } });
+  await expect
+    .poll(async () => {
+      await server.record({ userId });
+      return Math.min(results('leaves'), results('stays'));
+    })
+    .toBeGreaterThan(0);
+
+  send({ id: 'leaves', type: 'complete' });
+  send({ type: 'ping' });
+  await expect.poll(() => messages.some(({ type }) => type === 'pong')).toBe(true);
+  const before = { leaves: results('leaves'), stays: results('stays') };
+  for (let event = 0; event < 3; event += 1) await server.record({ userId, runId: `after-${event}` });
+  await expect.poll(() => results('stays')).toBeGreaterThanOrEqual(before.stays + 3);
+  expect(results('leaves')).toBe(before.leaves);
+});

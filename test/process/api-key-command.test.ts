@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { newDatabaseUrl, openAgain } from '../support/auth-database.ts';
+
+function commandFor(url: string, settings: Record<string, string> = {}) {
+  return async (...args: string[]) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/api-key.ts', ...args], {
+      env: { PATH: process.env.PATH, DATABASE_URL: url, ...settings },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    return { stdout, stderr, status };
+  };
+}
+
+async function keysAt(url: string) {
+  return createApiKeys({ database: await openAgain(url), limits: defaultLimits });
+}
+
+test('create makes a good key in a new database and prints the secret alone on the last line', async () => {
+  const url = newDatabaseUrl();
+  const { stdout, stderr, status } = await commandFor(url)('create', '--name', 'Sync worker', '--scopes', 'read,write');
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  const lines = stdout.split('\n');
+  expect(lines.pop()).toBe('');
+  const secret = lines.pop() ?? '';
+  expect(secret).toMatch(/^sk-[0-9a-f]{64}$/);
+  expect(lines.join('\n')).not.toContain('sk-');
+  expect(await (await keysAt(url)).verify(secret)).toMatchObject({
+    name: 'Sync worker',
+    scopes: new Set(['read', 'write']),
+    expiresAt: null,
+  });
+});
+
+test('create takes an expiry, as a time or as a date', async () => {
+  const url = newDatabaseUrl();
+  const command = commandFor(url);
+  const create = (time: string) => command('create', '--name', 'n', '--scopes', 'admin', '--expires-at', time);
+  expect(await create('2099-01-31')).toMatchObject({ status: 0 });
+  expect(await create('2099-01-31T12:00:00+02:00')).toMatchObject({ status: 0 });
+  expect((await (await keysAt(url)).list()).map(({ expiresAt }) => expiresAt?.toISOString())).toEqual([
+    '2099-01-31T00:00:00.000Z',
+    '2099-01-31T10:00:00.000Z',
+  ]);
+});
+
+test('list shows every key with its state, and no secret', async () => {
+  const url = newDatabaseUrl();
+  const command = commandFor(url);
+  await command('list');
+  const keys = await keysAt(url);
+  const good = await keys.create({ name: 'good one', scopes: ['read', 'admin'], expiresAt: null });
+  const dead = await keys.create({ name: 'dead one', scopes: ['write'], expiresAt: new Date('2099-01-01') });
+  const { revokedAt } = await keys.revoke(dead.key.id);
+
+  const { stdout, stderr, status } = await command('list');
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  const [head, first, second] = stdout.split('\n').map((line) => line.split(/ {2,}/));
+  expect(head).toEqual(['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE']);
+  expect(first).toEqual([good.key.id, 'good one', 'read,admin', good.key.createdAt.toISOString(), 'never', 'good']);
+  expect(second).toEqual([
+    dead.key.id,
+    'dead one',
+    'write',
+    dead.key.createdAt.toISOString(),
+    '2099-01-01T00:00:00.000Z',
+    `revoked ${revokedAt?.toISOString()}`,
+  ]);
+  expect(stdout).not.toContain('sk-');
+});
+
+test('revoke ends a key, and may be repeated', async () => {
+  const url = newDatabaseUrl();
+  const command = commandFor(url);
+  await command('list');
+  const keys = await keysAt(url);
+  const { key, secret } = await keys.create({ name: 'n', scopes: ['read'], expiresAt: null });
+  expect(await command('revoke', key.id)).toMatchObject({ status: 0, stderr: '' });
+  expect(await keys.verify(secret)).toBeNull();
+  expect(await command('revoke', key.id)).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('revoking an unknown key fails with status 1', async () => {
+  const { stdout, stderr, status } = await commandFor(newDatabaseUrl())('revoke', 'nobody');
+  expect({ stdout, stderr, status }).toEqual({
+    stdout: '',
+    stderr: 'api-key: There is no API key with this id\n',
+    status: 1,
+  });
+});
+
+test('--help explains every command and touches no database', async () => {
+  const url = newDatabaseUrl();
+  const { stdout, stderr, status } = await commandFor(url)('--help');
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  for (const word of ['create', 'list', 'revoke', '--name', '--scopes', '--expires-at', 'DATABASE_URL'])
+    expect(stdout).toContain(word);
+  expect(existsSync(url.slice('file:'.length))).toBe(false);
+});
+
+const create = ['create', '--name', 'n', '--scopes', 'read'];
+test.each([
+  ['no command', [], 'command is missing'],
+  ['an unknown command', ['rotate'], 'no command rotate'],
+  ['an unknown option', ['list', '--all'], "Unknown option '--all'"],
+  ['an option of another command', ['list', '--name', 'n'], '--name belongs to create'],
+  ['create without a name', ['create', '--scopes', 'read'], 'needs --name'],
+  ['create without scopes', ['create', '--name', 'n'], 'needs --scopes'],
+  ['create with an empty name', ['create', '--name', '', '--scopes', 'read'], 'name must have'],
+  ['create with too long a name', ['create', '--name', 'n'.repeat(101), '--scopes', 'read'], 'name must have'],
+  ['create with an unknown scope', ['create', '--name', 'n', '--scopes', 'read,root'], '"root"'],
+  ['create with an empty scope', ['create', '--name', 'n', '--scopes', ''], '""'],
+  ['create with a stray word', [...create, 'please'], 'not please'],
+  ['create with an expiry that is no ISO time', [...create, '--expires-at', 'tomorrow'], '--expires-at'],
+  ['create with an expiry without a time zone', [...create, '--expires-at', '2099-01-01T00:00:00'], '--expires-at'],
+  ['create with an expiry that has passed', [...create, '--expires-at', '2001-01-01'], 'in the future'],
+  ['list with a stray word', ['list', 'all'], 'takes no all'],
+  ['revoke without an id', ['revoke'], 'ID of one key'],
+  ['revoke with two ids', ['revoke', 'a', 'b'], 'ID of one key'],
+])('%s is told in one line with status 2', async (_, args, words) => {
+  const { stdout, stderr, status } = await commandFor(newDatabaseUrl())(...args);
+  expect(stderr).toContain(words);
+  expect(stderr).toMatch(/^api-key: .+\n$/);
+  expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
+});
+
+test('bad settings are told in one line with status 2', async () => {
+  const { stderr, status } = await commandFor('mysql://localhost/x', { PORT: 'x' })('list');
+  expect(stderr).toMatch(/^api-key: bad settings: PORT .+; DATABASE_URL .+\n$/);
+  expect(status).toBe(2);
+});

@@ -1,0 +1,352 @@
+import { randomUUID } from 'node:crypto';
+import { Webhook } from 'svix/dist/webhook.js';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../support/database.ts';
+import { type RestAnswer, rest } from '../support/rest-client.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
+
+const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const path = '/api/v1/webhooks/open-wearables';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer({
+    settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret },
+    limits: { sourceRenewMs: 50, webhookBytes: 10_000 },
+  });
+});
+afterAll(() => server.close());
+
+/** Headers of a delivery as Svix signs it. */
+function signed(body: string | Buffer, at = new Date(), key = secret): Headers {
+  const id = `msg_${randomUUID()}`;
+  return {
+    'content-type': 'application/json',
+    'svix-id': id,
+    'svix-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'svix-signature': new Webhook(key).sign(id, at, body),
+  };
+}
+
+const post = (body: string | Buffer, headers: Headers): Promise<RestAnswer> =>
+  rest(server.url + path, { method: 'POST', headers, body });
+
+const deliver = (delivery: unknown, at?: Date) => {
+  const body = JSON.stringify(delivery);
+  return post(body, signed(body, at));
+};
+
+/** `data` of a run's delivery. */
+const run = (data: object = {}) => ({
+  user_id: randomUUID(),
+  provider: 'oura',
+  source: 'pull',
+  run_id: `pull_${randomUUID().slice(0, 16)}`,
+  ...data,
+});
+const started = (data: object) => ({ type: 'sync.started', data: { message: 'started', metadata: {}, ...data } });
+const completed = (data: object) => ({
+  type: 'sync.completed',
+  data: { status: 'success', message: 'completed', items_processed: 42, metadata: { a: 1 }, ...data },
+});
+const recorded = { status: 200, body: { status: 'recorded' } };
+const duplicate = { status: 200, body: { status: 'duplicate' } };
+const ignored = { status: 200, body: { status: 'ignored' } };
+const quarantined = { status: 200, body: { status: 'quarantined' } };
+
+async function log(userId: string) {
+  const { data } = await server.graphql(
+    `query ($id: UUID!) { user(id: $id) {
+      recentSyncEvents { id runId provider sourceRaw stageRaw statusRaw message itemsProcessed error metadata startedAt endedAt timestamp late }
+      syncRuns { edges { node { runId status startedAt endedAt durationMs eventCount } } }
+    } }`,
+    { id: userId },
+  );
+  return data.user && { events: data.user.recentSyncEvents.reverse(), runs: data.user.syncRuns.edges };
+}
+
+async function source() {
+  const { data } = await server.graphql(
+    '{ sources { name state isHolder recorded duplicates ignored quarantined quarantine { edges { node { reason detail place payload } } } } }',
+  );
+  return data.sources[0];
+}
+
+describe('a delivery of Open Wearables', () => {
+  test('becomes an event with what it does not say made up from its type and its time', async () => {
+    const data = run();
+    const begin = new Date(Math.floor(Date.now() / 1_000) * 1_000 - 60_000);
+    const end = new Date(begin.getTime() + 30_000);
+    expect(await deliver(started(data), begin)).toMatchObject(recorded);
+    expect(await deliver(completed(data), end)).toMatchObject(recorded);
+    const { events, runs } = await log(data.user_id);
+    expect(events).toMatchObject([
+      {
+        runId: data.run_id,
+        provider: 'oura',
+        sourceRaw: 'pull',
+        stageRaw: 'started',
+        statusRaw: 'in_progress',
+        message: 'started',
+        startedAt: begin.toISOString(),
+        endedAt: null,
+        timestamp: begin.toISOString(),
+      },
+      {
+        stageRaw: 'completed',
+        statusRaw: 'success',
+        itemsProcessed: 42,
+        metadata: { a: 1 },
+        startedAt: null,
+        endedAt: end.toISOString(),
+        timestamp: end.toISOString(),
+        late: false,
+      },
+    ]);
+    expect(runs).toEqual([
+      {
+        node: {
+          runId: data.run_id,
+          status: 'SUCCESS',
+          durationMs: 30_000,
+          eventCount: 2,
+          startedAt: begin.toISOString(),
+          endedAt: end.toISOString(),
+        },
+      },
+    ]);
+  });
+
+  test.each([
+    ['sync.completed', { status: 'partial' }, { stageRaw: 'completed', statusRaw: 'partial' }],
+    ['sync.completed', { status: 'skipped' }, { stageRaw: 'completed', statusRaw: 'skipped' }],
+    ['sync.completed', {}, { stageRaw: 'completed', statusRaw: 'success' }],
+    ['sync.failed', { error: 'boom' }, { stageRaw: 'failed', statusRaw: 'failed', error: 'boom' }],
+  ])('of the type %s with %j shows as %j', async (type, more, shown) => {
+    const data = run(more);
+    expect(await deliver({ type, data })).toMatchObject(recorded);
+    expect((await log(data.user_id)).events).toMatchObject([shown]);
+  });
+
+  test('counts once, however often and whenever Svix sends it', async () => {
+    const data = run();
+    const begin = new Date(Date.now() - 200_000);
+    expect(await deliver(started(data), begin)).toMatchObject(recorded);
+    expect(await deliver(started(data))).toMatchObject(duplicate);
+    const atOnce = await Promise.all(
+      Array.from({ length: 5 }, (_, s) => deliver(completed(data), new Date(Date.now() - s * 1_000))),
+    );
+    expect(atOnce.map(({ body }) => body.status).sort()).toEqual([...Array(4).fill('duplicate'), 'recorded']);
+    const { events } = await log(data.user_id);
+    expect(events.length).toBe(2);
+    expect(Date.parse(events[0].timestamp)).toBe(Math.floor(begin.getTime() / 1000) * 1000);
+  });
+
+  test('may end a run before it begins it', async () => {
+    const data = run();
+    expect(await deliver(completed(data))).toMatchObject(recorded);
+    expect(await deliver(started(data))).toMatchObject(recorded);
+    const { events, runs } = await log(data.user_id);
+    expect(events).toMatchObject([{ late: false }, { stageRaw: 'started', late: true }]);
+    expect(runs).toMatchObject([{ node: { status: 'SUCCESS', eventCount: 2 } }]);
+  });
+
+  test('adds nothing to what the run has reported by another way', async () => {
+    const data = run({ user_id: await server.user() });
+    const same = { userId: data.user_id, runId: data.run_id };
+    await server.record({ ...same, stage: 'STARTED' }, { ...same, stage: 'FETCHING' });
+    expect(await deliver(started(data))).toMatchObject(duplicate);
+    expect(await deliver(completed(data))).toMatchObject(recorded);
+    expect((await log(data.user_id)).events.map((event: { stageRaw: string }) => event.stageRaw)).toEqual([
+      'started',
+      'fetching',
+      'completed',
+    ]);
+  });
+
+  test('of a new connection makes its user known, and of one that is over does nothing', async () => {
+    for (const [type, known] of [
+      ['connection.created', { events: [], runs: [] }],
+      ['connection.revoked', null],
+    ] as const) {
+      const user_id = randomUUID();
+      expect(await deliver({ type, data: { user_id, provider: 'oura', connection_id: randomUUID() } })).toMatchObject(
+        ignored,
+      );
+      expect(await log(user_id)).toEqual(known);
+    }
+  });
+
+  test('does not bring back who was deleted, but counts for who was made again', async () => {
+    const data = run();
+    expect(await deliver(started(data))).toMatchObject(recorded);
+    await server.app.services.users.delete(data.user_id);
+    const connection = { user_id: data.user_id, provider: 'oura', connection_id: randomUUID() };
+    for (const delivery of [
+      completed(data),
+      started(data),
+      { type: 'connection.created', data: connection },
+      { type: 'connection.revoked', data: connection },
+    ]) {
+      expect(await deliver(delivery)).toMatchObject(ignored);
+      expect(await log(data.user_id)).toBe(null);
+    }
+    await server.user({ id: data.user_id });
+    expect(await deliver(completed(data))).toMatchObject(recorded);
+  });
+
+  test('that a deleted user has connected a device since makes the user again', async () => {
+    const user_id = await server.user();
+    await server.app.services.users.delete(user_id);
+    const connected = (connected_at: string) => ({ type: 'connection.created', data: { user_id, connected_at } });
+    await deliver(connected(new Date(Date.now() - 60_000).toISOString()));
+    expect(await log(user_id)).toBe(null);
+    await deliver(connected(new Date(Date.now() + 60_000).toISOString()));
+    expect(await log(user_id)).toEqual({ events: [], runs: [] });
+  });
+
+  test('is cut where it is too long, and is the same when it comes again', async () => {
+    const error = 'e'.repeat(5_000);
+    const data = run({ error, message: `${'m'.repeat(4_094)}😀m` });
+    const failed = { type: 'sync.failed', data };
+    expect(await deliver(failed)).toMatchObject(recorded);
+    expect(await deliver(failed)).toMatchObject(duplicate);
+    expect((await log(data.user_id)).events).toMatchObject([
+      { statusRaw: 'failed', message: `${'m'.repeat(4_094)}…`, error },
+    ]);
+  });
+
+  test('that says nothing to the log is acknowledged', async () => {
+    for (const delivery of [{}, { type: 'workout.created', data: {} }, { type: 7 }, { type: 'toString', data: {} }])
+      expect(await deliver(delivery)).toMatchObject(ignored);
+  });
+
+  test('that cannot be read goes to quarantine, as it would be the same the next time', async () => {
+    const before = await source();
+    const data = run();
+    expect(await deliver(started(data))).toMatchObject(recorded);
+    for (const [delivery, reason, detail] of [
+      [{ type: 'sync.started' }, 'BAD_EVENT', /^data\./],
+      [started({ ...run(), user_id: 'u' }), 'BAD_EVENT', /^data\.user_id: must be a UUID/],
+      [completed(run({ items_processed: -1 })), 'BAD_EVENT', /^itemsProcessed: /],
+      [{ type: 'connection.created', data: null }, 'BAD_EVENT', /^data\./],
+      [started({ ...data, message: 'other' }), 'EVENT_ID_CONFLICT', /other content/],
+    ] as const) {
+      expect(await deliver(delivery)).toMatchObject(quarantined);
+      expect(await deliver(delivery)).toMatchObject(quarantined);
+      expect((await source()).quarantine.edges[0].node).toMatchObject({
+        reason,
+        detail: expect.stringMatching(detail),
+        place: delivery.type,
+        payload: JSON.stringify(delivery),
+      });
+    }
+    expect((await source()).quarantined - before.quarantined).toBe(5);
+  });
+
+  test('is counted in `sources`', async () => {
+    const before = await source();
+    const data = run();
+    for (const delivery of [started(data), started(data), {}]) await deliver(delivery);
+    await expect.poll(source).toMatchObject({
+      name: 'open-wearables-webhooks',
+      state: 'LIVE',
+      isHolder: true,
+      recorded: before.recorded + 1,
+      duplicates: before.duplicates + 1,
+      ignored: before.ignored + 1,
+    });
+  });
+});
+
+describe('a request', () => {
+  const body = JSON.stringify(started(run()));
+
+  test.each<[string, string | Buffer, Headers]>([
+    ['without a signature', body, { 'content-type': 'application/json' }],
+    ['signed with another secret', body, signed(body, new Date(), 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD')],
+    ['with another body', body.replace('oura', 'whoop'), signed(body)],
+    ['whose signature is of another version', body, { ...signed(body), 'svix-signature': 'v2,abc v1' }],
+    ['whose time is none', body, { ...signed(body), 'svix-timestamp': 'now' }],
+    ['that is more than 5 minutes old', body, signed(body, new Date(Date.now() - 301_000))],
+    ['that is more than 5 minutes early', body, signed(body, new Date(Date.now() + 400_000))],
+    ['with an API key in place of a signature', body, {}],
+  ])('%s is refused', async (what, text, headers) => {
+    const answer = await post(text, what.includes('API key') ? server.admin : headers);
+    expect(answer).toMatchObject({
+      status: 401,
+      body: { code: 'UNAUTHENTICATED', detail: expect.any(String) },
+    });
+  });
+
+  test('may carry several signatures, as while a secret is changed', async () => {
+    const text = JSON.stringify(started(run()));
+    const headers = signed(text);
+    const signature = `v1,${Buffer.from('another').toString('base64')} ${headers['svix-signature']}`;
+    expect(await post(text, { ...headers, 'svix-signature': signature })).toMatchObject(recorded);
+  });
+
+  test.each([['{"type":'], ['[]'], ['null'], ['7'], ['']])('with the body %j is refused', async (text) => {
+    expect(await post(text, signed(text))).toMatchObject({ status: 400, body: { code: 'BAD_USER_INPUT' } });
+  });
+
+  test('with bytes that are no text is refused', async () => {
+    const bytes = Buffer.from([0xff, 0xfe, 0x00]);
+    expect([400, 401]).toContain((await post(bytes, signed(bytes))).status);
+  });
+
+  test('may be as long as the limit, and no longer', async () => {
+    const data = run();
+    const fill = (size: number) => {
+      const text = JSON.stringify({ type: 'other', data, fill: '' });
+      return text.replace('"fill":""', `"fill":"${'x'.repeat(size - text.length)}"`);
+    };
+    expect(await post(fill(10_000), signed(fill(10_000)))).toMatchObject(ignored);
+    expect(await post(fill(10_001), signed(fill(10_001)))).toMatchObject({
+      status: 413,
+      body: { code: 'LIMIT_EXCEEDED' },
+    });
+  });
+
+  test('must be a POST', async () => {
+    expect(await rest(server.url + path)).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+  });
+
+  test('finds no door where no secret is set', async () => {
+    const closed = await startServer();
+    onTestFinished(() => closed.close());
+    expect(await rest(closed.url + path, { method: 'POST', headers: signed(body), body })).toMatchObject({
+      status: 503,
+      body: { code: 'UNAVAILABLE' },
+    });
+  });
+
+  test('is of a source that is not live where nobody takes deliveries', async () => {
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    const shared = { ...database, drop: async () => {} };
+    const open = await startServer({ settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret }, database: shared });
+    expect((await open.graphql('{ sources { state } }')).data.sources).toEqual([{ state: 'LIVE' }]);
+    await open.close();
+    const closed = await startServer({ database: shared });
+    onTestFinished(() => closed.close());
+    expect((await closed.graphql('{ sources { state } }')).data.sources).toEqual([{ state: 'WAITING' }]);
+  });
+
+  test('is answered with success only once it is durable', async () => {
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    const settings = { OPEN_WEARABLES_WEBHOOK_SECRET: secret };
+    const first = await startServer({ settings, database: { ...database, drop: async () => {} } });
+    const data = run();
+    const text = JSON.stringify(started(data));
+    const answer = await rest(first.url + path, { method: 'POST', headers: signed(text), body: text });
+    expect(answer).toMatchObject(recorded);
+    await first.app.services.log.close(); // as when the server closes
+    const other = JSON.stringify(started(run()));
+    const refused = await rest(first.url + path, { method: 'POST', headers: signed(other), body: other });
+    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    await first.close();
+  });
+});
