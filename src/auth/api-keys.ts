@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import type { ApiKey as ApiKeyRow } from '../db/generated/sqlite/client.ts';
+import type { ApiKey as ApiKeyRow } from '../db/rows.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';

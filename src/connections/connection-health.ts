@@ -1,4 +1,4 @@
-import type { ProviderConnection, SyncRun } from '../db/generated/sqlite/client.ts';
+import type { ProviderConnection, SyncRun } from '../db/rows.ts';
 
 /** What a connection's syncs show: the first of these that is true. */
 export type ConnectionHealth = 'failing' | 'no_progress' | 'syncing' | 'delayed' | 'healthy' | 'unknown';

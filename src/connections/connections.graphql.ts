@@ -1,4 +1,4 @@
-import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
+import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
-import { Prisma, type ProviderConnection } from '../db/generated/sqlite/client.ts';
+import type { ProviderConnection } from '../db/rows.ts';
+import { joinSql, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
 import type { Limits } from '../limits.ts';
 import { selectedConnection } from '../log/sql/columns.ts';
@@ -16,12 +17,12 @@ export async function listConnections(
   const found: ProviderConnection[] = [];
   for (let start = 0; start < userIds.length; start += USERS_PER_STATEMENT) {
     const selects = userIds.slice(start, start + USERS_PER_STATEMENT).map(
-      (userId) => Prisma.sql`SELECT * FROM (
+      (userId) => sql`SELECT * FROM (
         SELECT ${selectedConnection} FROM provider_connection c WHERE c.user_id = ${userId}
         ORDER BY c.provider LIMIT ${limits.connectionsPerUser}) AS p`,
     );
     found.push(
-      ...(await reader.$queryRaw<ProviderConnection[]>`${Prisma.join(selects, ' UNION ALL ')} ORDER BY "provider"`),
+      ...(await reader.$queryRaw<ProviderConnection[]>`${joinSql(selects, ' UNION ALL ')} ORDER BY "provider"`),
     );
   }
   const byUser = groupBy(found, ({ userId }) => userId);

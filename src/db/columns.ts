@@ -1,11 +1,10 @@
-import { Prisma } from './generated/sqlite/client.ts';
+import { joinSql, rawSql, type Sql, sql } from './sql.ts';
 
 /** Name of the column of a model's field. */
 export const toColumn = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Each name turned into SQL, with commas between. The names are the models' and hold nothing from outside. */
-export const listOf = (names: readonly string[], each: (name: string) => string) =>
-  Prisma.raw(names.map(each).join(', '));
+export const listOf = (names: readonly string[], each: (name: string) => string) => rawSql(names.map(each).join(', '));
 
 /** A table's columns under the names of the fields, as Prisma itself would return them. */
 export const selectOf = (table: string, fields: readonly string[]) =>
@@ -19,7 +18,7 @@ export const toStorable = (text: string, length: number) =>
   text.slice(0, length).replaceAll('\0', '\uFFFD').toWellFormed();
 
 /** The condition that a column holds one of some values. Nothing holds a value that cannot be stored. */
-export function isOneOf(column: Prisma.Sql, values: readonly string[]): Prisma.Sql {
+export function isOneOf(column: Sql, values: readonly string[]): Sql {
   const storable = [...new Set(values)].filter(isStorable);
-  return storable.length > 0 ? Prisma.sql`${column} IN (${Prisma.join(storable)})` : Prisma.sql`false`;
+  return storable.length > 0 ? sql`${column} IN (${joinSql(storable)})` : sql`false`;
 }

@@ -1,8 +1,8 @@
-import type { Prisma, PrismaClient } from './generated/sqlite/client.ts';
+import type { PrismaClient, TransactionClient } from './rows.ts';
 
 export type Provider = 'sqlite' | 'postgresql';
 export type Reader = PrismaClient;
-export type Transaction = Prisma.TransactionClient;
+export type Transaction = TransactionClient;
 
 /** The server's database. Whoever opens it closes it. */
 export interface Database {

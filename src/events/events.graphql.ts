@@ -1,4 +1,4 @@
-import type { SyncEvent as SyncEventRow, User } from '../db/generated/sqlite/client.ts';
+import type { SyncEvent as SyncEventRow, User } from '../db/rows.ts';
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';

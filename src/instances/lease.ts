@@ -1,13 +1,13 @@
 import type { Provider, Transaction } from '../db/database.ts';
-import { Prisma } from '../db/generated/sqlite/client.ts';
+import { type Sql, sql } from '../db/sql.ts';
 
 /** Whatever runs raw SQL: the reader, or a transaction. */
 type Queryable = Pick<Transaction, '$queryRaw'>;
 
 /** Milliseconds since 1970 by the database's clock, the one that all instances share. */
-const nowIn: Readonly<Record<Provider, Prisma.Sql>> = {
-  sqlite: Prisma.sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-  postgresql: Prisma.sql`CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+const nowIn: Readonly<Record<Provider, Sql>> = {
+  sqlite: sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+  postgresql: sql`CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { SyncEvent as SyncEventRow } from '../db/generated/sqlite/client.ts';
+import type { SyncEvent as SyncEventRow } from '../db/rows.ts';
 
 /** An event of a user's log, as it is stored. Times are to the millisecond. */
 export type SyncEvent = SyncEventRow;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
-import type { User } from '../db/generated/sqlite/client.ts';
+import type { User } from '../db/rows.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 

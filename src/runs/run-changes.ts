@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
-import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import type { SyncRun } from '../db/rows.ts';
+import { sql } from '../db/sql.ts';
 import { AppError } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Limits } from '../limits.ts';
@@ -230,8 +231,8 @@ async function readRecorded({ reader }: Database, since: Date): Promise<RunState
   const found: RunState[] = [];
   for (let last: RunState | undefined; ; ) {
     const after = last
-      ? Prisma.sql`(recorded_at, user_id, run_id) > (${last.recordedAt}, ${last.userId}, ${last.runId})`
-      : Prisma.sql`recorded_at >= ${since}`;
+      ? sql`(recorded_at, user_id, run_id) > (${last.recordedAt}, ${last.userId}, ${last.runId})`
+      : sql`recorded_at >= ${since}`;
     const runs = await reader.$queryRaw<RunState[]>`
       SELECT user_id AS "userId", run_id AS "runId", last_sequence AS "lastSequence", recorded_at AS "recordedAt"
       FROM sync_run WHERE ${after} ORDER BY recorded_at, user_id, run_id LIMIT ${RUNS_PER_STATEMENT}`;

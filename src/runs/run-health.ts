@@ -1,4 +1,5 @@
-import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import type { SyncRun } from '../db/rows.ts';
+import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { silentStatuses } from '../log/words.ts';
 
 /**
@@ -55,33 +56,33 @@ export function runHealth(
 }
 
 const sources = [...patienceOf.keys()];
-const inText = (words: readonly string[]) => Prisma.raw(`(${words.map((word) => `'${word}'`).join(', ')})`);
-const isSilent = Prisma.sql`r.status IN ${inText(silentStatuses)}`;
+const inText = (words: readonly string[]) => rawSql(`(${words.map((word) => `'${word}'`).join(', ')})`);
+const isSilent = sql`r.status IN ${inText(silentStatuses)}`;
 
 /**
  * The condition that an unfinished run `r` is in one of these states: the same as `runHealth`, in SQL. Without stalled
  * runs it begins with a bound on the time alone, so that an index leads past all that is older.
  */
-export function healthCondition(states: readonly RunHealth[], now: number): Prisma.Sql {
+export function healthCondition(states: readonly RunHealth[], now: number): Sql {
   const asked = new Set(states);
-  if (asked.size === runHealths.length - 1) return Prisma.sql`true`;
+  if (asked.size === runHealths.length - 1) return sql`true`;
   const before = (ms: number) => new Date(now - ms);
-  const ageOf = ({ quietAfterMs, stalledAfterMs }: Patience): Prisma.Sql => {
-    const older = Prisma.sql`r.last_event_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
-    const newer = Prisma.sql`r.last_event_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
-    if (asked.has('active') && asked.has('stalled')) return Prisma.sql`(${newer} OR ${older})`;
+  const ageOf = ({ quietAfterMs, stalledAfterMs }: Patience): Sql => {
+    const older = sql`r.last_event_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
+    const newer = sql`r.last_event_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
+    if (asked.has('active') && asked.has('stalled')) return sql`(${newer} OR ${older})`;
     if (asked.has('active')) return newer;
-    return asked.has('stalled') ? older : Prisma.sql`${older} AND ${newer}`;
+    return asked.has('stalled') ? older : sql`${older} AND ${newer}`;
   };
   const bySource = [
-    ...[...patienceOf].map(([source, patience]) => Prisma.sql`r.source = ${source} AND ${ageOf(patience)}`),
-    Prisma.sql`r.source NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
+    ...[...patienceOf].map(([source, patience]) => sql`r.source = ${source} AND ${ageOf(patience)}`),
+    sql`r.source NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
   ];
-  const age = Prisma.sql`(${Prisma.join(bySource, ' OR ')})`;
-  if (asked.has('stalled')) return Prisma.sql`(${isSilent} OR ${age})`;
+  const age = sql`(${joinSql(bySource, ' OR ')})`;
+  if (asked.has('stalled')) return sql`(${isSilent} OR ${age})`;
   const patience = [...patienceOf.values(), unknownPatience];
   const oldestMs = patience.map(({ quietAfterMs, stalledAfterMs }) =>
     asked.has('quiet') ? stalledAfterMs : quietAfterMs,
   );
-  return Prisma.sql`r.last_event_at > ${before(Math.max(...oldestMs))} AND NOT ${isSilent} AND ${age}`;
+  return sql`r.last_event_at > ${before(Math.max(...oldestMs))} AND NOT ${isSilent} AND ${age}`;
 }

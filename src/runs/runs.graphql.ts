@@ -1,6 +1,6 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
-import type { SyncRun as SyncRunRow } from '../db/generated/sqlite/client.ts';
+import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { known, type WordTypes } from '../events/words.graphql.ts';

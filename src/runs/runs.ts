@@ -1,7 +1,8 @@
 import type { Visibility } from '../auth/permissions.ts';
 import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
-import { Prisma, type SyncRun } from '../db/generated/sqlite/client.ts';
+import type { SyncRun } from '../db/rows.ts';
+import { emptySql, joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { selectedRun } from '../log/sql/columns.ts';
 import type { LogSql } from '../log/sql/log-sql.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
@@ -66,43 +67,41 @@ export async function listRuns(
   requests: readonly RunPageRequest[],
 ): Promise<readonly (readonly SyncRun[])[]> {
   const pages: SyncRun[][] = requests.map(() => []);
-  const sql = logSqlOf(database);
+  const logSql = logSqlOf(database);
   for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
     const some = requests.slice(start, start + PAGES_PER_STATEMENT);
-    const selects = some.map((request, offset) => selectPage(request, start + offset, sql));
-    const kinds = some.some(areFoundByKind) ? Prisma.sql`WITH RECURSIVE ${sql.runKinds}` : Prisma.empty;
+    const selects = some.map((request, offset) => selectPage(request, start + offset, logSql));
+    const kinds = some.some(areFoundByKind) ? sql`WITH RECURSIVE ${logSql.runKinds}` : emptySql;
     const rows = await database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
-      ${kinds} ${Prisma.join(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
+      ${kinds} ${joinSql(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
     for (const { page, ...run } of rows) pages[page]?.push(run);
   }
   return pages;
 }
 
 /** Merged out of its parts, of which each walks an index in list order and stops at the limit, too. */
-function selectPage(request: RunPageRequest, page: number, sql: LogSql): Prisma.Sql {
-  const direction = Prisma.raw(request.fromEnd ? 'ASC' : 'DESC');
-  const end = Prisma.sql`
+function selectPage(request: RunPageRequest, page: number, logSql: LogSql): Sql {
+  const direction = rawSql(request.fromEnd ? 'ASC' : 'DESC');
+  const end = sql`
     ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}`;
-  const parts = partsOf(request).map(
-    (part) => Prisma.sql`SELECT * FROM (${selectPart(request, part, end, sql)}) AS part`,
-  );
-  if (parts.length === 0) parts.push(Prisma.sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
-  return Prisma.sql`SELECT * FROM (
-    SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${Prisma.join(parts, ' UNION ALL ')}) AS part
+  const parts = partsOf(request).map((part) => sql`SELECT * FROM (${selectPart(request, part, end, logSql)}) AS part`);
+  if (parts.length === 0) parts.push(sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
+  return sql`SELECT * FROM (
+    SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${joinSql(parts, ' UNION ALL ')}) AS part
     ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
 }
 
-function selectPart(request: RunPageRequest, part: Part, end: Prisma.Sql, sql: LogSql): Prisma.Sql {
+function selectPart(request: RunPageRequest, part: Part, end: Sql, logSql: LogSql): Sql {
   const { isFinished, condition } = part;
   const conditions = [condition, ...conditionsOf(request)];
   if (!areFoundByKind(request)) {
-    const all = [Prisma.sql`r.finished = ${Prisma.raw(String(isFinished))}`, ...conditions, ...wordsOf(request, 'r')];
-    return Prisma.sql`SELECT ${selectedRun} FROM sync_run r WHERE ${Prisma.join(all, ' AND ')} ${end}`;
+    const all = [sql`r.finished = ${rawSql(String(isFinished))}`, ...conditions, ...wordsOf(request, 'r')];
+    return sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`;
   }
-  const state = Prisma.sql`k.status ${Prisma.raw(isFinished ? 'IN' : 'NOT IN')} (${Prisma.join(terminalStatuses)})`;
-  return sql.selectRunsByKind(
-    Prisma.join([state, ...wordsOf(request, 'k')], ' AND '),
-    Prisma.sql`AND ${Prisma.join(conditions, ' AND ')} ${end}`,
+  const state = sql`k.status ${rawSql(isFinished ? 'IN' : 'NOT IN')} (${joinSql(terminalStatuses)})`;
+  return logSql.selectRunsByKind(
+    joinSql([state, ...wordsOf(request, 'k')], ' AND '),
+    sql`AND ${joinSql(conditions, ' AND ')} ${end}`,
   );
 }
 
@@ -116,7 +115,7 @@ function areFoundByKind({ visible, filter }: RunPageRequest): boolean {
 
 interface Part {
   readonly isFinished: boolean;
-  readonly condition: Prisma.Sql;
+  readonly condition: Sql;
 }
 
 /**
@@ -128,7 +127,7 @@ function partsOf({ filter, now }: RunPageRequest): Part[] {
   const unfinished = wanted.filter((state) => state !== 'ended');
   const mayBe = (finished: boolean) => filter?.statuses?.some((status) => isTerminal(status) === finished) ?? true;
   return [
-    ...(wanted.includes('ended') && mayBe(true) ? [{ isFinished: true, condition: Prisma.sql`true` }] : []),
+    ...(wanted.includes('ended') && mayBe(true) ? [{ isFinished: true, condition: sql`true` }] : []),
     ...(unfinished.length > 0 && mayBe(false)
       ? [{ isFinished: false, condition: healthCondition(unfinished, now) }]
       : []),
@@ -136,21 +135,21 @@ function partsOf({ filter, now }: RunPageRequest): Part[] {
 }
 
 /** What every run of the page has to fulfil beside its words. */
-function conditionsOf({ visible, filter, after, before }: RunPageRequest): Prisma.Sql[] {
-  const conditions = visible.kind === 'none' ? [Prisma.sql`false`] : [];
-  if (visible.kind === 'one') conditions.push(Prisma.sql`r.user_id = ${visible.userId}`);
-  if (filter?.userId != null) conditions.push(Prisma.sql`r.user_id = ${filter.userId}`);
-  const key = Prisma.sql`(r.last_event_at, r.user_id, r.run_id)`;
-  if (after) conditions.push(Prisma.sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
-  if (before) conditions.push(Prisma.sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
+function conditionsOf({ visible, filter, after, before }: RunPageRequest): Sql[] {
+  const conditions = visible.kind === 'none' ? [sql`false`] : [];
+  if (visible.kind === 'one') conditions.push(sql`r.user_id = ${visible.userId}`);
+  if (filter?.userId != null) conditions.push(sql`r.user_id = ${filter.userId}`);
+  const key = sql`(r.last_event_at, r.user_id, r.run_id)`;
+  if (after) conditions.push(sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
+  if (before) conditions.push(sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
   return conditions;
 }
 
 /** The words that a run `r`, or a kind `k`, must have. */
-function wordsOf({ filter }: RunPageRequest, table: 'r' | 'k'): Prisma.Sql[] {
+function wordsOf({ filter }: RunPageRequest, table: 'r' | 'k'): Sql[] {
   return listFilters.flatMap(([list, field]) => {
     const words = filter?.[list];
-    return words ? [isOneOf(Prisma.raw(`${table}.${field}`), words)] : [];
+    return words ? [isOneOf(rawSql(`${table}.${field}`), words)] : [];
   });
 }
 

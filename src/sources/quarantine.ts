@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { toStorable } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { Prisma, type QuarantinedEntry } from '../db/generated/sqlite/client.ts';
+import type { QuarantinedEntry } from '../db/rows.ts';
+import { joinSql, type Sql, sql } from '../db/sql.ts';
 import type { Limits } from '../limits.ts';
 
 /** Why an entry could not be read or stored, in the words that the database keeps. */
@@ -85,7 +86,7 @@ export class Quarantine {
     return new Set(found.flatMap(({ fingerprint }) => byFingerprint.get(fingerprint) ?? []));
   }
 
-  #toRow(source: string, { reason, detail, place, text }: UnreadableEntry): Prisma.Sql {
+  #toRow(source: string, { reason, detail, place, text }: UnreadableEntry): Sql {
     const values = [
       fingerprintOf(source, text),
       source,
@@ -96,14 +97,14 @@ export class Quarantine {
       Buffer.byteLength(text),
       new Date(this.#clock()),
     ];
-    return Prisma.sql`(${Prisma.join(values)})`;
+    return sql`(${joinSql(values)})`;
   }
 
-  async #insert(transaction: Transaction, source: string, rows: readonly Prisma.Sql[]): Promise<number> {
+  async #insert(transaction: Transaction, source: string, rows: readonly Sql[]): Promise<number> {
     const added = await transaction.$executeRaw`
       INSERT INTO quarantined_entry
         (fingerprint, source, reason, detail, place, payload, payload_bytes, first_seen_at)
-      VALUES ${Prisma.join([...rows])} ON CONFLICT DO NOTHING`;
+      VALUES ${joinSql([...rows])} ON CONFLICT DO NOTHING`;
     if (added === 0) return 0;
     const { quarantined } = await transaction.source.update({
       where: { name: source },

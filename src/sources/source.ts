@@ -1,6 +1,6 @@
 import { toStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
-import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
+import type { Source as SourceRow } from '../db/rows.ts';
 import { releaseLease, takeLease } from '../instances/lease.ts';
 import type { Limits } from '../limits.ts';
 

@@ -1,4 +1,4 @@
-import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/generated/sqlite/client.ts';
+import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';

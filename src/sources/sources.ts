@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import type { Source as SourceRow } from '../db/generated/sqlite/client.ts';
+import type { Source as SourceRow } from '../db/rows.ts';
 import { readDatabaseTime } from '../instances/lease.ts';
 import type { Limits } from '../limits.ts';
 import { Quarantine } from './quarantine.ts';

@@ -1,6 +1,6 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
-import type { User } from '../db/generated/sqlite/client.ts';
+import type { User } from '../db/rows.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';

@@ -3,7 +3,8 @@ import type { Visibility } from '../auth/permissions.ts';
 import { isStorable, selectOf, toColumn } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
-import { Prisma, type User } from '../db/generated/sqlite/client.ts';
+import { type User, userFields } from '../db/rows.ts';
+import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Limits } from '../limits.ts';
@@ -64,14 +65,14 @@ export function createUsers(options: {
     byIds: (ids) => database.reader.user.findMany({ where: { id: { in: [...ids] } } }),
 
     async list(visible, search, { after, before, limit, fromEnd }) {
-      const conditions = [visible.kind === 'none' ? Prisma.sql`false` : Prisma.sql`true`];
-      if (visible.kind === 'one') conditions.push(Prisma.sql`id = ${visible.userId}`);
+      const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
+      if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
       if (search) conditions.push(matching(search, database));
-      if (after) conditions.push(Prisma.sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
-      if (before) conditions.push(Prisma.sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
-      const direction = Prisma.raw(fromEnd ? 'ASC' : 'DESC');
+      if (after) conditions.push(sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
+      if (before) conditions.push(sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
+      const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
       const users = await database.reader.$queryRaw<User[]>`
-        SELECT ${selectedUser} FROM "user" u WHERE ${Prisma.join(conditions, ' AND ')}
+        SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')}
         ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
       return fromEnd ? users.reverse() : users;
     },
@@ -109,16 +110,16 @@ export function keyOf({ createdAt, id }: UserKey): UserKey {
   return { createdAt, id };
 }
 
-const selectedUser = selectOf('u', Object.keys(Prisma.UserScalarFieldEnum));
+const selectedUser = selectOf('u', userFields);
 
 const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
 
 /** Prisma's `contains` would take `%` and `_` for wildcards, and cannot be told otherwise in SQLite. */
-function matching(search: string, { kind }: Database): Prisma.Sql {
+function matching(search: string, { kind }: Database): Sql {
   const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
-  const like = Prisma.raw(kind === 'postgresql' ? 'ILIKE' : 'LIKE'); // in SQLite, LIKE ignores the case of A to Z
-  const fields = textFields.map((field) => Prisma.sql`${Prisma.raw(toColumn(field))} ${like} ${pattern} ESCAPE '\\'`);
-  return Prisma.sql`(${Prisma.join(fields, ' OR ')})`;
+  const like = rawSql(kind === 'postgresql' ? 'ILIKE' : 'LIKE'); // in SQLite, LIKE ignores the case of A to Z
+  const fields = textFields.map((field) => sql`${rawSql(toColumn(field))} ${like} ${pattern} ESCAPE '\\'`);
+  return sql`(${joinSql(fields, ' OR ')})`;
 }
 
 function checkDraft(draft: UserDraft, limits: Limits): void {
@@ -147,9 +148,9 @@ async function make(
   heardOf: ReadonlyMap<string, Date | undefined>,
   now: Date,
 ): Promise<void> {
-  const rows = ids.map((id) => Prisma.sql`(${id}, ${now})`);
+  const rows = ids.map((id) => sql`(${id}, ${now})`);
   const made = await transaction.$queryRaw<{ id: string }[]>`
-    INSERT INTO "user" (id, created_at) VALUES ${Prisma.join(rows)} ON CONFLICT DO NOTHING RETURNING id`;
+    INSERT INTO "user" (id, created_at) VALUES ${joinSql(rows)} ON CONFLICT DO NOTHING RETURNING id`;
   if (made.length === 0) return;
   const deleted = await transaction.deletedUser.findMany({ where: { id: { in: made.map(({ id }) => id) } } });
   const back = deleted.filter(({ id, deletedAt }) => isOlder(heardOf.get(id), deletedAt)).map(({ id }) => id);

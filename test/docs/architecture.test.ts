@@ -31,6 +31,9 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'process', files: /^(main\.ts$|cli\/|demo\/command\.ts$)/ },
 ];
 
+/** The only files that import a generated client. */
+const knowsClient = /^db\/(rows|sql|open-sqlite|open-postgres)\.ts$/;
+
 /** Packages that nothing below the layer `graphql kit` imports, but for the files in `except`. */
 const graphqlPackages = { names: /^(@pothos\/|@graphql-|graphql($|[-/]))/, from: 'graphql kit', except: ['errors.ts'] };
 
@@ -118,6 +121,8 @@ function brokenRulesOf(file: SourceFile, sources: Sources): string[] {
   const found = (rule: string) => broken.push(`src/${file.path} (${own.name}): ${rule}`);
 
   for (const target of file.imports) {
+    if (target.startsWith(generated) && !knowsClient.test(file.path))
+      found(`imports src/${target}: rows come from src/db/rows.ts and SQL from src/db/sql.ts`);
     if (target.startsWith('../')) found(`imports ${target}, which is outside of src/`);
     else if (!target.startsWith(generated)) {
       if (!sources.has(target)) found(`imports src/${target}, which does not exist`);
@@ -254,6 +259,7 @@ describe('the rules above see', () => {
     ['a graphql module outside of the noun folders', 'graphql/a.graphql.ts', '', 'none of the layers'],
     ['a graphql module in the kit', 'graphql/a.ts', "import '../runs/b.graphql.ts';", 'layer "graphql modules"'],
     ['the log from auth', 'auth/a.ts', "import '../log/b.ts';", 'are kept apart'],
+    ['a generated client', 'runs/a.ts', "import '../db/generated/sqlite/client.ts';", 'rows come from src/db/rows.ts'],
     ['a path that leaves src/', 'db/a.ts', "import '../../test/b.ts';", 'outside of src/'],
     ['an alias', 'db/a.ts', "import '#b';", 'hides the direction'],
     ['graphql in a noun', 'runs/a.ts', "import { parse } from 'graphql';", 'imports graphql, which belongs to'],
@@ -273,7 +279,8 @@ describe('the rules above see', () => {
       ['errors.ts', "import { GraphQLError } from 'graphql';"],
       ['log/b.ts', "import '../errors.ts'; const age = process.uptime(); const a = { process: 1 };"],
       ['runs/a.graphql.ts', "import '../graphql/builder.ts'; import '../log/b.ts'; import 'graphql';"],
-      ['graphql/builder.ts', "import '@pothos/core'; import type { X } from '../db/generated/pothos.ts';"],
+      ['graphql/builder.ts', "import '@pothos/core'; import type { X } from '../db/rows.ts';"],
+      ['db/rows.ts', "export type { X } from './generated/pothos.ts';"],
       ['main.ts', "process.on('SIGTERM', () => process.exit(Number(process.env.CODE)));"],
     ];
     expect(imports(...files)).toBe('');

@@ -1,4 +1,4 @@
-import type { ProviderConnection } from '../../db/generated/sqlite/client.ts';
+import type { ProviderConnection } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { SyncRun } from '../../db/generated/sqlite/client.ts';
+import type { SyncRun } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import { isTerminal } from '../words.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ProviderConnection, SyncRun } from '../../db/generated/sqlite/client.ts';
+import type { ProviderConnection, SyncRun } from '../../db/rows.ts';
 import { AppError } from '../../errors.ts';
 import type { EventDraft, SyncEvent } from '../event.ts';
 import { connectionKey, foldConnection } from './fold-connection.ts';

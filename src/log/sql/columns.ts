@@ -1,9 +1,5 @@
 import { listOf, selectOf, toColumn } from '../../db/columns.ts';
-import { Prisma } from '../../db/generated/sqlite/client.ts';
-
-export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
-export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
-export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
+import { connectionFields, eventFields, runFields } from '../../db/rows.ts';
 
 /** The columns of an event `e`, a run `r` and a connection `c`, under the names of the fields. */
 export const selectedEvent = selectOf('e', eventFields);

@@ -1,5 +1,6 @@
 import type { Transaction } from '../../db/database.ts';
-import type { Prisma, ProviderConnection, SyncRun, User } from '../../db/generated/sqlite/client.ts';
+import type { ProviderConnection, SyncRun, User } from '../../db/rows.ts';
+import type { Sql } from '../../db/sql.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
 
@@ -57,11 +58,11 @@ export interface LogSql {
    * The recursive table `kind` of all (provider, source, status) that there are among the runs, for a `WITH`. It costs a
    * jump along an index for each, however many runs there are of it.
    */
-  readonly runKinds: Prisma.Sql;
+  readonly runKinds: Sql;
   /**
    * A SELECT of the first runs `r` of each kind `k`.
    * @param ofKind which kinds
    * @param tail further conditions on `r`, beginning with AND, then the order and the limit
    */
-  selectRunsByKind(ofKind: Prisma.Sql, tail: Prisma.Sql): Prisma.Sql;
+  selectRunsByKind(ofKind: Sql, tail: Sql): Sql;
 }

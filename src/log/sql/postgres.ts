@@ -1,5 +1,5 @@
 import { isOneOf, toColumn } from '../../db/columns.ts';
-import { Prisma } from '../../db/generated/sqlite/client.ts';
+import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
 import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
@@ -74,9 +74,9 @@ export const postgresLogSql: LogSql = {
       ) WITH ORDINALITY r(user_id, after, up_to, page)
       JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
 
-  readFilteredPages: (database, pages) => database.$queryRaw(Prisma.join(pages.map(selectFilteredPage), ' UNION ALL ')),
+  readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
 
-  runKinds: Prisma.sql`kind AS (
+  runKinds: sql`kind AS (
     (SELECT provider, source, status FROM sync_run ORDER BY provider, source, status LIMIT 1)
     UNION ALL
     SELECT next.* FROM kind k CROSS JOIN LATERAL (
@@ -84,7 +84,7 @@ export const postgresLogSql: LogSql = {
       WHERE (r.provider, r.source, r.status) > (k.provider, k.source, k.status)
       ORDER BY r.provider, r.source, r.status LIMIT 1) next)`,
 
-  selectRunsByKind: (ofKind, tail) => Prisma.sql`
+  selectRunsByKind: (ofKind, tail) => sql`
     SELECT of_kind.* FROM kind k CROSS JOIN LATERAL (
       SELECT ${selectedRun} FROM sync_run r
       WHERE r.provider = k.provider AND r.source = k.source AND r.status = k.status ${tail}) of_kind
@@ -92,16 +92,16 @@ export const postgresLogSql: LogSql = {
 };
 
 /** A page is a SELECT of its own that walks the log from one end and stops at its limit. */
-function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Prisma.Sql {
+function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Sql {
   const conditions = [
-    Prisma.sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
-    ...(filter.runId == null ? [] : [isOneOf(Prisma.raw('e.run_id'), [filter.runId])]),
+    sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
+    ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
-      return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];
+      return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
     }),
   ];
-  return Prisma.sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e
-    WHERE ${Prisma.join(conditions, ' AND ')}
-    ORDER BY e.sequence ${Prisma.raw(newest ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
+  return sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e
+    WHERE ${joinSql(conditions, ' AND ')}
+    ORDER BY e.sequence ${rawSql(newest ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
 }

@@ -1,16 +1,8 @@
 import { isOneOf, listOf, toColumn } from '../../db/columns.ts';
-import { Prisma } from '../../db/generated/sqlite/client.ts';
+import { connectionFields, eventFields, runFields } from '../../db/rows.ts';
+import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
-import {
-  connectionFields,
-  eventFields,
-  replacedConnection,
-  replacedRun,
-  runFields,
-  selectedConnection,
-  selectedEvent,
-  selectedRun,
-} from './columns.ts';
+import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 
 /** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */
@@ -88,10 +80,10 @@ export const sqliteLogSql: LogSql = {
       CROSS JOIN sync_event e
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
 
-  readFilteredPages: (database, pages) => database.$queryRaw(Prisma.join(pages.map(selectFilteredPage), ' UNION ALL ')),
+  readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
 
   /** The next kind by its last word that differs: with all three compared at once, SQLite would walk through each kind. */
-  runKinds: Prisma.sql`kind (provider, source, status) AS (
+  runKinds: sql`kind (provider, source, status) AS (
     SELECT * FROM (SELECT provider, source, status FROM sync_run ORDER BY provider, source, status LIMIT 1)
     UNION ALL
     SELECT next.provider, next.source, next.status FROM kind k CROSS JOIN sync_run next ON next.rowid = coalesce(
@@ -102,7 +94,7 @@ export const sqliteLogSql: LogSql = {
       (SELECT r.rowid FROM sync_run r WHERE r.provider > k.provider
         ORDER BY r.provider, r.source, r.status LIMIT 1)))`,
 
-  selectRunsByKind: (ofKind, tail) => Prisma.sql`
+  selectRunsByKind: (ofKind, tail) => sql`
     SELECT ${selectedRun} FROM kind k CROSS JOIN sync_run r ON r.rowid IN (
       SELECT r.rowid FROM sync_run r
       WHERE r.provider = k.provider AND r.source = k.source AND r.status = k.status ${tail})
@@ -113,12 +105,10 @@ export const sqliteLogSql: LogSql = {
  * The rows as JSON, with their fractions beside it as parameters of their own: SQLite reads some decimal texts as a
  * neighbour of the double that wrote them, and a retry would then look like other content.
  */
-function withProgress(rows: readonly { readonly progress: number | null }[]): Prisma.Sql {
-  const fractions = rows.flatMap(({ progress }, index) =>
-    progress === null ? [] : [Prisma.sql`(${index}, ${progress})`],
-  );
-  const values = fractions.length > 0 ? Prisma.sql`VALUES ${Prisma.join(fractions)}` : Prisma.sql`SELECT NULL, NULL`;
-  return Prisma.sql`json_each(${toJson(rows)}) r
+function withProgress(rows: readonly { readonly progress: number | null }[]): Sql {
+  const fractions = rows.flatMap(({ progress }, index) => (progress === null ? [] : [sql`(${index}, ${progress})`]));
+  const values = fractions.length > 0 ? sql`VALUES ${joinSql(fractions)}` : sql`SELECT NULL, NULL`;
+  return sql`json_each(${toJson(rows)}) r
     LEFT JOIN (WITH f (row, progress) AS (${values}) SELECT * FROM f) f ON f.row = r.key`;
 }
 
@@ -126,16 +116,16 @@ function withProgress(rows: readonly { readonly progress: number | null }[]): Pr
  * A page is a SELECT of its own that walks the log from one end and stops at its limit, instead of a window function
  * that would rank the whole log.
  */
-function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Prisma.Sql {
+function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Sql {
   const conditions = [
-    Prisma.sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`,
-    ...(filter.runId == null ? [] : [isOneOf(Prisma.raw('e.run_id'), [filter.runId])]),
+    sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`,
+    ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
     ...listFilters.flatMap(([list, field]) => {
       const words = filter[list];
-      return words == null ? [] : [isOneOf(Prisma.raw(`e.${field}`), words)];
+      return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
     }),
   ];
-  return Prisma.sql`SELECT * FROM (
-    SELECT ${selectedEvent}, ${page} AS "page" FROM sync_event e WHERE ${Prisma.join(conditions, ' AND ')}
-    ORDER BY e.sequence ${Prisma.raw(newest ? 'DESC' : 'ASC')} LIMIT ${limit})`;
+  return sql`SELECT * FROM (
+    SELECT ${selectedEvent}, ${page} AS "page" FROM sync_event e WHERE ${joinSql(conditions, ' AND ')}
+    ORDER BY e.sequence ${rawSql(newest ? 'DESC' : 'ASC')} LIMIT ${limit})`;
 }

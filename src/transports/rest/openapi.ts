@@ -7,9 +7,9 @@ import { webhookDescription } from './open-wearables-webhook.ts';
 import type { Parameters } from './parameters.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
-import { eventFields } from './wire-event.ts';
+import { wireEventFields } from './wire-event.ts';
 import { schemaOf, type WireField } from './wire-fields.ts';
-import { runFields } from './wire-run.ts';
+import { wireRunFields } from './wire-run.ts';
 
 /** Errors that everything may answer with. */
 const commonErrors: readonly ErrorCode[] = [
@@ -61,9 +61,9 @@ export function describeApi(limits: Limits, schema: GraphQLSchema): object {
     paths,
     components: {
       schemas: {
-        SyncEvent: shownAs(eventFields, schema, 'SyncEvent'),
+        SyncEvent: shownAs(wireEventFields, schema, 'SyncEvent'),
         SyncEventInput: eventInput(schema),
-        SyncRun: shownAs(runFields, schema, 'SyncRun'),
+        SyncRun: shownAs(wireRunFields, schema, 'SyncRun'),
         Error: { type: 'object', properties: { detail: { type: 'string' } }, required: ['detail'] },
       },
       securitySchemes: {
@@ -156,9 +156,9 @@ function shownAs(fields: readonly WireField[], schema: GraphQLSchema, type: stri
 
 /** An event as it is recorded: some fields may be left out, and only known words are taken. */
 function eventInput(schema: GraphQLSchema): JsonSchema {
-  const { description, properties } = shownAs(eventFields, schema, 'SyncEvent');
+  const { description, properties } = shownAs(wireEventFields, schema, 'SyncEvent');
   const shown = properties as Readonly<Record<string, JsonSchema>>; // of the same fields
-  const taken = eventFields.map(({ name, value, required }) => [
+  const taken = wireEventFields.map(({ name, value, required }) => [
     name,
     { ...shown[name], ...value.accepts, ...(!required && { type: [value.schema.type, 'null'] }) },
   ]);
@@ -166,7 +166,7 @@ function eventInput(schema: GraphQLSchema): JsonSchema {
     type: 'object',
     description,
     properties: Object.fromEntries(taken),
-    required: eventFields.filter(({ required }) => required).map(({ name }) => name),
+    required: wireEventFields.filter(({ required }) => required).map(({ name }) => name),
     additionalProperties: false,
   };
 }

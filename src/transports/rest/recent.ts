@@ -4,10 +4,10 @@ import { noUser } from './failures.ts';
 import { listOf, schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
-import { eventFields } from './wire-event.ts';
+import { wireEventFields } from './wire-event.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 
-const event = selectionOf(eventFields);
+const event = selectionOf(wireEventFields);
 
 const newest = `query RecentSyncEvents($userId: UUID!, $limit: Int!, $filter: SyncEventFilter) {
   user(id: $userId) { headCursor recentSyncEvents(limit: $limit, filter: $filter) { ${event} } }
@@ -79,6 +79,6 @@ export const recentEvents = defineRoute({
 });
 
 function answer(events: readonly Selected[], cursor: string): Response {
-  const list = events.map((each) => writeObject(eventFields, each));
+  const list = events.map((each) => writeObject(wireEventFields, each));
   return json(200, `[${list.join(',')}]`, { [CURSOR_HEADER]: cursor });
 }

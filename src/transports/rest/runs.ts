@@ -5,9 +5,9 @@ import { listOf, schemaNamed } from './json-schema.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
-import { runFields } from './wire-run.ts';
+import { wireRunFields } from './wire-run.ts';
 
-const run = selectionOf(runFields);
+const run = selectionOf(wireRunFields);
 
 const runsOfUser = `query SyncRunsOfUser($userId: UUID!, $limit: Int!) {
   user(id: $userId) { syncRuns(first: $limit) { edges { node { ${run} } } } }
@@ -117,5 +117,5 @@ function nodesOf({ edges }: Edges): Selected[] {
 }
 
 function answer(runs: readonly Selected[]): Response {
-  return json(200, `[${runs.map((each) => writeObject(runFields, each)).join(',')}]`);
+  return json(200, `[${runs.map((each) => writeObject(wireRunFields, each)).join(',')}]`);
 }

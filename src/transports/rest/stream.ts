@@ -4,7 +4,7 @@ import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, text, userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
-import { eventFields } from './wire-event.ts';
+import { wireEventFields } from './wire-event.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 
 /** How long a browser waits before it comes back, in milliseconds. */
@@ -14,7 +14,7 @@ const document = `subscription FollowSyncEvents(
   $userId: UUID!, $after: SyncCursor, $replay: Int, $filter: SyncEventFilter
 ) {
   syncEvents(userId: $userId, after: $after, replayLast: $replay, filter: $filter) {
-    events { cursor ${selectionOf(eventFields)} }
+    events { cursor ${selectionOf(wireEventFields)} }
     reset { reason oldest_cursor: oldestCursor head_cursor: headCursor }
   }
 }`;
@@ -110,7 +110,7 @@ function statusEvents(): EventFormat {
       if (error) return frame('sync.end', JSON.stringify({ message: error.message, ...error.extensions }));
       const step = data?.syncEvents as Step; // without errors there is what the document asks for
       const frames = step.events.map(
-        (event) => position(event.cursor) + frame('sync.status', writeObject(eventFields, event)),
+        (event) => position(event.cursor) + frame('sync.status', writeObject(wireEventFields, event)),
       );
       if (step.reset) frames.unshift(frame('sync.reset', JSON.stringify(step.reset)));
       // The rest of the log does not match: said without an event, which changes where a browser resumes all the same.

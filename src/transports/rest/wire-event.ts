@@ -11,7 +11,7 @@ interface EventField extends WireField {
 }
 
 /** An event on the wire, in the order of its fields. */
-export const eventFields: readonly EventField[] = [
+export const wireEventFields: readonly EventField[] = [
   { name: 'event_id', input: 'id', shows: 'id', value: uuid },
   { name: 'run_id', input: 'runId', shows: 'runId', value: text, required: true },
   { name: 'user_id', input: 'userId', shows: 'userId', value: uuid },
@@ -31,7 +31,7 @@ export const eventFields: readonly EventField[] = [
   { name: 'timestamp', input: 'timestamp', shows: 'timestamp', value: time },
 ];
 
-const names: ReadonlySet<string> = new Set(eventFields.map(({ name }) => name));
+const names: ReadonlySet<string> = new Set(wireEventFields.map(({ name }) => name));
 
 /** Unknown fields that an error names, and how much of each name it shows. */
 const NAMED_FIELDS = 5;
@@ -49,7 +49,7 @@ export function readEvent(event: unknown, userId: string, where: string): Record
   if (unknown.length > 0) throw refuse('', `unknown fields ${listNames(unknown)}`);
 
   const input: Record<string, unknown> = { userId };
-  for (const { name, input: target, value, required } of eventFields) {
+  for (const { name, input: target, value, required } of wireEventFields) {
     const given = event[name] ?? null;
     if (given === null && required) throw refuse(name, 'is required');
     if (given === null) continue;
@@ -69,7 +69,7 @@ export function problemAt(where: string, name: string, message: string): string 
 
 /** The wire's name for a field of `SyncEventInput`. */
 export function wireNameOf(input: keyof EventDraft): string {
-  return eventFields.find((field) => field.input === input)?.name ?? input;
+  return wireEventFields.find((field) => field.input === input)?.name ?? input;
 }
 
 function listNames(unknown: readonly string[]): string {

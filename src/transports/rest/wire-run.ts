@@ -3,7 +3,7 @@ import type { WireField } from './wire-fields.ts';
 import { count, fraction, text, time, uuid, word } from './wire-values.ts';
 
 /** A run's summary on the wire, in the order of its fields. */
-export const runFields: readonly WireField[] = [
+export const wireRunFields: readonly WireField[] = [
   { name: 'run_id', shows: 'runId', value: text },
   { name: 'user_id', shows: 'userId', value: uuid },
   { name: 'provider', shows: 'provider', value: text },

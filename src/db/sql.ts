@@ -1,0 +1,17 @@
+/** Statements by hand, for both databases: the only door to Prisma's tagged SQL, whose values are bound, never pasted. */
+import { Prisma } from './generated/sqlite/client.ts';
+
+/** A statement, or a part of one, with its bound values. */
+export type Sql = Prisma.Sql;
+
+/** A statement out of a template: what stands in `${}` is bound as a value, or put in place where it is `Sql` itself. */
+export const { sql } = Prisma;
+
+/** Text that is SQL as it stands. It must hold nothing from outside. */
+export const rawSql = Prisma.raw;
+
+/** Parts with a separator between them, a comma by default. There must be at least one. */
+export const joinSql = Prisma.join;
+
+/** No SQL at all, where a part is optional. */
+export const emptySql = Prisma.empty;
