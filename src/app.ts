@@ -1,14 +1,13 @@
-import { setMaxListeners } from 'node:events';
 import { type Logger, pino } from 'pino';
 import { createAuthenticate } from './auth/authenticate.ts';
-import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
-import { startLife } from './gate/stream-life.ts';
+import { createGate } from './gate/gate.ts';
 import { watchOutage } from './lib/outages.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { createFormatError } from './operations/format-error.ts';
+import { Operations } from './operations/operations.ts';
 import { buildSchema } from './schema.ts';
 import { openServices, type Services } from './services.ts';
 import { startBridge } from './sources/open-wearables/bridge.ts';
@@ -98,33 +97,20 @@ async function serve(
   logger: Logger,
   { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: OpenWearablesWebhooks | undefined },
 ) {
-  const { corsOrigins } = config;
-  const { limits, credentials } = services;
-  const authenticate = createAuthenticate(services);
+  const { limits } = services;
   const formatError = createFormatError((error, id) => logger.error({ err: error, id }, 'unexpected error'));
   const shutdown = new AbortController();
-  let openStreams = 0;
-  setMaxListeners(0, shutdown.signal); // every stream listens to it
-  const startStream = (viewer: Viewer, client: AbortSignal) => {
-    const { signal, release } = credentials.watch(viewer);
-    openStreams += 1;
-    const closed = () => {
-      openStreams -= 1;
-      release();
-    };
-    return startLife([client, signal, shutdown.signal], closed);
-  };
-
-  const common = { services, authenticate, startStream, formatError, corsOrigins };
-  const graphql = createGraphqlServer({ ...common, schema: buildSchema(), graphiql });
-  const webSockets = new WebSocketEndpoint({ ...common, graphql });
-  const rest = createRestListener({
-    ...common,
-    graphql,
-    webhooks,
-    openStreams: () => openStreams,
+  const gate = createGate({
+    authenticate: createAuthenticate(services),
+    credentials: services.credentials,
+    corsOrigins: config.corsOrigins,
     shutdown: shutdown.signal,
   });
+  const operations = new Operations({ schema: buildSchema(), limits, formatError });
+  const common = { operations, services, gate, formatError };
+  const graphql = createGraphqlServer({ ...common, graphiql });
+  const webSockets = new WebSocketEndpoint(common);
+  const rest = createRestListener({ ...common, webhooks, shutdown: shutdown.signal });
   const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits });
   return {
     url: http.url,

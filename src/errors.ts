@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 
 /**
- * Every error code a client can meet, with the HTTP status it has where a whole request fails with it.
+ * Every error code a client can meet, with the status and headers of HTTP where a whole request fails with it.
  * The table is closed: what is not in it is masked as `INTERNAL_SERVER_ERROR`.
  */
 export const errorCodes = {
@@ -14,14 +14,17 @@ export const errorCodes = {
   RATE_LIMITED: { httpStatus: 429 },
   SLOW_CONSUMER: { httpStatus: 408 },
   TOKEN_EXPIRED: { httpStatus: 401 },
-  UNAVAILABLE: { httpStatus: 503 },
+  UNAVAILABLE: { httpStatus: 503, headers: { 'retry-after': '1' } },
   INTERNAL_SERVER_ERROR: { httpStatus: 500 },
-} as const;
-
-/** What `UNAVAILABLE` says in HTTP's header `Retry-After`, in seconds. */
-export const RETRY_AFTER = '1';
+} as const satisfies Record<string, HttpAnswer>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** What HTTP says of a request that fails as a whole. */
+export interface HttpAnswer {
+  readonly httpStatus: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /**
  * An expected error: its message and code are shown to the client as they are, so they must hold nothing secret.

@@ -19,6 +19,8 @@ export const defaultLimits = {
   listedRuns: 10_000,
   /** Connections of a user that are listed. */
   connectionsPerUser: 50,
+  /** Sources that are listed: each that ever fed the log is one. */
+  listedSources: 20,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */

@@ -2,11 +2,13 @@ import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
 import { scopes } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
+import { withItems } from '../graphql/items.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
 
 /** Who is asking, and the credentials that the server gives out. */
 export function addAccess(builder: Builder): void {
+  const everyScope = withItems({ most: scopes.length });
   const ApiKeyScope = builder.enumType('ApiKeyScope', {
     description: 'What a credential may do.',
     values: {
@@ -37,7 +39,7 @@ export function addAccess(builder: Builder): void {
         nullable: true,
         description: 'The one user that a user token is for.',
       }),
-      scopes: t.expose('scopes', { type: [ApiKeyScope], description: 'What the credential may do.' }),
+      scopes: t.expose('scopes', { type: [ApiKeyScope], ...everyScope, description: 'What the credential may do.' }),
       expiresAt: t.expose('expiresAt', {
         type: 'DateTime',
         nullable: true,
@@ -50,7 +52,12 @@ export function addAccess(builder: Builder): void {
     fields: (t) => ({
       id: t.exposeID('id', { description: 'Public id of the key.' }),
       name: t.exposeString('name', { description: 'What the key is for.' }),
-      scopes: t.field({ type: [ApiKeyScope], description: 'What the key may do.', resolve: (key) => [...key.scopes] }),
+      scopes: t.field({
+        type: [ApiKeyScope],
+        ...everyScope,
+        description: 'What the key may do.',
+        resolve: (key) => [...key.scopes],
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was made.' }),
       expiresAt: t.expose('expiresAt', {
         type: 'DateTime',

@@ -1,6 +1,7 @@
 import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { withItems } from '../graphql/items.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
 import type { UserTypes } from '../users/users.graphql.ts';
 import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
@@ -73,6 +74,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
   builder.prismaObjectField(User, 'connections', (t) =>
     t.field({
       type: [ProviderConnection],
+      ...withItems({ most: 'connectionsPerUser' }),
       description: "The user's connections, one for each provider that a sync was reported of; at most 50.",
       authScopes: { read: true },
       resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],

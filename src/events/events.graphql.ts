@@ -2,6 +2,7 @@ import type { SyncEvent as SyncEventRow, User } from '../db/rows.ts';
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { pageOf, withItems } from '../graphql/items.ts';
 import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { Limits } from '../limits.ts';
@@ -156,6 +157,7 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
   builder.prismaObjectFields(User, (t) => ({
     recentSyncEvents: t.field({
       type: [SyncEvent],
+      ...withItems({ by: ['limit'], most: 'pageSize' }),
       description: 'The newest events of the log, newest first.',
       args: {
         limit: t.arg.int({ required: true, defaultValue: 50, description: 'How many events at most, 1 to 200.' }),
@@ -170,6 +172,7 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
     }),
     syncEvents: t.field({
       type: SyncEventConnection,
+      ...pageOf(),
       description: 'The log, oldest first. `first` and `last` are 1 to 200, 50 if not given; cursors are sequences.',
       args: {
         ...t.arg.connectionArgs(),

@@ -2,6 +2,7 @@ import { maySeeUser } from '../auth/permissions.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
+import { withItems } from '../graphql/items.ts';
 import { parseLimit } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
@@ -30,6 +31,7 @@ export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput
     fields: (t) => ({
       events: t.field({
         type: [SyncEvent],
+        ...withItems({ most: 'pageSize' }),
         description: 'The next events, oldest first; empty in a checkpoint.',
         resolve: ({ events }) => events,
       }),

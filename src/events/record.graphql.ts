@@ -1,4 +1,5 @@
 import type { Builder } from '../graphql/builder.ts';
+import { withItems } from '../graphql/items.ts';
 import type { RecordedEvent } from '../log/record/plan-recordings.ts';
 import type { EventTypes } from './events.graphql.ts';
 import { refuseUnrecognized, type WordTypes } from './words.graphql.ts';
@@ -61,6 +62,7 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
       fields: (t) => ({
         results: t.field({
           type: [RecordedSyncEvent],
+          ...withItems('counted by parent'),
           description: 'One result for each event, in the order of the input.',
           resolve: ({ results }) => results,
         }),
@@ -70,6 +72,7 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
   builder.mutationField('recordSyncEvents', (t) =>
     t.field({
       type: RecordSyncEventsPayload,
+      ...withItems({ each: 'input.events', most: 'eventsPerRecording' }),
       description:
         'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
       args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },

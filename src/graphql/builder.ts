@@ -8,6 +8,7 @@ import { getDatamodel } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import type { Json } from '../log/event.ts';
 import type { Context } from './context.ts';
+import { withItems } from './items.ts';
 
 /** Inner and outer types of the scalars, for Pothos. */
 type ScalarTypes = {
@@ -47,7 +48,11 @@ export function createBuilder(): Builder {
       cursorType: 'String',
       nodeQueryOptions: false,
       nodesQueryOptions: false,
-      edgesFieldOptions: { nullable: { list: false, items: false }, description: 'The items of this page, in order.' },
+      edgesFieldOptions: {
+        nullable: { list: false, items: false },
+        description: 'The items of this page, in order.',
+        ...withItems('counted by parent'),
+      },
       nodeFieldOptions: { nullable: false, description: 'The item itself.' },
       cursorFieldOptions: { description: 'Where this item stands: for `after` or `before`.' },
       pageInfoTypeOptions: { description: 'How a page stands to the rest of its list.' },

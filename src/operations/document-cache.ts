@@ -2,7 +2,7 @@
 const MAX_CHARACTERS = 500_000;
 
 /**
- * What was made of the documents that were seen last, for Yoga. Its own cache counts documents and not their length: a
+ * What was made of the documents that were seen last. It is bounded by their characters and not by their number: a
  * thousand large ones, which need no credential, would fill the memory.
  */
 export class DocumentCache<T> {

@@ -3,15 +3,18 @@ import { GraphQLError } from 'graphql';
 import { isHeldUp, isUnavailable } from '../db/faults.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 
+/** Makes an error what a client may see. Formatting twice changes nothing. */
+export type FormatError = (error: unknown) => GraphQLError;
+
 /** Told of each masked error, with the id that the client was given. */
 export type ReportError = (error: unknown, id: string) => void;
 
 /**
  * Makes what every error must become before a client sees it: one with a code of the closed table. An `AppError` is
  * shown as it is. What GraphQL itself has to say (syntax, validation, values that do not fit) is the client's mistake.
- * Everything else is reported under an id, and only the id is shown. Formatting twice changes nothing.
+ * Everything else is reported under an id, and only the id is shown.
  */
-export function createFormatError(report: ReportError): (error: unknown) => GraphQLError {
+export function createFormatError(report: ReportError): FormatError {
   const masked = new WeakMap<object, GraphQLError>();
   const formatted = new WeakSet<GraphQLError>();
 

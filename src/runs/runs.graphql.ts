@@ -6,6 +6,7 @@ import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/
 import { known, type WordTypes } from '../events/words.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
+import { pageOf } from '../graphql/items.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
@@ -149,6 +150,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       }),
       events: t.field({
         type: SyncEventConnection,
+        ...pageOf(),
         description: "The run's events, oldest first. `first` and `last` are 1 to 200, 50 if not given.",
         args: t.arg.connectionArgs(),
         authScopes: { read: true },
@@ -187,6 +189,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
   builder.prismaObjectFields(User, (t) => ({
     syncRuns: t.field({
       type: SyncRunConnection,
+      ...pageOf(),
       description: "The user's runs, newest activity first. `first` and `last` are 1 to 200, 50 if not given.",
       args: {
         ...t.arg.connectionArgs(),
@@ -211,6 +214,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
   builder.queryField('syncRuns', (t) =>
     t.field({
       type: SyncRunConnection,
+      ...pageOf(),
       description:
         'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription `syncRuns`, begun before, shows each of these.',
       args: {

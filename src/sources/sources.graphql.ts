@@ -1,5 +1,6 @@
 import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
+import { pageOf, withItems } from '../graphql/items.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';
 import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
@@ -138,6 +139,7 @@ export function addSources(builder: Builder): void {
       }),
       quarantine: t.field({
         type: QuarantinedEntryConnection,
+        ...pageOf(),
         description: `What could not be read or stored, newest first. \`first\` and \`last\` are 1 to ${defaultLimits.pageSize}, ${defaultLimits.defaultPageSize} if not given.`,
         args: t.arg.connectionArgs(),
         authScopes: { operate: true },
@@ -154,6 +156,7 @@ export function addSources(builder: Builder): void {
   builder.queryField('sources', (t) =>
     t.field({
       type: [Source],
+      ...withItems({ most: 'listedSources' }),
       description: 'What feeds the log from outside, by name. For those who may read all users.',
       authScopes: { operate: true },
       resolve: (_, __, { services: { sources } }) => sources.list(),

@@ -44,7 +44,7 @@ export class Sources {
   /** All sources that there are or have been, by name. */
   async list(): Promise<SourceStatus[]> {
     const { reader, kind } = this.#options.database;
-    const rows = await reader.source.findMany({ orderBy: { name: 'asc' } });
+    const rows = await reader.source.findMany({ orderBy: { name: 'asc' }, take: this.#options.limits.listedSources });
     const now = await readDatabaseTime(reader, kind);
     return rows.map((row) => {
       const source = this.#open.get(row.name);

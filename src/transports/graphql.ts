@@ -1,67 +1,43 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from 'graphql';
-import { createYoga, type FetchAPI, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import type { Authenticate } from '../auth/authenticate.ts';
-import { credentialsFromHeaders } from '../auth/credentials.ts';
-import type { Viewer } from '../auth/viewer.ts';
-import { AppError, errorCodes, RETRY_AFTER } from '../errors.ts';
-import { useRequestGuard } from '../gate/request-guard.ts';
-import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { AppError, errorCodes } from '../errors.ts';
+import type { Gate } from '../gate/gate.ts';
+import type { Origins } from '../gate/origins.ts';
+import { type Context, createContext } from '../graphql/context.ts';
 import type { Limits } from '../limits.ts';
-import { costError } from '../operations/cost-error.ts';
-import { DocumentCache } from '../operations/document-cache.ts';
-import { parseWithin } from '../operations/parse-document.ts';
-import { subscribe } from '../operations/subscribe.ts';
+import type { FormatError } from '../operations/format-error.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import type { GraphiqlPage } from './graphiql.ts';
+import { useRequestGuard } from './request-guard.ts';
 import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
 
 export interface GraphqlOptions {
-  readonly schema: GraphQLSchema;
+  readonly operations: Operations;
   readonly services: Services;
-  readonly authenticate: Authenticate;
-  /** Begins the life of a stream of this viewer; `client` aborts when the client leaves. */
-  readonly startStream: (viewer: Viewer, client: AbortSignal) => StreamLife;
-  readonly formatError: (error: unknown) => GraphQLError;
-  readonly corsOrigins: readonly string[];
+  readonly gate: Gate;
+  readonly formatError: FormatError;
   readonly graphiql: GraphiqlPage;
 }
 
-/** What a transport that is no HTTP request hands over as the context of an operation. */
-interface Prepared {
-  readonly prepared?: Context;
-}
-
-export type GraphqlServer = YogaServerInstance<Prepared, Context>;
+export type GraphqlServer = YogaServerInstance<Record<never, never>, Record<never, never>>;
 
 /**
- * The GraphQL endpoint: Yoga over HTTP (POST, GET, server-sent events, and GraphiQL in a browser). Its parsing,
- * validation and execution also serve WebSockets and REST, so that every plugin counts there as well.
+ * The GraphQL endpoint: Yoga over HTTP (POST, GET, server-sent events, and GraphiQL in a browser). Yoga reads requests
+ * and writes answers; what it has read is answered by {@link Operations}, as on every other door.
  */
 export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
-  const { schema, services, authenticate, startStream, formatError, corsOrigins } = options;
-
-  async function httpContext(request: Request): Promise<Context> {
-    const viewer = await authenticate(credentialsFromHeaders((name) => request.headers.get(name))).catch(refuse);
-    return createContext({
-      viewer,
-      services,
-      resumeAfter: request.headers.get('last-event-id'),
-      openStream: () => startStream(viewer, request.signal),
-    });
-  }
-
-  return createYoga<Prepared, Context>({
-    schema,
-    context: ({ prepared, request }) => prepared ?? httpContext(request),
+  const { services, gate, formatError } = options;
+  return createYoga({
     plugins: [
-      useDocumentLimits(services.limits),
+      useOperations(options),
       useRequestGuard(services.limits),
-      useOrderedExecution(services.limits),
       useErrorCodes(formatError),
       useServerSentEvents(services.limits),
     ],
-    parserAndValidationCache: { documentCache: new DocumentCache(), errorCache: new DocumentCache() },
+    parserAndValidationCache: false,
     maskedErrors: { errorMessage: '', maskError: formatError },
     // The formatter reports what is unexpected; Yoga would report what clients do wrong as well.
     logging: false,
@@ -69,17 +45,80 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
     multipart: false,
     batching: false,
     landingPage: false,
-    cors: corsFor(corsOrigins),
+    cors: corsFor(gate.origins),
     graphiql: options.graphiql,
     renderGraphiQL,
   });
 }
 
+/** Puts {@link Operations} in the place of Yoga's own parsing, validation and execution. */
+function useOperations({ operations, services, gate, formatError }: GraphqlOptions): Plugin {
+  async function contextOf(request: Request): Promise<Context> {
+    const header = (name: string) => request.headers.get(name);
+    const viewer = await gate.admission.admit({ header }).catch(refuse);
+    const openStream = () => gate.streams.open(viewer, request.signal);
+    return createContext({ viewer, services, resumeAfter: header('last-event-id'), openStream });
+  }
+
+  async function answer(request: Request, { query = '', operationName, variables }: GraphQLParams) {
+    const prepared = prepare(operations, query);
+    const operation = operationFor(request, prepared, operationName);
+    if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
+    const result = await operation.answer(await contextOf(request), variables ?? {});
+    return Symbol.asyncIterator in result || 'data' in result
+      ? result
+      : { errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
+  }
+
+  return {
+    onParams: ({ setParamsHandler }) =>
+      setParamsHandler(({ request, params }) =>
+        answer(request, params).catch((error: unknown) => ({ errors: [formatError(error)] })),
+      ),
+  };
+}
+
+function prepare(operations: Operations, query: string): PreparedDocument {
+  try {
+    return operations.prepare(query);
+  } catch (error) {
+    throw error instanceof GraphQLError ? asDocumentError(error) : error;
+  }
+}
+
+/** The operation that a request names. Links and images are fetched by GET, so nothing may be changed by it. */
+function operationFor({ method }: Request, document: PreparedDocument, name: string | undefined): Operation {
+  const operation = document.operation(name);
+  if (!operation)
+    throw new GraphQLError('Could not determine what operation to execute.', { extensions: { http: { status: 400 } } });
+  if (operation.kind === 'mutation' && method === 'GET')
+    throw new GraphQLError('Can only perform a mutation operation from a POST request.', {
+      extensions: { http: { status: 405, headers: { Allow: 'POST' } } },
+    });
+  return operation;
+}
+
+/**
+ * A document that is wrong in itself. `spec` is for Yoga: the status counts for clients that accept
+ * `application/graphql-response+json`, and others get 200, as GraphQL over HTTP has it.
+ */
+function asDocumentError(error: GraphQLError): GraphQLError {
+  return withHttp(error, { spec: true, status: 400 });
+}
+
+/** The same error, with what Yoga is to make of it. */
+function withHttp({ message, extensions, nodes, source, positions, path }: GraphQLError, http: object): GraphQLError {
+  return new GraphQLError(message, {
+    ...{ nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null },
+    extensions: { ...extensions, http },
+  });
+}
+
 /** Answers a page of a known origin only: for any other, Yoga would name the origin `null`, which some pages have. */
-function corsFor(origins: readonly string[]) {
+function corsFor(origins: Origins) {
   return ({ headers }: Request) => {
     const origin = headers.get('origin');
-    return origin !== null && origins.includes(origin) ? { origin, credentials: true } : (false as const);
+    return origin !== null && origins.allows(origin) ? { origin, credentials: true } : (false as const);
   };
 }
 
@@ -89,38 +128,8 @@ function refuse(error: unknown): never {
   throw new GraphQLError(error.message, { extensions: { ...error.extensions, http: { status: error.httpStatus } } });
 }
 
-/** Counts on every transport, as all of them parse here. A document that is cached has passed. */
-function useDocumentLimits(limits: Limits): Plugin {
-  const parse = parseWithin(limits);
-  return {
-    onParse: ({ setParseFn }) => setParseFn(parse),
-  };
-}
-
-/**
- * GraphQL's own execution. Yoga's default is quicker, but writes fields in the order in which they are resolved instead
- * of the order in which they were asked for (GraphQL specification, 7.2.2).
- */
-function useOrderedExecution(limits: Limits): Plugin {
-  return {
-    onExecute: ({ setExecuteFn }) =>
-      setExecuteFn(async (args: ExecutionArgs) => {
-        const tooMuch = costError(args, limits);
-        if (tooMuch) return { errors: [asRequestError(tooMuch)] };
-        const result = await execute(args);
-        return 'data' in result ? result : { errors: result.errors?.map(asRequestError) };
-      }),
-    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
-  };
-}
-
-/** An error before anything ran, such as a variable that does not fit: the request as a whole is wrong. */
-function asRequestError({ message, extensions, nodes }: GraphQLError): GraphQLError {
-  return new GraphQLError(message, { nodes: nodes ?? null, extensions: { ...extensions, http: { status: 400 } } });
-}
-
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
-function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
+function useErrorCodes(formatError: FormatError): Plugin {
   return {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
@@ -132,7 +141,8 @@ function useErrorCodes(formatError: (error: unknown) => GraphQLError): Plugin {
 }
 
 /** For Yoga, which does not write it out: what HTTP says where there is nothing to show, and will be soon. */
-const comeAgain = { status: errorCodes.UNAVAILABLE.httpStatus, headers: { 'retry-after': RETRY_AFTER } };
+const { httpStatus: status, headers } = errorCodes.UNAVAILABLE;
+const comeAgain = { status, headers };
 
 /** A stream for a client that accepts none. Nothing of it has been read yet; what watches over it is freed. */
 function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {
@@ -140,6 +150,12 @@ function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): R
   const error = new AppError('BAD_USER_INPUT', 'A subscription needs `accept: text/event-stream`, or a WebSocket');
   const headers = { 'content-type': 'application/json; charset=utf-8' };
   return new Response(JSON.stringify({ errors: [error] }), { status: 406, headers });
+}
+
+/** Does a client take server-sent events? One that says nothing takes anything. */
+function acceptsEvents(accept: string | null): boolean {
+  const ranges = (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',');
+  return ranges.some((range) => /^(text\/event-stream|text\/\*|\*\/\*)(;(?!charset=(?!utf-8)).*)?$/.test(range));
 }
 
 /** A result as a stream shows it: the status of a stream is sent before there is a result. */
@@ -154,12 +170,12 @@ function useServerSentEvents({ heartbeatMs }: Limits): Plugin {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       if (Array.isArray(result)) return;
       const isStream = Symbol.asyncIterator in result;
-      if (!resultProcessor) {
-        if (!isStream) return;
+      if (isStream && !acceptsEvents(request.headers.get('accept'))) {
         const stream = result[Symbol.asyncIterator]();
         setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
         return;
       }
+      if (!resultProcessor && !isStream) return;
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
         const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(withoutHttp(result));

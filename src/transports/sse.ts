@@ -1,5 +1,5 @@
 import type { GraphQLError } from 'graphql';
-import { resultCursor, type StreamedResult } from '../operations/subscribe.ts';
+import { resultCursor, type StreamedResult } from '../operations/result-stream.ts';
 
 /** With these headers nothing on the way holds events back. */
 export const eventStreamHeaders = {

@@ -1,26 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, getOperationAST } from 'graphql';
+import type { ExecutionArgs } from 'graphql';
+import { GraphQLError } from 'graphql';
 import type { Context as SocketContext, SubscribePayload } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import type { Authenticate } from '../auth/authenticate.ts';
-import { credentialsFromHeaders, credentialsFromPayload } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
-import { startLife } from '../gate/stream-life.ts';
-import { createContext, type StreamLife } from '../graphql/context.ts';
+import type { Gate } from '../gate/gate.ts';
+import { startLife } from '../gate/open-streams.ts';
+import { type Context, createContext, type StreamLife } from '../graphql/context.ts';
+import type { FormatError } from '../operations/format-error.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
-import type { GraphqlServer } from './graphql.ts';
 
 export interface WebSocketOptions {
-  readonly graphql: GraphqlServer;
+  readonly operations: Operations;
   readonly services: Services;
-  readonly authenticate: Authenticate;
-  readonly startStream: (viewer: Viewer, client: AbortSignal) => StreamLife;
-  readonly formatError: (error: unknown) => GraphQLError;
-  /** Origins of pages that may connect, besides the server's own. */
-  readonly corsOrigins: readonly string[];
+  readonly gate: Gate;
+  readonly formatError: FormatError;
 }
 
 /** An accepted socket: who is at the other end, and until when. */
@@ -59,9 +58,8 @@ export class WebSocketEndpoint {
         connectionInitWaitTimeout: options.services.limits.connectionInitMs,
         onConnect: (socket) => this.#connect(socket),
         onSubscribe: (socket, _, payload) => this.#prepare(socket, payload),
-        // `#prepare` hands over the functions that belong to the operation's own context.
-        execute: (args) => (args.rootValue as Operation).execute(args),
-        subscribe: (args) => (args.rootValue as Operation).subscribe(args),
+        execute: answer,
+        subscribe: answer,
         onComplete: (socket, id) => this.#finish(socket, id),
         onError: (socket, id) => void this.#finish(socket, id),
         onClose: ({ extra }) => extra.connection?.life.end(),
@@ -73,7 +71,7 @@ export class WebSocketEndpoint {
 
   /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    if (!this.#isAllowedOrigin(request)) {
+    if (!this.#options.gate.origins.allowsSocket(request.headers)) {
       stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
       return;
     }
@@ -86,24 +84,16 @@ export class WebSocketEndpoint {
     void this.#server.dispose();
   }
 
-  #isAllowedOrigin({ headers: { origin, host } }: IncomingMessage): boolean {
-    if (origin === undefined || this.#options.corsOrigins.includes(origin)) return true;
-    return URL.canParse(origin) && new URL(origin).host === host;
-  }
-
   async #connect(socket: Socket): Promise<boolean> {
     const { socket: wire, request } = socket.extra;
-    const fromPayload = credentialsFromPayload(socket.connectionParams);
-    const fromHeaders = credentialsFromHeaders((name) => request.headers[name]?.toString());
     const client = new AbortController();
     const closed = new Promise<void>((resolve) => wire.once('close', () => resolve()));
     void closed.then(() => client.abort());
     try {
-      const viewer = await this.#options.authenticate({
-        authorization: fromPayload.authorization ?? fromHeaders.authorization,
-        apiKey: fromPayload.apiKey ?? fromHeaders.apiKey,
-      });
-      const life = this.#options.startStream(viewer, client.signal);
+      const { admission, streams } = this.#options.gate;
+      const header = (name: string) => request.headers[name]?.toString();
+      const viewer = await admission.admit({ header, payload: socket.connectionParams });
+      const life = streams.open(viewer, client.signal);
       const connection: Connection = { viewer, life, closed, finished: new Set(), goodbye: undefined };
       socket.extra.connection = connection;
       life.signal.addEventListener('abort', () => this.#end(socket, connection));
@@ -115,8 +105,9 @@ export class WebSocketEndpoint {
     }
   }
 
+  /** What graphql-ws runs, or the errors to answer with. */
   async #prepare({ extra: { connection }, subscriptions }: Socket, payload: SubscribePayload) {
-    const { graphql, services, formatError } = this.#options;
+    const { operations, services, formatError } = this.#options;
     try {
       if (!connection) throw new AppError('UNAUTHENTICATED', 'The connection was not accepted');
       if (connection.goodbye) throw connection.life.signal.reason;
@@ -125,26 +116,19 @@ export class WebSocketEndpoint {
           'LIMIT_EXCEEDED',
           `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
         );
-      const prepared = createContext({
+      const { mistakes, document, operation } = operations.prepare(payload.query);
+      if (mistakes.length > 0) return mistakes.map(formatError);
+      const rootValue = operation(payload.operationName);
+      if (!rootValue) throw new GraphQLError('The document has no such operation, or several and no operationName');
+      const contextValue = createContext({
         viewer: connection.viewer,
         services,
         resumeAfter: null,
         openStream: () => startLife([connection.life.signal]),
       });
-      const { schema, parse, validate, contextFactory, execute, subscribe } = graphql.getEnveloped({ prepared });
-      const document = parse(payload.query);
-      const errors = validate(schema, document);
-      if (errors.length > 0) return errors.map(formatError);
-      if (!getOperationAST(document, payload.operationName))
-        throw new GraphQLError('The document has no such operation, or several and no operationName');
-      return {
-        schema,
-        document,
-        operationName: payload.operationName,
-        variableValues: payload.variables,
-        contextValue: await contextFactory(),
-        rootValue: { execute, subscribe } satisfies Operation,
-      };
+      // graphql-ws looks the operation up in the document to tell a subscription, and hands the rest to `answer`.
+      const { operationName, variables: variableValues } = payload;
+      return { schema: operations.schema, document, operationName, variableValues, contextValue, rootValue };
     } catch (error) {
       return [formatError(error)];
     }
@@ -186,4 +170,7 @@ export class WebSocketEndpoint {
   }
 }
 
-type Operation = Pick<ReturnType<GraphqlServer['getEnveloped']>, 'execute' | 'subscribe'>;
+/** Answers with the operation that `#prepare` put into the arguments, in its context. */
+function answer({ rootValue, contextValue, variableValues }: ExecutionArgs) {
+  return (rootValue as Operation).answer(contextValue as Context, variableValues ?? {});
+}

@@ -4,6 +4,7 @@ import type { User } from '../db/rows.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { pageOf } from '../graphql/items.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { keyOf, type UserKey } from './users.ts';
@@ -64,6 +65,7 @@ export function addUsers(builder: Builder) {
     }),
     users: t.field({
       type: UserConnection,
+      ...pageOf('usersPageSize'),
       description: 'The users that you may see, newest first. `first` and `last` are 1 to 100, 50 if not given.',
       args: {
         ...t.arg.connectionArgs(),

@@ -3,18 +3,23 @@ import { join } from 'node:path';
 import {
   buildSchema as buildFromSdl,
   findBreakingChanges,
+  type GraphQLField,
+  type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
+  getNullableType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isIntrospectionType,
+  isListType,
   isObjectType,
   isSpecifiedScalarType,
 } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { createBuilder } from '../../src/graphql/builder.ts';
+import { itemsOf, withItems } from '../../src/graphql/items.ts';
 import { buildSchema } from '../../src/schema.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -30,6 +35,25 @@ function undeclared(of: GraphQLSchema): string[] {
       })
       .map((field) => `${type?.name}.${field.name}`),
   );
+}
+
+/** Fields that return a list, or a page of one, and do not say of how many items. */
+function uncounted(of: GraphQLSchema): string[] {
+  const fields = Object.values(of.getTypeMap())
+    .filter((type) => isObjectType(type) || isInterfaceType(type))
+    .filter((type) => !isIntrospectionType(type))
+    .flatMap((type) =>
+      Object.values(type.getFields()).map((field) => ({ name: `${type.name}.${field.name}`, type, field })),
+    );
+  const returning = (type: GraphQLNamedType) => fields.filter(({ field }) => getNamedType(field.type) === type);
+  const isCounted = (field: GraphQLField<unknown, unknown>) => typeof itemsOf(field) === 'object';
+  return fields
+    .filter(({ type, field }) =>
+      itemsOf(field) === 'counted by parent'
+        ? !returning(type).every((parent) => isCounted(parent.field))
+        : isListType(getNullableType(field.type)) && !isCounted(field),
+    )
+    .map(({ name }) => name);
 }
 
 /** Names of everything in the schema that has no description. */
@@ -55,6 +79,20 @@ function undescribed(of: GraphQLSchema): string[] {
 describe('the schema', () => {
   test('says of every root field who may use it', () => {
     expect(undeclared(schema)).toEqual([]);
+  });
+
+  test('says of every list of how many items it can be, as operations are bounded by their items', () => {
+    expect(uncounted(schema)).toEqual([]);
+  });
+
+  test('cannot hide a list that says nothing, nor a page that leaves it to a field which says nothing', () => {
+    const bad = buildFromSdl('type Query { names: [String!] page: Page, counted: Page } type Page { edges: [Int!]! }');
+    const fields = (name: string) => (bad.getType(name) as GraphQLObjectType).getFields();
+    fields('Page').edges!.extensions = withItems('counted by parent').extensions;
+    fields('Query').counted!.extensions = withItems({ most: 1 }).extensions;
+    expect(uncounted(bad)).toEqual(['Query.names', 'Page.edges']);
+    fields('Query').page!.extensions = withItems({ most: 1 }).extensions;
+    expect(uncounted(bad)).toEqual(['Query.names']);
   });
 
   test('cannot hide a root field that says nothing', () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import WebSocket from 'ws';
 import { createApiKeys } from '../../src/auth/api-keys.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
-import { startLife } from '../../src/gate/stream-life.ts';
+import { startLife } from '../../src/gate/open-streams.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { type LogWish, lazyTransports, openLog, readLog } from '../support/model-log-reader.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';

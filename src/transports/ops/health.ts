@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Database } from '../../db/database.ts';
-import { RETRY_AFTER } from '../../errors.ts';
+import { errorCodes } from '../../errors.ts';
 import { json } from '../rest/answer.ts';
+
+const unavailable = errorCodes.UNAVAILABLE;
 
 /** A database that takes longer to answer is not ready for anybody. */
 const READ_MS = 2_000;
@@ -22,7 +24,7 @@ export function addHealth(app: Hono, { database, shutdown, onError }: HealthOpti
     const isReady = !shutdown.aborted && (await canRead(database, onError));
     return isReady
       ? json(200, '{"status":"ok"}')
-      : json(503, '{"status":"unavailable"}', { 'retry-after': RETRY_AFTER });
+      : json(unavailable.httpStatus, '{"status":"unavailable"}', unavailable.headers);
   });
 }
 

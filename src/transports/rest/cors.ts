@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
+import type { Origins } from '../../gate/origins.ts';
 import { CURSOR_HEADER, plain } from './answer.ts';
 
 /** Seconds for which a browser may remember that it was allowed. */
@@ -9,12 +10,12 @@ const MAX_AGE = '600';
  * Wearables does: with a body, and with 400 for a foreign origin. Other requests of foreign pages are served, but
  * their browsers do not show them the answer.
  */
-export function cors(origins: readonly string[]): MiddlewareHandler {
+export function cors(origins: Origins): MiddlewareHandler {
   return async (context, next) => {
     const { req } = context;
     const origin = req.header('origin');
     if (origin === undefined) return next();
-    const isAllowed = origins.includes(origin);
+    const isAllowed = origins.allows(origin);
     if (req.method === 'OPTIONS' && req.header('access-control-request-method') !== undefined)
       return isAllowed
         ? allowPreflight(origin, req.header('access-control-request-headers'))

@@ -1,10 +1,10 @@
 import type { Hono } from 'hono';
-import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
-import { readBytes } from '../../gate/json-body.ts';
+import { BodyError, readBytes } from '../../gate/read-body.ts';
 import type { Limits } from '../../limits.ts';
 import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
 import { detail, json } from './answer.ts';
+import { bodyFailure } from './failures.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH } from './routes.ts';
 
@@ -29,7 +29,6 @@ export const webhookDescription = {
   errors: ['LIMIT_EXCEEDED'],
   isSigned: true,
 } as const satisfies Description<Record<never, never>>;
-const codes: Readonly<Record<number, ErrorCode>> = { 400: 'BAD_USER_INPUT', 413: 'LIMIT_EXCEEDED' };
 
 /**
  * Where Open Wearables delivers its webhooks. The credential is the signature. Answered with 200 once it is durable;
@@ -56,8 +55,10 @@ export function addOpenWearablesWebhook(
       });
       return json(200, JSON.stringify({ status: outcome }));
     } catch (error) {
-      if (error instanceof HTTPException)
-        return refuse(error.status, codes[error.status] ?? 'BAD_USER_INPUT', error.message);
+      if (error instanceof BodyError) {
+        const { status, message } = bodyFailure(error);
+        return refuse(status, error.fault === 'too long' ? 'LIMIT_EXCEEDED' : 'BAD_USER_INPUT', message);
+      }
       if (error instanceof AppError && error.code !== 'UNAVAILABLE')
         return refuse(error.httpStatus, error.code, error.message);
       throw error;

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
-import { readJson } from '../../gate/json-body.ts';
+import { readJson } from '../../gate/read-body.ts';
 import type { EventProblem } from '../../log/record/check-event.ts';
 import { json } from './answer.ts';
 import { listOf, schemaNamed } from './json-schema.ts';

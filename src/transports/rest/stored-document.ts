@@ -1,9 +1,9 @@
-import { type DocumentNode, type ExecutionResult, parse, validate } from 'graphql';
 import type { Viewer } from '../../auth/viewer.ts';
-import { createContext, type StreamLife } from '../../graphql/context.ts';
-import type { StreamedResult } from '../../operations/subscribe.ts';
+import type { OpenStreams } from '../../gate/open-streams.ts';
+import { createContext } from '../../graphql/context.ts';
+import type { Operations } from '../../operations/operations.ts';
+import type { StreamedResult } from '../../operations/result-stream.ts';
 import type { Services } from '../../services.ts';
-import type { GraphqlServer } from '../graphql.ts';
 
 /** Runs a query or mutation for a viewer. @throws GraphQLError the first error of the result, formatted */
 export type RunDocument<Data> = (viewer: Viewer, variables: Readonly<Record<string, unknown>>) => Promise<Data>;
@@ -21,49 +21,32 @@ interface Following {
 /** Runs a subscription; ended by `return()`. @throws GraphQLError if it is refused */
 export type FollowDocument = (following: Following) => Promise<AsyncGenerator<StreamedResult, void>>;
 
-/**
- * Parses and validates a document of ours once, so the limits of clients' documents do not count. It runs like an
- * operation of any other transport.
- */
-export function prepareDocument<Data>(graphql: GraphqlServer, services: Services, text: string): RunDocument<Data> {
-  const document = parseStored(graphql, text);
-  return async (viewer, variableValues) => {
-    const prepared = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
-    const { schema, execute, contextFactory } = graphql.getEnveloped({ prepared });
-    const contextValue = await contextFactory();
-    const { data, errors }: ExecutionResult = await execute({ schema, document, variableValues, contextValue });
+interface Tools {
+  readonly operations: Operations;
+  readonly services: Services;
+  readonly streams: OpenStreams;
+}
+
+/** Makes a query or mutation of ours ready to run. @throws GraphQLError if it does not fit the schema */
+export function prepareDocument<Data>({ operations, services }: Tools, text: string): RunDocument<Data> {
+  const operation = operations.prepareStored(text);
+  return async (viewer, variables) => {
+    const context = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
+    const { data, errors } = await operation.run(context, variables);
     if (errors?.[0]) throw errors[0];
     return data as Data; // the shape that the document asks for
   };
 }
 
-/** The same for a subscription. `startStream` begins the life of a stream. */
-export function prepareStream(
-  graphql: GraphqlServer,
-  services: Services,
-  startStream: (viewer: Viewer, client: AbortSignal) => StreamLife,
-  text: string,
-): FollowDocument {
-  const document = parseStored(graphql, text);
+/** Makes a subscription of ours ready to run. @throws GraphQLError if it does not fit the schema */
+export function prepareStream({ operations, services, streams }: Tools, text: string): FollowDocument {
+  const operation = operations.prepareStored(text);
   return async ({ viewer, variables, resumeAfter, client }) => {
-    const openStream = () => startStream(viewer, client);
-    const prepared = createContext({ viewer, services, resumeAfter, openStream });
-    const { schema, subscribe, contextFactory } = graphql.getEnveloped({ prepared });
-    const contextValue = await contextFactory();
-    const results: AsyncGenerator<StreamedResult, void> | ExecutionResult = await subscribe({
-      ...{ schema, document, contextValue },
-      variableValues: variables,
-    });
+    const openStream = () => streams.open(viewer, client);
+    const results = await operation.subscribe(createContext({ viewer, services, resumeAfter, openStream }), variables);
     if (Symbol.asyncIterator in results) return results;
     throw results.errors?.[0] ?? new Error('The subscription has neither begun nor been refused');
   };
-}
-
-function parseStored(graphql: GraphqlServer, text: string): DocumentNode {
-  const document = parse(text);
-  const [mistake] = validate(graphql.getEnveloped({}).schema, document);
-  if (mistake) throw mistake;
-  return document;
 }
 
 function refuseStream(): never {

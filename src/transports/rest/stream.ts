@@ -1,4 +1,4 @@
-import { resultCursor, type StreamedResult } from '../../operations/subscribe.ts';
+import { resultCursor, type StreamedResult } from '../../operations/result-stream.ts';
 import { type EventFormat, eventStreamHeaders, toEventStream } from '../sse.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { schemaNamed } from './json-schema.ts';

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { ErrorCode } from '../errors.ts';
+import { BodyError, readBytes } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 
 /**
@@ -23,31 +24,15 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
         });
       else if (body && !headers.has('content-length'))
         setRequestParser(async () => {
-          const whole = await readBody(body, requestBytes).catch(() => {
-            throw refusal('BAD_USER_INPUT', 400, 'The body broke off');
+          const whole = await readBytes(request, requestBytes).catch((error: unknown) => {
+            throw error instanceof BodyError && error.fault === 'too long'
+              ? refusal('LIMIT_EXCEEDED', 413, `A request may have at most ${requestBytes} bytes`)
+              : refusal('BAD_USER_INPUT', 400, 'The body broke off');
           });
-          if (!whole) throw refusal('LIMIT_EXCEEDED', 413, `A request may have at most ${requestBytes} bytes`);
           return parse(new Request(url, { method, headers, signal, body: whole }));
         });
     },
   };
-}
-
-/**
- * The body, or nothing if it is too large. Then its rest is still taken in and dropped, up to the same amount again: a
- * client that is cut off while it sends loses the answer that would tell it why.
- */
-async function readBody(body: ReadableStream<Uint8Array>, maxBytes: number) {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  // Not `for await`: leaving it early would close the connection before the answer.
-  const reader = body.getReader();
-  for (let step = await reader.read(); !step.done && bytes <= 2 * maxBytes; step = await reader.read()) {
-    bytes += step.value.byteLength;
-    if (bytes <= maxBytes) chunks.push(step.value);
-    else chunks.length = 0;
-  }
-  return bytes > maxBytes ? undefined : Buffer.concat(chunks);
 }
 
 /** A request that fails as a whole. What is left of its body is not read, so its connection cannot be used again. */

@@ -1,9 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql';
-import { isUnavailable } from '../db/faults.ts';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { AppError } from '../errors.ts';
-import { type Context, createContext } from '../graphql/context.ts';
-import { costError } from './cost-error.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
 export const resultCursor = Symbol('cursor of a result');
@@ -12,76 +8,41 @@ export interface StreamedResult extends ExecutionResult {
   [resultCursor]?: string;
 }
 
-/**
- * Runs a subscription. Each payload is executed with caches of its own, as a request would be, and again as long as
- * the database is away: a result without its data would be a hole in the stream. The stream is pulled,
- * and `return()` ends it at once even while it waits. An error that ends the source becomes the last result, with the
- * cursor to resume from among its `extensions`.
- */
-export async function subscribe(args: ExecutionArgs): Promise<AsyncGenerator<StreamedResult> | ExecutionResult> {
-  const context = args.contextValue as Context; // every transport makes this context and no other
-  const tooMuch = costError(args, context.services.limits);
-  if (tooMuch) return { errors: [tooMuch] };
-  const life = context.openStream();
-  try {
-    const source = await createSourceEventStream({
-      ...args,
-      contextValue: createContext({ ...context, signal: life.signal }),
-    });
-    if (Symbol.asyncIterator in source)
-      return new ResultStream({
-        source: source[Symbol.asyncIterator](),
-        execute: (payload) => executePayload(args, context, payload, life.signal),
-        signal: life.signal,
-        end: life.end,
-        patienceMs: context.services.limits.slowConsumerMs,
-      });
-    life.end();
-    return source;
-  } catch (error) {
-    life.end();
-    throw error;
-  }
-}
-
-/** Nothing when the stream's life ended before the database came back. */
-async function executePayload(
-  args: ExecutionArgs,
-  context: Context,
-  payload: unknown,
-  signal: AbortSignal,
-): Promise<StreamedResult | undefined> {
-  for (;;) {
-    // Without @defer and @stream a payload has one result.
-    const result = (await execute({
-      ...args,
-      rootValue: payload,
-      contextValue: createContext(context),
-    })) as StreamedResult;
-    if (!result.errors?.some(({ originalError }) => isUnavailable(originalError))) return withCursor(result, payload);
-    await wait(context.services.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
-    if (signal.aborted) return undefined;
-  }
-}
-
-/** A result without data has reached nothing. */
-function withCursor(result: StreamedResult, payload: unknown): StreamedResult {
+/** The result with the cursor of its payload. One without data has reached nothing. */
+export function withCursor(result: StreamedResult, payload: unknown): StreamedResult {
   const cursor = typeof payload === 'object' && payload !== null && 'cursor' in payload ? payload.cursor : undefined;
   return typeof cursor === 'number' && result.data ? { ...result, [resultCursor]: String(cursor) } : result;
 }
 
 interface ResultStreamOptions {
-  readonly source: AsyncIterator<unknown>;
+  /** What the subscription's resolver yields: one payload for each result. */
+  readonly payloads: AsyncIterator<unknown>;
+  /** Turns a payload into a result; into nothing once the life has ended. */
   readonly execute: (payload: unknown) => Promise<StreamedResult | undefined>;
-  /** The life of the source. */
+  /** What every result goes through on its way out. */
+  readonly format: (result: StreamedResult) => StreamedResult;
+  /** The life of the stream, and with it of the payloads. */
   readonly signal: AbortSignal;
-  /** Ends the life of the source. */
+  /** Ends that life. */
   readonly end: () => void;
   /** How long the reader may take over one result, in milliseconds. */
   readonly patienceMs: number;
 }
 
-class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
+/**
+ * The results of one subscription, pulled by its transport one by one.
+ *
+ * | state | enters | leaves |
+ * |---|---|---|
+ * | idle | at the beginning, and when a result was handed out; then the timer of the reader's patience runs | `next()` |
+ * | reading | `next()`: waits for a payload, then executes it | with a result, or when the life or the payloads end |
+ * | ended | `return()`, the end of the life or of the payloads, an error, or the end of the patience | never |
+ *
+ * After the end `next()` gives the last word, if there is one: why the server ended the stream, with the cursor to resume
+ * from among the error's `extensions`. The stream owns the timer and ends the life and the payloads, in this order;
+ * the life belongs to the transport, which may end it at any time.
+ */
+export class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
   readonly #options: ResultStreamOptions;
   #patience: NodeJS.Timeout | undefined;
   #cursor: string | undefined;
@@ -97,12 +58,12 @@ class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
     clearTimeout(this.#patience);
     if (this.#ended) return this.#afterEnd();
     try {
-      const step = await this.#options.source.next();
+      const step = await this.#options.payloads.next();
       const result = step.done || this.#ended ? undefined : await this.#result(step.value);
-      if (result) return { done: false, value: result };
+      if (result) return { done: false, value: this.#options.format(result) };
       const { reason } = this.#options.signal;
       await this.return();
-      // The source's own last word would name a cursor past what was delivered.
+      // The payload that was just read is not delivered any more, so the cursor is that of the last delivered result.
       if (!step.done && reason instanceof AppError) this.#lastWord = this.#endedBy(reason);
     } catch (error) {
       await this.return();
@@ -111,12 +72,12 @@ class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
     return this.#afterEnd();
   }
 
-  /** Ends the source's life first, so that it is not waiting when it is told to return. */
+  /** Ends the life first, so that the payloads are not waiting when they are told to return. */
   async return(): Promise<IteratorResult<StreamedResult, void>> {
     clearTimeout(this.#patience);
     this.#ended = true;
     this.#options.end();
-    await this.#options.source.return?.();
+    await this.#options.payloads.return?.();
     return { done: true, value: undefined };
   }
 
@@ -131,7 +92,7 @@ class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
   #afterEnd(): IteratorResult<StreamedResult, void> {
     const value = this.#lastWord;
     this.#lastWord = undefined;
-    return value ? { done: false, value } : { done: true, value };
+    return value ? { done: false, value: this.#options.format(value) } : { done: true, value };
   }
 
   /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */

@@ -1,0 +1,26 @@
+import type { Authenticate } from '../auth/authenticate.ts';
+import type { CredentialWatch } from '../auth/credential-watch.ts';
+import { Admission } from './admit.ts';
+import { OpenStreams } from './open-streams.ts';
+import { Origins } from './origins.ts';
+
+/** What every door asks first: who is there, from which page, and for how long. How much may be read: `read-body.ts`. */
+export interface Gate {
+  readonly admission: Admission;
+  readonly origins: Origins;
+  readonly streams: OpenStreams;
+}
+
+/** One gate for all doors of a server. @param shutdown aborts when the server stops. */
+export function createGate(options: {
+  readonly authenticate: Authenticate;
+  readonly credentials: CredentialWatch;
+  readonly corsOrigins: readonly string[];
+  readonly shutdown: AbortSignal;
+}): Gate {
+  return {
+    admission: new Admission(options.authenticate),
+    origins: new Origins(options.corsOrigins),
+    streams: new OpenStreams(options.credentials, options.shutdown),
+  };
+}

@@ -1,0 +1,117 @@
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  type ExecutionResult,
+  execute,
+  type FragmentDefinitionNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+  type OperationTypeNode,
+} from 'graphql';
+import { isUnavailable } from '../db/faults.ts';
+import type { AppError } from '../errors.ts';
+import { type Context, createContext } from '../graphql/context.ts';
+import { pause } from '../lib/pause.ts';
+import type { Limits } from '../limits.ts';
+import { createCostCheck, type Variables } from './cost.ts';
+import type { FormatError } from './format-error.ts';
+import { ResultStream, type StreamedResult, withCursor } from './result-stream.ts';
+
+export interface OperationOptions {
+  readonly schema: GraphQLSchema;
+  readonly limits: Limits;
+  readonly formatError: FormatError;
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+}
+
+/**
+ * One operation of a document that fits the schema. It may run any number of times, for different viewers, at once.
+ * Errors in its results are formatted.
+ */
+export class Operation {
+  readonly kind: OperationTypeNode;
+  readonly #options: OperationOptions;
+  #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
+
+  constructor(options: OperationOptions) {
+    this.kind = options.operation.operation;
+    this.#options = options;
+  }
+
+  /** Subscribes to a subscription and runs everything else. */
+  answer(context: Context, variables: Variables): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
+    return this.kind === 'subscription' ? this.subscribe(context, variables) : this.run(context, variables);
+  }
+
+  /** Runs a query or a mutation. A result without `data` was refused before anything of it ran. */
+  async run(context: Context, variables: Variables): Promise<ExecutionResult> {
+    const tooMuch = this.#tooMuch(variables);
+    return this.#format(tooMuch ?? (await execute(this.#args(context, variables))));
+  }
+
+  /**
+   * Begins a subscription; a result instead of a stream says why it was refused. Each payload is executed with caches of
+   * its own, as a request would be, and again as long as the database is away: a result without its data would be a hole
+   * in the stream. See {@link ResultStream} for its end.
+   */
+  async subscribe(
+    context: Context,
+    variables: Variables,
+  ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
+    const tooMuch = this.#tooMuch(variables);
+    if (tooMuch) return this.#format(tooMuch);
+    const life = context.openStream();
+    try {
+      const args = this.#args(createContext({ ...context, signal: life.signal }), variables);
+      const payloads = await createSourceEventStream(args);
+      if (Symbol.asyncIterator in payloads)
+        return new ResultStream({
+          payloads: payloads[Symbol.asyncIterator](),
+          execute: (payload) => this.#executePayload(context, variables, payload, life.signal),
+          format: (result) => this.#format(result),
+          signal: life.signal,
+          end: life.end,
+          patienceMs: this.#options.limits.slowConsumerMs,
+        });
+      life.end();
+      return this.#format(payloads);
+    } catch (error) {
+      life.end();
+      return { errors: [this.#options.formatError(error)] };
+    }
+  }
+
+  /** Nothing when the stream's life ended before the database came back. */
+  async #executePayload(
+    context: Context,
+    variables: Variables,
+    payload: unknown,
+    signal: AbortSignal,
+  ): Promise<StreamedResult | undefined> {
+    for (;;) {
+      const args = { ...this.#args(createContext(context), variables), rootValue: payload };
+      const result = await execute(args);
+      if (!result.errors?.some(({ originalError }) => isUnavailable(originalError))) return withCursor(result, payload);
+      await pause(this.#options.limits.databaseRetryMs, signal);
+      if (signal.aborted) return undefined;
+    }
+  }
+
+  #args(contextValue: Context, variableValues: Variables) {
+    const { schema, document, operation } = this.#options;
+    return { schema, document, operationName: operation.name?.value ?? null, contextValue, variableValues };
+  }
+
+  /** The check is made once, when the operation is first asked for: a document may hold many that never are. */
+  #tooMuch(variables: Variables): ExecutionResult | undefined {
+    this.#checkCost ??= createCostCheck(this.#options, this.#options.limits);
+    const error = this.#checkCost(variables);
+    return error && { errors: [error] };
+  }
+
+  #format<R extends ExecutionResult>(result: R): R {
+    return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
+  }
+}

@@ -1,0 +1,105 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  parse,
+  validate,
+} from 'graphql';
+import type { Limits } from '../limits.ts';
+import { DocumentCache } from './document-cache.ts';
+import type { FormatError } from './format-error.ts';
+import { Operation } from './operation.ts';
+import { parseWithin } from './parse-document.ts';
+
+export interface OperationsOptions {
+  readonly schema: GraphQLSchema;
+  readonly limits: Limits;
+  /** What every error of a result goes through, once. */
+  readonly formatError: FormatError;
+}
+
+/** A document that has been parsed within the limits. */
+export interface PreparedDocument {
+  readonly document: DocumentNode;
+  /** Where it does not fit the schema; with any, none of its operations runs. Not formatted. */
+  readonly mistakes: readonly GraphQLError[];
+  /** The operation with this name, or the only one without a name. Undefined where there is none, or several. */
+  operation(name?: string | null): Operation | undefined;
+}
+
+/**
+ * The one way to run a GraphQL operation: prepare, then run or subscribe. Every door calls it and translates what goes
+ * in and comes out: HTTP (`transports/graphql.ts`), WebSockets, server-sent events and REST.
+ *
+ * What depends on the text alone is done once for each text: parsing, validation, the cost, and later whatever else can
+ * be known of a document before it runs. What depends on the request (viewer, variables) is the {@link Operation}'s.
+ */
+export class Operations {
+  readonly schema: GraphQLSchema;
+  readonly #options: OperationsOptions;
+  readonly #parseWithin: (text: string) => DocumentNode;
+  readonly #documents = new DocumentCache<PreparedDocument>();
+  /** Apart from the documents, so that a flood of bad ones does not push good ones out. */
+  readonly #refusals = new DocumentCache<Error>();
+
+  constructor(options: OperationsOptions) {
+    this.schema = options.schema;
+    this.#options = options;
+    this.#parseWithin = parseWithin(options.limits);
+  }
+
+  /** A client's document. @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error; not formatted */
+  prepare(text: string): PreparedDocument {
+    const known = this.#documents.get(text);
+    if (known) return known;
+    const refusal = this.#refusals.get(text);
+    if (refusal) throw refusal;
+    try {
+      const prepared = this.#prepare(this.#parseWithin(text));
+      this.#documents.set(text, prepared);
+      return prepared;
+    } catch (error) {
+      if (error instanceof Error) this.#refusals.set(text, error);
+      throw error;
+    }
+  }
+
+  /**
+   * A document of ours, with one operation: parsed, validated and costed once, when the server starts. The limits on the
+   * documents of clients do not count. @throws GraphQLError if it does not fit the schema
+   */
+  prepareStored(text: string): Operation {
+    const prepared = this.#prepare(parse(text));
+    const [mistake] = prepared.mistakes;
+    if (mistake) throw mistake;
+    const operation = prepared.operation();
+    if (!operation) throw new Error('A stored document has one operation');
+    return operation;
+  }
+
+  #prepare(document: DocumentNode): PreparedDocument {
+    const { schema } = this;
+    const mistakes = validate(schema, document);
+    const fragments = new Map<string, FragmentDefinitionNode>();
+    for (const definition of document.definitions)
+      if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+    const operations = new Map<string | undefined, Operation>();
+    return {
+      document,
+      mistakes,
+      operation: (name) => {
+        const node = getOperationAST(document, name);
+        if (!node) return undefined;
+        const key = node.name?.value;
+        const known = operations.get(key);
+        if (known) return known;
+        const operation = new Operation({ ...this.#options, document, operation: node, fragments });
+        operations.set(key, operation);
+        return operation;
+      },
+    };
+  }
+}

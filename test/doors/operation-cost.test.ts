@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultLimits } from '../../src/limits.ts';
+import { anEvent, startServer, type TestServer } from '../support/server.ts';
+
+const refusal = `An operation may ask for at most ${defaultLimits.operationItems} list items in all`;
+
+let server: TestServer;
+let userId: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  userId = await server.user();
+});
+afterAll(() => server.close());
+
+/** What a mutation is refused with that records this many events and asks this of each result. */
+async function recording(count: number, selection: string, document?: string) {
+  const events = Array.from({ length: count }, () => ({ ...anEvent, userId }));
+  const { errors } = await server.graphql(
+    document ??
+      `mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { ${selection} } } }`,
+    { events, input: { events } },
+  );
+  return errors[0]?.message;
+}
+
+const wide = 'event { user { recentSyncEvents(limit: 200) { id } } }';
+
+describe('an operation that could ask for too many list items is refused before any of it runs', () => {
+  test('by the results of a mutation, of which there is one for each event', async () => {
+    expect(await recording(500, wide)).toBe(refusal);
+    const { data } = await server.graphql('query ($id: UUID!) { user(id: $id) { headCursor } }', { id: userId });
+    expect(data.user.headCursor).toBe('0');
+    expect(await recording(1, wide)).toBeUndefined();
+  });
+
+  test('however the events are given', async () => {
+    const results = `{ results { ${wide} } }`;
+    expect(
+      await recording(
+        500,
+        '',
+        `mutation ($input: RecordSyncEventsInput!) { recordSyncEvents(input: $input) ${results} }`,
+      ),
+    ).toBe(refusal);
+    const literal = `{ userId: "${userId}", runId: "r", provider: "p", source: PULL, stage: FETCHING, status: IN_PROGRESS }`;
+    const inDocument = (count: number) =>
+      `mutation { recordSyncEvents(input: { events: [${Array.from({ length: count }, () => literal).join()}] }) ${results} }`;
+    expect((await server.graphql(inDocument(1))).errors).toEqual([]);
+    const wider = inDocument(150).replace('{ id }', '{ user { syncRuns(first: 2) { edges { cursor } } } }');
+    expect((await server.graphql(wider)).errors[0]?.message).toBe(refusal);
+  });
+
+  test.each([
+    [
+      'by aliases',
+      `{ users(first: 100) { edges { node { a: recentSyncEvents(limit: 200) { id } b: recentSyncEvents(limit: 200) { id }
+      c: recentSyncEvents(limit: 200) { id } } } } }`,
+    ],
+    [
+      'by a default of a variable',
+      `query ($n: Int = 100, $m: Int = 200) { users(first: $n) { edges { node {
+      a: recentSyncEvents(limit: $m) { user { recentSyncEvents(limit: 10) { id } } } } } } }`,
+    ],
+    [
+      'by `last` beside a variable that is null',
+      `query ($none: Int) { users(first: $none, last: 100) { edges { node {
+      recentSyncEvents(limit: 200) { user { recentSyncEvents(limit: 10) { id } } } } } } }`,
+    ],
+    [
+      'by fragments on interfaces and on types',
+      `query { users(first: 100) { ...page } }
+      fragment page on UserConnection { edges { ... { node { ...deep } } } }
+      fragment deep on User { recentSyncEvents(limit: 200) { user { ... on User { recentSyncEvents(limit: 10) { id } } } } }`,
+    ],
+    [
+      'by sources and what they refused',
+      `{ sources { ${Array.from({ length: 20 }, (_, index) => `q${index}: quarantine(first: 200) { edges { cursor } }`).join(' ')} } }`,
+    ],
+  ])('%s', async (_way, query) => {
+    expect((await server.graphql(query)).errors[0]).toMatchObject({
+      message: refusal,
+      extensions: { code: 'LIMIT_EXCEEDED' },
+    });
+  });
+
+  test('in a subscription, whose payloads hold a page of events', async () => {
+    const follow = (limit: number) =>
+      `subscription { syncEvents(userId: "${userId}") { events { run { events(first: ${limit}) { edges { cursor } } } user { syncRuns(first: 200) { edges { cursor } } } } } }`;
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { ...server.admin, 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: follow(200) }),
+    });
+    expect(await response.text()).toContain(refusal);
+  });
+
+  test('but not for what it could ask for with other variables', async () => {
+    const query = `query ($n: Int!) { users(first: $n) { edges { node { recentSyncEvents(limit: 200) { user { recentSyncEvents(limit: 10) { id } } } } } } }`;
+    expect((await server.graphql(query, { n: 100 })).errors[0]?.message).toBe(refusal);
+    expect((await server.graphql(query, { n: 1 })).errors).toEqual([]);
+  });
+});
