@@ -1,5 +1,7 @@
-import type { Client, Config } from '@libsql/client';
+import { type Client, type Config, LibsqlError } from '@libsql/client';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
+
+type Statement = Parameters<Client['execute']>[0];
 
 /**
  * The libsql adapter with transactions on its one connection. The client's own `transaction()` gives its connection
@@ -8,14 +10,32 @@ import { PrismaLibSql } from '@prisma/adapter-libsql';
  */
 export class OneConnectionLibSql extends PrismaLibSql {
   override createClient(config: Config): Client {
-    return new Proxy(super.createClient(config), {
-      get(client, key) {
-        if (key === 'transaction') return () => begin(client);
-        const value: unknown = Reflect.get(client, key);
-        return typeof value === 'function' ? value.bind(client) : value;
-      },
-    });
+    const client = super.createClient(config);
+    return replaceMethods(client, { transaction: () => begin(client) });
   }
+}
+
+/**
+ * The libsql adapter on a connection that cannot write, nor begin a transaction: it would wait for the write lock
+ * within the driver, and nothing else would run meanwhile. The driver may leave a statement open that meets a busy
+ * database, and as long as one is open, its connection goes on reading what was there at the next read. So the
+ * connection is closed then, and the next statement opens another one.
+ */
+export class ReadOnlyLibSql extends PrismaLibSql {
+  override createClient(config: Config): Client {
+    const client = super.createClient(config);
+    return replaceMethods(client, { execute: readOnly(client), transaction: refuseTransaction });
+  }
+}
+
+function replaceMethods(client: Client, methods: { readonly [name: string | symbol]: unknown }): Client {
+  return new Proxy(client, {
+    get(_, key) {
+      if (key in methods) return methods[key];
+      const value: unknown = Reflect.get(client, key);
+      return typeof value === 'function' ? value.bind(client) : value;
+    },
+  });
 }
 
 /** A transaction that takes the write lock at once, so that it cannot fail for it later on. */
@@ -28,7 +48,7 @@ async function begin(client: Client) {
     closed = true;
   };
   return {
-    execute: (statement: Parameters<Client['execute']>[0]) => client.execute(statement),
+    execute: (statement: Statement) => client.execute(statement),
     commit: () => end('COMMIT'),
     rollback: () => end('ROLLBACK'),
     close: () => {},
@@ -36,4 +56,27 @@ async function begin(client: Client) {
       return closed;
     },
   };
+}
+
+/** Runs statements, of which the adapter sends one at a time. */
+function readOnly(client: Client) {
+  let connection: 'new' | 'ready' | 'broken' = 'new';
+  return async (statement: Statement) => {
+    if (connection === 'broken') await client.reconnect();
+    if (connection !== 'ready') await client.execute('PRAGMA query_only = ON');
+    connection = 'ready';
+    try {
+      return await client.execute(statement);
+    } catch (error) {
+      if (error instanceof LibsqlError && error.code === 'SQLITE_BUSY') {
+        connection = 'broken';
+        client.close();
+      }
+      throw error;
+    }
+  };
+}
+
+async function refuseTransaction(): Promise<never> {
+  throw new Error('The connection that reads begins no transaction');
 }

@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { AppError } from '../errors.ts';
 import { aroundStatements } from './around-statements.ts';
 import type { Database, Transaction } from './database.ts';
 import { isBusy } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
-import { OneConnectionLibSql } from './libsql-adapter.ts';
+import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
 /** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
@@ -22,13 +23,26 @@ const CLOSING_PATIENCE_MS = 3_000;
 /** A transaction that takes longer is rolled back; groups of recordings take milliseconds. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
 
+const options = { timestampFormat: 'unixepoch-ms' } as const;
+
 /**
  * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
  */
 export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
   mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
-  const config = { url, timeout: busyTimeoutMs };
-  return new OneConnectionLibSql(config, { timestampFormat: 'unixepoch-ms' });
+  return new OneConnectionLibSql({ url, timeout: busyTimeoutMs }, options);
+}
+
+/** The same for what only reads a database that is there. */
+export function sqliteReadAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): ReadOnlyLibSql {
+  return new ReadOnlyLibSql({ url, timeout: busyTimeoutMs }, options);
+}
+
+/** Makes the file write ahead, for whoever opens it from now on. */
+async function writeAhead(url: string): Promise<void> {
+  const adapter = await sqliteAdapter(url).connect();
+  await adapter.queryRaw({ sql: 'PRAGMA journal_mode = WAL', args: [], argTypes: [] });
+  await adapter.dispose();
 }
 
 /**
@@ -36,20 +50,20 @@ export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): One
  * before it is acknowledged.
  */
 export async function openSqlite(url: string, observe?: StatementObserver): Promise<Database> {
-  const open = (busyTimeoutMs: number) => {
+  const open = (driver: SqlDriverAdapterFactory) => {
     // The driver answers within the call, so that without this a long series of statements would let nobody else in.
-    const adapter = aroundStatements(sqliteAdapter(url, busyTimeoutMs), async (_, run) => {
+    const adapter = aroundStatements(driver, async (_, run) => {
       await nextTurn();
       return run();
     });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
-  const reader = open(BUSY_TIMEOUT_MS);
-  let writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+  const openWriter = () => open(sqliteAdapter(url, BUSY_TRANSACTION_TIMEOUT_MS));
+  await writeAhead(url);
+  const reader = open(sqliteReadAdapter(url));
+  let writer = openWriter();
   let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();
-
-  await reader.$queryRaw`PRAGMA journal_mode = WAL`;
 
   async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const deadline = performance.now() + BUSY_PATIENCE_MS;
@@ -60,7 +74,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
         if (!isBusy(error)) throw error;
         // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
         await writer.$disconnect();
-        writer = open(BUSY_TRANSACTION_TIMEOUT_MS);
+        writer = openWriter();
         if (performance.now() > Math.min(deadline, lastMoment))
           throw new AppError('UNAVAILABLE', 'The database is busy; try again');
         await wait(pause);

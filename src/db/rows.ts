@@ -9,6 +9,7 @@ export type { default as PrismaTypes } from './generated/pothos.ts';
 export { getDatamodel } from './generated/pothos.ts';
 export type {
   ApiKey,
+  DeletedUser,
   PrismaClient,
   ProviderConnection,
   QuarantinedEntry,
@@ -24,3 +25,4 @@ export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
+export const apiKeyFields = Object.keys(Prisma.ApiKeyScalarFieldEnum);

@@ -1,13 +1,16 @@
 import type { Database } from '../db/database.ts';
-import type { SyncRun } from '../db/rows.ts';
+import { isListed } from '../db/listed.ts';
+import type { SyncRun, User } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Limits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
+import type { ChangedLog } from '../log/sql/log-sql.ts';
+import { logSqlOf } from '../log/sql/log-sql-of.ts';
 
-/** Users whose changed runs one statement reads. */
-const USERS_PER_STATEMENT = 100;
+/** Users whose changed runs one statement reads; the rows of many more would keep the process from everything else. */
+const USERS_PER_STATEMENT = 1_000;
 /** Recorded runs that one statement finds. */
 const RUNS_PER_STATEMENT = 2_000;
 /**
@@ -146,7 +149,8 @@ export class RunChanges {
   async #endGone(): Promise<void> {
     const ids = [...new Set([...this.#subscribers].flatMap(({ only }) => only ?? []))];
     if (ids.length === 0) return;
-    const users = await this.#database.reader.user.findMany({ where: { id: { in: ids } }, select: { id: true } });
+    const users = await this.#database.reader.$queryRaw<Pick<User, 'id'>[]>`
+      SELECT id FROM "user" WHERE ${isListed(this.#database, sql`id`, ids)}`;
     const left = new Set(users.map(({ id }) => id));
     for (const id of ids) if (!left.has(id)) this.#end(id);
   }
@@ -173,29 +177,22 @@ export class RunChanges {
   async #read(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
-    let users: [userId: string, after: number][] = [];
+    let users: ChangedLog[] = [];
     try {
       while (this.#changedAfter.size > 0) {
-        users = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT);
-        for (const [userId] of users) this.#changedAfter.delete(userId);
-        for (const run of await this.#readChanged(users)) this.#hand(run);
+        users = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT).map(([userId, after]) => ({ userId, after }));
+        for (const { userId } of users) this.#changedAfter.delete(userId);
+        for (const run of await logSqlOf(this.#database).readChangedRuns(this.#database.reader, users)) this.#hand(run);
       }
     } catch (error) {
       this.#onError(error);
       if (this.#subscribers.size === 0) return;
-      for (const [userId, after] of users) this.#note(userId, after);
+      for (const { userId, after } of users) this.#note(userId, after);
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => void this.#read(), this.#limits.slowPollMs).unref();
     } finally {
       this.#reading = false;
     }
-  }
-
-  #readChanged(users: readonly (readonly [userId: string, after: number])[]): Promise<SyncRun[]> {
-    return this.#database.reader.syncRun.findMany({
-      where: { OR: users.map(([userId, after]) => ({ userId, lastSequence: { gt: after } })) },
-      orderBy: { lastSequence: 'asc' },
-    });
   }
 
   /** What a look and a wake-up have both led to is handed on once. */

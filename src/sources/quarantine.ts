@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { toStorable } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { isListed } from '../db/listed.ts';
 import type { QuarantinedEntry } from '../db/rows.ts';
 import { joinSql, type Sql, sql } from '../db/sql.ts';
 import type { Limits } from '../limits.ts';
@@ -79,10 +80,9 @@ export class Quarantine {
   /** Those of some texts of a source that are kept here. */
   async holds(source: string, texts: readonly string[]): Promise<ReadonlySet<string>> {
     const byFingerprint = new Map(texts.map((text) => [fingerprintOf(source, text), text]));
-    const found = await this.#database.reader.quarantinedEntry.findMany({
-      where: { fingerprint: { in: [...byFingerprint.keys()] } },
-      select: { fingerprint: true },
-    });
+    const isAsked = isListed(this.#database, sql`fingerprint`, [...byFingerprint.keys()], 'text');
+    const found = await this.#database.reader.$queryRaw<Pick<QuarantinedEntry, 'fingerprint'>[]>`
+      SELECT fingerprint FROM quarantined_entry WHERE ${isAsked}`;
     return new Set(found.flatMap(({ fingerprint }) => byFingerprint.get(fingerprint) ?? []));
   }
 

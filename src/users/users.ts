@@ -3,7 +3,8 @@ import type { Visibility } from '../auth/permissions.ts';
 import { isStorable, selectOf, toColumn } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
-import { type User, userFields } from '../db/rows.ts';
+import { isListed, listedIds } from '../db/listed.ts';
+import { type DeletedUser, type User, userFields } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
@@ -62,7 +63,9 @@ export function createUsers(options: {
 }): Users {
   const { database, wakeUps, limits, clock } = options;
   return {
-    byIds: (ids) => database.reader.user.findMany({ where: { id: { in: [...ids] } } }),
+    byIds: (ids) =>
+      database.reader.$queryRaw<User[]>`
+        SELECT ${selectedUser} FROM "user" u WHERE ${isListed(database, sql`u.id`, ids)}`,
 
     async list(visible, search, { after, before, limit, fromEnd }) {
       const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
@@ -89,12 +92,13 @@ export function createUsers(options: {
     async ensure(heardOf) {
       const ids = [...heardOf.keys()].sort();
       if (ids.length > 0)
-        await database.transaction((transaction) => make(transaction, ids, heardOf, new Date(clock())));
+        await database.transaction((transaction) =>
+          make(transaction, database, { ids, heardOf, now: new Date(clock()) }),
+        );
     },
 
     async deletions(ids) {
-      const found = await database.reader.deletedUser.findMany({ where: { id: { in: [...new Set(ids)] } } });
-      return new Map(found.map(({ id, deletedAt }) => [id, deletedAt]));
+      return new Map((await readDeleted(database.reader, database, ids)).map(({ id, deletedAt }) => [id, deletedAt]));
     },
 
     async delete(id) {
@@ -144,17 +148,30 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
 /** Takes those back who were deleted: only now it is certain that nobody is deleting them. */
 async function make(
   transaction: Transaction,
-  ids: readonly string[],
-  heardOf: ReadonlyMap<string, Date | undefined>,
-  now: Date,
+  database: Database,
+  { ids, heardOf, now }: { ids: readonly string[]; heardOf: ReadonlyMap<string, Date | undefined>; now: Date },
 ): Promise<void> {
-  const rows = ids.map((id) => sql`(${id}, ${now})`);
+  const time = rawSql(database.kind === 'postgresql' ? 'timestamptz' : 'integer');
   const made = await transaction.$queryRaw<{ id: string }[]>`
-    INSERT INTO "user" (id, created_at) VALUES ${joinSql(rows)} ON CONFLICT DO NOTHING RETURNING id`;
+    INSERT INTO "user" (id, created_at) SELECT listed.value, CAST(${now} AS ${time}) FROM ${listedIds(database, ids)}
+    WHERE true ON CONFLICT DO NOTHING RETURNING id`;
   if (made.length === 0) return;
-  const deleted = await transaction.deletedUser.findMany({ where: { id: { in: made.map(({ id }) => id) } } });
+  const deleted = await readDeleted(
+    transaction,
+    database,
+    made.map(({ id }) => id),
+  );
   const back = deleted.filter(({ id, deletedAt }) => isOlder(heardOf.get(id), deletedAt)).map(({ id }) => id);
-  if (back.length > 0) await transaction.user.deleteMany({ where: { id: { in: back } } });
+  if (back.length > 0) await transaction.$executeRaw`DELETE FROM "user" WHERE ${isListed(database, sql`id`, back)}`;
+}
+
+function readDeleted(
+  queryable: Pick<Transaction, '$queryRaw'>,
+  database: Database,
+  ids: readonly string[],
+): Promise<DeletedUser[]> {
+  return queryable.$queryRaw`
+    SELECT id, deleted_at AS "deletedAt" FROM deleted_user WHERE ${isListed(database, sql`id`, ids)}`;
 }
 
 /** Was something said of a user before they were deleted? Without a time it is taken for that. */

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { describe, expect, test } from 'vitest';
-import { openNewDatabase } from '../support/auth-database.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { sqliteReadAdapter } from '../../src/db/open-sqlite.ts';
+import { openAgain, openNewDatabase } from '../support/auth-database.ts';
 import { startProcess } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 
@@ -16,6 +18,56 @@ describe('a SQLite file', () => {
     });
     expect(pragmas).toEqual([{ synchronous: FULL }]);
     expect(await database.reader.$queryRaw`PRAGMA foreign_keys`).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  test('is not written, nor locked, through the connection that reads', async () => {
+    const { url, database } = await openNewDatabase();
+    const other = await openAgain(url);
+    const id = randomUUID();
+    const refused = [
+      () => database.reader.user.create({ data: { id } }),
+      () => database.reader.$executeRaw`UPDATE user SET email = NULL`,
+      () => database.reader.$executeRaw`BEGIN IMMEDIATE`,
+      () => database.reader.$transaction((transaction) => transaction.user.count()),
+      () => database.reader.$transaction([database.reader.user.count(), database.reader.user.count()]),
+      // Prisma makes two statements of it, in a transaction.
+      () => database.reader.user.findMany({ where: { id: { in: Array.from({ length: 1_001 }, () => randomUUID()) } } }),
+    ];
+    const refuse = async () => {
+      for (const attempt of refused) await expect(attempt()).rejects.toThrow(/readonly|begins no transaction/);
+    };
+    await refuse();
+    await other.transaction(async (transaction) => {
+      await transaction.user.create({ data: { id } });
+      await refuse(); // and waits for no lock
+      expect(await database.reader.user.count()).toBe(0);
+    });
+    expect(await database.reader.user.findMany({ select: { id: true } })).toEqual([{ id }]);
+  });
+
+  test('is read as it is now by a connection that met a lock before', async () => {
+    const { url, database } = await openNewDatabase();
+    const reading = await sqliteReadAdapter(url, 10).connect();
+    onTestFinished(() => reading.dispose());
+    const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
+    const names = async () => {
+      const { rows } = await reading.queryRaw({ sql: 'SELECT name FROM source ORDER BY name', args: [], argTypes: [] });
+      return rows.flat();
+    };
+    const create = (name: string) =>
+      database.transaction(async (transaction) => {
+        await transaction.source.create({ data: { name } });
+        // Only as one that may write can it meet the lock; the driver leaves the statement open.
+        await run('PRAGMA query_only = OFF');
+        await expect(run('BEGIN IMMEDIATE')).rejects.toMatchObject({ cause: { kind: 'SocketTimeout' } });
+      });
+    await create('a');
+    expect(await names()).toEqual(['a']);
+    await create('b');
+    expect(await names()).toEqual(['a', 'b']);
+    await create('c');
+    expect(await names()).toEqual(['a', 'b', 'c']);
+    await expect(run('DELETE FROM source')).rejects.toThrow(/readonly/);
   });
 
   test('keeps one connection for all transactions', async () => {

@@ -379,7 +379,7 @@ test('the connections of an older log are those that its runs add up to', async 
     'CREATE INDEX sync_run_user_id_last_event_at_run_id_idx ON sync_run (user_id, last_event_at, run_id)',
     `DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_add_connections'`,
   ])
-    await undone.reader.$executeRawUnsafe(statement);
+    await undone.transaction((transaction) => transaction.$executeRawUnsafe(statement));
   await undone.close();
   expect(await migrate(url)).toEqual([expect.stringMatching(/_add_connections$/)]);
   const migrated = await openDatabase(url);

@@ -43,7 +43,7 @@ describe('the database', () => {
     const other = await another();
     await migrate(other);
     const changed = await openDatabase(other);
-    await changed.reader.$executeRawUnsafe(change);
+    await changed.transaction((transaction) => transaction.$executeRawUnsafe(change));
     await changed.close();
     expect(await schemaDifference(other)).toContain(name);
   });

@@ -9,7 +9,7 @@ export function startProcess(databaseUrl: string, script: string) {
   const prelude = `
     import { createInterface } from 'node:readline';
     import { openDatabase } from ${source('db/open-database.ts')};
-    import { openEventLog } from ${source('events/event-log.ts')};
+    import { openEventLog } from ${source('log/event-log.ts')};
     import { defaultLimits } from ${source('limits.ts')};
     const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
     const database = await openDatabase(${JSON.stringify(databaseUrl)});

@@ -1,5 +1,8 @@
+import { selectOf } from '../../db/columns.ts';
 import type { Database } from '../../db/database.ts';
 import { isUnavailable } from '../../db/faults.ts';
+import { isListed } from '../../db/listed.ts';
+import { sql } from '../../db/sql.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Limits } from '../../limits.ts';
 import { type FoundLog, LogTail } from './log-tail.ts';
@@ -148,10 +151,9 @@ export class FollowedLogs {
   }
 }
 
-async function readBounds(database: Database, userIds: string[]): Promise<FoundLog[]> {
-  const users = await database.reader.user.findMany({
-    where: { id: { in: userIds } },
-    select: { id: true, headSequence: true, tailSequence: true, createdAt: true },
-  });
-  return users.map(({ id, ...bounds }) => ({ userId: id, ...bounds }));
+function readBounds(database: Database, userIds: readonly string[]): Promise<FoundLog[]> {
+  return database.reader.$queryRaw`
+    SELECT u.id AS "userId", ${selectedBounds} FROM "user" u WHERE ${isListed(database, sql`u.id`, userIds)}`;
 }
+
+const selectedBounds = selectOf('u', ['headSequence', 'tailSequence', 'createdAt']);

@@ -14,6 +14,9 @@ export interface SequenceRange {
   readonly upTo: number;
 }
 
+/** One user's log of which something is new after a sequence. */
+export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
+
 /** The first or last `limit` events of a range that match a filter. */
 export interface FilteredPage extends SequenceRange {
   readonly filter: SyncEventFilter;
@@ -44,6 +47,8 @@ export interface LogSql {
     database: Queryable,
     keys: readonly { readonly userId: string; readonly provider: string }[],
   ): Promise<ProviderConnection[]>;
+  /** The runs with events after a sequence of their user's log, in the order of their newest ones. */
+  readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
   insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void>;
   upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void>;
   upsertConnections(transaction: Transaction, connections: readonly ProviderConnection[]): Promise<void>;

@@ -33,6 +33,12 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ provider }) => provider)}::text[]) k(user_id, provider)
       JOIN provider_connection c ON c.user_id = k.user_id AND c.provider = k.provider`,
 
+  readChangedRuns: (database, logs) =>
+    database.$queryRaw`
+      SELECT ${selectedRun}
+      FROM unnest(${logs.map(({ userId }) => userId)}::uuid[], ${logs.map(({ after }) => after)}::int[]) k(user_id, after)
+      JOIN sync_run r ON r.user_id = k.user_id AND r.last_sequence > k.after ORDER BY r.last_sequence`,
+
   async insertEvents(transaction, events) {
     await transaction.$executeRaw`
       INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toJson(events)}::jsonb)`;

@@ -41,6 +41,11 @@ export const sqliteLogSql: LogSql = {
       FROM json_each(${JSON.stringify(keys.map(({ userId, provider }) => [userId, provider]))}) k
       CROSS JOIN provider_connection c ON c.user_id = k.value->>0 AND c.provider = k.value->>1`,
 
+  readChangedRuns: (database, logs) =>
+    database.$queryRaw`
+      SELECT ${selectedRun} FROM json_each(${JSON.stringify(logs.map(({ userId, after }) => [userId, after]))}) k
+      CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.last_sequence > k.value->>1 ORDER BY r.last_sequence`,
+
   async insertEvents(transaction, events) {
     await transaction.$executeRaw`
       INSERT INTO sync_event (${listOf(eventFields, toColumn)})
