@@ -6,7 +6,7 @@ export type LogChange =
 type Listener = (change: LogChange) => void;
 
 /**
- * The doorbell of the logs in this process. Ringing it never fails and never waits; a ring that is lost costs its
+ * The bell of the logs in this process. Ringing it never fails and never waits; a ring that is lost costs its
  * readers time, because they look again by themselves, and never an event.
  */
 export class WakeUps {

@@ -72,7 +72,10 @@ export class Findings {
   }
 }
 
-/** Compares all that recorders and followers have seen with what is stored, and what is stored with the contract. */
+/**
+ * Compares all that recorders and followers have seen with what is stored, and what is stored with the contract: with
+ * the invariants I1 to I5 and I7 of docs/design.md.
+ */
 export function checkModel(stored: Stored, reports: readonly RecorderReport[], views: readonly View[]): Findings {
   const findings = new Findings();
   const acknowledgements = reports.flatMap((report) => report.acknowledgements);
@@ -156,13 +159,13 @@ function expectedFields(draft: Draft): Row {
   };
 }
 
-/** A refused batch leaves nothing. */
+/** I2: a refused batch leaves nothing. */
 function checkRefusals({ events }: Stored, refused: readonly string[], findings: Findings): void {
   const ids = new Set(refused);
   for (const { id } of events) findings.check(!ids.has(id), 'refused but stored', () => id);
 }
 
-/** What was acknowledged before another event was first sent comes before it. */
+/** I1: an event that was acknowledged before another one was first sent comes before it. */
 function checkRealTimeOrder(acknowledgements: readonly Acknowledgement[], findings: Findings): void {
   for (const userId of new Set(acknowledgements.map(({ draft }) => draft.userId))) {
     const log = acknowledgements.filter(({ draft }) => draft.userId === userId);
@@ -184,8 +187,8 @@ function checkRealTimeOrder(acknowledgements: readonly Acknowledgement[], findin
 const finalStatuses = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
 
 /**
- * I7, from its words: a finished run is never reopened, so what counts are the events up to the first final one; the
- * rest is late. The summary is the last event that counts, but for what sticks.
+ * I7: a finished run is never reopened, so the events up to the first terminal one count, and the rest is late. The
+ * summary is the last event that counts, but for what sticks.
  */
 function checkRuns({ events, runs }: Stored, findings: Findings): void {
   const keyOf = ({ userId, runId }: Row) => `${userId} ${runId}`;
