@@ -11,12 +11,16 @@ export const defaultLimits = {
   waitingRecordings: 2_000,
   /** `recentSyncEvents(limit:)`, and `first`/`last` of event and run connections. */
   pageSize: 200,
-  /** Page size where a query names none. */
+  /** Page size where a query names none, here and in REST's list of a user's newest events. */
   defaultPageSize: 50,
   /** `first`/`last` of `users`. */
   usersPageSize: 100,
   /** Runs of all users that REST lists at once, read in pages. */
   listedRuns: 10_000,
+  /** What REST lists, or replays on a stream, where a request names no number: as Open Wearables does. */
+  defaultListedRuns: 50,
+  defaultRunsOfUser: 20,
+  defaultReplay: 20,
   /** Connections of a user that are listed. */
   connectionsPerUser: 50,
   /** Sources that are listed: each that ever fed the log is one. */
@@ -63,8 +67,8 @@ export const defaultLimits = {
   /** A longer API key or bearer token is no credential, and is not even looked up. */
   apiKeyLength: 256,
   bearerTokenLength: 16_384,
-  /** Life of a user token. */
-  userTokenSeconds: { min: 1, max: 86_400 },
+  /** Life of a user token; the default where a request names none. */
+  userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 
   /** Body of an HTTP request, and one WebSocket message. */
   requestBytes: 8 * 1_048_576,

@@ -3,8 +3,12 @@ import { scopes } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { withItems } from '../graphql/items.ts';
+import { inWords } from '../graphql/limit-texts.ts';
+import { defaultLimits } from '../limits.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
+
+const { userTokenSeconds: tokenSeconds } = defaultLimits;
 
 /** Who is asking, and the credentials that the server gives out. */
 export function addAccess(builder: Builder): void {
@@ -74,7 +78,10 @@ export function addAccess(builder: Builder): void {
   const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
     description: 'A new API key.',
     fields: (t) => ({
-      name: t.string({ required: true, description: 'What the key is for, 1 to 100 characters.' }),
+      name: t.string({
+        required: true,
+        description: `What the key is for, 1 to ${inWords(defaultLimits.apiKeyNameLength)} characters.`,
+      }),
       scopes: t.field({ type: [ApiKeyScope], required: true, description: 'What it may do; at least one.' }),
       expiresAt: t.field({ type: 'DateTime', description: 'When it ends; never if not given.' }),
     }),
@@ -110,8 +117,8 @@ export function addAccess(builder: Builder): void {
         userId: t.arg({ type: 'UUID', required: true, description: 'Whose log the token opens.' }),
         expiresInSeconds: t.arg.int({
           required: true,
-          defaultValue: 900,
-          description: 'Its life, 1 to 86,400 seconds.',
+          defaultValue: tokenSeconds.default,
+          description: `Its life, ${inWords(tokenSeconds.min)} to ${inWords(tokenSeconds.max)} seconds.`,
         }),
       },
       authScopes: { delegate: true },

@@ -2,6 +2,8 @@ import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from 
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { withItems } from '../graphql/items.ts';
+import { inWords } from '../graphql/limit-texts.ts';
+import { defaultLimits } from '../limits.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
 import type { UserTypes } from '../users/users.graphql.ts';
 import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
@@ -75,7 +77,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
     t.field({
       type: [ProviderConnection],
       ...withItems({ most: 'connectionsPerUser' }),
-      description: "The user's connections, one for each provider that a sync was reported of; at most 50.",
+      description: `The user's connections, one for each provider that a sync was reported of; at most ${inWords(defaultLimits.connectionsPerUser)}.`,
       authScopes: { read: true },
       resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],
     }),

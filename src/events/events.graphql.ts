@@ -3,9 +3,10 @@ import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
+import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
-import type { Limits } from '../limits.ts';
+import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
 import type { SyncEventFilter } from '../log/filter.ts';
 import type { EventPageRequest, LogBounds } from '../log/read-pages.ts';
@@ -160,7 +161,11 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
       ...withItems({ by: ['limit'], most: 'pageSize' }),
       description: 'The newest events of the log, newest first.',
       args: {
-        limit: t.arg.int({ required: true, defaultValue: 50, description: 'How many events at most, 1 to 200.' }),
+        limit: t.arg.int({
+          required: true,
+          defaultValue: defaultLimits.defaultPageSize,
+          description: `How many events at most, 1 to ${inWords(defaultLimits.pageSize)}.`,
+        }),
         filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
       },
       authScopes: { read: true },
@@ -173,7 +178,7 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
     syncEvents: t.field({
       type: SyncEventConnection,
       ...pageOf(),
-      description: 'The log, oldest first. `first` and `last` are 1 to 200, 50 if not given; cursors are sequences.',
+      description: `The log, oldest first. ${pageSizes()}; cursors are sequences.`,
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),

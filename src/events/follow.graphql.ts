@@ -3,8 +3,10 @@ import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
 import { withItems } from '../graphql/items.ts';
+import { inWords } from '../graphql/limit-texts.ts';
 import { parseLimit } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
+import { defaultLimits } from '../limits.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
@@ -52,15 +54,16 @@ export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput
   builder.subscriptionField('syncEvents', (t) =>
     t.field({
       type: SyncEventsPayload,
-      description:
-        "A user's log from a cursor on, each event once and in order: first what is there, then what comes. The first payload comes at once, and at least one every 15 seconds.",
+      description: `A user's log from a cursor on, each event once and in order: first what is there, then what comes. The first payload comes at once, and at least one every ${inWords(defaultLimits.checkpointMs / 1000)} seconds.`,
       args: {
         userId: t.arg({ type: 'UUID', required: true, description: 'Whose log.' }),
         after: t.arg({
           type: 'SyncCursor',
           description: 'Begin after this cursor. Without it and `replayLast`: at the head.',
         }),
-        replayLast: t.arg.int({ description: 'Begin this many events before the head, 1 to 200. Excludes `after`.' }),
+        replayLast: t.arg.int({
+          description: `Begin this many events before the head, 1 to ${inWords(defaultLimits.pageSize)}. Excludes \`after\`.`,
+        }),
         filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
       },
       authScopes: { read: true },

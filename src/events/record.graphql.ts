@@ -1,8 +1,16 @@
 import type { Builder } from '../graphql/builder.ts';
 import { withItems } from '../graphql/items.ts';
+import { inWords } from '../graphql/limit-texts.ts';
+import { defaultLimits } from '../limits.ts';
 import type { RecordedEvent } from '../log/record/plan-recordings.ts';
 import type { EventTypes } from './events.graphql.ts';
 import { refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+
+/** The years of event times that are accepted. */
+const years = {
+  first: new Date(defaultLimits.earliestTime).getUTCFullYear(),
+  last: new Date(Date.parse(defaultLimits.latestTime) - 1).getUTCFullYear(),
+};
 
 /** How producers report events. */
 export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words: WordTypes): void {
@@ -15,24 +23,35 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
         description: 'Unique id. Give one to make a retry harmless: the same id and content is stored once.',
       }),
       userId: t.field({ type: 'UUID', required: true, description: 'The user whose data is synced; must exist.' }),
-      runId: t.id({ required: true, description: 'The run that reports: any text of 1 to 255 characters.' }),
-      provider: t.string({ required: true, description: 'Slug of the provider, 1 to 64 characters.' }),
+      runId: t.id({
+        required: true,
+        description: `The run that reports: any text of 1 to ${inWords(defaultLimits.runIdLength)} characters.`,
+      }),
+      provider: t.string({
+        required: true,
+        description: `Slug of the provider, 1 to ${inWords(defaultLimits.providerLength)} characters.`,
+      }),
       source: t.field({ type: words.SyncSource, required: true, description: 'How the data comes in.' }),
       stage: t.field({ type: words.SyncStage, required: true, description: 'What the run is doing.' }),
       status: t.field({ type: words.SyncStatus, required: true, description: 'How the run stands.' }),
-      message: t.string({ description: 'Text for people, at most 4,096 characters.' }),
+      message: t.string({
+        description: `Text for people, at most ${inWords(defaultLimits.messageLength)} characters.`,
+      }),
       progress: t.float({ description: 'Fraction done, 0 to 1.' }),
       itemsProcessed: t.int({ description: 'Items handled so far, not negative.' }),
       itemsTotal: t.int({ description: 'Items expected in all, not negative.' }),
-      error: t.string({ description: 'Error text, at most 16,384 characters.' }),
+      error: t.string({ description: `Error text, at most ${inWords(defaultLimits.errorLength)} characters.` }),
       primaryUserId: t.field({ type: 'UUID', description: 'For linked accounts: whose sync brought the data.' }),
       metadata: t.field({
         type: 'JSONObject',
-        description: 'Anything else: at most 64 KiB as JSON, nested at most 32 deep.',
+        description: `Anything else: at most ${inWords(defaultLimits.metadataBytes / 1024)} KiB as JSON, nested at most ${inWords(defaultLimits.metadataDepth)} deep.`,
       }),
       startedAt: t.field({ type: 'DateTime', description: 'When the run started; sticks to the run.' }),
       endedAt: t.field({ type: 'DateTime', description: 'When the run ended.' }),
-      timestamp: t.field({ type: 'DateTime', description: 'When this happened, by your clock; years 2000 to 2099.' }),
+      timestamp: t.field({
+        type: 'DateTime',
+        description: `When this happened, by your clock; years ${years.first} to ${years.last}.`,
+      }),
     }),
   });
   const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
@@ -41,7 +60,7 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
       events: t.field({
         type: [SyncEventInput],
         required: true,
-        description: '1 to 500 events, stored in this order, all or nothing.',
+        description: `1 to ${inWords(defaultLimits.eventsPerRecording)} events, stored in this order, all or nothing.`,
       }),
     }),
   });

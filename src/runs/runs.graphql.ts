@@ -7,6 +7,7 @@ import { known, type WordTypes } from '../events/words.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { pageOf } from '../graphql/items.ts';
+import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
@@ -151,7 +152,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       events: t.field({
         type: SyncEventConnection,
         ...pageOf(),
-        description: "The run's events, oldest first. `first` and `last` are 1 to 200, 50 if not given.",
+        description: `The run's events, oldest first. ${pageSizes()}.`,
         args: t.arg.connectionArgs(),
         authScopes: { read: true },
         resolve: async ({ userId, runId }, args, context) =>
@@ -190,7 +191,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     syncRuns: t.field({
       type: SyncRunConnection,
       ...pageOf(),
-      description: "The user's runs, newest activity first. `first` and `last` are 1 to 200, 50 if not given.",
+      description: `The user's runs, newest activity first. ${pageSizes()}.`,
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
@@ -215,8 +216,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     t.field({
       type: SyncRunConnection,
       ...pageOf(),
-      description:
-        'The runs that you may see, newest activity first. `first` and `last` are 1 to 200, 50 if not given. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription `syncRuns`, begun before, shows each of these.',
+      description: `The runs that you may see, newest activity first. ${pageSizes()}. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription \`syncRuns\`, begun before, shows each of these.`,
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),

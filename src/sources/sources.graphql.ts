@@ -1,6 +1,7 @@
 import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
+import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';
 import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
@@ -31,8 +32,6 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
   unreadable_key: 'A key that should hold entries holds something else.',
   not_stored: 'The database did not take it; the server’s log says why.',
 };
-
-const inWords = (count: number) => count.toLocaleString('en-US');
 
 /** What feeds the log from outside. */
 export function addSources(builder: Builder): void {
@@ -140,7 +139,7 @@ export function addSources(builder: Builder): void {
       quarantine: t.field({
         type: QuarantinedEntryConnection,
         ...pageOf(),
-        description: `What could not be read or stored, newest first. \`first\` and \`last\` are 1 to ${defaultLimits.pageSize}, ${defaultLimits.defaultPageSize} if not given.`,
+        description: `What could not be read or stored, newest first. ${pageSizes()}.`,
         args: t.arg.connectionArgs(),
         authScopes: { operate: true },
         resolve: ({ name }, args, { services: { sources, limits } }) =>

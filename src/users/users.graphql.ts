@@ -5,8 +5,10 @@ import { AppError, badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { pageOf } from '../graphql/items.ts';
+import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
+import { defaultLimits } from '../limits.ts';
 import { keyOf, type UserKey } from './users.ts';
 
 const usersById: Batch<string, User | null> = {
@@ -66,7 +68,7 @@ export function addUsers(builder: Builder) {
     users: t.field({
       type: UserConnection,
       ...pageOf('usersPageSize'),
-      description: 'The users that you may see, newest first. `first` and `last` are 1 to 100, 50 if not given.',
+      description: `The users that you may see, newest first. ${pageSizes(defaultLimits.usersPageSize)}.`,
       args: {
         ...t.arg.connectionArgs(),
         search: t.arg.string({ description: 'A part of a name, an e-mail address or an external id.' }),
@@ -92,10 +94,12 @@ export function addUsers(builder: Builder) {
       'A user as the platform knows them. Found by `id` if one is given, else by `externalUserId`; made if there is none. A field that is left out keeps its value; null clears it.',
     fields: (t) => ({
       id: t.field({ type: 'UUID', description: 'The id to find or to make the user with.' }),
-      externalUserId: t.string({ description: "The platform's own id; unique. 1 to 255 characters." }),
-      email: t.string({ description: 'E-mail address, 1 to 255 characters.' }),
-      firstName: t.string({ description: 'Given name, 1 to 255 characters.' }),
-      lastName: t.string({ description: 'Family name, 1 to 255 characters.' }),
+      externalUserId: t.string({
+        description: `The platform's own id; unique. 1 to ${inWords(defaultLimits.userFieldLength)} characters.`,
+      }),
+      email: t.string({ description: `E-mail address, 1 to ${inWords(defaultLimits.userFieldLength)} characters.` }),
+      firstName: t.string({ description: `Given name, 1 to ${inWords(defaultLimits.userFieldLength)} characters.` }),
+      lastName: t.string({ description: `Family name, 1 to ${inWords(defaultLimits.userFieldLength)} characters.` }),
     }),
   });
   const DeleteUserPayload = builder.objectRef<{ userId: string }>('DeleteUserPayload').implement({

@@ -45,9 +45,9 @@ export const recentEvents = defineRoute({
   summary: "A user's newest events, or the next ones after a cursor",
   description:
     'Newest first. With `after`, the events that follow this cursor most closely: call again with the cursor of the answer for more.',
-  parameters: ({ pageSize }) => ({
+  parameters: ({ pageSize, defaultPageSize }) => ({
     user_id: userInPath,
-    limit: integer({ min: 1, max: pageSize, fallback: 50, description: 'How many events at most.' }),
+    limit: integer({ min: 1, max: pageSize, fallback: defaultPageSize, description: 'How many events at most.' }),
     after: cursorInQuery,
     ...eventFilterParameters,
   }),

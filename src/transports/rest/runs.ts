@@ -49,9 +49,9 @@ export const userRuns = defineRoute({
   path: '/users/:user_id/sync/runs',
   operationId: 'syncRunsOfUser',
   summary: "A user's runs",
-  parameters: ({ pageSize }) => ({
+  parameters: ({ pageSize, defaultRunsOfUser }) => ({
     user_id: userInPath,
-    limit: integer({ min: 1, max: pageSize, fallback: 20, description: 'How many runs at most.' }),
+    limit: integer({ min: 1, max: pageSize, fallback: defaultRunsOfUser, description: 'How many runs at most.' }),
   }),
   answer: summaries,
   errors: ['NOT_FOUND'],
@@ -72,8 +72,8 @@ export const allRuns = defineRoute({
   operationId: 'syncRuns',
   summary: 'The runs of all users that you may see',
   description: 'Filters are exact; a word that nobody knows matches nothing.',
-  parameters: ({ listedRuns }) => ({
-    limit: integer({ min: 1, max: listedRuns, fallback: 50, description: 'How many runs at most.' }),
+  parameters: ({ listedRuns, defaultListedRuns }) => ({
+    limit: integer({ min: 1, max: listedRuns, fallback: defaultListedRuns, description: 'How many runs at most.' }),
     user_id: userInQuery,
     provider: text('query', 'Only runs of this provider; empty for all.'),
     status: wordFilter(statusWords, 'matches nothing', 'Only runs with this status; empty for all.'),

@@ -36,12 +36,12 @@ export const eventStream = defineRoute({
     'none. `sync.reset` tells that the stream could not go on there, and `sync.end` why the server ends it. (A page that',
     'waits for the end of an answer shows nothing of it.)',
   ].join(' '),
-  parameters: ({ pageSize }) => ({
+  parameters: ({ pageSize, defaultReplay }) => ({
     user_id: userInPath,
     replay: integer({
       min: 1,
       max: pageSize,
-      fallback: 20,
+      fallback: defaultReplay,
       description: 'How many of the newest stored events come first, those included that a filter hides.',
     }),
     after: cursorInQuery,
