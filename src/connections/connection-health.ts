@@ -1,4 +1,5 @@
 import type { ProviderConnection, SyncRun } from '../db/rows.ts';
+import type { SourceWord } from '../log/words.ts';
 
 /** What a connection's syncs show: the first of these that is true. */
 export type ConnectionHealth = 'failing' | 'no_progress' | 'syncing' | 'delayed' | 'healthy' | 'unknown';
@@ -25,7 +26,7 @@ export const connectionThresholds = {
       backfill: 3 * day,
       // Nobody expects a second file.
       xml_import: Number.POSITIVE_INFINITY,
-    }),
+    } satisfies Record<SourceWord, number>),
   ),
   /** The same for a source that this server does not know. */
   overdueAfterMsElse: 3 * day,

@@ -1,11 +1,11 @@
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
-import type { sourceWords, stageWords, statusWords } from '../log/words.ts';
+import type { SourceWord, StageWord, StatusWord } from '../log/words.ts';
 
 /** Inner value of `UNRECOGNIZED`; no wire word, as those have no blanks. */
 const UNRECOGNIZED = 'not recognized';
 
-const sourceDescriptions: Record<(typeof sourceWords)[number], string> = {
+const sourceDescriptions: Record<SourceWord, string> = {
   pull: 'Fetched from the provider, on schedule or by hand.',
   webhook: 'Pushed by the provider.',
   sdk: 'Uploaded by the mobile SDK.',
@@ -14,7 +14,7 @@ const sourceDescriptions: Record<(typeof sourceWords)[number], string> = {
   linked_account: 'Brought by the sync of another user who shares the provider account.',
 };
 
-const stageDescriptions: Record<(typeof stageWords)[number], string> = {
+const stageDescriptions: Record<StageWord, string> = {
   queued: 'Waiting to start.',
   started: 'Begun.',
   fetching: 'Getting data from the provider.',
@@ -25,7 +25,7 @@ const stageDescriptions: Record<(typeof stageWords)[number], string> = {
   cancelled: 'Ended by somebody.',
 };
 
-const statusDescriptions: Record<(typeof statusWords)[number], string> = {
+const statusDescriptions: Record<StatusWord, string> = {
   in_progress: 'Not finished.',
   success: 'Finished, everything done.',
   partial: 'Finished, some of it failed.',

@@ -3,6 +3,7 @@
  * that a producer sent; GraphQL shows these as enum values in upper case, and any other word as `UNRECOGNIZED`.
  */
 export const sourceWords = ['pull', 'webhook', 'sdk', 'backfill', 'xml_import', 'linked_account'] as const;
+export type SourceWord = (typeof sourceWords)[number];
 
 export const stageWords = [
   'queued',
@@ -14,6 +15,7 @@ export const stageWords = [
   'failed',
   'cancelled',
 ] as const;
+export type StageWord = (typeof stageWords)[number];
 
 export const statusWords = [
   'in_progress',
@@ -25,17 +27,30 @@ export const statusWords = [
   'unfinished',
   'stale',
 ] as const;
-
-/** What a producer says of a run of which it hears nothing. */
-export const silentStatuses: readonly string[] = ['unfinished', 'stale'];
-
-/** What a run's status is once it has finished. */
-export const terminalStatuses: readonly string[] = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
+export type StatusWord = (typeof statusWords)[number];
 
 /**
- * True for the statuses that finish a run. The silent ones are somebody's guess, not the run's own last word, so a later
- * report of the run still counts.
+ * What a status says of its run: more will come, it has finished, or its producer hears nothing of it. Silence is the
+ * producer's guess and not the run's own last word, so a later report of the run still counts.
  */
+const meaningOf: Readonly<Record<StatusWord, 'under way' | 'finished' | 'silent'>> = {
+  in_progress: 'under way',
+  success: 'finished',
+  partial: 'finished',
+  failed: 'finished',
+  cancelled: 'finished',
+  skipped: 'finished',
+  unfinished: 'silent',
+  stale: 'silent',
+};
+
+/** What a producer says of a run of which it hears nothing. */
+export const silentStatuses: readonly string[] = statusWords.filter((word) => meaningOf[word] === 'silent');
+
+/** What a run's status is once it has finished. */
+export const terminalStatuses: readonly string[] = statusWords.filter((word) => meaningOf[word] === 'finished');
+
+/** True for the statuses that finish a run. A word that this server does not know finishes none. */
 export function isTerminal(status: string): boolean {
   return terminalStatuses.includes(status);
 }

@@ -1,6 +1,6 @@
 import type { SyncRun } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
-import { silentStatuses } from '../log/words.ts';
+import { type SourceWord, silentStatuses } from '../log/words.ts';
 
 /**
  * How a run is, by the age of its newest event: heard of lately, silent for longer than it usually is, silent for so
@@ -33,7 +33,7 @@ const patienceOf: ReadonlyMap<string, Patience> = new Map(
     linked_account: { quietAfterMs: 6 * minute, stalledAfterMs: 40 * minute },
     // A large file takes many minutes, without progress between start and end.
     xml_import: { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute },
-  }),
+  } satisfies Record<SourceWord, Patience>),
 );
 
 /** Of a source that this server does not know: as patient as with any. */
