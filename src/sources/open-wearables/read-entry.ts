@@ -3,7 +3,7 @@ import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
 import type { UnreadableEntry } from '../quarantine.ts';
-import { object, time, uuid } from './wire-values.ts';
+import { object, time, uuid } from './payload-values.ts';
 
 /** A text as it was found, and where. */
 export interface Entry {

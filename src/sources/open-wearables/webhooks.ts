@@ -7,7 +7,7 @@ import type { Services } from '../../services.ts';
 import { fitDraft } from '../fit-draft.ts';
 import type { Source } from '../source.ts';
 import { deliveryId } from './derived-id.ts';
-import { object, time, uuid } from './wire-values.ts';
+import { object, time, uuid } from './payload-values.ts';
 
 const WEBHOOKS_NAME = 'open-wearables-webhooks';
 
