@@ -3,9 +3,9 @@ import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { emptySql, joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
-import { selectedRun } from '../log/sql/columns.ts';
 import type { LogSql } from '../log/sql/log-sql.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 

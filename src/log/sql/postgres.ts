@@ -1,8 +1,8 @@
 import { isOneOf, toColumn } from '../../db/columns.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
-import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
+import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './selected-columns.ts';
 
 /** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */
 const toJson = (rows: readonly object[]) =>

@@ -2,8 +2,8 @@ import { isOneOf, listOf, toColumn } from '../../db/columns.ts';
 import { connectionFields, eventFields, runFields } from '../../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
-import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './columns.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
+import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './selected-columns.ts';
 
 /** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */
 const fromJson = (field: string) =>

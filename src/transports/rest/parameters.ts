@@ -2,7 +2,7 @@ import { GRAPHQL_MAX_INT } from 'graphql';
 import type { HonoRequest } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { JsonSchema } from './json-schema.ts';
-import { parseUuid, whyNotUuid } from './uuid.ts';
+import { parseUuid, whyNotUuid } from './lenient-uuid.ts';
 import { word } from './wire-values.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { recentEvents } from './recent.ts';
 import { eventRecording } from './record.ts';
 import type { Route } from './route.ts';
-import { allRuns, userRuns } from './runs.ts';
+import { allRuns, userRuns } from './run-lists.ts';
 import { eventStream } from './stream.ts';
 
 export const BASE_PATH = '/api/v1';

@@ -1,7 +1,7 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
 import { parseRfc3339 } from '../../lib/date-time.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { parseUuid } from './uuid.ts';
+import { parseUuid } from './lenient-uuid.ts';
 
 /**
  * One kind of value, between GraphQL and the wire. Only what GraphQL itself could not take is refused here; rules about
