@@ -177,6 +177,14 @@ function brokenNames(paths: readonly string[]): string[] {
   });
 }
 
+/** One line for each file that has the name of another one: a name that is searched for must lead to one file. */
+function sharedNames(paths: readonly string[]): string[] {
+  return paths.flatMap((path, index) => {
+    const first = paths.findIndex((other) => basename(other) === basename(path));
+    return first < index ? [`${path}: has the name of ${paths[first]}, and holds something else`] : [];
+  });
+}
+
 function filesBelow(folder: string): Map<string, string> {
   const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
   const paths = entries
@@ -201,6 +209,10 @@ describe('src/', () => {
       [...filesBelow(folder).keys()].map((path) => posix.join(folder, path)),
     );
     expect(brokenNames(paths)).toEqual([]);
+  });
+
+  it('has no two files of one name', () => {
+    expect(sharedNames([...sources.keys()])).toEqual([]);
   });
 
   it(`has no file of more than ${longestFile} lines`, () => {
@@ -296,5 +308,10 @@ describe('the rules above see', () => {
     const bad = ['src/Run.ts', 'src/a_b.ts', 'src/utils/a.ts', 'src/date-helpers.ts', 'src/runs/index.ts', 'src/a.js'];
     expect(brokenNames(good)).toEqual([]);
     for (const path of bad) expect(brokenNames([path]), path).toHaveLength(1);
+  });
+
+  it('two files of one name', () => {
+    const paths = ['log/columns.ts', 'runs/runs.ts', 'runs/runs.graphql.ts', 'db/columns.ts'];
+    expect(sharedNames(paths)).toEqual(['db/columns.ts: has the name of log/columns.ts, and holds something else']);
   });
 });
