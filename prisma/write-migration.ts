@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Provider } from '../src/db/database.ts';
-import { migrate, migrationsFolder, schemaDifference } from '../src/db/migrations.ts';
+import { migrate, migrationsFolder } from '../src/db/migrations.ts';
+import { schemaDifference } from '../src/db/schema-difference.ts';
 import { AppError } from '../src/errors.ts';
 
 export interface NextMigration {
