@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 
-/** As on most machines of Europe: what only works where the server is in UTC must fail. */
+/** A time zone other than UTC, so that SQL which is right only where the server is in UTC fails in tests. */
 const TIME_ZONE = 'Europe/Berlin';
 
 /** A Postgres of its own, out of npm's registry. */

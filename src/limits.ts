@@ -1,5 +1,6 @@
 /**
- * The bounds of the server on input, size and time, in one place.
+ * The bounds of the server that a client or an operator can meet: on input, size and time. A bound that nobody outside
+ * of one machine can tell, such as how many rows one of its statements reads, stands beside that machine.
  * Sizes are in bytes or UTF-16 code units as named, times in milliseconds.
  */
 export const defaultLimits = {
@@ -92,6 +93,8 @@ export const defaultLimits = {
   checkpointMs: 15_000,
   /** Silence on a stream of server-sent events after which a comment is sent. */
   heartbeatMs: 15_000,
+  /** How long a browser waits before it comes back to a stream of REST. */
+  streamRetryMs: 2_000,
   /** How often followed logs are looked at without a wake-up. */
   slowPollMs: 5_000,
   /** Pause of an open stream between attempts to read from a database that is away. */

@@ -65,7 +65,7 @@ export function createCredentialWatch(options: CredentialWatchOptions): Credenti
     if (openByKey.size === 0) cancelPoll();
   }
 
-  /** Ends what has expired, else comes back when it has: timers are short, and may fire a little early. */
+  /** Ends a connection whose credential has expired, and else sets a timer, which may fire early, to look again. */
   function awaitExpiry(watched: Watched): void {
     const remaining = remainingMs(watched.viewer);
     if (remaining <= 0) end(watched);
@@ -73,7 +73,7 @@ export function createCredentialWatch(options: CredentialWatchOptions): Credenti
       watched.expiry = setTimeout(awaitExpiry, Math.min(remaining, LONGEST_TIMEOUT_MS), watched).unref();
   }
 
-  /** A key that has expired is no longer good either, so a poll may come first; the reason is still its expiry. */
+  /** A poll may find an expired key before its timer does; the reason of the abort is the expiry all the same. */
   function end(watched: Watched): void {
     remove(watched);
     watched.controller.abort(

@@ -1,9 +1,9 @@
 import type { SqlDriverAdapter, SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils';
 
-/** Runs something before or after a statement. What `run` answers is a result set, or a number of changed rows. */
+/** Runs something before or after a statement. `run` answers a result set, or the number of changed rows. */
 export type Around = <T>(query: SqlQuery, run: () => Promise<T>) => Promise<T>;
 
-/** The same adapter with something around every statement. It sits below Prisma, so that Prisma's own count as well. */
+/** The same adapter with something around every statement, Prisma's own included, as the adapter sits below Prisma. */
 export function aroundStatements(factory: SqlDriverAdapterFactory, around: Around): SqlDriverAdapterFactory {
   return override(factory, {
     connect: async () => wrapAdapter(await factory.connect(), around),

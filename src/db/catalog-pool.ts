@@ -13,7 +13,7 @@ const IDLE_MS = 100;
 /**
  * A pool through which the migration engine can read the catalog of Postgres. Prisma's adapter refuses columns of the
  * type "char" (`UnsupportedNativeDataType`), so they are announced as text. And Postgres 18 lists NOT NULL among a
- * table's constraints, which the engine takes for its end (a panic); it learns of them from the columns anyway.
+ * table's constraints, at which the engine panics: those rows are left out, as the columns say NOT NULL anyway.
  */
 export function createCatalogPool(url: string): pg.Pool {
   const pool = new pg.Pool({
@@ -22,7 +22,7 @@ export function createCatalogPool(url: string): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_MS,
   });
-  // The form in which Prisma calls it: rows are arrays.
+  // Typed as Prisma calls `query`: rows are arrays.
   const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<pg.QueryArrayResult>;
   const readable = async (...args: unknown[]) => {
     const result = await query(...args);

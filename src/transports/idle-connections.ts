@@ -5,16 +5,19 @@ import type { Socket } from 'node:net';
 const GRACE_MS = 500;
 
 /**
- * Lets the connections of a closing server go without failing a request. One on which none has ever come, such as
- * browsers open ahead, is cut at once. One that waits for its next request may bring it within a short time: its client
- * cannot know yet, and would see a reset. (Node's own `closeIdleConnections` does neither, and is put out of action.)
+ * Lets the connections of a closing server go without failing a request. A connection on which no request has ever
+ * come, such as browsers open ahead, is cut at once. A connection that has served requests may bring one more within a
+ * short time: its client cannot know yet that the server closes, and would see a reset. (Node's own
+ * `closeIdleConnections` leaves the first kind and cuts the second at once, and is put out of action.)
  * @returns what begins the end.
  */
 export function trackIdleConnections(server: Server): () => void {
   server.closeIdleConnections = () => {};
-  const unused = new Map<Socket, number>(); // with how many bytes had been read when they were opened
+  // Sockets on which no request has come, each with the number of bytes that had been read when it was opened.
+  const unused = new Map<Socket, number>();
   const idle = new Set<Socket>();
-  // Requests, of which a client may send several at once. Weakly: a response may close after its socket.
+  // How many requests each socket is serving: a client may send several at once. The map is weak, as a response may
+  // close after its socket.
   const running = new WeakMap<Socket, number>();
   let ending = false;
   server.on('connection', (socket) => {
@@ -39,7 +42,7 @@ export function trackIdleConnections(server: Server): () => void {
   server.on('upgrade', ({ socket }) => unused.delete(socket));
   return () => {
     ending = true;
-    // Where a request has begun to arrive, its answer will end the connection.
+    // A socket that has received bytes since it was opened is bringing a request, whose answer will end the connection.
     for (const [socket, bytesRead] of unused) if (socket.bytesRead === bytesRead) socket.destroy();
     if (idle.size === 0) return;
     setTimeout(() => {

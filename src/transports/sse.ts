@@ -22,9 +22,9 @@ export interface EventFormat {
 const encoder = new TextEncoder();
 
 /**
- * Results as server-sent events. It is pulled: the next result is asked for when the last one was taken, and only a
- * reader that has taken everything gets a heartbeat, after `heartbeatMs` without a frame. A reader that leaves ends the
- * results.
+ * Results as server-sent events. The reader pulls: the next result is asked for when the last one was taken, and only
+ * a reader that has taken everything gets a heartbeat, after `heartbeatMs` without a frame. A reader that leaves ends
+ * the results.
  */
 export function toEventStream(
   results: AsyncIterator<StreamedResult, unknown>,
@@ -38,7 +38,7 @@ export function toEventStream(
       controller.enqueue(encoder.encode(': connected\n\n')); // lets the headers through
     },
     async pull(controller) {
-      // Not before: nobody reads the stream of a client that has left before it began, and nobody cancels it.
+      // The timer begins with the first pull: the stream of a client that left earlier is neither read nor cancelled.
       silence ??= setInterval(() => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(format.heartbeat));
       }, heartbeatMs).unref();

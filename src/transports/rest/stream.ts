@@ -7,9 +7,6 @@ import { defineRoute } from './route.ts';
 import { wireEventFields } from './wire-event.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 
-/** How long a browser waits before it comes back, in milliseconds. */
-const RETRY_MS = 2_000;
-
 const document = `subscription FollowSyncEvents(
   $userId: UUID!, $after: SyncCursor, $replay: Int, $filter: SyncEventFilter
 ) {
@@ -68,7 +65,7 @@ export const eventStream = defineRoute({
       // Once the log has answered, nothing that comes can be missed: only then is the client connected.
       const first = await results.next();
       if (first.value?.errors?.[0]) throw first.value.errors[0];
-      const body = toEventStream(untilError(first, results), statusEvents(), limits.heartbeatMs);
+      const body = toEventStream(untilError(first, results), statusEvents(limits.streamRetryMs), limits.heartbeatMs);
       return new Response(body, { headers: { ...eventStreamHeaders, 'transfer-encoding': 'chunked' } });
     };
   },
@@ -93,13 +90,13 @@ function untilError(
   };
 }
 
-/** Frames as Open Wearables writes them. What they do not have are lines and event names that its clients ignore. */
-function statusEvents(): EventFormat {
+/** Frames as Open Wearables writes them. Its clients ignore the further lines and event names of these frames. */
+function statusEvents(retryMs: number): EventFormat {
   let lastId: string | undefined;
 
-  /** Tells where to resume, together with the first frame also when. */
+  /** The lines that tell a browser where to resume; the first of them also tell how soon. */
   function position(cursor: unknown): string {
-    const retry = lastId === undefined ? `retry: ${RETRY_MS}\n` : '';
+    const retry = lastId === undefined ? `retry: ${retryMs}\n` : '';
     lastId = String(cursor);
     return `${retry}id: ${lastId}\n`;
   }
@@ -113,7 +110,7 @@ function statusEvents(): EventFormat {
         (event) => position(event.cursor) + frame('sync.status', writeObject(wireEventFields, event)),
       );
       if (step.reset) frames.unshift(frame('sync.reset', JSON.stringify(step.reset)));
-      // The rest of the log does not match: said without an event, which changes where a browser resumes all the same.
+      // The rest of the log does not match: a frame without an event moves the place where a browser resumes.
       if (cursor !== lastId) frames.push(`${position(cursor)}\n`);
       return frames.join('');
     },
@@ -122,7 +119,7 @@ function statusEvents(): EventFormat {
   };
 }
 
-/** JSON text has no line break of ASCII; those of Unicode are escaped, as some clients take them for the end of a line. */
+/** JSON text holds no line break of ASCII. Those of Unicode are escaped: some clients would end the line there. */
 function frame(event: string, json: string): string {
   const escaped = json.replace(
     /[\u0085\u2028\u2029]/g,
