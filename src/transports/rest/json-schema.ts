@@ -6,4 +6,4 @@ export const schemaNamed = (name: 'SyncEvent' | 'SyncEventInput' | 'SyncRun'): J
   $ref: `#/components/schemas/${name}`,
 });
 
-export const listOf = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
+export const arrayOf = (items: JsonSchema): JsonSchema => ({ type: 'array', items });

@@ -1,7 +1,7 @@
 import { CURSOR_HEADER, json } from './answer.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { noUser } from './failures.ts';
-import { listOf, schemaNamed } from './json-schema.ts';
+import { arrayOf, schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { wireEventFields } from './wire-event.ts';
@@ -55,7 +55,7 @@ export const recentEvents = defineRoute({
     status: 200,
     description: 'Events, newest first.',
     type: 'application/json',
-    schema: listOf(schemaNamed('SyncEvent')),
+    schema: arrayOf(schemaNamed('SyncEvent')),
     headers: { [CURSOR_HEADER]: 'Everything that matches has been shown up to here: go on after it.' },
   },
   errors: ['NOT_FOUND'],

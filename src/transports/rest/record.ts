@@ -4,7 +4,7 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import { readJson } from '../../gate/read-body.ts';
 import type { EventProblem } from '../../log/record/check-event.ts';
 import { json } from './answer.ts';
-import { listOf, schemaNamed } from './json-schema.ts';
+import { arrayOf, schemaNamed } from './json-schema.ts';
 import { userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { problemAt, readEvent, wireNameOf } from './wire-event.ts';
@@ -32,13 +32,13 @@ export const eventRecording = defineRoute({
   parameters: () => ({ user_id: userInPath }),
   body: {
     description: 'One event, or several.',
-    schema: { oneOf: [schemaNamed('SyncEventInput'), listOf(schemaNamed('SyncEventInput'))] },
+    schema: { oneOf: [schemaNamed('SyncEventInput'), arrayOf(schemaNamed('SyncEventInput'))] },
   },
   answer: {
     status: 201,
     description: 'For each event, in their order: its number in the log, and whether it was there before.',
     type: 'application/json',
-    schema: listOf({
+    schema: arrayOf({
       type: 'object',
       properties: {
         event_id: { type: 'string', format: 'uuid' },

@@ -1,7 +1,7 @@
 import { sourceWords, statusWords } from '../../log/words.ts';
 import { json } from './answer.ts';
 import { noUser } from './failures.ts';
-import { listOf, schemaNamed } from './json-schema.ts';
+import { arrayOf, schemaNamed } from './json-schema.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
@@ -40,7 +40,7 @@ const summaries = {
   status: 200,
   description: 'Summaries, newest activity first.',
   type: 'application/json',
-  schema: listOf(schemaNamed('SyncRun')),
+  schema: arrayOf(schemaNamed('SyncRun')),
 } as const;
 
 /** What a user's syncs came to: Open Wearables' `/users/{user_id}/sync/runs`. */
