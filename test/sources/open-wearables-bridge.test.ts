@@ -7,6 +7,7 @@ import { AppError } from '../../src/errors.ts';
 import type { Limits } from '../../src/limits.ts';
 import type { Services } from '../../src/services.ts';
 import { startBridge } from '../../src/sources/open-wearables/bridge.ts';
+import { readEntry } from '../../src/sources/open-wearables/read-entry.ts';
 import { EntryRecorder } from '../../src/sources/open-wearables/record-entries.ts';
 import { createDatabase } from '../support/database.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/faults-proxy.ts';
@@ -459,7 +460,10 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
         return deletions;
       },
     };
-    const recorder = new EntryRecorder({ ...services, users }, feed, { onDelay: () => {}, onRefused: () => {} });
+    const recorder = new EntryRecorder(
+      { ...services, users, source: feed, quarantine: services.sources.quarantine },
+      { readEntry: (entry) => readEntry(entry, services.limits), onDelay: () => {}, onRefused: () => {} },
+    );
     const entry = { text: JSON.stringify(wireEvent({ user_id: userId })), place: 'here' };
     await recorder.record([entry], new AbortController().signal);
     expect(feed.totals).toMatchObject({ recorded: 0, ignored: 1 });

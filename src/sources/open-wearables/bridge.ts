@@ -6,8 +6,8 @@ import type { Limits } from '../../limits.ts';
 import type { Services } from '../../services.ts';
 import type { Source } from '../source.ts';
 import { LiveBuffer } from './live-buffer.ts';
-import { type Entry, outlineOf } from './read-entry.ts';
-import { EntryRecorder } from './record-entries.ts';
+import { outlineOf, readEntry } from './read-entry.ts';
+import { type Entry, EntryRecorder } from './record-entries.ts';
 import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
 import { findChangedLists, readAllUsers, readUsers, type StoredEntries } from './stored-entries.ts';
 
@@ -67,13 +67,18 @@ class Bridge {
     this.#onError = onError;
     this.#source = source;
     this.#buffer = new LiveBuffer(this.#limits, clock);
-    this.#recorder = new EntryRecorder(services, source, {
-      onDelay: (error) => this.#fail('The log could not take what has come; it is tried again', error),
-      onRefused: (error) => {
-        source.fail('The database refuses an event; it is in quarantine');
-        onError(error);
+    const { log, users, limits } = services;
+    this.#recorder = new EntryRecorder(
+      { source, log, users, quarantine: services.sources.quarantine, limits },
+      {
+        readEntry: (entry) => readEntry(entry, limits),
+        onDelay: (error) => this.#fail('The log could not take what has come; it is tried again', error),
+        onRefused: (error) => {
+          source.fail('The database refuses an event; it is in quarantine');
+          onError(error);
+        },
       },
-    });
+    );
   }
 
   /** Bridges until the signal aborts. */

@@ -4,17 +4,7 @@ import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
 import type { UnreadableEntry } from '../quarantine.ts';
 import { object, time, uuid } from './payload-values.ts';
-
-/** A text as it was found, and where. */
-export interface Entry {
-  readonly text: string;
-  readonly place: string;
-}
-
-/** An entry that is an event. */
-export interface ReadableEntry extends Entry {
-  readonly draft: EventDraft & { readonly id: string };
-}
+import type { Entry, ReadableEntry } from './record-entries.ts';
 
 /**
  * An event on Open Wearables' wire, read tolerantly: words may be new ones, and what can be null may be missing. Keys

@@ -1,17 +1,37 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
+import type { EventLog } from '../../log/event-log.ts';
 import type { RecordedEvent } from '../../log/record/plan-recordings.ts';
-import type { Services } from '../../services.ts';
-import { isOlder } from '../../users/users.ts';
-import type { QuarantineReason, UnreadableEntry } from '../quarantine.ts';
+import { isOlder, type Users } from '../../users/users.ts';
+import type { Quarantine, QuarantineReason, UnreadableEntry } from '../quarantine.ts';
 import type { Source } from '../source.ts';
-import { type Entry, type ReadableEntry, readEntry } from './read-entry.ts';
 
-type Parts = Pick<Services, 'log' | 'users' | 'sources' | 'limits'>;
+/** What a source holds for the log, as a text, and where it was found. */
+export interface Entry {
+  readonly text: string;
+  /** Such as a key or a channel. */
+  readonly place: string;
+}
 
-interface Listeners {
+/** An entry that is an event. */
+export interface ReadableEntry extends Entry {
+  readonly draft: EventDraft & { readonly id: string };
+}
+
+interface Parts {
+  readonly source: Source;
+  readonly log: Pick<EventLog, 'record' | 'eventsById'>;
+  readonly users: Pick<Users, 'ensure' | 'deletions'>;
+  readonly quarantine: Pick<Quarantine, 'add' | 'holds'>;
+  readonly limits: Pick<Limits, 'eventsPerRecording' | 'databaseRetryMs'>;
+}
+
+interface Options {
+  /** Reads an entry in the source's format: the event that it is, or why it is none. */
+  readonly readEntry: (entry: Entry) => ReadableEntry | UnreadableEntry;
   /** Told of each failure that is waited out. */
   readonly onDelay: (error: unknown) => void;
   /** Told of each event that the database refuses. */
@@ -19,25 +39,23 @@ interface Listeners {
 }
 
 /**
- * Puts entries into the log, in their order and each of them once; what cannot be read or stored goes to the source's
- * quarantine. Users who are not known are made; what was said of a user before they were deleted is ignored. While the
- * database is away it waits.
+ * Puts entries of a source into the log, in their order and each of them once; entries that cannot be read or stored go
+ * to the source's quarantine. Users who are not known are made; what was said of a user before they were deleted is
+ * ignored. While the database is away, the recorder waits for it.
  */
 export class EntryRecorder {
   readonly #parts: Parts;
-  readonly #source: Source;
-  readonly #listeners: Listeners;
+  readonly #options: Options;
 
-  constructor(parts: Parts, source: Source, listeners: Listeners) {
+  constructor(parts: Parts, options: Options) {
     this.#parts = parts;
-    this.#source = source;
-    this.#listeners = listeners;
+    this.#options = options;
   }
 
-  /** Resolves when all of them are durable, or the signal aborts. */
+  /** Resolves when all entries are durable, or the signal aborts. */
   async record(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
     const { limits } = this.#parts;
-    const read = entries.map((entry) => readEntry(entry, limits));
+    const read = entries.map(this.#options.readEntry);
     const events = read.filter((entry) => 'draft' in entry);
     for (let start = 0; start < events.length; start += limits.eventsPerRecording)
       await this.#store(events.slice(start, start + limits.eventsPerRecording), signal);
@@ -47,24 +65,29 @@ export class EntryRecorder {
     );
   }
 
+  /** Resolves when all entries are in the source's quarantine, or the signal aborts. */
   async quarantine(entries: readonly UnreadableEntry[], signal: AbortSignal): Promise<void> {
     if (entries.length === 0) return;
+    const { source, quarantine } = this.#parts;
     await this.#untilDone(signal, async () => {
-      this.#source.count({ quarantined: await this.#parts.sources.quarantine.add(this.#source.name, entries) });
+      source.count({ quarantined: await quarantine.add(source.name, entries) });
     });
   }
 
-  /** For each entry: is it in the log or in quarantine, or of a user who was deleted, so that it would change nothing? */
+  /**
+   * For each entry, in their order: would recording it change nothing? So it is with an entry whose event is in the log,
+   * one that is in quarantine, and one that is older than the deletion of its user.
+   */
   async areSettled(entries: readonly Entry[]): Promise<readonly boolean[]> {
-    const { limits, log, sources } = this.#parts;
-    const read = entries.map((entry) => readEntry(entry, limits));
+    const { source, log, quarantine } = this.#parts;
+    const read = entries.map(this.#options.readEntry);
     const left = await this.#withoutDeleted(read.filter((entry) => 'draft' in entry));
     const known = await log.eventsById(left.map(({ draft }) => draft.id));
     const ids = new Set(known.map(({ id }) => id));
     const open = new Set<Entry>(left.filter(({ draft }) => !ids.has(draft.id)));
     for (const entry of read) if ('reason' in entry) open.add(entry);
-    const held = await sources.quarantine.holds(
-      this.#source.name,
+    const held = await quarantine.holds(
+      source.name,
       [...open].map(({ text }) => text),
     );
     return read.map((entry) => !open.has(entry) || held.has(entry.text));
@@ -74,7 +97,7 @@ export class EntryRecorder {
     let left = events;
     await this.#untilDone(signal, async () => {
       const heard = await this.#withoutDeleted(left);
-      this.#source.count({ ignored: left.length - heard.length });
+      this.#parts.source.count({ ignored: left.length - heard.length });
       left = heard;
       if (left.length === 0) return;
       try {
@@ -95,7 +118,10 @@ export class EntryRecorder {
     });
   }
 
-  /** Makes users who are not known. One who has been deleted since is not found; it is looked at again. */
+  /**
+   * Makes users who are not known. @throws AppError NOT_FOUND where a user was deleted meanwhile: the caller looks at
+   * the deletions again.
+   */
   async #recordForAnybody(events: readonly ReadableEntry[]): Promise<readonly RecordedEvent[]> {
     const { log, users } = this.#parts;
     const drafts = events.map(({ draft }) => draft);
@@ -106,7 +132,10 @@ export class EntryRecorder {
     });
   }
 
-  /** Each for itself, and still in one transaction: a batch is all or nothing. Resolves to those to be tried again. */
+  /**
+   * Records each event by itself, as a recording of several is all or nothing; the log groups them into a transaction
+   * again. Resolves to the events that are to be tried again.
+   */
   async #storeEach(events: readonly ReadableEntry[], signal: AbortSignal): Promise<ReadableEntry[]> {
     const outcomes = await Promise.allSettled(events.map(({ draft }) => this.#parts.log.record([draft])));
     const left: ReadableEntry[] = [];
@@ -127,28 +156,28 @@ export class EntryRecorder {
         reason: error.code === 'EVENT_ID_CONFLICT' ? 'event_id_conflict' : 'bad_event',
         detail: error.message.replace(/^events\[0\]\./, ''),
       };
-    this.#listeners.onRefused(error);
+    this.#options.onRefused(error);
     return { reason: 'not_stored', detail: 'the database refuses it' };
   }
 
   #count(recorded: readonly RecordedEvent[]): void {
     const duplicates = recorded.filter(({ duplicate }) => duplicate).length;
-    this.#source.count({ recorded: recorded.length - duplicates, duplicates });
+    this.#parts.source.count({ recorded: recorded.length - duplicates, duplicates });
   }
 
-  /** Tries again and again. */
+  /** Does the work, again and again until it succeeds or the signal aborts. */
   async #untilDone(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     while (!signal.aborted)
       try {
         return await work();
       } catch (error) {
-        if (!isNotFound(error)) this.#listeners.onDelay(error); // a user who was deleted just now
+        if (!isNotFound(error)) this.#options.onDelay(error); // "not found" is a user who was deleted just now
         await wait(this.#parts.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
       }
   }
 }
 
-/** Each user with the time of the oldest draft, or none if one has none. */
+/** Each user with the time of the oldest of their drafts; with none where a draft has none. */
 function oldestOf(drafts: readonly EventDraft[]): Map<string, Date | undefined> {
   const oldest = new Map<string, Date | undefined>();
   for (const { userId, timestamp } of drafts) {
@@ -158,7 +187,7 @@ function oldestOf(drafts: readonly EventDraft[]): Map<string, Date | undefined> 
   return oldest;
 }
 
-/** The database is away or busy, or the server is closing: the same may be stored later. */
+/** Is the database away or busy, or the server closing, so that the same event may be stored later? */
 function isForLater(error: unknown): boolean {
   return error instanceof AppError ? error.code === 'UNAVAILABLE' : isUnavailable(error);
 }
