@@ -8,7 +8,7 @@ import type { Limits } from '../../src/limits.ts';
 import type { Services } from '../../src/services.ts';
 import { startBridge } from '../../src/sources/open-wearables/bridge.ts';
 import { readEntry } from '../../src/sources/open-wearables/read-entry.ts';
-import { EntryRecorder } from '../../src/sources/open-wearables/record-entries.ts';
+import { EntryRecorder } from '../../src/sources/record-entries.ts';
 import { createDatabase } from '../support/database.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/faults-proxy.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faults-redis.ts';

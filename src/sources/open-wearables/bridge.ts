@@ -4,10 +4,10 @@ import { groupBy } from '../../lib/group-by.ts';
 import type { Outage } from '../../lib/outages.ts';
 import type { Limits } from '../../limits.ts';
 import type { Services } from '../../services.ts';
+import { type Entry, EntryRecorder } from '../record-entries.ts';
 import type { Source } from '../source.ts';
 import { LiveBuffer } from './live-buffer.ts';
 import { outlineOf, readEntry } from './read-entry.ts';
-import { type Entry, EntryRecorder } from './record-entries.ts';
 import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
 import { findChangedLists, readAllUsers, readUsers, type StoredEntries } from './stored-entries.ts';
 

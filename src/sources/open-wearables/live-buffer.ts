@@ -1,5 +1,5 @@
 import type { Limits } from '../../limits.ts';
-import type { Entry } from './record-entries.ts';
+import type { Entry } from '../record-entries.ts';
 
 /** An entry that has arrived, and when. */
 interface Arrived extends Entry {

@@ -3,8 +3,8 @@ import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
 import type { UnreadableEntry } from '../quarantine.ts';
+import type { Entry, ReadableEntry } from '../record-entries.ts';
 import { object, time, uuid } from './payload-values.ts';
-import type { Entry, ReadableEntry } from './record-entries.ts';
 
 /**
  * An event on Open Wearables' wire, read tolerantly: words may be new ones, and what can be null may be missing. Keys

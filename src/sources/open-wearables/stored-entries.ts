@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { UnreadableEntry } from '../quarantine.ts';
+import type { Entry } from '../record-entries.ts';
 import { outlineOf } from './read-entry.ts';
-import type { Entry } from './record-entries.ts';
 import { type Found, inPieces, readKeys, scanKeys } from './redis-reads.ts';
 
 /** What Open Wearables keeps in Redis: the newest events of each user, and the newest event of each run of a day. */

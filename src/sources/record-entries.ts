@@ -1,13 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isUnavailable } from '../../db/faults.ts';
-import { AppError } from '../../errors.ts';
-import type { Limits } from '../../limits.ts';
-import type { EventDraft } from '../../log/event.ts';
-import type { EventLog } from '../../log/event-log.ts';
-import type { RecordedEvent } from '../../log/record/plan-recordings.ts';
-import { isOlder, type Users } from '../../users/users.ts';
-import type { Quarantine, QuarantineReason, UnreadableEntry } from '../quarantine.ts';
-import type { Source } from '../source.ts';
+import { isUnavailable } from '../db/faults.ts';
+import { AppError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { EventDraft } from '../log/event.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { RecordedEvent } from '../log/record/plan-recordings.ts';
+import { isOlder, type Users } from '../users/users.ts';
+import type { Quarantine, QuarantineReason, UnreadableEntry } from './quarantine.ts';
+import type { Source } from './source.ts';
 
 /** What a source holds for the log, as a text, and where it was found. */
 export interface Entry {
