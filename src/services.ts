@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import { type ApiKeys, createApiKeys } from './auth/api-keys.ts';
 import { type CredentialWatch, createCredentialWatch } from './auth/credential-watch.ts';
 import { createTokens, type Tokens } from './auth/jwt.ts';
-import type { Config } from './config.ts';
 import type { Database } from './db/database.ts';
 import { isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrations.ts';
@@ -34,6 +33,16 @@ export interface Services {
   readonly clock: () => number;
 }
 
+/** What the services take of the settings. */
+interface ServicesSettings {
+  readonly databaseUrl: string;
+  /** Where instances wake one another; without it they do so over Postgres. */
+  readonly redisUrl: string | undefined;
+  readonly retentionDays: number;
+  readonly jwtSecret: string | undefined;
+  readonly jwks: Parameters<typeof createTokens>[0]['jwks'];
+}
+
 export interface ServicesOptions {
   readonly limits: Limits;
   /** Milliseconds since 1970. */
@@ -51,7 +60,7 @@ interface OpenServices {
 
 /** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
 export async function openServices(
-  config: Config,
+  config: ServicesSettings,
   { limits, clock, logger, onStatement }: ServicesOptions,
 ): Promise<OpenServices> {
   const applied = await migrate(config.databaseUrl);
@@ -95,7 +104,7 @@ export async function openServices(
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function doorbellOf({ redisUrl, databaseUrl }: Config, { slowPollMs }: Limits, logger: Logger) {
+function doorbellOf({ redisUrl, databaseUrl }: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
   if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
   const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
   const outage = watchOutage(logger, {
