@@ -4,14 +4,13 @@ import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
-import { watchOutage } from './lib/outages.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { createFormatError } from './operations/format-error.ts';
 import { Operations } from './operations/operations.ts';
 import { buildSchema } from './schema.ts';
 import { openServices, type Services } from './services.ts';
-import { startBridge } from './sources/open-wearables/bridge.ts';
-import { type OpenWearablesWebhooks, openWebhooks } from './sources/open-wearables/webhooks.ts';
+import { installedSources } from './sources/installed.ts';
+import { type OpenWebhook, openSources } from './sources/open-sources.ts';
 import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
 import { createGraphqlServer } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
@@ -55,30 +54,19 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     onStatement: options.onStatement,
   });
   try {
-    const feed = { services, clock: options.clock ?? Date.now, onError };
-    const { redisUrl, webhookSecret } = config.openWearables;
-    const webhooks = webhookSecret ? await openWebhooks(webhookSecret, feed) : undefined;
+    const sources = await openSources(installedSources, config.sources, { ...services, logger, onError });
     const { url, stop } = await serve(config, services, logger, {
       graphiql: options.graphiql ?? graphiqlPage(),
-      webhooks,
+      webhooks: sources.webhooks,
     });
-    const outage = watchOutage(logger, {
-      away: "Open Wearables' Redis is away: what it holds is recorded when it is back",
-      back: "Open Wearables' Redis is back, and what it held is recorded",
-    });
-    const bridge = redisUrl
-      ? await startBridge({ ...feed, url: redisUrl, outage }).catch(async (error: unknown) => {
-          await stop();
-          throw error;
-        })
-      : undefined;
+    sources.start();
     let closed: Promise<void> | undefined;
     return {
       url,
       services,
       close() {
         services.database.stopWaiting();
-        closed ??= Promise.all([stop(), bridge?.close()])
+        closed ??= Promise.all([stop(), sources.close()])
           .then(() => {})
           .finally(closeServices);
         return closed;
@@ -95,7 +83,7 @@ async function serve(
   config: Config,
   services: Services,
   logger: Logger,
-  { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: OpenWearablesWebhooks | undefined },
+  { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: readonly OpenWebhook[] },
 ) {
   const { limits } = services;
   const formatError = createFormatError((error, id) => logger.error({ err: error, id }, 'unexpected error'));

@@ -1,22 +1,9 @@
 import { z } from 'zod';
+import { redisUrl } from './lib/redis-url.ts';
+import { installedSources } from './sources/installed.ts';
+import { readSettings, type SourceSettings } from './sources/source-settings.ts';
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }).refine(canBeDecoded, {
-  error:
-    'has a % that begins no character; in user and password, write % as %25, / as %2F, # as %23, ? as %3F, @ as %40',
-  when: ({ issues }) => issues.length === 0,
-});
-
-function canBeDecoded(url: string): boolean {
-  const { username, password } = new URL(url);
-  try {
-    for (const part of [username, password]) decodeURIComponent(part);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Origins as browsers write them: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
   const entries = readList(text);
@@ -74,13 +61,14 @@ const settings = z.object({
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   CORS_ORIGINS: origins.default([]),
-  OPEN_WEARABLES_REDIS_URL: redisUrl.optional(),
-  OPEN_WEARABLES_WEBHOOK_SECRET: z
-    .string()
-    .regex(/^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, "must be the endpoint's signing secret, whsec_ and base64")
-    .optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
+
+/** The names of all settings: the server's own, and those of the installed sources. */
+export const settingNames: readonly string[] = [
+  ...Object.keys(settings.shape),
+  ...installedSources.flatMap((source) => Object.keys(source.settings)),
+];
 
 /** A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. */
 function missingBesideJwks(given: Readonly<Record<string, string | undefined>>): string[] {
@@ -100,7 +88,8 @@ export interface Config {
   readonly jwtSecret: string | undefined;
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly corsOrigins: readonly string[];
-  readonly openWearables: { readonly redisUrl: string | undefined; readonly webhookSecret: string | undefined };
+  /** The settings of the sources that are set up. */
+  readonly sources: SourceSettings;
   readonly logLevel: string;
 }
 
@@ -122,8 +111,10 @@ export class ConfigError extends Error {
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = settings.safeParse(given);
+  const sources = installedSources.map(({ name, settings }) => ({ name, ...readSettings(settings, given) }));
   const problems = [
     ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
+    ...sources.flatMap((source) => source.problems),
     ...missingBesideJwks(given),
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
@@ -140,7 +131,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
         ? { url: env.JWT_JWKS_URL, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE }
         : undefined,
     corsOrigins: env.CORS_ORIGINS,
-    openWearables: { redisUrl: env.OPEN_WEARABLES_REDIS_URL, webhookSecret: env.OPEN_WEARABLES_WEBHOOK_SECRET },
+    sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     logLevel: env.LOG_LEVEL,
   };
 }

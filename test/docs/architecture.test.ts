@@ -14,18 +14,18 @@ const generated = 'db/generated/';
 const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'lib', files: /^lib\// },
   { name: 'tables', files: /^(errors|limits)\.ts$/ },
-  { name: 'process-wide', files: /^(config|failure-text)\.ts$/ },
   { name: 'database', files: /^db\// },
   { name: 'instances', files: /^instances\// },
   { name: 'log and viewer', files: /^(auth|log)\//, apart: true },
   { name: 'nouns', files: /^((runs|users|connections|access|events)\/|sources\/[^/]+$)/ },
+  { name: 'installed sources', files: /^sources\/([^/]+\/|installed\.ts$)/ },
   { name: 'services', files: /^services\.ts$/ },
   { name: 'graphql kit', files: /^graphql\/(?!.*\.graphql\.ts$)/ },
   { name: 'operations and gate', files: /^(operations|gate)\//, apart: true },
   { name: 'graphql modules', files: /^(events|runs|users|connections|access|sources)\/[^/]+\.graphql\.ts$/ },
-  { name: 'installed sources', files: /^sources\/[^/]+\/|^sources\/installed\.ts$/ },
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'transports', files: /^transports\// },
+  { name: 'settings', files: /^(config|failure-text)\.ts$/ },
   { name: 'app', files: /^app\.ts$/ },
   { name: 'demo', files: /^demo\// },
   { name: 'process', files: /^(main\.ts$|cli\/|demo\/command\.ts$)/ },
@@ -33,6 +33,10 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
 
 /** The only files that import a generated client. */
 const knowsClient = /^db\/(rows|sql|open-sqlite|open-postgres)\.ts$/;
+
+/** The folder of a source. Only the source itself and the list of sources import from it. */
+const sourceFolder = /^sources\/[^/]+\//;
+const sourceList = 'sources/installed.ts';
 
 /** Packages that nothing below the layer `graphql kit` imports, but for the files in `except`. */
 const graphqlPackages = { names: /^(@pothos\/|@graphql-|graphql($|[-/]))/, from: 'graphql kit', except: ['errors.ts'] };
@@ -126,6 +130,9 @@ function brokenRulesOf(file: SourceFile, sources: Sources): string[] {
     if (target.startsWith('../')) found(`imports ${target}, which is outside of src/`);
     else if (!target.startsWith(generated)) {
       if (!sources.has(target)) found(`imports src/${target}, which does not exist`);
+      const [source] = sourceFolder.exec(target) ?? [];
+      if (source && file.path !== sourceList && !file.path.startsWith(source))
+        found(`imports src/${target}, but only src/${sourceList} imports from the folder of a source`);
       const targetLayer = layerOf(target);
       if (targetLayer > file.layer) found(`imports src/${target} from the higher layer "${layers[targetLayer]?.name}"`);
       if (own.apart && targetLayer === file.layer && folderOf(target) !== folderOf(file.path))
@@ -271,6 +278,9 @@ describe('the rules above see', () => {
     ['a graphql module outside of the noun folders', 'graphql/a.graphql.ts', '', 'none of the layers'],
     ['a graphql module in the kit', 'graphql/a.ts', "import '../runs/b.graphql.ts';", 'layer "graphql modules"'],
     ['the log from auth', 'auth/a.ts', "import '../log/b.ts';", 'are kept apart'],
+    ['a source in a transport', 'transports/a.ts', "import '../sources/b/c.ts';", 'only src/sources/installed.ts'],
+    ['a source in another', 'sources/a/a.ts', "import '../b/c.ts';", 'only src/sources/installed.ts'],
+    ['the services in a source', 'sources/a/a.ts', "import '../../services.ts';", 'higher layer "services"'],
     ['a generated client', 'runs/a.ts', "import '../db/generated/sqlite/client.ts';", 'rows come from src/db/rows.ts'],
     ['a path that leaves src/', 'db/a.ts', "import '../../test/b.ts';", 'outside of src/'],
     ['an alias', 'db/a.ts', "import '#b';", 'hides the direction'],
@@ -293,6 +303,9 @@ describe('the rules above see', () => {
       ['runs/a.graphql.ts', "import '../graphql/builder.ts'; import '../log/b.ts'; import 'graphql';"],
       ['graphql/builder.ts', "import '@pothos/core'; import type { X } from '../db/rows.ts';"],
       ['db/rows.ts', "export type { X } from './generated/pothos.ts';"],
+      ['sources/b/c.ts', "import './d.ts'; import '../../log/b.ts';"],
+      ['sources/b/d.ts', ''],
+      ['sources/installed.ts', "import './b/c.ts';"],
       ['main.ts', "process.on('SIGTERM', () => process.exit(Number(process.env.CODE)));"],
     ];
     expect(imports(...files)).toBe('');

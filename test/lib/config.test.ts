@@ -30,7 +30,7 @@ describe('settings', () => {
       jwtSecret: undefined,
       jwks: undefined,
       corsOrigins: [],
-      openWearables: { redisUrl: undefined, webhookSecret: undefined },
+      sources: {},
       logLevel: 'info',
     });
   });

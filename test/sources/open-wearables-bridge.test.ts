@@ -6,7 +6,8 @@ import type { AppOptions } from '../../src/app.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Limits } from '../../src/limits.ts';
 import type { Services } from '../../src/services.ts';
-import { startBridge } from '../../src/sources/open-wearables/bridge.ts';
+import { openSources } from '../../src/sources/open-sources.ts';
+import { openWearablesRedis } from '../../src/sources/open-wearables/bridge.ts';
 import { readEntry } from '../../src/sources/open-wearables/read-entry.ts';
 import { EntryRecorder } from '../../src/sources/record-entries.ts';
 import { createDatabase } from '../support/database.ts';
@@ -414,7 +415,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     await live(server);
     const { services } = server.app;
     let isAway = false;
-    const { log, sources: all } = services;
+    const { log } = services;
     const failing: Pick<Services['log'], 'record' | 'eventsById'> = {
       eventsById: (ids) => log.eventsById(ids),
       async record(drafts) {
@@ -423,26 +424,27 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       },
     };
     const told: unknown[] = [];
-    const another = await all.open('another', { exclusive: true });
-    const bridge = await startBridge({
-      url,
-      services: {
+    const bridges = await openSources(
+      [{ ...openWearablesRedis, name: 'another' }],
+      { another: { OPEN_WEARABLES_REDIS_URL: url } },
+      {
         ...services,
         log: failing as Services['log'],
-        sources: { quarantine: all.quarantine, open: async () => another } as unknown as Services['sources'],
+        logger: pino({ level: 'silent' }),
+        onError: (error) => told.push(error),
       },
-      clock: Date.now,
-      outage: { works: () => {}, failed: () => {} },
-      onError: (error) => told.push(error),
-    });
-    closing.push(() => bridge.close());
-    await expect.poll(() => another.isLive, { timeout: 10_000 }).toBe(true);
+    );
+    bridges.start();
+    closing.push(() => bridges.close());
+    const another = services.sources.opened.find(({ name }) => name === 'another');
+    await expect.poll(() => another?.isLive, { timeout: 10_000 }).toBe(true);
     for (const times of [1, 2]) {
       isAway = true;
       await emitter.emit(wireEvent());
       await expect.poll(() => told.length, { timeout: 10_000 }).toBe(times);
       isAway = false;
-      await expect.poll(() => another.totals.recorded + another.totals.duplicates, { timeout: 10_000 }).toBe(times);
+      const handled = () => (another ? another.totals.recorded + another.totals.duplicates : 0);
+      await expect.poll(handled, { timeout: 10_000 }).toBe(times);
     }
   });
 

@@ -1,98 +1,69 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { holdSource } from '../../instances/hold.ts';
-import { groupBy } from '../../lib/group-by.ts';
-import type { Outage } from '../../lib/outages.ts';
-import type { Limits } from '../../limits.ts';
-import type { Services } from '../../services.ts';
-import { type Entry, EntryRecorder } from '../record-entries.ts';
-import type { Source } from '../source.ts';
-import { LiveBuffer } from './live-buffer.ts';
-import { outlineOf, readEntry } from './read-entry.ts';
-import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
-import { findChangedLists, readAllUsers, readUsers, type StoredEntries } from './stored-entries.ts';
-
-const BRIDGE_NAME = 'open-wearables-redis';
-
-const nothing: StoredEntries = { users: 0, entries: [], unreadable: [] };
+import { type Outage, watchOutage } from '../../lib/outages.ts';
+import { redisUrl } from '../../lib/redis-url.ts';
+import { defineSource, type SourceTools } from '../define-source.ts';
+import { EntryCopier } from './copy-entries.ts';
+import { openRedisPair } from './redis-pair.ts';
 
 /** Every event of all users is published here, once its list and its run hold it. */
 const CHANNEL = 'sync:status:all';
 const FIRST_RETRY_MS = 100;
-/** What has been read of Redis is recorded once it has so many characters, if not before. */
-const STORED_LENGTH = 4_194_304;
 
-export interface BridgeOptions {
-  readonly url: string;
-  readonly services: Services;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
-  /** Told when Redis goes, and when everything that it holds is in the log again. */
-  readonly outage: Outage;
-  /** Told of whatever else goes wrong; everything is tried again. */
-  readonly onError: (error: unknown) => void;
-}
+/** The sync events that an Open Wearables installation keeps in its Redis and publishes there. */
+export const openWearablesRedis = defineSource({
+  name: 'open-wearables-redis',
+  settings: { OPEN_WEARABLES_REDIS_URL: redisUrl },
+  createWorker({ OPEN_WEARABLES_REDIS_URL: url }, tools) {
+    const outage = watchOutage(tools.logger, {
+      away: "Open Wearables' Redis is away: what it holds is recorded when it is back",
+      back: "Open Wearables' Redis is back, and what it held is recorded",
+    });
+    return (signal) => new Bridge(url, outage, tools).run(signal);
+  },
+});
 
 /**
  * Copies the sync events of an Open Wearables installation out of its Redis into the log, each once, and only reads
- * there. Of several instances one does it. It subscribes first and then reads what is stored, so that nothing falls
- * between; that again after each reconnect, as pub/sub repeats nothing. What has fallen off a list before it is read is
- * lost, but for the newest event of each run.
+ * there. The bridge subscribes first and reads what is stored then, so that nothing falls between; and so again after
+ * each reconnect, as pub/sub repeats nothing. What has fallen off a list before it is read is lost, but for the newest
+ * event of each run.
+ *
+ * Its states are those of its source's row:
+ *
+ * - `connecting`: no connection, or one that is being made. Entered when `run` begins, and after each pause that follows
+ *   `disconnected`. Left for `backfilling` once both connections answer and the channel is subscribed.
+ * - `backfilling`: what is stored is being read, while messages wait in the copier's buffer. Left for `live` when all
+ *   that was stored and all that waited is recorded; begun again when the buffer has overflowed.
+ * - `live`: each message is recorded as it arrives, and every `bridgeCheckMs` the bridge looks whether one was missed.
+ *   Left for `backfilling` when the buffer overflows, for `disconnected` when a connection breaks and all that had
+ *   arrived is recorded.
+ * - `disconnected`: a connection was refused, has broken or does not answer. Left for `connecting` after a pause, which
+ *   doubles from 100 ms to `bridgeRetryMs` and begins anew with each `live`.
+ *
+ * The end of `run`, when its signal aborts, can come in each of them. `holdSource` owns the lease, and its signal tells
+ * the bridge that the lease is lost. A bridge lives as long as one hold of the lease; it owns the pause between two
+ * attempts, and for each attempt a pair of connections, which owns the timer of their pings. The copier owns the
+ * messages that wait.
  */
-export async function startBridge(options: BridgeOptions): Promise<{ close(): Promise<void> }> {
-  const { services, onError } = options;
-  const source = await services.sources.open(BRIDGE_NAME, { exclusive: true });
-  return holdSource(source, (signal) => new Bridge(options, source).run(signal), { limits: services.limits, onError });
-}
-
 class Bridge {
   readonly #url: string;
-  readonly #limits: Limits;
-  readonly #clock: () => number;
   readonly #outage: Outage;
-  readonly #onError: (error: unknown) => void;
-  readonly #source: Source;
-  readonly #buffer: LiveBuffer;
-  readonly #recorder: EntryRecorder;
-  /** Arrival of the oldest message that is being recorded. */
-  #recordingSince: number | undefined;
-  #lastFailure = '';
-  /** When to look whether anything was missed, by the process's clock. */
-  #nextCheck = 0;
+  readonly #tools: SourceTools;
+  readonly #copier: EntryCopier;
 
-  constructor({ url, services, clock, outage, onError }: BridgeOptions, source: Source) {
+  constructor(url: string, outage: Outage, tools: SourceTools) {
     this.#url = url;
-    this.#limits = services.limits;
-    this.#clock = clock;
     this.#outage = outage;
-    this.#onError = onError;
-    this.#source = source;
-    this.#buffer = new LiveBuffer(this.#limits, clock);
-    const { log, users, limits } = services;
-    this.#recorder = new EntryRecorder(
-      { source, log, users, quarantine: services.sources.quarantine, limits },
-      {
-        readEntry: (entry) => readEntry(entry, limits),
-        onDelay: (error) => this.#fail('The log could not take what has come; it is tried again', error),
-        onRefused: (error) => {
-          source.fail('The database refuses an event; it is in quarantine');
-          onError(error);
-        },
-      },
-    );
+    this.#tools = tools;
+    this.#copier = new EntryCopier(tools);
   }
 
   /** Bridges until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#source.measureLag = () => {
-      const since = this.#recordingSince ?? this.#buffer.oldestAt;
-      return since === undefined ? 0 : Math.max(0, this.#clock() - since);
-    };
-    await this.#connectAgainAndAgain(signal);
-  }
-
-  async #connectAgainAndAgain(signal: AbortSignal): Promise<void> {
+    const { source, limits } = this.#tools;
+    source.measureLag = () => this.#copier.lagMs;
     for (let pause = FIRST_RETRY_MS; !signal.aborted; ) {
-      this.#source.report({ state: 'connecting' });
+      source.report({ state: 'connecting' });
       try {
         await this.#session(signal, () => {
           pause = FIRST_RETRY_MS;
@@ -100,157 +71,37 @@ class Bridge {
         });
       } catch (error) {
         if (signal.aborted) return;
-        this.#source.report({ state: 'disconnected' });
+        source.report({ state: 'disconnected' });
         const text = withoutSecrets(error, this.#url);
-        this.#source.fail(text);
+        source.fail(text);
         this.#outage.failed(text);
       }
       await wait(pause, undefined, { signal, ref: false }).catch(() => {});
-      pause = Math.min(2 * pause, this.#limits.bridgeRetryMs);
+      pause = Math.min(2 * pause, limits.bridgeRetryMs);
     }
   }
 
-  /** One pair of connections, from its beginning to its end: a subscribed one can do nothing else. */
+  /** One pair of connections, from its beginning to its end. @throws why the pair has ended */
   async #session(signal: AbortSignal, onLive: () => void): Promise<void> {
-    const connections: RedisConnection[] = [];
-    const ended = new AbortController();
+    const { source, limits, clock } = this.#tools;
+    const { subscriber, reader, broken, close } = await openRedisPair(this.#url, limits, signal);
     try {
-      for (let count = 0; count < 2; count += 1) connections.push(await connectRedis(this.#url, this.#limits, signal));
-      const [subscriber, reader] = connections as [RedisConnection, RedisConnection]; // two were just made
-      const broken = AbortSignal.any([signal, subscriber.broken, reader.broken, ended.signal]);
-      this.#keepAlive(connections, ended);
-      subscriber.redis.on('message', (place, text) => this.#buffer.push({ text, place }));
-      await subscriber.redis.subscribe(CHANNEL);
-      this.#source.report({ connectedAt: new Date(this.#clock()) });
+      subscriber.on('message', (place, text) => this.#copier.push({ text, place }));
+      await subscriber.subscribe(CHANNEL);
+      source.report({ connectedAt: new Date(clock()) });
       while (!broken.aborted) {
-        if (await this.#backfill(reader, signal)) {
-          this.#source.report({ state: 'live' });
-          this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
+        if (await this.#copier.backfill(reader, signal)) {
+          source.report({ state: 'live' });
           onLive();
-          await this.#follow(reader, signal, broken);
+          await this.#copier.follow(reader, signal, broken);
         }
       }
       broken.throwIfAborted();
     } catch (error) {
-      throw ended.signal.reason ?? connections.find(({ broken }) => broken.aborted)?.broken.reason ?? error;
+      throw broken.reason ?? error;
     } finally {
-      ended.abort();
-      for (const connection of connections) connection.close();
+      close();
     }
-  }
-
-  /** Cuts connections that do not answer: a half-open socket is as silent as an installation without syncs. */
-  #keepAlive(connections: readonly RedisConnection[], ended: AbortController): void {
-    const { bridgePingMs, bridgeAnswerMs } = this.#limits;
-    const run = async () => {
-      while (!ended.signal.aborted) {
-        await wait(bridgePingMs, undefined, { signal: ended.signal, ref: false });
-        await Promise.all(connections.map(({ redis }) => answerInTime(redis, bridgeAnswerMs)));
-      }
-    };
-    run().catch((error: unknown) => {
-      ended.abort(error);
-      for (const { redis } of connections) redis.disconnect();
-    });
-  }
-
-  /** Reads everything that is stored, and then records what came in meanwhile. False if too much did: once more. */
-  async #backfill({ redis }: RedisConnection, signal: AbortSignal): Promise<boolean> {
-    this.#buffer.restart();
-    let users = 0;
-    let entries = 0;
-    this.#source.report({
-      state: 'backfilling',
-      backfillStartedAt: new Date(this.#clock()),
-      backfillEndedAt: null,
-      backfillUsers: users,
-      backfillEntries: entries,
-    });
-    // Left over from a connection that broke: some may have fallen off their lists since.
-    const messages = groupBy([...this.#buffer.waiting], ({ text }) => outlineOf(text).userId);
-    for await (const stored of this.#gather(readAllUsers(redis, messages), signal)) {
-      users += stored.users;
-      entries += stored.entries.length;
-      this.#source.report({ backfillUsers: users, backfillEntries: entries });
-    }
-    if (!(await this.#drain(signal))) return false;
-    this.#source.report({ backfillEndedAt: new Date(this.#clock()) });
-    return true;
-  }
-
-  /** Records what is stored, in batches that are worth a transaction. Yields what has been recorded. */
-  async *#gather(pieces: AsyncIterable<StoredEntries>, signal: AbortSignal): AsyncGenerator<StoredEntries> {
-    let gathered = nothing;
-    let length = 0;
-    for await (const piece of pieces) {
-      gathered = {
-        users: gathered.users + piece.users,
-        entries: [...gathered.entries, ...piece.entries],
-        unreadable: [...gathered.unreadable, ...piece.unreadable],
-      };
-      length += piece.entries.reduce((sum, { text }) => sum + text.length, 0);
-      const count = gathered.entries.length + gathered.unreadable.length;
-      if (count < this.#limits.eventsPerRecording && length < STORED_LENGTH) continue;
-      await this.#store(gathered, signal);
-      yield gathered;
-      gathered = nothing;
-      length = 0;
-      if (signal.aborted) return;
-    }
-    await this.#store(gathered, signal);
-    yield gathered;
-  }
-
-  async #store({ entries, unreadable }: StoredEntries, signal: AbortSignal): Promise<void> {
-    await this.#recorder.record(entries, signal);
-    await this.#recorder.quarantine(unreadable, signal);
-  }
-
-  /** Records live messages until there are too many, or the connections are broken and nothing is left. */
-  async #follow({ redis }: RedisConnection, signal: AbortSignal, broken: AbortSignal): Promise<void> {
-    while (await this.#drain(signal)) {
-      const isTime = await this.#nextMessage(broken);
-      if (broken.aborted && this.#buffer.isEmpty) return;
-      if (isTime)
-        await this.#check(redis, signal).catch((error: unknown) =>
-          this.#fail('It could not be checked whether anything was missed; it is tried again', error),
-        );
-    }
-  }
-
-  /** Resolves to true when it is time to look whether anything was missed. */
-  async #nextMessage(broken: AbortSignal): Promise<boolean> {
-    const left = this.#nextCheck - performance.now();
-    if (left > 0) await this.#buffer.next(broken, Math.ceil(left));
-    if (this.#nextCheck > performance.now()) return false;
-    this.#nextCheck = performance.now() + this.#limits.bridgeCheckMs;
-    return true;
-  }
-
-  /** Reads the lists whose newest entry is not in the log: pub/sub promises nothing. */
-  async #check(redis: RedisConnection['redis'], signal: AbortSignal): Promise<void> {
-    for await (const keys of findChangedLists(redis, (entries) => this.#recorder.areSettled(entries)))
-      for await (const stored of readUsers(redis, keys)) await this.#store(stored, signal);
-  }
-
-  /** Records what has arrived. False when messages were dropped, or the signal has aborted. */
-  async #drain(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && !this.#buffer.overflowed) {
-      const messages: readonly (Entry & { at: number })[] = this.#buffer.take(this.#limits.eventsPerRecording);
-      if (messages.length === 0) return true;
-      this.#recordingSince = messages[0]?.at;
-      await this.#recorder.record(messages, signal);
-      this.#recordingSince = undefined;
-      this.#lastFailure = '';
-    }
-    return false;
-  }
-
-  /** Shows what went wrong, and tells of it once until something is recorded. */
-  #fail(text: string, error: unknown): void {
-    this.#source.fail(text);
-    if (text !== this.#lastFailure) this.#onError(error);
-    this.#lastFailure = text;
   }
 }
 

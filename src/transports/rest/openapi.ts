@@ -1,12 +1,13 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
+import type { WebhookDescription } from '../../sources/define-source.ts';
 import { detailOf } from './failures.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { webhookDescription } from './open-wearables-webhook.ts';
 import type { Parameters } from './parameters.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
+import { describeWebhook } from './webhook-routes.ts';
 import { wireEventFields } from './wire-event.ts';
 import { schemaOf, type WireField } from './wire-fields.ts';
 import { wireRunFields } from './wire-run.ts';
@@ -37,12 +38,12 @@ const apiKeys = { apiKey: 'X-Open-Wearables-API-Key', shortApiKey: 'X-API-Key' }
 const credentials = [{ bearer: [] }, ...Object.keys(apiKeys).map((name) => ({ [name]: [] }))];
 
 /**
- * The REST routes in OpenAPI 3.1, out of what they themselves are made of: their table, the fields on the wire, and
- * the descriptions of the GraphQL types that these show.
+ * The REST routes in OpenAPI 3.1, out of what they themselves are made of: their table, the fields on the wire,
+ * the descriptions of the GraphQL types that these show, and the webhooks of the installed sources.
  */
-export function describeApi(limits: Limits, schema: GraphQLSchema): object {
+export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: readonly WebhookDescription[]): object {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of [...routes, webhookDescription]) {
+  for (const route of [...routes, ...webhooks.map(describeWebhook)]) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(route, limits) };
   }
@@ -77,20 +78,20 @@ export function describeApi(limits: Limits, schema: GraphQLSchema): object {
           name: TOKEN_PARAMETER,
           description: "A user's short-lived token, for a browser's `EventSource`, which cannot set headers.",
         },
-        svix: {
-          type: 'apiKey',
-          in: 'header',
-          name: 'svix-signature',
-          description: "Made with the secret of the webhook's endpoint, over the body and two other headers.",
-        },
+        ...Object.fromEntries(
+          webhooks.map(({ signature: { scheme, header, description } }) => [
+            scheme,
+            { type: 'apiKey', in: 'header', name: header, description },
+          ]),
+        ),
       },
     },
   };
 }
 
 function describeRoute(route: Description<Parameters>, limits: Limits): object {
-  const { operationId, summary, description, body, answer, errors = [], takesTokenInQuery, isSigned } = route;
-  const viewerErrors: readonly ErrorCode[] = isSigned ? [] : ['FORBIDDEN'];
+  const { operationId, summary, description, body, answer, errors = [], takesTokenInQuery, signedBy } = route;
+  const viewerErrors: readonly ErrorCode[] = signedBy ? [] : ['FORBIDDEN'];
   const headers = Object.entries(answer.headers ?? {}).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },
@@ -109,7 +110,7 @@ function describeRoute(route: Description<Parameters>, limits: Limits): object {
       },
     }),
     ...(takesTokenInQuery && { security: [...credentials, { userToken: [] }] }),
-    ...(isSigned && { security: [{ svix: [] }] }),
+    ...(signedBy && { security: [{ [signedBy]: [] }] }),
     responses: {
       [answer.status]: {
         description: answer.description,
@@ -119,7 +120,7 @@ function describeRoute(route: Description<Parameters>, limits: Limits): object {
       ...Object.fromEntries(
         [...commonErrors, ...viewerErrors, ...errors].map((code) => [errorCodes[code].httpStatus, describeError(code)]),
       ),
-      ...(body && !isSigned && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
+      ...(body && !signedBy && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
     },
   };
 }

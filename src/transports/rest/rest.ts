@@ -4,26 +4,26 @@ import type { Gate } from '../../gate/gate.ts';
 import type { FormatError } from '../../operations/format-error.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { Services } from '../../services.ts';
-import type { OpenWearablesWebhooks } from '../../sources/open-wearables/webhooks.ts';
+import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { addHealth } from '../ops/health.ts';
 import { addMetrics } from '../ops/metrics.ts';
 import { detail } from './answer.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
-import { addOpenWearablesWebhook } from './open-wearables-webhook.ts';
 import { describeApi } from './openapi.ts';
 import type { Handler } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { prepareDocument, prepareStream } from './stored-document.ts';
+import { addWebhooks } from './webhook-routes.ts';
 
 export interface RestOptions {
   readonly operations: Operations;
   readonly services: Services;
   readonly gate: Gate;
   readonly formatError: FormatError;
-  /** None without a secret to verify them with. */
-  readonly webhooks: OpenWearablesWebhooks | undefined;
+  /** Of all installed sources. */
+  readonly webhooks: readonly OpenWebhook[];
   /** Aborts when the server begins to shut down. */
   readonly shutdown: AbortSignal;
 }
@@ -33,7 +33,7 @@ export interface RestOptions {
  * is a stored GraphQL document under other names; who may do what, and every bound, is decided behind it.
  */
 export function createRestListener(options: RestOptions) {
-  const { operations, services, gate, formatError, shutdown } = options;
+  const { operations, services, gate, formatError, webhooks, shutdown } = options;
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   app.onError(fail);
@@ -46,8 +46,9 @@ export function createRestListener(options: RestOptions) {
     });
     app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
-  addDocs(app, describeApi(services.limits, operations.schema));
-  addOpenWearablesWebhook(app, { webhooks: options.webhooks, limits: services.limits });
+  const descriptions = webhooks.map(({ description }) => description);
+  addDocs(app, describeApi(services.limits, operations.schema, descriptions));
+  addWebhooks(app, webhooks, services.limits);
   addMetrics(app, { services, openStreams: () => gate.streams.count });
   addHealth(app, { database: services.database, shutdown, onError: formatError });
 

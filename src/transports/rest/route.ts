@@ -42,8 +42,8 @@ export interface Description<P extends Parameters> {
   readonly errors?: readonly ErrorCode[];
   /** Set where a user token may also come as the query's `access_token`, for clients that cannot set headers. */
   readonly takesTokenInQuery?: true;
-  /** Set where the credential is a signature of Svix over a body of any content type. */
-  readonly isSigned?: true;
+  /** Set where the credential is a signature over a body of any content type: the scheme that says how it is made. */
+  readonly signedBy?: string;
 }
 
 /** A stored GraphQL document, and how HTTP goes in and out of it. */

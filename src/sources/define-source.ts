@@ -1,0 +1,91 @@
+import type { Logger } from 'pino';
+import type { Limits } from '../limits.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { Users } from '../users/users.ts';
+import type { Quarantine, UnreadableEntry } from './quarantine.ts';
+import type { Source } from './source.ts';
+import type { SettingsShape, ValuesOf } from './source-settings.ts';
+
+/** What every source works with. Nothing else of the server is within its reach. */
+export interface SourceTools {
+  /** The source's own row: it is told what was counted, how the source stands and what went wrong. */
+  readonly source: Source;
+  readonly log: EventLog;
+  readonly users: Users;
+  /** Takes entries that cannot be read or stored, under the source's name. */
+  readonly quarantine: Quarantine;
+  readonly limits: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly logger: Logger;
+  /** Takes failures that nobody waits for. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Feeds the log until the signal aborts: the server closes, or another instance has taken the source. */
+export type Worker = (signal: AbortSignal) => Promise<void>;
+
+/** A request that has come to a webhook. */
+export interface Delivery {
+  /** The bytes as they came, `webhookBytes` of them at most. */
+  readonly body: Buffer;
+  /** The value of a header, empty where the request has none of this name. */
+  readonly header: (name: string) => string;
+}
+
+export const deliveryOutcomes = ['recorded', 'duplicate', 'ignored', 'quarantined'] as const;
+
+/** What became of a delivery. Each of these is final and durable: the sender need not send it again. */
+export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
+
+/**
+ * Takes a delivery. Resolves once what it says is durable, or to why it cannot be read or stored, for the quarantine.
+ * @throws AppError UNAUTHENTICATED for a wrong signature, BAD_USER_INPUT for a body that no sender means, UNAVAILABLE
+ */
+export type Receiver = (delivery: Delivery) => Promise<Exclude<DeliveryOutcome, 'quarantined'> | UnreadableEntry>;
+
+/** A webhook as the API description shows it. */
+export interface WebhookDescription {
+  /** What follows `/api/v1/webhooks/`. */
+  readonly path: string;
+  /** Names the operation for generated clients. */
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  /** The header that proves who has sent a delivery, and the name of this way to prove it. */
+  readonly signature: { readonly scheme: string; readonly header: string; readonly description: string };
+}
+
+// The members that take values are methods, not properties: only so do sources with settings of their own fit one list.
+
+interface Webhook<Shape extends SettingsShape> extends WebhookDescription {
+  /** Called once, when the server opens. */
+  createReceiver(values: ValuesOf<Shape>, tools: SourceTools): Receiver;
+}
+
+interface Common<Shape extends SettingsShape> {
+  /** The name of the source's row, of its metrics and of its entries in quarantine. A new name is a new source. */
+  readonly name: string;
+  /** Environment variables, each with how it is read. The source is set up once those without a default are given. */
+  readonly settings: Shape;
+}
+
+/** A source that is read: by one instance at a time, the one that holds the source. */
+interface ReadSource<Shape extends SettingsShape> extends Common<Shape> {
+  readonly webhook?: undefined;
+  /** Called once, when the server opens. The worker is called each time that this instance has taken the source. */
+  createWorker(values: ValuesOf<Shape>, tools: SourceTools): Worker;
+}
+
+/** A source that delivers: to every instance that is set up for it. */
+interface DeliveringSource<Shape extends SettingsShape> extends Common<Shape> {
+  readonly webhook: Webhook<Shape>;
+}
+
+/** Something that feeds the log: its name, its settings, and how its entries are fetched or taken. */
+export type SourceDefinition<Shape extends SettingsShape = SettingsShape> = ReadSource<Shape> | DeliveringSource<Shape>;
+
+/** Lets the compiler derive the types of a source's values from its settings. */
+export function defineSource<Shape extends SettingsShape>(definition: SourceDefinition<Shape>): SourceDefinition {
+  return definition;
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import type { Limits } from '../../limits.ts';
+import type { EventDraft } from '../../log/event.ts';
+import { fitDraft } from '../fit-draft.ts';
+import { object, time, uuid } from './payload-values.ts';
+
+/** What a delivery says. */
+type DeliveryContent =
+  | { readonly kind: 'event'; readonly draft: EventDraft }
+  | { readonly kind: 'connection'; readonly userId: string; readonly connectedAt: Date | undefined }
+  | { readonly kind: 'unreadable'; readonly detail: string }
+  /** A type of delivery of which the log keeps nothing. */
+  | { readonly kind: 'nothing' };
+
+/** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
+const syncData = z.object({
+  user_id: uuid,
+  run_id: z.string(),
+  provider: z.string(),
+  source: z.string(),
+  status: z.string().nullish(),
+  message: z.string().nullish(),
+  items_processed: z.number().nullish(),
+  error: z.string().nullish(),
+  metadata: object.nullish(),
+});
+
+type SyncData = z.infer<typeof syncData>;
+
+/** For each type of a `sync.*` delivery: what it says that its `data` does not. */
+const syncTypes = new Map<
+  unknown,
+  (data: SyncData, sentAt: Date) => Pick<EventDraft, 'stage' | 'status' | 'startedAt' | 'endedAt'>
+>([
+  ['sync.started', (_, sentAt) => ({ stage: 'started', status: 'in_progress', startedAt: sentAt })],
+  ['sync.completed', ({ status }, sentAt) => ({ stage: 'completed', status: status ?? 'success', endedAt: sentAt })],
+  ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
+]);
+
+const connectionData = z.object({ user_id: uuid, connected_at: time.optional().catch(undefined) });
+
+/** Reads what a delivery says, as far as it concerns the log: an event that the log can take, cut to its bounds. */
+export function readDelivery(
+  { type, data, sentAt }: { readonly type: unknown; readonly data: unknown; readonly sentAt: Date },
+  limits: Limits,
+): DeliveryContent {
+  if (type === 'connection.created') {
+    const parsed = connectionData.safeParse(data);
+    if (!parsed.success) return unreadable(parsed.error);
+    return { kind: 'connection', userId: parsed.data.user_id, connectedAt: parsed.data.connected_at };
+  }
+  const complete = syncTypes.get(type);
+  if (!complete) return { kind: 'nothing' };
+  const parsed = syncData.safeParse(data);
+  if (!parsed.success) return unreadable(parsed.error);
+  const whole = { ...draftOf(parsed.data, sentAt), ...complete(parsed.data, sentAt) };
+  const { draft, problem } = fitDraft(whole, limits);
+  return problem ? { kind: 'unreadable', detail: `${problem.field}: ${problem.message}` } : { kind: 'event', draft };
+}
+
+function draftOf(data: SyncData, sentAt: Date) {
+  return {
+    userId: data.user_id,
+    runId: data.run_id,
+    provider: data.provider,
+    source: data.source,
+    message: data.message,
+    itemsProcessed: data.items_processed,
+    error: data.error,
+    metadata: data.metadata,
+    timestamp: sentAt,
+  };
+}
+
+function unreadable({ issues: [issue] }: z.ZodError): DeliveryContent {
+  return { kind: 'unreadable', detail: `data.${issue?.path.join('.')}: ${issue?.message}` };
+}

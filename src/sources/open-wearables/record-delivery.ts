@@ -1,0 +1,60 @@
+import { AppError } from '../../errors.ts';
+import type { EventDraft, SyncEvent } from '../../log/event.ts';
+import type { SourceTools } from '../define-source.ts';
+import { deliveryId } from './derived-id.ts';
+
+type Parts = Pick<SourceTools, 'log' | 'users' | 'limits'>;
+
+/** How often it is looked whether the log has the event: another instance may be recording the same delivery. */
+const ATTEMPTS = 2;
+
+/**
+ * Records the event of a delivery, unless the log has it: from an earlier attempt of Svix, or because the run has told
+ * of the same stage in another way, such as over Redis. Resolves to undefined if the log has it with other content.
+ */
+export async function recordDelivery(
+  event: EventDraft,
+  parts: Parts,
+): Promise<'recorded' | 'duplicate' | 'ignored' | undefined> {
+  const { log, users } = parts;
+  const draft = { ...event, id: deliveryId(event) };
+  await users.ensure(new Map([[draft.userId, undefined]]));
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const earlier = await findLike(draft, parts);
+    const own = earlier.find(({ id }) => id === draft.id);
+    if (!own && earlier.length > 0) return 'duplicate';
+    try {
+      const [recorded] = await log.record([own ? { ...draft, ...timesOf(own) } : draft]);
+      return recorded?.duplicate ? 'duplicate' : 'recorded';
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The user was deleted, and the time of a delivery does not say whether the run began before that.
+      if (error.code === 'NOT_FOUND') return 'ignored';
+      if (error.code !== 'EVENT_ID_CONFLICT') throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The newest events of the same run and stage, a page of them. */
+async function findLike(
+  { userId, runId, stage }: EventDraft,
+  { log, users, limits }: Parts,
+): Promise<readonly SyncEvent[]> {
+  const [user] = await users.byIds([userId]);
+  if (!user) return [];
+  const [events = []] = await log.readPages([
+    {
+      log: { userId, headSequence: user.headSequence, tailSequence: user.tailSequence },
+      filter: { runId, stages: [stage] },
+      limit: limits.pageSize,
+      newest: true,
+    },
+  ]);
+  return events;
+}
+
+/** Svix signs each attempt with a time of its own: the times of the attempt that got through first are kept. */
+function timesOf({ startedAt, endedAt, timestamp }: SyncEvent) {
+  return { startedAt, endedAt, timestamp };
+}
