@@ -4,9 +4,9 @@ import type { EventDraft } from '../log/event.ts';
 import { checkEvent, type EventProblem } from '../log/record/check-event.ts';
 
 /**
- * The draft as the log can take it, and what else keeps the log from taking it. Texts that are too long are cut, with
- * `…` at their end, what no database takes in them becomes U+FFFD, and metadata that the log does not take gives way to an object that says why: how a run ended must
- * not be lost for what was said beside it.
+ * The draft as the log can take it, and the problem that still keeps the log from taking it, if there is one. Texts that
+ * are too long are cut, with `…` at their end; characters that no database takes become U+FFFD; metadata that the log
+ * does not take gives way to an object that says why. How a run ended must not be lost for what was said beside it.
  */
 export function fitDraft<T extends EventDraft>(
   draft: T,

@@ -33,17 +33,17 @@ interface QuarantinePage {
   readonly fromEnd: boolean;
 }
 
-/** Entries of one statement. */
+/** Entries that one statement inserts. */
 const BATCH = 500;
-/** A source is trimmed so many times while as many entries come as are kept: there may be so much more of them. */
+/** A source is trimmed once per (limit / TRIMS) new entries: up to 10 % more than the limit may be kept. */
 const TRIMS = 10;
 const DETAIL_LENGTH = 500;
 const PLACE_LENGTH = 200;
 
 /**
- * Where entries go that could not be read: each once, however often it is met again, and counted for good. The newest
- * `quarantinedPayloads` of a source keep their text; of `quarantinedEntries` it is known that they have been here, so
- * that only a source with more of them at a time would see one counted twice.
+ * Where entries of sources go that could not be read or stored. An entry is kept and counted once, however often it
+ * comes again. Of each source the newest `quarantinedEntries` are kept, and the newest `quarantinedPayloads` of those
+ * with their text; an entry that comes again after it was removed is counted again.
  */
 export class Quarantine {
   readonly #database: Database;
@@ -77,7 +77,7 @@ export class Quarantine {
     return fromEnd ? found.reverse() : found;
   }
 
-  /** Those of some texts of a source that are kept here. */
+  /** Which of some texts are those of entries that are kept for the source. */
   async holds(source: string, texts: readonly string[]): Promise<ReadonlySet<string>> {
     const byFingerprint = new Map(texts.map((text) => [fingerprintOf(source, text), text]));
     const isAsked = isListed(this.#database, sql`fingerprint`, [...byFingerprint.keys()], 'text');
@@ -115,12 +115,12 @@ export class Quarantine {
     return added;
   }
 
-  /** Removes what is too much, at every so many entries: to find it, all that is kept has to be counted. */
+  /** Removes texts and entries beyond the limits. Finding them means to count all that is kept, so it is done seldom. */
   async #trim(transaction: Transaction, source: string, { added, total }: { added: number; total: number }) {
     const { quarantinedPayloads: payloads, quarantinedEntries: most } = this.#limits;
     const payloadStep = Math.ceil(payloads / TRIMS);
     if (passes(payloadStep, added, total))
-      // Older ones have lost theirs already, so only those are looked at that may have come since.
+      // Entries further down have lost their text at earlier trims: only those that may have come since are looked at.
       await transaction.$executeRaw`
         UPDATE quarantined_entry SET payload = NULL WHERE fingerprint IN (
           SELECT fingerprint FROM quarantined_entry WHERE source = ${source}
@@ -136,7 +136,7 @@ export class Quarantine {
   }
 }
 
-/** Has a count passed a multiple of a step? */
+/** Has a count that has grown to `total` by `added` passed a multiple of the step? */
 function passes(step: number, added: number, total: number): boolean {
   return Math.floor(total / step) > Math.floor((total - added) / step);
 }

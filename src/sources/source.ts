@@ -4,14 +4,18 @@ import type { Source as SourceRow } from '../db/rows.ts';
 import { releaseLease, takeLease } from '../instances/lease.ts';
 import type { Limits } from '../limits.ts';
 
+/** How a source stands. `Source` says what enters and leaves each state. */
 export type SourceState = 'waiting' | 'connecting' | 'backfilling' | 'live' | 'disconnected';
+
+/** What the column of the lag can hold: about 25 days. */
+const LONGEST_LAG_MS = 2 ** 31 - 1;
 
 const countNames = ['recorded', 'duplicates', 'ignored', 'quarantined'] as const;
 
-/** What became of the entries of a source; those in quarantine are counted where they are put there. */
+/** What became of the entries of a source. The database counts those in quarantine itself, where they are put there. */
 export type SourceCounts = Readonly<Record<(typeof countNames)[number], number>>;
 
-/** How a source stands, as far as its holder says. */
+/** What the holder says of how the source stands: the columns of the row that are to change. */
 type SourceReport = Partial<
   Pick<
     SourceRow,
@@ -30,33 +34,48 @@ export interface SourceOptions {
   readonly name: string;
   /** The instance that this process is. */
   readonly instance: string;
-  /** At most one instance works on it at a time. */
+  /** True if at most one instance works on the source at a time. */
   readonly exclusive: boolean;
   readonly database: Database;
   readonly limits: Limits;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Told of failures to write down how it stands; it is tried again. */
+  /** Told of failures to write the row; the next save tries again. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * One source, as this instance sees it: what it has counted, and what it says of how the source stands. Both are
- * written to the database, where every instance reads them, every `sourceRenewMs` and whenever the state changes.
+ * One source (something that feeds the log) as this instance sees it: what was counted here, and what this instance says
+ * of how the source stands. Both are written to the source's row, where every instance reads them: every `sourceRenewMs`
+ * and whenever the state changes.
+ *
+ * The states, of this instance:
+ *
+ * - `waiting`: this instance does not work on the source. Entered at the beginning, by `release`, and when `take` or
+ *   `save` finds another holder. Left by a report of another state.
+ * - `connecting`, `backfilling`, `disconnected`: this instance is the holder and the source's worker has reported so;
+ *   `bridge.ts` shows the way between them.
+ * - `live`: everything that arrives is recorded at once, reported by a worker or for a webhook that takes deliveries.
+ *   Only in this state there is a lag.
+ *
+ * The row shows the holder's word, and `waiting` while nobody holds it. A source that is not `exclusive` has no holder:
+ * each instance writes what it says, and the last one's word stands.
+ *
+ * Who owns what: `holdSource` decides when to take, renew and release the lease and owns the timer for it; `Sources`
+ * owns the timer that saves the sources without a lease; a `Source` owns no timer, only the queue of its own writes.
  */
 export class Source {
   readonly name: string;
-  /** Since this process began. */
+  /** What was counted since this process began. */
   readonly totals: Record<keyof SourceCounts, number> = noCounts();
   /** How long the oldest entry that is not recorded has waited, in milliseconds. Asked only while the source is live. */
   measureLag: () => number | null = () => null;
   readonly #options: SourceOptions;
   #unsaved = noCounts();
   #report: SourceReport = {};
-  /** As this instance last said; `waiting` while another one is the holder. */
   #state: SourceState = 'waiting';
   #lastSave: Promise<unknown> = Promise.resolve();
-  /** A save that has not begun: what is reported until then goes with it. */
+  /** A save that waits for the one before it. What is counted or reported until it begins is saved with it. */
   #nextSave: Promise<boolean> | undefined;
 
   constructor(options: SourceOptions) {
@@ -78,6 +97,7 @@ export class Source {
     return this.isLive ? this.measureLag() : null;
   }
 
+  /** Adds to what became of entries. The row gets it with the next save. */
   count(counts: Partial<SourceCounts>): void {
     for (const name of countNames) {
       this.totals[name] += counts[name] ?? 0;
@@ -86,6 +106,7 @@ export class Source {
     if (counts.recorded) this.#report.lastEventAt = this.#now();
   }
 
+  /** Says how the source stands. A report with a state is saved at once, any other with the next save. */
   report(report: SourceReport): void {
     Object.assign(this.#report, report);
     if (!report.state) return;
@@ -98,7 +119,7 @@ export class Source {
     this.report({ lastError: toStorable(text, this.#options.limits.sourceErrorLength), lastErrorAt: this.#now() });
   }
 
-  /** Makes this instance the holder. False while another one is. */
+  /** Makes this instance the holder. False while another instance is. */
   async take(): Promise<boolean> {
     const { database } = this.#options;
     return this.#inTurn(async () =>
@@ -106,7 +127,7 @@ export class Source {
     );
   }
 
-  /** Writes down what is new, and renews. False when another instance has become the holder. */
+  /** Writes what is new and renews the lease. False when another instance has become the holder. */
   save(): Promise<boolean> {
     this.#nextSave ??= this.#inTurn(() => {
       this.#nextSave = undefined;
@@ -115,19 +136,20 @@ export class Source {
     return this.#nextSave;
   }
 
-  /** The same where nobody has to renew. */
+  /** Writes what is new, if anything is: for sources without a lease to renew. */
   async saveIfNew(): Promise<void> {
     const isNew = countNames.some((name) => this.#unsaved[name] > 0) || Object.keys(this.#report).length > 0;
     if (isNew) await this.save();
   }
 
-  /** Writes down what is new for the last time, and lets another instance take the source. */
+  /** Writes what is new for the last time, and lets another instance take the source. */
   async release(): Promise<void> {
     this.#state = 'waiting';
     this.#report.state = this.#state;
     await this.#inTurn(() => this.#write(true));
   }
 
+  /** Notes who holds the source, as the database has just said. */
   #see(isHeld: boolean): boolean {
     if (!isHeld) this.#state = 'waiting';
     return isHeld;
@@ -141,7 +163,7 @@ export class Source {
     return { name: this.name, holder: this.#options.instance, ms: this.#options.limits.sourceLeaseMs };
   }
 
-  /** One after another, so that the later state is the one that stays. */
+  /** Runs writes one after another, so that the later state is the one that stays. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#lastSave.then(work);
     this.#lastSave = result.catch(() => {});
@@ -153,7 +175,7 @@ export class Source {
     const [counts, report] = [this.#unsaved, this.#report];
     this.#unsaved = noCounts();
     this.#report = {};
-    const { lagMs } = this;
+    const lagMs = this.lagMs === null ? null : Math.min(Math.round(this.lagMs), LONGEST_LAG_MS);
     try {
       const isHeld = await database.transaction(async (transaction) => {
         const isHeld = !exclusive || (await takeLease(transaction, database.kind, this.#lease()));
@@ -163,8 +185,8 @@ export class Source {
             recorded: { increment: counts.recorded },
             duplicates: { increment: counts.duplicates },
             ignored: { increment: counts.ignored },
-            // The others' word counts while they hold it.
-            ...(isHeld && { ...report, lagMs: lagMs && Math.min(Math.round(lagMs), 2 ** 31 - 1) }),
+            // While another instance holds the source, the row shows what that one says.
+            ...(isHeld && { ...report, lagMs }),
           },
         });
         if (last && exclusive) await releaseLease(transaction, this.name, instance);

@@ -18,7 +18,7 @@ const quarantineCursor = keyCursor<QuarantineKey>(
 
 const stateDescriptions: Record<SourceState, string> = {
   waiting:
-    'No instance works on it; one that is set up for it will take it. What every instance takes for itself, such as webhooks: the one that answers does not.',
+    'No instance works on it; one that is set up for it will take it. A webhook, which every instance takes, is in this state where the instance that answers has no secret for it.',
   connecting: 'Its holder is connecting.',
   backfilling: 'What is stored there is being read.',
   live: 'Everything that arrives is recorded at once.',

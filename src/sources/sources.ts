@@ -6,13 +6,13 @@ import type { Limits } from '../limits.ts';
 import { Quarantine } from './quarantine.ts';
 import { Source, type SourceOptions } from './source.ts';
 
-/** How a source stands, whichever instance works on it. */
+/** How a source stands, whichever instance works on the source. */
 export interface SourceStatus extends SourceRow {
-  /** True on the instance that works on it. */
+  /** True on the instance that works on the source. */
   readonly isHolder: boolean;
 }
 
-/** Everything that feeds the log from outside. */
+/** All sources, that is everything that feeds the log from outside: their rows, and those this process works on. */
 export class Sources {
   readonly quarantine: Quarantine;
   readonly #options: Omit<SourceOptions, 'name' | 'exclusive' | 'instance'>;
@@ -30,7 +30,10 @@ export class Sources {
     this.quarantine = new Quarantine(options);
   }
 
-  /** Begins to work on a source, or to wait for it if only one instance may at a time. */
+  /**
+   * Makes the row of a source, if there is none, and counts the source among those of this process. An exclusive one is
+   * taken by `holdSource`; the others are saved from here.
+   */
   async open(name: string, { exclusive }: Pick<SourceOptions, 'exclusive'>): Promise<Source> {
     await this.#options.database.transaction(
       (transaction) => transaction.$executeRaw`INSERT INTO source (name) VALUES (${name}) ON CONFLICT DO NOTHING`,
@@ -49,25 +52,25 @@ export class Sources {
     return rows.map((row) => {
       const source = this.#open.get(row.name);
       if (source && !source.exclusive) return { ...row, isHolder: true };
-      // What arrives everywhere is held by nobody: another instance cannot say whether anybody still takes it.
+      // A webhook is held by nobody: where it is not set up, the row cannot say whether another instance takes it.
       const isHeld = row.holder !== null && row.heldUntil > now;
       if (!isHeld) return { ...row, state: 'waiting', lagMs: null, isHolder: false };
       return { ...row, isHolder: row.holder === this.#instance };
     });
   }
 
-  /** What this process works on. */
+  /** The sources that this process works on, or waits for. */
   get opened(): readonly Source[] {
     return [...this.#open.values()];
   }
 
-  /** Writes down what was counted last. Whoever holds a source has released it by now. */
+  /** Writes what was counted last of the sources without a lease. Those with one are released before this. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     for (const source of this.#open.values()) if (!source.exclusive) await source.save().catch(this.#options.onError);
   }
 
-  /** What only one instance works on saves itself. */
+  /** Exclusive sources are left out: whoever holds them saves them. */
   #saveShared(): void {
     for (const source of this.#open.values()) if (!source.exclusive) source.saveIfNew().catch(this.#options.onError);
   }

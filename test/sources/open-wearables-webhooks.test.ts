@@ -318,7 +318,10 @@ describe('a request', () => {
     onTestFinished(() => closed.close());
     expect(await rest(closed.url + path, { method: 'POST', headers: signed(body), body })).toMatchObject({
       status: 503,
-      body: { code: 'UNAVAILABLE' },
+      body: {
+        code: 'UNAVAILABLE',
+        detail: 'Webhooks are not set up here: OPEN_WEARABLES_WEBHOOK_SECRET is not set',
+      },
     });
   });
 

@@ -1,7 +1,7 @@
 import type { Limits } from '../../limits.ts';
 import type { Entry } from '../record-entries.ts';
 
-/** An entry that has arrived, and when. */
+/** A message, and when it has arrived. */
 interface Arrived extends Entry {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -9,7 +9,7 @@ interface Arrived extends Entry {
 
 /**
  * Live messages that wait to be recorded, bounded in number and length. When there are too many, all are dropped: most
- * of them stand in the lists, too, and whoever takes from here has to read those again.
+ * of them stand in Redis' lists, too, and whoever takes from the buffer has to read the lists again.
  */
 export class LiveBuffer {
   readonly #limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>;
@@ -38,7 +38,7 @@ export class LiveBuffer {
     return this.#messages;
   }
 
-  /** When the oldest message arrived. */
+  /** When the oldest message arrived, in milliseconds since 1970. */
   get oldestAt(): number | undefined {
     return this.#messages[0]?.at;
   }
@@ -62,7 +62,7 @@ export class LiveBuffer {
     return taken;
   }
 
-  /** Takes messages again after too many: the lists are about to be read. What waits stays. */
+  /** Lets messages in again after an overflow: the lists are about to be read. Messages that wait stay. */
   restart(): void {
     this.#overflowed = false;
   }

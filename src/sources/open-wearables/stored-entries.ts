@@ -4,40 +4,43 @@ import type { Entry } from '../record-entries.ts';
 import { outlineOf } from './read-entry.ts';
 import { type Found, inPieces, readKeys, scanKeys } from './redis-reads.ts';
 
-/** What Open Wearables keeps in Redis: the newest events of each user, and the newest event of each run of a day. */
+// What Open Wearables keeps in Redis:
+// - a list for each user, such as `sync:status:user:0b8f…:recent`. LPUSH puts the newest event at its head, and LTRIM
+//   cuts it to the newest 200;
+// - a text for each run, such as `sync:status:run:pull_41c6…`: the newest event of the run, for a day.
 const LISTS = 'sync:status:user:*:recent';
 const RUNS = 'sync:status:run:*';
 const [LIST_START = '', LIST_END = ''] = LISTS.split('*');
-/** A list is cut to its newest entries. */
+/** What LTRIM leaves of a list. */
 const ENTRIES_PER_LIST = 200;
 
-/** What is asked for together. */
+/** Users whose entries are read, and keys that are asked for, in one go. */
 const USERS_AT_ONCE = 10;
 const VALUES_AT_ONCE = 100;
-/** Lists are read together as far as they are likely to have so many characters in all. */
+/** Lists are read in one go as far as they are likely to have so many characters in all. */
 const LENGTH_AT_ONCE = 4_194_304;
 
-/** Some of what is stored. */
+/** A piece of what Redis has stored: the entries of a few users, or runs whose user is not known. */
 export interface StoredEntries {
-  /** Users that were read. */
+  /** Users with a list among those that were read. */
   readonly users: number;
   /** Oldest first for each user. */
   readonly entries: readonly Entry[];
-  /** Keys that are of another kind than they should be. */
+  /** Keys such as `sync:status:run:pull_41c6…` that hold another kind of value than theirs. */
   readonly unreadable: readonly UnreadableEntry[];
 }
 
-/** What may have fallen off the lists of some users, by their ids. */
+/** Where else events stand that LTRIM has cut off a user's list, by the ids of users. */
 interface Candidates {
-  /** Keys of runs. */
+  /** Keys of the user's runs, such as `sync:status:run:pull_41c6…`. */
   readonly runs: ReadonlyMap<string, readonly string[]>;
-  /** Messages that came before anything is read, in their order. */
+  /** Messages of the user that had come before anything was read, in their order. */
   readonly messages: ReadonlyMap<string | undefined, readonly Entry[]>;
 }
 
 /**
- * Everything that is stored, a few users at a time: first what has fallen off a user's list, as far as it is the newest
- * event of a run or among the messages; then the list.
+ * Reads all that Redis has stored, a few users at a time: for each user first the events that LTRIM has cut off the
+ * list, as far as a run's key or a message still has them; then the list.
  */
 export async function* readAllUsers(
   redis: Redis,
@@ -49,7 +52,7 @@ export async function* readAllUsers(
     yield* readUsers(redis, lists, { runs, messages });
     for (const list of lists) runs.delete(userOf(list));
   }
-  // Their lists are gone.
+  // What is left are runs of users whose list, such as `sync:status:user:0b8f…:recent`, is gone.
   for (const users of inPieces([...runs.keys()], USERS_AT_ONCE))
     yield* readUsers(
       redis,
@@ -58,7 +61,7 @@ export async function* readAllUsers(
     );
 }
 
-/** What is stored of the users with these lists, in pieces of which each fits into memory. */
+/** Reads what is stored of the users with these lists, in pieces of which each fits into memory. */
 export async function* readUsers(
   redis: Redis,
   lists: readonly string[],
@@ -66,7 +69,8 @@ export async function* readUsers(
 ): AsyncGenerator<StoredEntries, void, undefined> {
   for (const some of inPieces(lists, USERS_AT_ONCE))
     for (const fitting of groupsOf(await readKeys(redis, some, (pipeline, key) => pipeline.lrange(key, 0, 0)))) {
-      // In this order: an event stands in the list before it is a run's newest. If it is not there, it has fallen off.
+      // Runs are read before lists: Open Wearables writes an event to the list first, so that a run's event that the
+      // list lacks afterwards has been cut off.
       const runs = await readRuns(redis, fitting.map(userOf), candidates.runs);
       const found = await readKeys(redis, fitting, (pipeline, key) => pipeline.lrange(key, 0, ENTRIES_PER_LIST - 1));
       yield {
@@ -80,29 +84,31 @@ export async function* readUsers(
     }
 }
 
-/** Lists of which the newest entry is not settled. */
+/** Finds the lists whose newest entry is not settled: that entry has been missed. */
 export async function* findChangedLists(
   redis: Redis,
   areSettled: (entries: readonly Entry[]) => Promise<readonly boolean[]>,
 ): AsyncGenerator<string[], void, undefined> {
   for await (const keys of scanKeys(redis, LISTS, VALUES_AT_ONCE)) {
     const heads = await readKeys(redis, keys, (pipeline, key) => pipeline.lrange(key, 0, 0));
-    const newest = heads.flatMap(({ key, values }) => values.map((text) => ({ text, place: key })));
+    const newest = heads.flatMap(entriesOf);
     const settled = await areSettled(newest);
     yield newest.filter((_, index) => !settled[index]).map(({ place }) => place);
   }
 }
 
-/** Sorts the keys of the runs by user. Yields those that do not tell whose they are, for whoever can say why. */
+/** Sorts the keys of runs by user, into `byUser`. Yields the runs whose event does not say whose it is: it is bad. */
 async function* findRuns(redis: Redis, byUser: Map<string, string[]>): AsyncGenerator<StoredEntries, void, undefined> {
   for await (const keys of scanKeys(redis, RUNS, VALUES_AT_ONCE)) {
     const found = await readKeys(redis, keys, (pipeline, key) => pipeline.get(key));
-    const entries = found.flatMap(({ key, values }) => values.map((text) => ({ text, place: key })));
+    const entries = found.flatMap(entriesOf);
     const lost: Entry[] = [];
     for (const entry of entries) {
       const { userId } = outlineOf(entry.text);
+      const keys = userId === undefined ? undefined : byUser.get(userId);
       if (userId === undefined) lost.push(entry);
-      else if (!byUser.get(userId)?.push(entry.place)) byUser.set(userId, [entry.place]);
+      else if (keys) keys.push(entry.place);
+      else byUser.set(userId, [entry.place]);
     }
     yield { users: 0, entries: lost, unreadable: found.flatMap(asUnreadable) };
   }
@@ -117,16 +123,18 @@ async function readRuns(
   const byUser = new Map<string, Entry[]>();
   for (const userId of users) {
     const entries: Entry[] = [];
-    // A run's id may be another user's as well, and the newest event is then of either.
-    for (const keys of inPieces(runs.get(userId) ?? [], VALUES_AT_ONCE))
-      for (const { key, values } of await readKeys(redis, keys, (pipeline, each) => pipeline.get(each)))
-        for (const text of values) if (outlineOf(text).userId === userId) entries.push({ text, place: key });
-    byUser.set(userId, byTime(entries));
+    for (const keys of inPieces(runs.get(userId) ?? [], VALUES_AT_ONCE)) {
+      const found = await readKeys(redis, keys, (pipeline, key) => pipeline.get(key));
+      entries.push(...found.flatMap(entriesOf));
+    }
+    // Another user's run may have the same id, and its event may have come under the key meanwhile.
+    const own = entries.filter(({ text }) => outlineOf(text).userId === userId);
+    byUser.set(userId, byTime(own));
   }
   return byUser;
 }
 
-/** What has fallen off a list, and the list: oldest first, each once. */
+/** A user's events oldest first, each once: those that were cut off the list, and the list. */
 function inOrder(list: Found, runs: readonly Entry[], messages: readonly Entry[]): Entry[] {
   const listed = list.values.toReversed().map((text) => ({ text, place: list.key }));
   if (runs.length + messages.length === 0) return listed;
@@ -160,12 +168,16 @@ function* groupsOf(heads: readonly Found[]): Generator<string[], void, undefined
   if (group.length > 0) yield group;
 }
 
-/** Those of the same time stay in the order in which they are. */
+/** Entries of the same time stay in their order. */
 function byTime(entries: readonly Entry[]): Entry[] {
   return entries
     .map((entry) => ({ entry, time: outlineOf(entry.text).time?.getTime() ?? 0 }))
     .sort((a, b) => a.time - b.time)
     .map(({ entry }) => entry);
+}
+
+function entriesOf({ key, values }: Found): Entry[] {
+  return values.map((text) => ({ text, place: key }));
 }
 
 function asUnreadable({ key, isWrongType }: Found): UnreadableEntry[] {
