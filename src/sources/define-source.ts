@@ -23,7 +23,7 @@ export interface SourceTools {
 }
 
 /** Feeds the log until the signal aborts: the server closes, or another instance has taken the source. */
-export type Worker = (signal: AbortSignal) => Promise<void>;
+type Worker = (signal: AbortSignal) => Promise<void>;
 
 /** A request that has come to a webhook. */
 export interface Delivery {
