@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type ApiKeys, createApiKeys } from './auth/api-keys.ts';
 import { type CredentialWatch, createCredentialWatch } from './auth/credential-watch.ts';
 import { createTokens, type Tokens } from './auth/jwt.ts';
+import { createConnectionProjection } from './connections/connection-projection.ts';
 import type { Database } from './db/database.ts';
 import { isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrations.ts';
@@ -75,7 +76,8 @@ export async function openServices(
     if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
   };
   const doorbell = doorbellOf(config, limits, logger);
-  const log = openEventLog({ database, limits, clock, onError, doorbell });
+  const projections = [createConnectionProjection(database)];
+  const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),

@@ -3,7 +3,7 @@ import type { ProviderConnection } from '../db/rows.ts';
 import { joinSql, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
 import type { Limits } from '../limits.ts';
-import { selectedConnection } from '../log/sql/selected-columns.ts';
+import { selectedConnection } from './connection-sql.ts';
 
 /** SQLite joins at most 500 SELECTs into one; users past this bound go into a further statement. */
 const USERS_PER_STATEMENT = 100;

@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow/follow.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
+import type { AnyProjection } from './projection.ts';
 import { type EventPageRequest, readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
 import { Recorder } from './record/recorder.ts';
@@ -33,6 +34,8 @@ export interface EventLog {
 
 export function openEventLog(options: {
   readonly database: Database;
+  /** What is kept up to date with the log, in this order; nothing if not given. */
+  readonly projections?: readonly AnyProjection[];
   readonly limits: Limits;
   /** Milliseconds since 1970. */
   readonly clock: () => number;

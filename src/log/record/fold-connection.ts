@@ -84,8 +84,3 @@ function earlier(one: Date, other: Date): Date {
 function later(one: Date | null, other: Date): Date {
   return one && one > other ? one : other;
 }
-
-/** A connection's key as one text, for maps. */
-export function connectionKey({ userId, provider }: { readonly userId: string; readonly provider: string }): string {
-  return `${userId} ${provider}`;
-}

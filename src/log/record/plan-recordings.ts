@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ProviderConnection, SyncRun } from '../../db/rows.ts';
+import type { SyncRun } from '../../db/rows.ts';
 import { AppError } from '../../errors.ts';
 import type { EventDraft, SyncEvent } from '../event.ts';
-import { connectionKey, foldConnection } from './fold-connection.ts';
+import type { AddedEvent } from '../projection.ts';
 import { foldRun, runKey } from './fold-run.ts';
 
 /** A draft that has its id, checked and with its metadata as plain JSON. */
@@ -21,15 +21,14 @@ export interface LogState {
   readonly heads: ReadonlyMap<string, number>;
   readonly events: readonly SyncEvent[];
   readonly runs: readonly SyncRun[];
-  readonly connections: readonly ProviderConnection[];
 }
 
 /** What the transaction has to write, and the answer to each recording. */
 export interface RecordingPlan {
   readonly outcomes: readonly (readonly RecordedEvent[] | AppError)[];
-  readonly events: readonly SyncEvent[];
+  /** The events that are new to the log, in order of sequence for each user. */
+  readonly added: readonly AddedEvent[];
   readonly runs: readonly SyncRun[];
-  readonly connections: readonly ProviderConnection[];
   /** New heads of the users whose logs grow. */
   readonly heads: ReadonlyMap<string, number>;
 }
@@ -45,43 +44,30 @@ export function planRecordings(
 ): RecordingPlan {
   const known = new Map(state.events.map((event) => [event.id, event]));
   const runs = new Map(state.runs.map((run) => [runKey(run), run]));
-  const connections = new Map(state.connections.map((connection) => [connectionKey(connection), connection]));
   const heads = new Map(state.heads);
   const grown = new Map<string, number>();
   const changedRuns = new Map<string, SyncRun>();
-  const changedConnections = new Map<string, ProviderConnection>();
-  const events: SyncEvent[] = [];
+  const added: AddedEvent[] = [];
 
   const record = (draft: IdentifiedDraft): RecordedEvent => {
     const earlier = known.get(draft.id);
     if (earlier) return { event: earlier, duplicate: true };
     const key = runKey(draft);
-    const before = runs.get(key);
+    const runBefore = runs.get(key);
     const sequence = (heads.get(draft.userId) ?? 0) + 1;
-    const event = makeEvent(draft, sequence, before?.finished ?? false, recordedAt);
-    const run = foldRun(before, event);
+    const event = makeEvent(draft, sequence, runBefore?.finished ?? false, recordedAt);
+    const run = foldRun(runBefore, event);
     known.set(event.id, event);
     runs.set(key, run);
     changedRuns.set(key, run);
-    if (!event.late) {
-      const connection = foldConnection(connections.get(connectionKey(event)), event, !before);
-      connections.set(connectionKey(event), connection);
-      changedConnections.set(connectionKey(event), connection);
-    }
     heads.set(event.userId, sequence);
     grown.set(event.userId, sequence);
-    events.push(event);
+    added.push({ event, runBefore });
     return { event, duplicate: false };
   };
 
   const outcomes = recordings.map((drafts) => findRefusal(drafts, state.heads, known) ?? drafts.map(record));
-  return {
-    outcomes,
-    events,
-    runs: [...changedRuns.values()],
-    connections: [...changedConnections.values()],
-    heads: grown,
-  };
+  return { outcomes, added, runs: [...changedRuns.values()], heads: grown };
 }
 
 /** The first reason why a recording cannot be stored as it is. */

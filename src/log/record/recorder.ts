@@ -6,9 +6,9 @@ import type { WakeUps } from '../../instances/wake-ups.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
+import { type AnyProjection, project } from '../projection.ts';
 import { logSqlOf } from '../sql/log-sql-of.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
-import { connectionKey } from './fold-connection.ts';
 import { runKey } from './fold-run.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
 
@@ -28,15 +28,24 @@ const LISTED_PROBLEMS = 20;
 export class Recorder {
   readonly #database: Database;
   readonly #wakeUps: WakeUps;
+  readonly #projections: readonly AnyProjection[];
   readonly #limits: Limits;
   readonly #clock: () => number;
   #waiting: Waiting[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; clock: () => number }) {
+  constructor(options: {
+    database: Database;
+    wakeUps: WakeUps;
+    /** Kept up to date with the log, in this order. */
+    projections?: readonly AnyProjection[];
+    limits: Limits;
+    clock: () => number;
+  }) {
     this.#database = options.database;
     this.#wakeUps = options.wakeUps;
+    this.#projections = options.projections ?? [];
     this.#limits = options.limits;
     this.#clock = options.clock;
   }
@@ -121,21 +130,20 @@ export class Recorder {
     const drafts = group.flatMap((waiting) => waiting.drafts);
     const heads = await sql.lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
-    const connectionKeys = new Map(drafts.map((draft) => [connectionKey(draft), draft]));
     const plan = planRecordings(
       group.map((waiting) => waiting.drafts),
       {
         heads,
         events: await sql.readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
         runs: await sql.readRuns(transaction, [...runKeys.values()]),
-        connections: await sql.readConnections(transaction, [...connectionKeys.values()]),
       },
       new Date(this.#clock()),
     );
-    if (plan.events.length > 0) {
-      await sql.insertEvents(transaction, plan.events);
+    if (plan.added.length > 0) {
+      const events = plan.added.map(({ event }) => event);
+      await sql.insertEvents(transaction, events);
       await sql.upsertRuns(transaction, plan.runs);
-      await sql.upsertConnections(transaction, plan.connections);
+      for (const projection of this.#projections) await project(projection, transaction, plan.added);
       await sql.raiseHeads(transaction, plan.heads);
     }
     return plan;
@@ -147,7 +155,7 @@ export class Recorder {
       if (outcome === undefined || outcome instanceof AppError) reject(outcome);
       else resolve(outcome);
     }
-    const added = groupBy(plan.events, ({ userId }) => userId);
+    const added = groupBy(plan.added, ({ event }) => event.userId);
     for (const [userId, head] of plan.heads)
       this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
   }

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../db/database.ts';
-import type { ProviderConnection, SyncRun, User } from '../../db/rows.ts';
+import type { SyncRun, User } from '../../db/rows.ts';
 import type { Sql } from '../../db/sql.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
@@ -43,15 +43,10 @@ export interface LogSql {
     database: Queryable,
     keys: readonly { readonly userId: string; readonly runId: string }[],
   ): Promise<SyncRun[]>;
-  readConnections(
-    database: Queryable,
-    keys: readonly { readonly userId: string; readonly provider: string }[],
-  ): Promise<ProviderConnection[]>;
   /** The runs with events after a sequence of their user's log, in the order of their newest ones. */
   readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
   insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void>;
   upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void>;
-  upsertConnections(transaction: Transaction, connections: readonly ProviderConnection[]): Promise<void>;
   raiseHeads(transaction: Transaction, heads: ReadonlyMap<string, number>): Promise<void>;
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;

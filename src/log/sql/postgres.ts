@@ -1,14 +1,9 @@
-import { isOneOf, toColumn } from '../../db/columns.ts';
+import { isOneOf } from '../../db/columns.ts';
+import { toPostgresJson } from '../../db/row-json.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
-import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './selected-columns.ts';
-
-/** Rows under their columns' names, for `jsonb_populate_recordset`, which knows the columns' types from the table. */
-const toJson = (rows: readonly object[]) =>
-  JSON.stringify(
-    rows.map((row) => Object.fromEntries(Object.entries(row).map(([field, value]) => [toColumn(field), value]))),
-  );
+import { replacedRun, selectedEvent, selectedRun } from './selected-columns.ts';
 
 /** The log in Postgres: rows are passed as JSON, lists of ids and ranges as arrays. */
 export const postgresLogSql: LogSql = {
@@ -27,12 +22,6 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ runId }) => runId)}::text[]) k(user_id, run_id)
       JOIN sync_run r ON r.user_id = k.user_id AND r.run_id = k.run_id`,
 
-  readConnections: (database, keys) =>
-    database.$queryRaw`
-      SELECT ${selectedConnection}
-      FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ provider }) => provider)}::text[]) k(user_id, provider)
-      JOIN provider_connection c ON c.user_id = k.user_id AND c.provider = k.provider`,
-
   readChangedRuns: (database, logs) =>
     database.$queryRaw`
       SELECT ${selectedRun}
@@ -41,20 +30,13 @@ export const postgresLogSql: LogSql = {
 
   async insertEvents(transaction, events) {
     await transaction.$executeRaw`
-      INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toJson(events)}::jsonb)`;
+      INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toPostgresJson(events)}::jsonb)`;
   },
 
   async upsertRuns(transaction, runs) {
     await transaction.$executeRaw`
-      INSERT INTO sync_run SELECT * FROM jsonb_populate_recordset(NULL::sync_run, ${toJson(runs)}::jsonb)
+      INSERT INTO sync_run SELECT * FROM jsonb_populate_recordset(NULL::sync_run, ${toPostgresJson(runs)}::jsonb)
       ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
-  },
-
-  async upsertConnections(transaction, connections) {
-    await transaction.$executeRaw`
-      INSERT INTO provider_connection
-      SELECT * FROM jsonb_populate_recordset(NULL::provider_connection, ${toJson(connections)}::jsonb)
-      ON CONFLICT (user_id, provider) DO UPDATE SET ${replacedConnection}`;
   },
 
   async raiseHeads(transaction, heads) {

@@ -1,20 +1,14 @@
 import { isOneOf, listOf, toColumn } from '../../db/columns.ts';
-import { connectionFields, eventFields, runFields } from '../../db/rows.ts';
+import { toSqliteJson } from '../../db/row-json.ts';
+import { eventFields, runFields } from '../../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
-import { replacedConnection, replacedRun, selectedConnection, selectedEvent, selectedRun } from './selected-columns.ts';
+import { replacedRun, selectedEvent, selectedRun } from './selected-columns.ts';
 
 /** A field of a row in `withProgress`; metadata stays JSON, everything else becomes a plain SQL value. */
 const fromJson = (field: string) =>
   field === 'metadata' ? `r.value->'$.metadata'` : field === 'progress' ? 'f.progress' : `r.value->>'$.${field}'`;
-
-/** Times are kept as milliseconds. */
-const toJson = (rows: readonly object[]) =>
-  JSON.stringify(rows, function (this: Record<string, unknown>, key, value) {
-    const original = this[key];
-    return original instanceof Date ? original.getTime() : value;
-  });
 
 /** The log in SQLite: lists of rows, ids and ranges are passed as JSON and taken apart by `json_each`. */
 export const sqliteLogSql: LogSql = {
@@ -35,12 +29,6 @@ export const sqliteLogSql: LogSql = {
       SELECT ${selectedRun} FROM json_each(${JSON.stringify(keys.map(({ userId, runId }) => [userId, runId]))}) k
       CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.run_id = k.value->>1`,
 
-  readConnections: (database, keys) =>
-    database.$queryRaw`
-      SELECT ${selectedConnection}
-      FROM json_each(${JSON.stringify(keys.map(({ userId, provider }) => [userId, provider]))}) k
-      CROSS JOIN provider_connection c ON c.user_id = k.value->>0 AND c.provider = k.value->>1`,
-
   readChangedRuns: (database, logs) =>
     database.$queryRaw`
       SELECT ${selectedRun} FROM json_each(${JSON.stringify(logs.map(({ userId, after }) => [userId, after]))}) k
@@ -57,13 +45,6 @@ export const sqliteLogSql: LogSql = {
       INSERT INTO sync_run (${listOf(runFields, toColumn)})
       SELECT ${listOf(runFields, fromJson)} FROM ${withProgress(runs)} WHERE true
       ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
-  },
-
-  async upsertConnections(transaction, connections) {
-    await transaction.$executeRaw`
-      INSERT INTO provider_connection (${listOf(connectionFields, toColumn)})
-      SELECT ${listOf(connectionFields, fromJson)} FROM json_each(${toJson(connections)}) r WHERE true
-      ON CONFLICT (user_id, provider) DO UPDATE SET ${replacedConnection}`;
   },
 
   async raiseHeads(transaction, heads) {
@@ -113,7 +94,7 @@ export const sqliteLogSql: LogSql = {
 function withProgress(rows: readonly { readonly progress: number | null }[]): Sql {
   const fractions = rows.flatMap(({ progress }, index) => (progress === null ? [] : [sql`(${index}, ${progress})`]));
   const values = fractions.length > 0 ? sql`VALUES ${joinSql(fractions)}` : sql`SELECT NULL, NULL`;
-  return sql`json_each(${toJson(rows)}) r
+  return sql`json_each(${toSqliteJson(rows)}) r
     LEFT JOIN (WITH f (row, progress) AS (${values}) SELECT * FROM f) f ON f.row = r.key`;
 }
 

@@ -1,0 +1,27 @@
+import type { Database } from '../db/database.ts';
+import type { ProviderConnection } from '../db/rows.ts';
+import type { Projection } from '../log/projection.ts';
+import { foldConnection } from '../log/record/fold-connection.ts';
+import { type ConnectionKey, connectionSql } from './connection-sql.ts';
+
+const keyOf = ({ userId, provider }: Pick<ProviderConnection, 'userId' | 'provider'>): ConnectionKey => [
+  userId,
+  provider,
+];
+
+/** The connections as what the log's events add up to. Late events do not count. */
+export function createConnectionProjection({ kind }: Database): Projection<ConnectionKey, ProviderConnection> {
+  const { select, upsert } = connectionSql[kind];
+  return {
+    keyOf,
+    async read(transaction, keys) {
+      const connections = await transaction.$queryRaw<ProviderConnection[]>(select(keys));
+      return connections.map((connection) => [keyOf(connection), connection]);
+    },
+    fold: (connection, event, runBefore) =>
+      event.late ? undefined : foldConnection(connection, event, runBefore === undefined),
+    async write(transaction, connections) {
+      await transaction.$executeRaw(upsert(connections));
+    },
+  };
+}
