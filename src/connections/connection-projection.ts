@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts';
 import type { ProviderConnection } from '../db/rows.ts';
 import type { Projection } from '../log/projection.ts';
-import { foldConnection } from '../log/record/fold-connection.ts';
 import { type ConnectionKey, connectionSql } from './connection-sql.ts';
+import { foldConnection } from './fold-connection.ts';
 
 const keyOf = ({ userId, provider }: Pick<ProviderConnection, 'userId' | 'provider'>): ConnectionKey => [
   userId,

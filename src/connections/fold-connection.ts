@@ -1,5 +1,5 @@
-import type { ProviderConnection } from '../../db/rows.ts';
-import type { SyncEvent } from '../event.ts';
+import type { ProviderConnection } from '../db/rows.ts';
+import type { SyncEvent } from '../log/event.ts';
 
 /**
  * A user's connection to a provider after one more event that is not late, in order of sequence.
