@@ -45,6 +45,11 @@ export class AppError extends GraphQLError {
   }
 }
 
+/** The refusal of what names a user who does not exist, or whom the viewer may not see: the two look the same. */
+export function noSuchUser(id: string): AppError {
+  return new AppError('NOT_FOUND', `There is no user ${id}`);
+}
+
 /** A value from the client that breaks a rule; `path` says where it stands in the input. */
 export function badInput(
   message: string,

@@ -1,6 +1,6 @@
 import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
 import { scopes } from '../auth/viewer.ts';
-import { AppError } from '../errors.ts';
+import { noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
@@ -123,7 +123,7 @@ export function addAccess(builder: Builder): void {
       },
       authScopes: { delegate: true },
       resolve: async (_, { userId, expiresInSeconds }, context) => {
-        if (!(await findVisibleUser(userId, context))) throw new AppError('NOT_FOUND', `There is no user ${userId}`);
+        if (!(await findVisibleUser(userId, context))) throw noSuchUser(userId);
         return context.services.tokens.mintUserToken({ userId, expiresInSeconds });
       },
     }),

@@ -1,5 +1,5 @@
 import { maySeeUser } from '../auth/permissions.ts';
-import { AppError, badInput } from '../errors.ts';
+import { badInput, noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
 import { withItems } from '../graphql/items.ts';
@@ -73,8 +73,7 @@ export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput
         if (args.after != null && replayLast != null)
           throw badInput('after and replayLast exclude each other', ['replayLast']);
         if (replayLast != null) parseLimit('replayLast', replayLast, services.limits.pageSize);
-        if (!maySeeUser(viewer, userId) || !(await findVisibleUser(userId, context)))
-          throw new AppError('NOT_FOUND', `There is no user ${userId}`);
+        if (!maySeeUser(viewer, userId) || !(await findVisibleUser(userId, context))) throw noSuchUser(userId);
         const after = resumeAfter(context) ?? args.after ?? undefined;
         return services.log.follow(
           { userId, after, replayLast: replayLast ?? undefined, filter },

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, noSuchUser } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import { cursorOf, type SyncEvent } from '../event.ts';
 import { matches, type SyncEventFilter } from '../filter.ts';
@@ -55,7 +55,7 @@ export async function* follow(
 ): AsyncGenerator<FollowedEvents, void, undefined> {
   using log = await whileAway(() => logs.acquire(request.userId), limits, signal);
   if (!log && signal.aborted) return endOf(signal, request.after);
-  if (!log) throw new AppError('NOT_FOUND', `There is no user ${request.userId}`);
+  if (!log) throw noSuchUser(request.userId);
   const { tail } = log;
   // Another instance may have shown this reader more than this one has heard of yet.
   if ((request.after ?? 0) > tail.head) {
