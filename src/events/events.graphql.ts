@@ -6,6 +6,7 @@ import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
+import type { Page } from '../lib/page.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
 import type { SyncEventFilter } from '../log/filter.ts';
@@ -57,10 +58,7 @@ export function eventConnection(
   );
 }
 
-function checkCursors(
-  { after, before }: { after: number | undefined; before: number | undefined },
-  log: LogBounds,
-): void {
+function checkCursors({ after, before }: Page<number>, log: LogBounds): void {
   const { headSequence: head, tailSequence: oldest } = log;
   for (const [name, sequence] of [
     ['after', after],

@@ -1,4 +1,5 @@
 import { badInput } from '../errors.ts';
+import type { Page } from '../lib/page.ts';
 
 /** The four arguments of every Relay connection. */
 export interface PageArgs {
@@ -6,15 +7,6 @@ export interface PageArgs {
   readonly after?: string | null | undefined;
   readonly last?: number | null | undefined;
   readonly before?: string | null | undefined;
-}
-
-/** What the four arguments ask for. */
-export interface Page<Key> {
-  readonly limit: number;
-  /** Counted from the end (`last`); items come in list order all the same. */
-  readonly fromEnd: boolean;
-  readonly after: Key | undefined;
-  readonly before: Key | undefined;
 }
 
 /** How an item's place in its list becomes a cursor, and back. */

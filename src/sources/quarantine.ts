@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
 import type { QuarantinedEntry } from '../db/rows.ts';
 import { joinSql, type Sql, sql } from '../db/sql.ts';
+import type { Page } from '../lib/page.ts';
 import type { Limits } from '../limits.ts';
 
 /** Why an entry could not be read or stored, in the words that the database keeps. */
@@ -24,13 +25,6 @@ export interface UnreadableEntry {
 export interface QuarantineKey {
   readonly firstSeenAt: Date;
   readonly fingerprint: string;
-}
-
-interface QuarantinePage {
-  readonly after?: QuarantineKey | undefined;
-  readonly before?: QuarantineKey | undefined;
-  readonly limit: number;
-  readonly fromEnd: boolean;
 }
 
 /** Entries that one statement inserts. */
@@ -67,7 +61,8 @@ export class Quarantine {
   }
 
   /** A page of a source's entries, newest first. */
-  async list(source: string, { after, before, limit, fromEnd }: QuarantinePage): Promise<QuarantinedEntry[]> {
+  async list(source: string, page: Page<QuarantineKey>): Promise<QuarantinedEntry[]> {
+    const { after, before, limit, fromEnd } = page;
     const direction = fromEnd ? 'asc' : 'desc';
     const found = await this.#database.reader.quarantinedEntry.findMany({
       where: { source, AND: [after ? beyond(after, 'lt') : {}, before ? beyond(before, 'gt') : {}] },
@@ -143,11 +138,6 @@ function passes(step: number, added: number, total: number): boolean {
 
 function fingerprintOf(source: string, text: string): string {
   return createHash('sha256').update(source).update('\0').update(text).digest('hex');
-}
-
-/** Where an entry stands in the list. */
-export function keyOf({ firstSeenAt, fingerprint }: QuarantineKey): QuarantineKey {
-  return { firstSeenAt, fingerprint };
 }
 
 function beyond({ firstSeenAt, fingerprint }: QuarantineKey, than: 'lt' | 'gt') {

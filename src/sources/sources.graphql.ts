@@ -4,7 +4,7 @@ import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';
-import { keyOf, type QuarantineKey, type QuarantineReason } from './quarantine.ts';
+import type { QuarantineKey, QuarantineReason } from './quarantine.ts';
 import type { SourceState } from './source.ts';
 import type { SourceStatus } from './sources.ts';
 
@@ -145,7 +145,7 @@ export function addSources(builder: Builder): void {
         resolve: ({ name }, args, { services: { sources, limits } }) =>
           fetchConnection(
             parsePage(args, quarantineCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize }),
-            (entry: QuarantinedEntryRow) => quarantineCursor.encode(keyOf(entry)),
+            (entry: QuarantinedEntryRow) => quarantineCursor.encode(entry),
             (wider) => sources.quarantine.list(name, wider),
           ),
       }),
