@@ -5,10 +5,10 @@ import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
 import { Operations } from './operations/operations.ts';
 import { buildSchema } from './schema.ts';
-import { openServices, type Services } from './services.ts';
 import { installedSources } from './sources/installed.ts';
 import { type OpenWebhook, openSources } from './sources/open-sources.ts';
 import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
@@ -32,7 +32,7 @@ export interface App {
   /** Such as `http://127.0.0.1:4000`. */
   readonly url: string;
   /** What the schema works with, for programs that run the server within them. */
-  readonly services: Services;
+  readonly services: OpenedServices;
   /**
    * Ends streams with a cursor to resume from, lets requests finish, makes what was accepted durable and closes the
    * database. Takes at most `shutdownMs` and a little. Calling it again waits for the same end.
@@ -81,7 +81,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 /** Opens every transport. `stop` ends the streams and resolves when the last connection is closed. */
 async function serve(
   config: Config,
-  services: Services,
+  services: OpenedServices,
   logger: Logger,
   { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: readonly OpenWebhook[] },
 ) {
@@ -98,7 +98,12 @@ async function serve(
   const common = { operations, services, gate, formatError };
   const graphql = createGraphqlServer({ ...common, graphiql });
   const webSockets = new WebSocketEndpoint(common);
-  const rest = createRestListener({ ...common, webhooks, shutdown: shutdown.signal });
+  const rest = createRestListener({
+    ...common,
+    database: services.database,
+    webhooks,
+    shutdown: shutdown.signal,
+  });
   const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits });
   return {
     url: http.url,

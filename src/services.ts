@@ -1,29 +1,28 @@
-import type { Logger } from 'pino';
-import { type ApiKeys, createApiKeys } from './auth/api-keys.ts';
-import { type CredentialWatch, createCredentialWatch } from './auth/credential-watch.ts';
-import { createTokens, type Tokens } from './auth/jwt.ts';
-import { createConnectionProjection } from './connections/connection-projection.ts';
-import type { Database } from './db/database.ts';
-import { isUnavailable } from './db/faults.ts';
-import { migrate } from './db/migrations.ts';
-import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
-import type { StatementObserver } from './db/watch-statements.ts';
-import type { ConnectWire } from './instances/doorbell.ts';
-import { notifyWire } from './instances/notify-wire.ts';
-import { redisWire } from './instances/redis-wire.ts';
-import { watchOutage } from './lib/outages.ts';
+import type { ApiKeys } from './auth/api-keys.ts';
+import type { CredentialWatch } from './auth/credential-watch.ts';
+import type { Tokens } from './auth/jwt.ts';
+import type { Connections } from './connections/connections.ts';
 import type { Limits } from './limits.ts';
-import { type EventLog, openEventLog } from './log/event-log.ts';
-import { Retention } from './log/retention.ts';
-import { RunChanges } from './runs/run-changes.ts';
-import { Sources } from './sources/sources.ts';
-import { createUsers, type Users } from './users/users.ts';
+import type { EventLog } from './log/event-log.ts';
+import type { RunChanges } from './runs/run-changes.ts';
+import type { Runs } from './runs/runs.ts';
+import type { Sources } from './sources/sources.ts';
+import type { Users } from './users/users.ts';
 
-/** What the nouns offer to the GraphQL schema and the transports. One of each for an app. */
+/**
+ * What the nouns offer to the GraphQL schema and the transports; one of each for an app, opened in `open-services.ts`.
+ *
+ * A noun is one class, its service. The constructor takes one object of parts (the database, the limits, the clock, other
+ * services) and does nothing visible; whatever a service opens or starts later, its `close` ends. Each method says in
+ * its comment what it answers, in how many statements and with which errors. A service knows neither GraphQL nor who is
+ * asking: a resolver checks access, calls one method and returns. The database is a part of services and no service, so
+ * no resolver can reach it.
+ */
 export interface Services {
-  readonly database: Database;
   readonly log: EventLog;
+  readonly runs: Runs;
   readonly runChanges: RunChanges;
+  readonly connections: Connections;
   readonly users: Users;
   readonly sources: Sources;
   readonly keys: ApiKeys;
@@ -32,87 +31,4 @@ export interface Services {
   readonly limits: Limits;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-}
-
-/** What the services take of the settings. */
-interface ServicesSettings {
-  readonly databaseUrl: string;
-  /** Where instances wake one another; without it they do so over Postgres. */
-  readonly redisUrl: string | undefined;
-  readonly retentionDays: number;
-  readonly jwtSecret: string | undefined;
-  readonly jwks: Parameters<typeof createTokens>[0]['jwks'];
-}
-
-export interface ServicesOptions {
-  readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
-  readonly logger: Logger;
-  readonly onStatement: StatementObserver | undefined;
-}
-
-interface OpenServices {
-  readonly services: Services;
-  /** Takes failures that no request waits for. */
-  readonly onError: (error: unknown) => void;
-  close(): Promise<void>;
-}
-
-/** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
-export async function openServices(
-  config: ServicesSettings,
-  { limits, clock, logger, onStatement }: ServicesOptions,
-): Promise<OpenServices> {
-  const applied = await migrate(config.databaseUrl);
-  if (applied.length > 0) logger.info({ applied }, 'migrated the database');
-
-  const outage = watchOutage(logger, {
-    away: 'the database is away: requests are answered with UNAVAILABLE, streams wait',
-    back: 'the database is back',
-  });
-  const database = await openDatabase(config.databaseUrl, { observe: onStatement, outage });
-  const onError = (error: unknown) => {
-    if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
-  };
-  const doorbell = doorbellOf(config, limits, logger);
-  const projections = [createConnectionProjection(database)];
-  const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
-  const retention = new Retention({
-    ...{ database, limits, days: config.retentionDays, clock, onError },
-    onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
-  });
-  retention.start();
-  logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
-  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
-  const users = createUsers({ database, wakeUps: log.wakeUps, limits, clock });
-  const sources = new Sources({ database, limits, clock, onError });
-  const keys = createApiKeys({ database, limits, clock });
-  const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
-  const credentials = createCredentialWatch({ keys, limits, clock, onPollError: onError });
-
-  return {
-    services: { database, log, runChanges, users, sources, keys, tokens, credentials, limits, clock },
-    onError,
-    async close() {
-      await retention.close();
-      await log.close();
-      await sources.close();
-      runChanges.close();
-      credentials.close();
-      await database.close();
-    },
-  };
-}
-
-/** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function doorbellOf({ redisUrl, databaseUrl }: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
-  if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
-  const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
-  const outage = watchOutage(logger, {
-    away: `wake-ups over ${over} fail: events of other instances are seen up to ${slowPollMs / 1000} s late`,
-    back: `wake-ups over ${over} work again`,
-  });
-  const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
-  return { connect, outage };
 }

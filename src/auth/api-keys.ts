@@ -31,100 +31,103 @@ interface ApiKeyDraft {
   readonly expiresAt: Date | null;
 }
 
-export interface ApiKeys {
-  /**
-   * Makes a key. The secret is in this answer and nowhere else: only its hash is stored.
-   * @throws AppError `BAD_USER_INPUT`: a name that is blank, too long (`limits.apiKeyNameLength`, counted
-   * in UTF-16 code units without the blanks around it) or not one line; no scope; an expiry that is not in the future.
-   */
-  create(draft: ApiKeyDraft): Promise<{ readonly key: ApiKey; readonly secret: string }>;
-  /** All keys, the dead ones too, oldest first. */
-  list(): Promise<ApiKey[]>;
-  /**
-   * Ends a key for good and then tells the listeners. Repeating it changes nothing: the first time stays.
-   * @throws AppError `NOT_FOUND`
-   */
-  revoke(id: string): Promise<ApiKey>;
-  /** The service that this secret belongs to, or null when it is unknown, revoked or expired. One indexed look-up for all of a turn. */
-  verify(secret: string): Promise<ServiceViewer | null>;
-  /** Those of `ids` that would still be accepted, found with one statement. */
-  good(ids: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
-  onRevoked(listener: (id: string) => void): () => void;
-}
-
-export interface ApiKeyOptions {
+interface ApiKeyParts {
   readonly database: Database;
   readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
 
-/** The API keys of one database. Opens nothing, so there is nothing to close. */
-export function createApiKeys({ database, limits, clock = Date.now }: ApiKeyOptions): ApiKeys {
-  const listeners = new Set<(id: string) => void>();
-  const isPast = (time: Date | null) => time !== null && time.getTime() <= clock();
-  // Whatever is asked for in one turn is one statement. Prisma's `findUnique` does so, too, but splits a long list.
-  const bySecretHash = new DataLoader((hashes: readonly string[]) => findBySecretHash(database, hashes), {
-    cache: false,
-  });
+/** The API keys of one database. */
+export class ApiKeys {
+  readonly #database: Database;
+  readonly #limits: ApiKeyParts['limits'];
+  readonly #clock: () => number;
+  /** What is asked for in one turn is one statement. Prisma's `findUnique` does so, too, but splits a long list. */
+  readonly #bySecretHash: DataLoader<string, ApiKeyRow | undefined>;
+  readonly #listeners = new Set<(id: string) => void>();
 
-  return {
-    async create(draft) {
-      const { name, scopes, expiresAt } = checkDraft(draft, limits, clock());
-      const secret = SECRET_PREFIX + randomBytes(SECRET_BYTES).toString('hex');
-      const data = {
-        id: randomUUID(),
-        name,
-        secretHash: hash(secret),
-        scopes: scopes.join(' '),
-        createdAt: new Date(clock()),
-        expiresAt,
-      };
-      const row = await database.transaction((transaction) => transaction.apiKey.create({ data }));
-      return { key: fromRow(row), secret };
-    },
+  constructor({ database, limits, clock = Date.now }: ApiKeyParts) {
+    this.#database = database;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#bySecretHash = new DataLoader((hashes) => findBySecretHash(database, hashes), { cache: false });
+  }
 
-    async list() {
-      const rows = await database.reader.apiKey.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
-      return rows.map(fromRow);
-    },
+  /**
+   * Makes a key. The secret is in this answer and nowhere else: only its hash is stored.
+   * @throws AppError `BAD_USER_INPUT`: a name that is blank, too long (`limits.apiKeyNameLength`, counted
+   * in UTF-16 code units without the blanks around it) or not one line; no scope; an expiry that is not in the future.
+   */
+  async create(draft: ApiKeyDraft): Promise<{ readonly key: ApiKey; readonly secret: string }> {
+    const { name, scopes, expiresAt } = checkDraft(draft, this.#limits, this.#clock());
+    const secret = SECRET_PREFIX + randomBytes(SECRET_BYTES).toString('hex');
+    const data = {
+      id: randomUUID(),
+      name,
+      secretHash: hash(secret),
+      scopes: scopes.join(' '),
+      createdAt: new Date(this.#clock()),
+      expiresAt,
+    };
+    const row = await this.#database.transaction((transaction) => transaction.apiKey.create({ data }));
+    return { key: fromRow(row), secret };
+  }
 
-    async revoke(id) {
-      if (!isUuid(id)) throw noSuchKey();
-      const row = await database.transaction(async (transaction) => {
-        await transaction.apiKey.updateMany({
-          where: { id, revokedAt: null },
-          data: { revokedAt: new Date(clock()) },
-        });
-        return transaction.apiKey.findUnique({ where: { id } });
+  /** All keys, the dead ones too, oldest first. */
+  async list(): Promise<ApiKey[]> {
+    const rows = await this.#database.reader.apiKey.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
+    return rows.map(fromRow);
+  }
+
+  /**
+   * Ends a key for good and then tells the listeners. Repeating it changes nothing: the first time stays.
+   * @throws AppError `NOT_FOUND`
+   */
+  async revoke(id: string): Promise<ApiKey> {
+    if (!isUuid(id)) throw noSuchKey();
+    const row = await this.#database.transaction(async (transaction) => {
+      await transaction.apiKey.updateMany({
+        where: { id, revokedAt: null },
+        data: { revokedAt: new Date(this.#clock()) },
       });
-      if (!row) throw noSuchKey();
-      for (const listener of listeners) listener(id);
-      return fromRow(row);
-    },
+      return transaction.apiKey.findUnique({ where: { id } });
+    });
+    if (!row) throw noSuchKey();
+    for (const listener of this.#listeners) listener(id);
+    return fromRow(row);
+  }
 
-    async verify(secret) {
-      if (secret.length > limits.apiKeyLength) return null;
-      const row = await bySecretHash.load(hash(secret));
-      if (!row || row.revokedAt || isPast(row.expiresAt)) return null;
-      const { id: keyId, name, scopes, expiresAt } = fromRow(row);
-      return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
-    },
+  /**
+   * The service that this secret belongs to, or null when it is unknown, revoked or expired. All that are asked for in
+   * one turn are one indexed look-up.
+   */
+  async verify(secret: string): Promise<ServiceViewer | null> {
+    if (secret.length > this.#limits.apiKeyLength) return null;
+    const row = await this.#bySecretHash.load(hash(secret));
+    if (!row || row.revokedAt || this.#isPast(row.expiresAt)) return null;
+    const { id: keyId, name, scopes, expiresAt } = fromRow(row);
+    return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
+  }
 
-    async good(ids) {
-      if (ids.length === 0) return new Set();
-      const rows = await database.reader.$queryRaw<Pick<ApiKeyRow, 'id' | 'expiresAt'>[]>`
-        SELECT id, expires_at AS "expiresAt" FROM api_key
-        WHERE ${isListed(database, sql`id`, ids)} AND revoked_at IS NULL`;
-      return new Set(rows.filter((row) => !isPast(row.expiresAt)).map((row) => row.id));
-    },
+  /** Those of `ids` that would still be accepted, found with one statement. */
+  async good(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id' | 'expiresAt'>[]>`
+      SELECT id, expires_at AS "expiresAt" FROM api_key
+      WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
+    return new Set(rows.filter((row) => !this.#isPast(row.expiresAt)).map((row) => row.id));
+  }
 
-    onRevoked(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
+  /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
+  onRevoked(listener: (id: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #isPast(time: Date | null): boolean {
+    return time !== null && time.getTime() <= this.#clock();
+  }
 }
 
 /** Answers in the order of the hashes. */
@@ -144,7 +147,7 @@ function noSuchKey(): AppError {
   return new AppError('NOT_FOUND', 'There is no API key with this id');
 }
 
-function checkDraft(draft: ApiKeyDraft, limits: ApiKeyOptions['limits'], now: number): ApiKeyDraft {
+function checkDraft(draft: ApiKeyDraft, limits: ApiKeyParts['limits'], now: number): ApiKeyDraft {
   const name = draft.name.trim();
   if (name === '' || name.length > limits.apiKeyNameLength)
     throw badInput(`name must have 1 to ${limits.apiKeyNameLength} characters`, ['input', 'name']);

@@ -7,20 +7,7 @@ import type { Viewer } from './viewer.ts';
 /** Node cannot wait longer with one timer: it would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Looks after the credentials of whatever stays open longer than a request. */
-export interface CredentialWatch {
-  /**
-   * The signal aborts once, when the credential ends: with the reason AppError `TOKEN_EXPIRED` when its time is over,
-   * or `UNAUTHENTICATED` when its API key was revoked. A revocation is noticed at once in the process that made it,
-   * else within `limits.credentialPollMs`. Without an expiry and a key (an anonymous viewer) it never aborts. The
-   * caller releases it when the connection closes; releasing twice, or after the abort, is fine.
-   */
-  watch(viewer: Viewer): { readonly signal: AbortSignal; release(): void };
-  /** Releases everything and aborts nothing; what is watched afterwards never aborts. */
-  close(): void;
-}
-
-export interface CredentialWatchOptions {
+interface CredentialWatchParts {
   readonly keys: Pick<ApiKeys, 'good' | 'onRevoked'>;
   readonly limits: Pick<Limits, 'credentialPollMs'>;
   /** Milliseconds since 1970. */
@@ -36,99 +23,122 @@ interface Watched {
   expiry: NodeJS.Timeout | undefined;
 }
 
-/** A watch that keeps no timer and asks nothing while nothing is watched. Its timers do not keep the process alive. */
-export function createCredentialWatch(options: CredentialWatchOptions): CredentialWatch {
-  const { keys, limits, clock = Date.now, onPollError = () => {} } = options;
-  const open = new Set<Watched>();
-  const openByKey = new Map<string, Set<Watched>>();
-  let nextPoll: NodeJS.Timeout | undefined;
-  let polling = false;
-  let closed = false;
-  const stopListening = keys.onRevoked(endKey);
+/**
+ * Looks after the credentials of whatever stays open longer than a request. A watched credential is open until it is
+ * released, or until it ends: its time is over, or its API key was revoked. While no API key is watched, nothing polls;
+ * while any is, one poll asks for all of them. The timers do not keep the process alive.
+ */
+export class CredentialWatch {
+  readonly #keys: CredentialWatchParts['keys'];
+  readonly #limits: CredentialWatchParts['limits'];
+  readonly #clock: () => number;
+  readonly #onPollError: (error: unknown) => void;
+  readonly #open = new Set<Watched>();
+  readonly #openByKey = new Map<string, Set<Watched>>();
+  readonly #stopListening: () => void;
+  #nextPoll: NodeJS.Timeout | undefined;
+  #polling = false;
+  #closed = false;
 
-  function add(watched: Watched): void {
-    open.add(watched);
-    awaitExpiry(watched);
-    if (watched.viewer.kind !== 'service' || !open.has(watched)) return;
-    const { keyId } = watched.viewer;
-    openByKey.set(keyId, (openByKey.get(keyId) ?? new Set()).add(watched));
-    schedulePoll();
+  constructor({ keys, limits, clock = Date.now, onPollError = () => {} }: CredentialWatchParts) {
+    this.#keys = keys;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#onPollError = onPollError;
+    this.#stopListening = keys.onRevoked((id) => this.#endKey(id));
   }
 
-  function remove(watched: Watched): void {
-    if (!open.delete(watched)) return;
+  /**
+   * The signal aborts once, when the credential ends: with the reason AppError `TOKEN_EXPIRED` when its time is over,
+   * or `UNAUTHENTICATED` when its API key was revoked. A revocation is noticed at once in the process that made it,
+   * else within `limits.credentialPollMs`. Without an expiry and a key (an anonymous viewer) it never aborts. The
+   * caller releases it when the connection closes; releasing twice, or after the abort, is fine.
+   */
+  watch(viewer: Viewer): { readonly signal: AbortSignal; release(): void } {
+    const watched: Watched = { viewer, controller: new AbortController(), expiry: undefined };
+    // Every stream of a socket listens to the one signal; Node warns of a leak from the eleventh on.
+    setMaxListeners(0, watched.controller.signal);
+    if (!this.#closed) this.#add(watched);
+    return { signal: watched.controller.signal, release: () => this.#remove(watched) };
+  }
+
+  /** Releases everything and aborts nothing; what is watched afterwards never aborts. */
+  close(): void {
+    this.#closed = true;
+    this.#stopListening();
+    for (const watched of this.#open) this.#remove(watched);
+  }
+
+  #add(watched: Watched): void {
+    this.#open.add(watched);
+    this.#awaitExpiry(watched);
+    if (watched.viewer.kind !== 'service' || !this.#open.has(watched)) return;
+    const { keyId } = watched.viewer;
+    const ofKey = this.#openByKey.get(keyId) ?? new Set();
+    ofKey.add(watched);
+    this.#openByKey.set(keyId, ofKey);
+    this.#schedulePoll();
+  }
+
+  #remove(watched: Watched): void {
+    if (!this.#open.delete(watched)) return;
     clearTimeout(watched.expiry);
     if (watched.viewer.kind !== 'service') return;
-    const ofKey = openByKey.get(watched.viewer.keyId);
+    const ofKey = this.#openByKey.get(watched.viewer.keyId);
     ofKey?.delete(watched);
-    if (ofKey?.size === 0) openByKey.delete(watched.viewer.keyId);
-    if (openByKey.size === 0) cancelPoll();
+    if (ofKey?.size === 0) this.#openByKey.delete(watched.viewer.keyId);
+    if (this.#openByKey.size === 0) this.#cancelPoll();
   }
 
   /** Ends a connection whose credential has expired, and else sets a timer, which may fire early, to look again. */
-  function awaitExpiry(watched: Watched): void {
-    const remaining = remainingMs(watched.viewer);
-    if (remaining <= 0) end(watched);
+  #awaitExpiry(watched: Watched): void {
+    const remaining = this.#remainingMs(watched.viewer);
+    if (remaining <= 0) this.#end(watched);
     else if (remaining < Number.POSITIVE_INFINITY)
-      watched.expiry = setTimeout(awaitExpiry, Math.min(remaining, LONGEST_TIMEOUT_MS), watched).unref();
+      watched.expiry = setTimeout(() => this.#awaitExpiry(watched), Math.min(remaining, LONGEST_TIMEOUT_MS)).unref();
   }
 
   /** A poll may find an expired key before its timer does; the reason of the abort is the expiry all the same. */
-  function end(watched: Watched): void {
-    remove(watched);
+  #end(watched: Watched): void {
+    this.#remove(watched);
     watched.controller.abort(
-      remainingMs(watched.viewer) <= 0
+      this.#remainingMs(watched.viewer) <= 0
         ? new AppError('TOKEN_EXPIRED', 'The credential of this connection has expired')
         : new AppError('UNAUTHENTICATED', 'The API key has been revoked', { credential: 'api_key' }),
     );
   }
 
-  function remainingMs(viewer: Viewer): number {
+  #remainingMs(viewer: Viewer): number {
     const expiresAt = viewer.kind === 'anonymous' ? null : viewer.expiresAt;
-    return expiresAt ? expiresAt.getTime() - clock() : Number.POSITIVE_INFINITY;
+    return expiresAt ? expiresAt.getTime() - this.#clock() : Number.POSITIVE_INFINITY;
   }
 
-  function endKey(id: string): void {
-    for (const watched of openByKey.get(id) ?? []) end(watched);
+  #endKey(id: string): void {
+    for (const watched of this.#openByKey.get(id) ?? []) this.#end(watched);
   }
 
-  function schedulePoll(): void {
-    if (nextPoll || polling || openByKey.size === 0) return;
-    nextPoll = setTimeout(poll, limits.credentialPollMs).unref();
+  #schedulePoll(): void {
+    if (this.#nextPoll || this.#polling || this.#openByKey.size === 0) return;
+    this.#nextPoll = setTimeout(() => void this.#poll(), this.#limits.credentialPollMs).unref();
   }
 
-  function cancelPoll(): void {
-    clearTimeout(nextPoll);
-    nextPoll = undefined;
+  #cancelPoll(): void {
+    clearTimeout(this.#nextPoll);
+    this.#nextPoll = undefined;
   }
 
-  async function poll(): Promise<void> {
-    nextPoll = undefined;
-    polling = true;
-    const ids = [...openByKey.keys()];
+  async #poll(): Promise<void> {
+    this.#nextPoll = undefined;
+    this.#polling = true;
+    const ids = [...this.#openByKey.keys()];
     try {
-      const good = await keys.good(ids);
-      for (const id of ids) if (!good.has(id)) endKey(id);
+      const good = await this.#keys.good(ids);
+      for (const id of ids) if (!good.has(id)) this.#endKey(id);
     } catch (error) {
-      onPollError(error);
+      this.#onPollError(error);
     } finally {
-      polling = false;
-      schedulePoll();
+      this.#polling = false;
+      this.#schedulePoll();
     }
   }
-
-  return {
-    watch(viewer) {
-      const watched: Watched = { viewer, controller: new AbortController(), expiry: undefined };
-      // Every stream of a socket listens to the one signal; Node warns of a leak from the eleventh on.
-      setMaxListeners(0, watched.controller.signal);
-      if (!closed) add(watched);
-      return { signal: watched.controller.signal, release: () => remove(watched) };
-    },
-    close() {
-      closed = true;
-      stopListening();
-      for (const watched of open) remove(watched);
-    },
-  };
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { type ApiKey, type ApiKeys, createApiKeys } from '../auth/api-keys.ts';
+import { type ApiKey, ApiKeys } from '../auth/api-keys.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
 import { ConfigError, parseConfig } from '../config.ts';
 import { migrate } from '../db/migrations.ts';
@@ -142,7 +142,7 @@ async function run(args: string[]): Promise<string[]> {
   await migrate(databaseUrl);
   const database = await openDatabase(databaseUrl);
   try {
-    return await command(createApiKeys({ database, limits: defaultLimits }));
+    return await command(new ApiKeys({ database, limits: defaultLimits }));
   } finally {
     await database.close();
   }

@@ -7,11 +7,10 @@ import { defaultLimits } from '../limits.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
 import type { UserTypes } from '../users/users.graphql.ts';
 import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
-import { listConnections } from './connections.ts';
 
 const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
   keyOf: (userId) => userId,
-  find: (userIds, { database, limits }) => listConnections(database, userIds, limits),
+  find: (userIds, { connections }) => connections.ofUsers(userIds),
 };
 
 /** The newest run of the connection that is under way. */

@@ -8,23 +8,30 @@ import { selectedConnection } from './connection-sql.ts';
 /** SQLite joins at most 500 SELECTs into one; users past this bound go into a further statement. */
 const USERS_PER_STATEMENT = 100;
 
-/** The connections of each of these users, by provider and at most `connectionsPerUser`. */
-export async function listConnections(
-  { reader }: Database,
-  userIds: readonly string[],
-  limits: Pick<Limits, 'connectionsPerUser'>,
-): Promise<readonly (readonly ProviderConnection[])[]> {
-  const found: ProviderConnection[] = [];
-  for (let start = 0; start < userIds.length; start += USERS_PER_STATEMENT) {
-    const selects = userIds.slice(start, start + USERS_PER_STATEMENT).map(
-      (userId) => sql`SELECT * FROM (
-        SELECT ${selectedConnection} FROM provider_connection c WHERE c.user_id = ${userId}
-        ORDER BY c.provider LIMIT ${limits.connectionsPerUser}) AS p`,
-    );
-    found.push(
-      ...(await reader.$queryRaw<ProviderConnection[]>`${joinSql(selects, ' UNION ALL ')} ORDER BY "provider"`),
-    );
+/** How the syncs of users with their providers stand, for reading: the projection writes it. */
+export class Connections {
+  readonly #database: Database;
+  readonly #limits: Pick<Limits, 'connectionsPerUser'>;
+
+  constructor(parts: { readonly database: Database; readonly limits: Pick<Limits, 'connectionsPerUser'> }) {
+    this.#database = parts.database;
+    this.#limits = parts.limits;
   }
-  const byUser = groupBy(found, ({ userId }) => userId);
-  return userIds.map((userId) => byUser.get(userId) ?? []);
+
+  /** The connections of each of these users, by provider and at most `connectionsPerUser`. */
+  async ofUsers(userIds: readonly string[]): Promise<readonly (readonly ProviderConnection[])[]> {
+    const found: ProviderConnection[] = [];
+    for (let start = 0; start < userIds.length; start += USERS_PER_STATEMENT) {
+      const selects = userIds.slice(start, start + USERS_PER_STATEMENT).map(
+        (userId) => sql`SELECT * FROM (
+          SELECT ${selectedConnection} FROM provider_connection c WHERE c.user_id = ${userId}
+          ORDER BY c.provider LIMIT ${this.#limits.connectionsPerUser}) AS p`,
+      );
+      const rows = this.#database.reader.$queryRaw<ProviderConnection[]>`
+        ${joinSql(selects, ' UNION ALL ')} ORDER BY "provider"`;
+      found.push(...(await rows));
+    }
+    const byUser = groupBy(found, ({ userId }) => userId);
+    return userIds.map((userId) => byUser.get(userId) ?? []);
+  }
 }

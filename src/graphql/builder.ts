@@ -31,6 +31,11 @@ interface SchemaTypes {
 
 export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
 
+/** The client of Pothos' Prisma plugin, which takes the models' names and comments: rows come from the services. */
+function queryNothing(): never {
+  throw new Error('The schema asks a database by itself; rows come from the services');
+}
+
 /**
  * A Pothos builder with everything that belongs to no noun: root types, permissions, page info. Fields are
  * non-null unless they say otherwise; a Prisma model's comments become descriptions.
@@ -40,7 +45,7 @@ export function createBuilder(): Builder {
     plugins: [ScopeAuthPlugin, PrismaPlugin, RelayPlugin],
     defaultFieldNullability: false,
     prisma: {
-      client: ({ services }) => services.database.reader,
+      client: queryNothing,
       dmmf: getDatamodel(),
       exposeDescriptions: true,
     },

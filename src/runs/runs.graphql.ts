@@ -14,28 +14,19 @@ import { runKey } from '../log/record/fold-run.ts';
 import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { runHealth } from './run-health.ts';
-import {
-  findRuns,
-  keyOf,
-  listRuns,
-  matchesRun,
-  type RunId,
-  type RunKey,
-  type RunPageRequest,
-  type SyncRunFilter,
-} from './runs.ts';
+import { matchesRun, type RunId, type RunKey, type RunPageRequest, type SyncRunFilter } from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
   keyOf: runKey,
-  async find(ids, { database }) {
-    const found = new Map((await findRuns(database, ids)).map((run) => [runKey(run), run]));
+  async find(ids, { runs }) {
+    const found = new Map((await runs.byIds(ids)).map((run) => [runKey(run), run]));
     return ids.map((id) => found.get(runKey(id)) ?? null);
   },
 };
 
 const runPages: Batch<RunPageRequest, readonly SyncRunRow[]> = {
   keyOf: JSON.stringify,
-  find: (requests, { database }) => listRuns(database, requests),
+  find: (requests, { runs }) => runs.list(requests),
 };
 
 const runCursor = keyCursor<RunKey>(
@@ -53,7 +44,7 @@ function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined,
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   return fetchConnection(
     page,
-    (run: SyncRunRow) => runCursor.encode(keyOf(run)),
+    (run: SyncRunRow) => runCursor.encode(run),
     (wider) => load(runPages, { ...wider, visible: visibility(viewer), filter, now }),
   );
 }

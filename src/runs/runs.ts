@@ -3,10 +3,11 @@ import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { emptySql, joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
-import type { LogSql } from '../log/sql/log-sql.ts';
+import type { Page } from '../lib/page.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
+import { type KindSql, kindSqlOf } from './kind-sql.ts';
 import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
@@ -30,16 +31,11 @@ export interface RunKey extends RunId {
 }
 
 /** A page of the visible runs that match. */
-export interface RunPageRequest {
+export interface RunPageRequest extends Page<RunKey> {
   readonly visible: Visibility;
   readonly filter: SyncRunFilter | null | undefined;
   /** The moment that the health of runs is judged at, in milliseconds since 1970. */
   readonly now: number;
-  readonly after?: RunKey | undefined;
-  readonly before?: RunKey | undefined;
-  readonly limit: number;
-  /** From the end of the list instead of its beginning; the answer is in list order all the same. */
-  readonly fromEnd: boolean;
 }
 
 const listFilters = [
@@ -48,50 +44,56 @@ const listFilters = [
   ['statuses', 'status'],
 ] as const;
 
-/** The runs with these keys, as far as they exist, in one statement. */
-export function findRuns(database: Database, keys: readonly RunId[]): Promise<SyncRun[]> {
-  const storable = keys.filter(({ runId }) => isStorable(runId));
-  return logSqlOf(database).readRuns(database.reader, storable);
-}
-
 /** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
 const PAGES_PER_STATEMENT = 100;
 
-/**
- * Any mix of pages, each newest first. Of all users' runs, what a page costs does not grow with how many there have been:
- * it stops at its limit, and a filter of words costs at most so many rows for each kind (provider, source, status) there is.
- * Of one user's runs, those that such a filter leaves out are read, too.
- */
-export async function listRuns(
-  database: Database,
-  requests: readonly RunPageRequest[],
-): Promise<readonly (readonly SyncRun[])[]> {
-  const pages: SyncRun[][] = requests.map(() => []);
-  const logSql = logSqlOf(database);
-  for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
-    const some = requests.slice(start, start + PAGES_PER_STATEMENT);
-    const selects = some.map((request, offset) => selectPage(request, start + offset, logSql));
-    const kinds = some.some(areFoundByKind) ? sql`WITH RECURSIVE ${logSql.runKinds}` : emptySql;
-    const rows = await database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
-      ${kinds} ${joinSql(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
-    for (const { page, ...run } of rows) pages[page]?.push(run);
+/** The summaries of all syncs, for reading: the log itself writes them. */
+export class Runs {
+  readonly #database: Database;
+
+  constructor({ database }: { readonly database: Database }) {
+    this.#database = database;
   }
-  return pages;
+
+  /** The runs with these keys, as far as they exist, in any order and in one statement. */
+  byIds(ids: readonly RunId[]): Promise<SyncRun[]> {
+    const storable = ids.filter(({ runId }) => isStorable(runId));
+    return logSqlOf(this.#database).readRuns(this.#database.reader, storable);
+  }
+
+  /**
+   * Any mix of pages, each newest first. Of all users' runs, what a page costs does not grow with how many there have been:
+   * it stops at its limit, and a filter of words costs at most so many rows for each kind (provider, source, status) there is.
+   * Of one user's runs, those that such a filter leaves out are read, too.
+   */
+  async list(requests: readonly RunPageRequest[]): Promise<readonly (readonly SyncRun[])[]> {
+    const pages: SyncRun[][] = requests.map(() => []);
+    const kindSql = kindSqlOf(this.#database);
+    for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
+      const some = requests.slice(start, start + PAGES_PER_STATEMENT);
+      const selects = some.map((request, offset) => selectPage(request, start + offset, kindSql));
+      const kinds = some.some(areFoundByKind) ? sql`WITH RECURSIVE ${kindSql.runKinds}` : emptySql;
+      const rows = await this.#database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
+        ${kinds} ${joinSql(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
+      for (const { page, ...run } of rows) pages[page]?.push(run);
+    }
+    return pages;
+  }
 }
 
 /** Merged out of its parts, of which each walks an index in list order and stops at the limit, too. */
-function selectPage(request: RunPageRequest, page: number, logSql: LogSql): Sql {
+function selectPage(request: RunPageRequest, page: number, kindSql: KindSql): Sql {
   const direction = rawSql(request.fromEnd ? 'ASC' : 'DESC');
   const end = sql`
     ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}`;
-  const parts = partsOf(request).map((part) => sql`SELECT * FROM (${selectPart(request, part, end, logSql)}) AS part`);
+  const parts = partsOf(request).map((part) => sql`SELECT * FROM (${selectPart(request, part, end, kindSql)}) AS part`);
   if (parts.length === 0) parts.push(sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
   return sql`SELECT * FROM (
     SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${joinSql(parts, ' UNION ALL ')}) AS part
     ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
 }
 
-function selectPart(request: RunPageRequest, part: Part, end: Sql, logSql: LogSql): Sql {
+function selectPart(request: RunPageRequest, part: Part, end: Sql, kindSql: KindSql): Sql {
   const { isFinished, condition } = part;
   const conditions = [condition, ...conditionsOf(request)];
   if (!areFoundByKind(request)) {
@@ -99,7 +101,7 @@ function selectPart(request: RunPageRequest, part: Part, end: Sql, logSql: LogSq
     return sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`;
   }
   const state = sql`k.status ${rawSql(isFinished ? 'IN' : 'NOT IN')} (${joinSql(terminalStatuses)})`;
-  return logSql.selectRunsByKind(
+  return kindSql.selectRunsByKind(
     joinSql([state, ...wordsOf(request, 'k')], ' AND '),
     sql`AND ${joinSql(conditions, ' AND ')} ${end}`,
   );
@@ -159,9 +161,4 @@ export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefine
   if (filter.userId != null && run.userId !== filter.userId) return false;
   if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
   return listFilters.every(([list, field]) => filter[list]?.includes(run[field]) ?? true);
-}
-
-/** Where a run stands in a list, its fields in order of their weight. */
-export function keyOf({ lastEventAt, userId, runId }: RunKey): RunKey {
-  return { lastEventAt, userId, runId };
 }

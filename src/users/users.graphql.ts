@@ -1,7 +1,7 @@
 import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { User } from '../db/rows.ts';
-import { AppError, badInput } from '../errors.ts';
+import { badInput, noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
 import { pageOf } from '../graphql/items.ts';
@@ -9,7 +9,7 @@ import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { defaultLimits } from '../limits.ts';
-import { keyOf, type UserKey } from './users.ts';
+import type { UserKey } from './users.ts';
 
 const usersById: Batch<string, User | null> = {
   keyOf: (id) => id,
@@ -33,7 +33,7 @@ export async function findVisibleUser(id: string, { viewer, load }: Context): Pr
 /** The owner of something that was read, who can be missing only if deleted just now. @throws AppError NOT_FOUND */
 export async function requireUser(id: string, context: Context): Promise<User> {
   const user = await context.load(usersById, id);
-  if (!user) throw new AppError('NOT_FOUND', `There is no user ${id}`);
+  if (!user) throw noSuchUser(id);
   return user;
 }
 
@@ -82,7 +82,7 @@ export function addUsers(builder: Builder) {
         const page = parsePage(args, userCursor, { size: limits.defaultPageSize, maxSize: limits.usersPageSize });
         return fetchConnection(
           page,
-          (user: User) => userCursor.encode(keyOf(user)),
+          (user: User) => userCursor.encode(user),
           (wider) => users.list(visibility(viewer), search, wider),
         );
       },

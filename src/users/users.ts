@@ -6,8 +6,9 @@ import { isUniqueViolation } from '../db/faults.ts';
 import { isListed, listedIds } from '../db/listed.ts';
 import { type DeletedUser, type User, userFields } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
-import { AppError, badInput } from '../errors.ts';
+import { badInput, noSuchUser } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
+import type { Page } from '../lib/page.ts';
 import type { Limits } from '../limits.ts';
 
 /** What is known of a user from outside. A field that is left out keeps its value; null clears it. */
@@ -25,93 +26,86 @@ export interface UserKey {
   readonly id: string;
 }
 
-interface UserPage {
-  readonly after?: UserKey | undefined;
-  readonly before?: UserKey | undefined;
-  readonly limit: number;
-  /** From the end of the list instead of its beginning; the answer is in list order all the same. */
-  readonly fromEnd: boolean;
-}
+/** Who the users are. */
+export class Users {
+  readonly #database: Database;
+  readonly #wakeUps: WakeUps;
+  readonly #limits: Limits;
+  readonly #clock: () => number;
 
-export interface Users {
+  constructor(parts: {
+    readonly database: Database;
+    readonly wakeUps: WakeUps;
+    readonly limits: Limits;
+    /** Milliseconds since 1970. */
+    readonly clock: () => number;
+  }) {
+    this.#database = parts.database;
+    this.#wakeUps = parts.wakeUps;
+    this.#limits = parts.limits;
+    this.#clock = parts.clock;
+  }
+
   /** The users with these ids, as far as they exist, in one statement. */
-  byIds(ids: readonly string[]): Promise<User[]>;
+  byIds(ids: readonly string[]): Promise<User[]> {
+    return this.#database.reader.$queryRaw<User[]>`
+      SELECT ${selectedUser} FROM "user" u WHERE ${isListed(this.#database, sql`u.id`, ids)}`;
+  }
+
   /** A page of the visible users, newest first; `search` is a part of a name, e-mail address or external id. */
-  list(visible: Visibility, search: string | null | undefined, page: UserPage): Promise<User[]>;
+  async list(visible: Visibility, search: string | null | undefined, page: Page<UserKey>): Promise<User[]> {
+    const { after, before, limit, fromEnd } = page;
+    const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
+    if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
+    if (search) conditions.push(matching(search, this.#database));
+    if (after) conditions.push(sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
+    if (before) conditions.push(sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
+    const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
+    const users = await this.#database.reader.$queryRaw<User[]>`
+      SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')}
+      ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
+    return fromEnd ? users.reverse() : users;
+  }
+
   /**
    * Changes the user with this id, else the one with this external id, or makes a new one.
    * @throws AppError BAD_USER_INPUT for text that is too long or not storable, and when the external id is another
    * user's.
    */
-  upsert(draft: UserDraft): Promise<User>;
+  async upsert(draft: UserDraft): Promise<User> {
+    checkDraft(draft, this.#limits);
+    const user = this.#database.transaction((transaction) => upsert(transaction, draft, new Date(this.#clock())));
+    return user.catch((error: unknown) => {
+      if (!isUniqueViolation(error)) throw error;
+      throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
+    });
+  }
+
   /**
-   * Makes those of some users that do not exist, known by nothing but their ids. Each comes with the time of what a
-   * source says of them: a user who was deleted after that is not made again, and without a time no deleted one is.
+   * Inserts those of these ids that are no user yet, as users of whom nothing else is known.
+   * @param heardOf each id with the time of what a source says of that user. A user who was deleted at that time or
+   *   later is not inserted again; without a time, no deleted user is.
    */
-  ensure(heardOf: ReadonlyMap<string, Date | undefined>): Promise<void>;
-  /** When those of some users that have been deleted were, whether or not they were made again. */
-  deletions(ids: readonly string[]): Promise<Map<string, Date>>;
+  async ensure(heardOf: ReadonlyMap<string, Date | undefined>): Promise<void> {
+    const ids = [...heardOf.keys()].sort();
+    if (ids.length > 0)
+      await this.#database.transaction((transaction) =>
+        make(transaction, this.#database, { ids, heardOf, now: new Date(this.#clock()) }),
+      );
+  }
+
+  /** When the users with these ids were deleted, as far as they were, whether or not they were made again since. */
+  async deletions(ids: readonly string[]): Promise<Map<string, Date>> {
+    const found = await readDeleted(this.#database.reader, this.#database, ids);
+    return new Map(found.map(({ id, deletedAt }) => [id, deletedAt]));
+  }
+
   /** Removes a user with the log and the runs, and ends the streams. @throws AppError NOT_FOUND */
-  delete(id: string): Promise<void>;
-}
-
-export function createUsers(options: {
-  readonly database: Database;
-  readonly wakeUps: WakeUps;
-  readonly limits: Limits;
-  readonly clock: () => number;
-}): Users {
-  const { database, wakeUps, limits, clock } = options;
-  return {
-    byIds: (ids) =>
-      database.reader.$queryRaw<User[]>`
-        SELECT ${selectedUser} FROM "user" u WHERE ${isListed(database, sql`u.id`, ids)}`,
-
-    async list(visible, search, { after, before, limit, fromEnd }) {
-      const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
-      if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
-      if (search) conditions.push(matching(search, database));
-      if (after) conditions.push(sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
-      if (before) conditions.push(sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
-      const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
-      const users = await database.reader.$queryRaw<User[]>`
-        SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')}
-        ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
-      return fromEnd ? users.reverse() : users;
-    },
-
-    async upsert(draft) {
-      checkDraft(draft, limits);
-      const user = database.transaction((transaction) => upsert(transaction, draft, new Date(clock())));
-      return user.catch((error: unknown) => {
-        if (!isUniqueViolation(error)) throw error;
-        throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
-      });
-    },
-
-    async ensure(heardOf) {
-      const ids = [...heardOf.keys()].sort();
-      if (ids.length > 0)
-        await database.transaction((transaction) =>
-          make(transaction, database, { ids, heardOf, now: new Date(clock()) }),
-        );
-    },
-
-    async deletions(ids) {
-      return new Map((await readDeleted(database.reader, database, ids)).map(({ id, deletedAt }) => [id, deletedAt]));
-    },
-
-    async delete(id) {
-      const count = await database.transaction((transaction) => remove(transaction, id, new Date(clock())));
-      if (count === 0) throw new AppError('NOT_FOUND', `There is no user ${id}`);
-      wakeUps.notify({ kind: 'deleted', userId: id });
-    },
-  };
-}
-
-/** Where a user stands in the list. */
-export function keyOf({ createdAt, id }: UserKey): UserKey {
-  return { createdAt, id };
+  async delete(id: string): Promise<void> {
+    const count = await this.#database.transaction((transaction) => remove(transaction, id, new Date(this.#clock())));
+    if (count === 0) throw noSuchUser(id);
+    this.#wakeUps.notify({ kind: 'deleted', userId: id });
+  }
 }
 
 const selectedUser = selectOf('u', userFields);
@@ -145,7 +139,10 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
 }
 
-/** Takes those back who were deleted: only now it is certain that nobody is deleting them. */
+/**
+ * Inserts the ids that are missing; then, holding the row locks of the new users, removes those whose deletion is newer
+ * than what was heard of them. Before the locks, a deletion could still be under way and not show.
+ */
 async function make(
   transaction: Transaction,
   database: Database,
@@ -174,7 +171,7 @@ function readDeleted(
     SELECT id, deleted_at AS "deletedAt" FROM deleted_user WHERE ${isListed(database, sql`id`, ids)}`;
 }
 
-/** Was something said of a user before they were deleted? Without a time it is taken for that. */
+/** Was something said of a user before the user was deleted? What was said without a time counts as before. */
 export function isOlder(saidAt: Date | null | undefined, deletedAt: Date): boolean {
   return !saidAt || saidAt <= deletedAt;
 }

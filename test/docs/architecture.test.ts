@@ -26,7 +26,7 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'transports', files: /^transports\// },
   { name: 'settings', files: /^(config|failure-text)\.ts$/ },
-  { name: 'app', files: /^app\.ts$/ },
+  { name: 'app', files: /^(open-services|app)\.ts$/ },
   { name: 'demo', files: /^demo\// },
   { name: 'process', files: /^(main\.ts$|cli\/|demo\/command\.ts$)/ },
 ];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { createAuthenticate } from '../../src/auth/authenticate.ts';
 import { credentialsFromHeaders, credentialsFromPayload } from '../../src/auth/credentials.ts';
 import { createTokens } from '../../src/auth/jwt.ts';
@@ -13,7 +13,7 @@ async function openAccess() {
   const { database, statements } = await openNewDatabase();
   const issuer = await startIssuer();
   issuer.answer = { status: 503, body: '' };
-  const keys = createApiKeys({ database, limits: defaultLimits });
+  const keys = new ApiKeys({ database, limits: defaultLimits });
   const tokens = createTokens({ secret, jwks: issuer.jwks, limits: defaultLimits });
   const created = await keys.create({ name: 'worker', scopes: ['read'], expiresAt: null });
   return {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
-import { createCredentialWatch } from '../../src/auth/credential-watch.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
+import { CredentialWatch } from '../../src/auth/credential-watch.ts';
 import type { UserViewer } from '../../src/auth/viewer.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openAgain, openNewDatabase } from '../support/auth-database.ts';
@@ -12,8 +12,8 @@ const expired = { code: 'TOKEN_EXPIRED' };
 
 async function openWatch(credentialPollMs: number) {
   const { url, database, statements } = await openNewDatabase();
-  const keys = createApiKeys({ database, limits: defaultLimits });
-  const watch = createCredentialWatch({ keys, limits: { credentialPollMs } });
+  const keys = new ApiKeys({ database, limits: defaultLimits });
+  const watch = new CredentialWatch({ keys, limits: { credentialPollMs } });
   onTestFinished(() => watch.close());
   async function newService() {
     const { secret } = await keys.create({ name: 'worker', scopes: ['read'], expiresAt: null });
@@ -22,7 +22,7 @@ async function openWatch(credentialPollMs: number) {
     return viewer;
   }
   /** The keys as another process would have them. */
-  const elsewhere = async () => createApiKeys({ database: await openAgain(url), limits: defaultLimits });
+  const elsewhere = async () => new ApiKeys({ database: await openAgain(url), limits: defaultLimits });
   return { keys, watch, newService, elsewhere, statements };
 }
 
@@ -36,7 +36,7 @@ function watchByFakeTime() {
   onTestFinished(() => void vi.useRealTimers());
   const good = vi.fn(async (ids: readonly string[]) => new Set(ids));
   const stopListening = vi.fn();
-  const watch = createCredentialWatch({
+  const watch = new CredentialWatch({
     keys: { good, onRevoked: () => stopListening },
     limits: { credentialPollMs: 1000 },
   });
@@ -203,7 +203,7 @@ test('a failed poll is reported, ends nothing, and the next one counts', async (
   const failure = new Error('database is gone');
   const reported: unknown[] = [];
   const good = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(new Set());
-  const watch = createCredentialWatch({
+  const watch = new CredentialWatch({
     keys: { good, onRevoked: () => () => {} },
     limits: { credentialPollMs: 1000 },
     onPollError: (error) => reported.push(error),

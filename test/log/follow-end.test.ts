@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { startLife } from '../../src/gate/open-streams.ts';
 import { defaultLimits } from '../../src/limits.ts';
@@ -94,7 +94,7 @@ describe.each([
       await reader.step();
       const elsewhere = await openDatabase(server.databaseUrl);
       onTestFinished(() => elsewhere.close());
-      await createApiKeys({ database: elsewhere, limits: defaultLimits }).revoke(id);
+      await new ApiKeys({ database: elsewhere, limits: defaultLimits }).revoke(id);
       expect(await reader.end()).toEqual({ code: 'UNAUTHENTICATED', cursor: '1', by: farewell });
     });
   });

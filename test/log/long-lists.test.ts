@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { WakeUps } from '../../src/instances/wake-ups.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { FollowedLogs } from '../../src/log/follow/followed-logs.ts';
 import { RunChanges } from '../../src/runs/run-changes.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
-import { createUsers } from '../../src/users/users.ts';
+import { Users } from '../../src/users/users.ts';
 import { openNewDatabase } from '../support/auth-database.ts';
 import { startServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
@@ -33,8 +33,8 @@ async function open() {
   const options = { database, limits: defaultLimits, clock: Date.now, wakeUps: new WakeUps() };
   return {
     ...options,
-    users: createUsers(options),
-    keys: createApiKeys(options),
+    users: new Users(options),
+    keys: new ApiKeys(options),
     quarantine: new Quarantine(options),
     async statementsOf(work: () => Promise<unknown>) {
       statements.length = 0;

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openNewDatabase } from '../support/auth-database.ts';
 import { provider } from '../support/database.ts';
@@ -11,7 +11,7 @@ const draft = { name: 'Sync worker', scopes: ['read', 'write'], expiresAt: null 
 async function openKeys() {
   const opened = await openNewDatabase();
   const time = { now: Date.parse('2026-06-01T12:00:00Z') };
-  const keys = createApiKeys({ database: opened.database, limits: defaultLimits, clock: () => time.now });
+  const keys = new ApiKeys({ database: opened.database, limits: defaultLimits, clock: () => time.now });
   return { ...opened, keys, time };
 }
 

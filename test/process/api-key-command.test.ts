@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { createApiKeys } from '../../src/auth/api-keys.ts';
+import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { newDatabaseUrl, openAgain } from '../support/auth-database.ts';
 
@@ -19,7 +19,7 @@ function commandFor(url: string, settings: Record<string, string> = {}) {
 }
 
 async function keysAt(url: string) {
-  return createApiKeys({ database: await openAgain(url), limits: defaultLimits });
+  return new ApiKeys({ database: await openAgain(url), limits: defaultLimits });
 }
 
 test('create makes a good key in a new database and prints the secret alone on the last line', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { Webhook } from 'svix/dist/webhook.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppOptions } from '../../src/app.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Limits } from '../../src/limits.ts';
@@ -454,16 +454,14 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     const { services } = server.app;
     const userId = await server.user();
     const feed = await services.sources.open('another', { exclusive: false });
-    const users = {
-      ...services.users,
-      async deletions(ids: readonly string[]) {
-        const deletions = await services.users.deletions(ids);
-        if ((await services.users.byIds([userId])).length > 0) await services.users.delete(userId);
-        return deletions;
-      },
-    };
+    const findDeletions = services.users.deletions.bind(services.users);
+    vi.spyOn(services.users, 'deletions').mockImplementation(async (ids) => {
+      const deletions = await findDeletions(ids);
+      if ((await services.users.byIds([userId])).length > 0) await services.users.delete(userId);
+      return deletions;
+    });
     const recorder = new EntryRecorder(
-      { ...services, users, source: feed, quarantine: services.sources.quarantine },
+      { ...services, source: feed, quarantine: services.sources.quarantine },
       { readEntry: (entry) => readEntry(entry, services.limits), onDelay: () => {}, onRefused: () => {} },
     );
     const entry = { text: JSON.stringify(wireEvent({ user_id: userId })), place: 'here' };

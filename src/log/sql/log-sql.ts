@@ -1,6 +1,5 @@
 import type { Transaction } from '../../db/database.ts';
 import type { SyncRun, User } from '../../db/rows.ts';
-import type { Sql } from '../../db/sql.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
 
@@ -54,15 +53,4 @@ export interface LogSql {
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
   /** Any mix of at most `PAGES_PER_STATEMENT` filtered pages, in one statement and in no order. */
   readFilteredPages(database: Queryable, pages: readonly FilteredPage[]): Promise<PagedEvent[]>;
-  /**
-   * The recursive table `kind` of all (provider, source, status) that there are among the runs, for a `WITH`. It costs a
-   * jump along an index for each, however many runs there are of it.
-   */
-  readonly runKinds: Sql;
-  /**
-   * A SELECT of the first runs `r` of each kind `k`.
-   * @param ofKind which kinds
-   * @param tail further conditions on `r`, beginning with AND, then the order and the limit
-   */
-  selectRunsByKind(ofKind: Sql, tail: Sql): Sql;
 }

@@ -63,20 +63,6 @@ export const postgresLogSql: LogSql = {
       JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
 
   readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
-
-  runKinds: sql`kind AS (
-    (SELECT provider, source, status FROM sync_run ORDER BY provider, source, status LIMIT 1)
-    UNION ALL
-    SELECT next.* FROM kind k CROSS JOIN LATERAL (
-      SELECT r.provider, r.source, r.status FROM sync_run r
-      WHERE (r.provider, r.source, r.status) > (k.provider, k.source, k.status)
-      ORDER BY r.provider, r.source, r.status LIMIT 1) next)`,
-
-  selectRunsByKind: (ofKind, tail) => sql`
-    SELECT of_kind.* FROM kind k CROSS JOIN LATERAL (
-      SELECT ${selectedRun} FROM sync_run r
-      WHERE r.provider = k.provider AND r.source = k.source AND r.status = k.status ${tail}) of_kind
-    WHERE ${ofKind}`,
 };
 
 /** A page is a SELECT of its own that walks the log from one end and stops at its limit. */

@@ -67,24 +67,6 @@ export const sqliteLogSql: LogSql = {
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
 
   readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
-
-  /** The next kind by its last word that differs: with all three compared at once, SQLite would walk through each kind. */
-  runKinds: sql`kind (provider, source, status) AS (
-    SELECT * FROM (SELECT provider, source, status FROM sync_run ORDER BY provider, source, status LIMIT 1)
-    UNION ALL
-    SELECT next.provider, next.source, next.status FROM kind k CROSS JOIN sync_run next ON next.rowid = coalesce(
-      (SELECT r.rowid FROM sync_run r WHERE r.provider = k.provider AND r.source = k.source AND r.status > k.status
-        ORDER BY r.status LIMIT 1),
-      (SELECT r.rowid FROM sync_run r WHERE r.provider = k.provider AND r.source > k.source
-        ORDER BY r.source, r.status LIMIT 1),
-      (SELECT r.rowid FROM sync_run r WHERE r.provider > k.provider
-        ORDER BY r.provider, r.source, r.status LIMIT 1)))`,
-
-  selectRunsByKind: (ofKind, tail) => sql`
-    SELECT ${selectedRun} FROM kind k CROSS JOIN sync_run r ON r.rowid IN (
-      SELECT r.rowid FROM sync_run r
-      WHERE r.provider = k.provider AND r.source = k.source AND r.status = k.status ${tail})
-    WHERE ${ofKind}`,
 };
 
 /**

@@ -1,5 +1,6 @@
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono, type HonoRequest } from 'hono';
+import type { Database } from '../../db/database.ts';
 import type { Gate } from '../../gate/gate.ts';
 import type { FormatError } from '../../operations/format-error.ts';
 import type { Operations } from '../../operations/operations.ts';
@@ -20,6 +21,8 @@ import { addWebhooks } from './webhook-routes.ts';
 export interface RestOptions {
   readonly operations: Operations;
   readonly services: Services;
+  /** Asked by `/readyz` whether it answers, and nothing else. */
+  readonly database: Database;
   readonly gate: Gate;
   readonly formatError: FormatError;
   /** Of all installed sources. */
@@ -50,7 +53,7 @@ export function createRestListener(options: RestOptions) {
   addDocs(app, describeApi(services.limits, operations.schema, descriptions));
   addWebhooks(app, webhooks, services.limits);
   addMetrics(app, { services, openStreams: () => gate.streams.count });
-  addHealth(app, { database: services.database, shutdown, onError: formatError });
+  addHealth(app, { database: options.database, shutdown, onError: formatError });
 
   return getRequestListener(app.fetch, {
     overrideGlobalObjects: false,

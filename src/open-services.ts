@@ -1,0 +1,114 @@
+import type { Logger } from 'pino';
+import { ApiKeys } from './auth/api-keys.ts';
+import { CredentialWatch } from './auth/credential-watch.ts';
+import { createTokens } from './auth/jwt.ts';
+import { createConnectionProjection } from './connections/connection-projection.ts';
+import { Connections } from './connections/connections.ts';
+import type { Database } from './db/database.ts';
+import { isUnavailable } from './db/faults.ts';
+import { migrate } from './db/migrations.ts';
+import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
+import type { StatementObserver } from './db/watch-statements.ts';
+import type { ConnectWire } from './instances/doorbell.ts';
+import { notifyWire } from './instances/notify-wire.ts';
+import { redisWire } from './instances/redis-wire.ts';
+import { watchOutage } from './lib/outages.ts';
+import type { Limits } from './limits.ts';
+import { openEventLog } from './log/event-log.ts';
+import { Retention } from './log/retention.ts';
+import { RunChanges } from './runs/run-changes.ts';
+import { Runs } from './runs/runs.ts';
+import type { Services } from './services.ts';
+import { Sources } from './sources/sources.ts';
+import { Users } from './users/users.ts';
+
+/** What the services take of the settings. */
+interface ServicesSettings {
+  readonly databaseUrl: string;
+  /** Where instances wake one another; without it they do so over Postgres. */
+  readonly redisUrl: string | undefined;
+  readonly retentionDays: number;
+  readonly jwtSecret: string | undefined;
+  readonly jwks: Parameters<typeof createTokens>[0]['jwks'];
+}
+
+interface ServicesOptions {
+  readonly limits: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly logger: Logger;
+  readonly onStatement: StatementObserver | undefined;
+}
+
+/** The services with the database beneath them, for what opens, watches and closes an app. */
+export interface OpenedServices extends Services {
+  readonly database: Database;
+}
+
+interface OpenServices {
+  readonly services: OpenedServices;
+  /** Takes failures that no request waits for. */
+  readonly onError: (error: unknown) => void;
+  close(): Promise<void>;
+}
+
+/** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
+export async function openServices(
+  config: ServicesSettings,
+  { limits, clock, logger, onStatement }: ServicesOptions,
+): Promise<OpenServices> {
+  const applied = await migrate(config.databaseUrl);
+  if (applied.length > 0) logger.info({ applied }, 'migrated the database');
+
+  const outage = watchOutage(logger, {
+    away: 'the database is away: requests are answered with UNAVAILABLE, streams wait',
+    back: 'the database is back',
+  });
+  const database = await openDatabase(config.databaseUrl, { observe: onStatement, outage });
+  const onError = (error: unknown) => {
+    if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
+  };
+  const doorbell = doorbellOf(config, limits, logger);
+  const projections = [createConnectionProjection(database)];
+  const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
+  const retention = new Retention({
+    ...{ database, limits, days: config.retentionDays, clock, onError },
+    onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
+  });
+  retention.start();
+  logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
+  const runs = new Runs({ database });
+  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
+  const connections = new Connections({ database, limits });
+  const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
+  const sources = new Sources({ database, limits, clock, onError });
+  const keys = new ApiKeys({ database, limits, clock });
+  const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
+  const credentials = new CredentialWatch({ keys, limits, clock, onPollError: onError });
+  const nouns = { log, runs, runChanges, connections, users, sources, keys, tokens, credentials };
+
+  return {
+    services: { database, ...nouns, limits, clock },
+    onError,
+    async close() {
+      await retention.close();
+      await log.close();
+      await sources.close();
+      runChanges.close();
+      credentials.close();
+      await database.close();
+    },
+  };
+}
+
+/** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
+function doorbellOf({ redisUrl, databaseUrl }: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
+  if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
+  const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
+  const outage = watchOutage(logger, {
+    away: `wake-ups over ${over} fail: events of other instances are seen up to ${slowPollMs / 1000} s late`,
+    back: `wake-ups over ${over} work again`,
+  });
+  const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
+  return { connect, outage };
+}
