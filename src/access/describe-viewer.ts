@@ -12,17 +12,18 @@ export interface ViewerDescription {
 
 /** What the viewer may know of its own credential. A scope is listed if the viewer holds the permission of its name. */
 export function describeViewer(viewer: Viewer): ViewerDescription {
-  const { name, userId, expiresAt } = ((): Omit<ViewerDescription, 'kind' | 'scopes'> => {
-    switch (viewer.kind) {
-      case 'service':
-        return { name: viewer.name, userId: null, expiresAt: viewer.expiresAt };
-      case 'developer':
-        return { name: viewer.subject, userId: null, expiresAt: viewer.expiresAt };
-      case 'user':
-        return { name: viewer.userId, userId: viewer.userId, expiresAt: viewer.expiresAt };
-      case 'anonymous':
-        return { name: null, userId: null, expiresAt: null };
-    }
-  })();
-  return { kind: viewer.kind, name, userId, scopes: scopes.filter((scope) => may(viewer, scope)), expiresAt };
+  return { kind: viewer.kind, ...credentialOf(viewer), scopes: scopes.filter((scope) => may(viewer, scope)) };
+}
+
+function credentialOf(viewer: Viewer): Pick<ViewerDescription, 'name' | 'userId' | 'expiresAt'> {
+  switch (viewer.kind) {
+    case 'service':
+      return { name: viewer.name, userId: null, expiresAt: viewer.expiresAt };
+    case 'developer':
+      return { name: viewer.subject, userId: null, expiresAt: viewer.expiresAt };
+    case 'user':
+      return { name: viewer.userId, userId: viewer.userId, expiresAt: viewer.expiresAt };
+    case 'anonymous':
+      return { name: null, userId: null, expiresAt: null };
+  }
 }

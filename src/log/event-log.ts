@@ -14,13 +14,28 @@ import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** The logs of all users: the only way in, and the only way out, for events. */
 export interface EventLog {
-  /** See `Recorder.record`. */
+  /**
+   * Adds 1 to `limits.eventsPerRecording` events to the logs of their users, all or nothing, and resolves once they are
+   * committed and durable: one answer for each draft, in their order. An event whose id the log has is answered as a
+   * duplicate and changes nothing, if its content is the same.
+   * @throws AppError BAD_USER_INPUT (with `problems`: index, field and message of each), LIMIT_EXCEEDED for too many
+   * events, NOT_FOUND for an unknown user, EVENT_ID_CONFLICT for an id with other content, UNAVAILABLE when too many
+   * recordings wait, the database is away or the log is closed.
+   */
   record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
-  /** See `readPages`. */
+  /**
+   * Any number of pages, each in ascending order and bound by the log's ends as the request names them; an answer for
+   * each request, in their order. The pages without a filter are one statement, and up to a hundred others are one.
+   */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
   /** The events with these ids, as far as the log has them, in one statement. */
   eventsById(ids: readonly string[]): Promise<SyncEvent[]>;
-  /** See `follow`. */
+  /**
+   * One user's log from where the request begins: what it asks to replay, then whatever comes, each event once and in
+   * order, until the user is deleted or `signal` aborts. The first step comes at once. Nothing is read before it is
+   * pulled; while the database is away, the next step waits.
+   * @throws AppError NOT_FOUND for an unknown user; the signal's reason, with the cursor to resume from, if it is one.
+   */
   follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<FollowedEvents, void, undefined>;
   /** Rings whenever a log changes. Whoever deletes a user rings it, too. */
   readonly wakeUps: WakeUps;

@@ -1,5 +1,4 @@
 import type { Database } from '../db/database.ts';
-import { groupBy } from '../lib/group-by.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
 import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './sql/log-sql.ts';
@@ -33,31 +32,36 @@ export async function readPages(
   database: Database,
   requests: readonly EventPageRequest[],
 ): Promise<readonly (readonly SyncEvent[])[]> {
-  const open: { index: number; range: SequenceRange }[] = [];
-  const filtered: { index: number; page: FilteredPage }[] = [];
-  for (const [index, request] of requests.entries()) {
+  const answers: SyncEvent[][] = [];
+  const ranges: { range: SequenceRange; answer: SyncEvent[] }[] = [];
+  const pages: { page: FilteredPage; answer: SyncEvent[] }[] = [];
+  for (const request of requests) {
+    const answer: SyncEvent[] = [];
+    answers.push(answer);
     const range = boundRange(request);
     if (range.after >= range.upTo) continue;
     const { filter, limit, newest } = request;
-    if (!filter || isOpen(filter)) open.push({ index, range: cutRange(range, limit, newest) });
-    else filtered.push({ index, page: { ...range, filter, limit, newest } });
+    if (!filter || isOpen(filter)) ranges.push({ range: cutRange(range, limit, newest), answer });
+    else pages.push({ page: { ...range, filter, limit, newest }, answer });
   }
 
   const sql = logSqlOf(database);
-  const answers: SyncEvent[][] = requests.map(() => []);
-  const sortIn = (rows: readonly PagedEvent[], places: readonly { readonly index: number }[]) => {
-    for (const [page, events] of groupBy(rows, (row) => row.page))
-      answers[places[page]?.index ?? -1] = events
-        .map(({ page: _, ...event }) => event)
-        .sort((a, b) => a.sequence - b.sequence);
-  };
-  if (open.length > 0)
-    sortIn(await sql.readRanges(database.reader, open.map(({ range }) => range)), open); // biome-ignore format: one thought
-  for (let start = 0; start < filtered.length; start += PAGES_PER_STATEMENT) {
-    const some = filtered.slice(start, start + PAGES_PER_STATEMENT);
-    sortIn(await sql.readFilteredPages(database.reader, some.map(({ page }) => page)), some); // biome-ignore format: one thought
+  if (ranges.length > 0) {
+    const asked = ranges.map(({ range }) => range);
+    fill(ranges, await sql.readRanges(database.reader, asked));
+  }
+  for (let start = 0; start < pages.length; start += PAGES_PER_STATEMENT) {
+    const some = pages.slice(start, start + PAGES_PER_STATEMENT);
+    const asked = some.map(({ page }) => page);
+    fill(some, await sql.readFilteredPages(database.reader, asked));
   }
   return answers;
+}
+
+/** Puts each event into the answer that it was read for, in order of sequence. */
+function fill(places: readonly { readonly answer: SyncEvent[] }[], events: readonly PagedEvent[]): void {
+  for (const { page, ...event } of events) places[page]?.answer.push(event);
+  for (const { answer } of places) answer.sort((a, b) => a.sequence - b.sequence);
 }
 
 function boundRange({ log, after, before }: EventPageRequest): SequenceRange {

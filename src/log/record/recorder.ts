@@ -55,11 +55,7 @@ export class Recorder {
     return this.#waiting.length;
   }
 
-  /**
-   * Stores 1 to `eventsPerRecording` events, all or nothing, and resolves once they are committed and durable.
-   * @throws AppError BAD_USER_INPUT (with `problems`: index, field and message of each), LIMIT_EXCEEDED for too many
-   * events, NOT_FOUND for an unknown user, EVENT_ID_CONFLICT, UNAVAILABLE when too many recordings wait.
-   */
+  /** Does what `EventLog.record` promises. */
   async record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]> {
     if (this.#closed) throw new AppError('UNAVAILABLE', 'The server is shutting down');
     const identified = identify(drafts, this.#limits);
@@ -94,35 +90,42 @@ export class Recorder {
     return this.#waiting.splice(0, size);
   }
 
-  /**
-   * A transaction that fails as a whole is taken apart, so that a recording answers for nobody but itself.
-   * @returns why it failed.
-   */
-  async #commit(group: Waiting[]): Promise<unknown> {
+  /** Stores a group of recordings in one transaction, and answers each of them. */
+  async #commit(group: readonly Waiting[]): Promise<void> {
     try {
-      const plan = await this.#database.transaction((transaction) => this.#write(transaction, group));
-      this.#answer(group, plan);
-      return undefined;
+      this.#answer(group, await this.#store(group));
     } catch (error) {
-      // It was the database, and none of them: one by one they would only wait longer for it.
-      const isNobodys = error instanceof AppError || (isUnavailable(error) && !isHeldUp(error));
-      if (group.length === 1 || isNobodys) for (const { reject } of group) reject(error);
+      // If the database failed as a whole, so has the group: one by one, its recordings would only wait longer. Trouble
+      // with some rows concerns some of the recordings, so it is worth trying each by itself.
+      const failedAsWhole = error instanceof AppError || (isUnavailable(error) && !isHeldUp(error));
+      if (group.length === 1 || failedAsWhole) for (const { reject } of group) reject(error);
       else await this.#commitApart(group);
-      return error;
     }
   }
 
-  /** One by one; but who is held up once is not waited for again. */
+  /**
+   * Stores recordings one by one, so that none fails because of another. If a user's rows stay locked by somebody else,
+   * the later recordings of this user are refused at once instead of waiting for the same lock again.
+   */
   async #commitApart(group: readonly Waiting[]): Promise<void> {
     const heldUp = new Map<string, unknown>();
     for (const single of group) {
-      const known = single.drafts.find(({ userId }) => heldUp.has(userId));
-      if (known) single.reject(heldUp.get(known.userId));
-      else {
-        const error = await this.#commit([single]);
+      const lockedUser = single.drafts.find(({ userId }) => heldUp.has(userId));
+      if (lockedUser) {
+        single.reject(heldUp.get(lockedUser.userId));
+        continue;
+      }
+      try {
+        this.#answer([single], await this.#store([single]));
+      } catch (error) {
         if (isHeldUp(error)) for (const { userId } of single.drafts) heldUp.set(userId, error);
+        single.reject(error);
       }
     }
+  }
+
+  #store(group: readonly Waiting[]): Promise<RecordingPlan> {
+    return this.#database.transaction((transaction) => this.#write(transaction, group));
   }
 
   async #write(transaction: Transaction, group: readonly Waiting[]): Promise<RecordingPlan> {
