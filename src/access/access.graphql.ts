@@ -1,7 +1,8 @@
 import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
-import { scopes } from '../auth/viewer.ts';
+import { type Scope, scopes, type Viewer } from '../auth/viewer.ts';
 import { noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
+import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
@@ -10,27 +11,25 @@ import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
 
 const { userTokenSeconds: tokenSeconds } = defaultLimits;
 
+const scopeDescriptions: Record<Scope, string> = {
+  read: 'Query and subscribe; make user tokens.',
+  write: 'Record events; make and change users.',
+  admin: 'Delete users; make and revoke API keys.',
+};
+
+const kindDescriptions: Record<Viewer['kind'], string> = {
+  service: 'An API key.',
+  developer: 'A bearer token of a member of staff or a backend.',
+  user: 'A bearer token for one user, who sees only their own log.',
+  anonymous: 'None.',
+};
+
 /** Who is asking, and the credentials that the server gives out. */
 export function addAccess(builder: Builder): void {
   const everyScope = withItems({ most: scopes.length });
-  const ApiKeyScope = builder.enumType('ApiKeyScope', {
-    description: 'What a credential may do.',
-    values: {
-      READ: { value: scopes[0], description: 'Query and subscribe; make user tokens.' },
-      WRITE: { value: scopes[1], description: 'Record events; make and change users.' },
-      ADMIN: { value: scopes[2], description: 'Delete users; make and revoke API keys.' },
-    } as const,
-  });
-  const ViewerKind = builder.enumType('ViewerKind', {
-    description: 'What kind of credential was sent.',
-    values: {
-      SERVICE: { value: 'service', description: 'An API key.' },
-      DEVELOPER: { value: 'developer', description: 'A bearer token of a member of staff or a backend.' },
-      USER: { value: 'user', description: 'A bearer token for one user, who sees only their own log.' },
-      ANONYMOUS: { value: 'anonymous', description: 'None.' },
-    } as const,
-  });
-  const Viewer = builder.objectRef<ViewerDescription>('Viewer').implement({
+  const ApiKeyScope = addEnum(builder, 'ApiKeyScope', 'What a credential may do.', scopeDescriptions);
+  const ViewerKind = addEnum(builder, 'ViewerKind', 'What kind of credential was sent.', kindDescriptions);
+  const ViewerType = builder.objectRef<ViewerDescription>('Viewer').implement({
     description: 'Who is asking.',
     fields: (t) => ({
       kind: t.expose('kind', { type: ViewerKind, description: 'What kind of credential was sent.' }),
@@ -103,7 +102,7 @@ export function addAccess(builder: Builder): void {
 
   builder.queryField('viewer', (t) =>
     t.field({
-      type: Viewer,
+      type: ViewerType,
       description: 'Who you are to this server. Needs no credential.',
       authScopes: { public: true },
       resolve: (_, __, { viewer }) => describeViewer(viewer),

@@ -1,6 +1,7 @@
 import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Batch, Context } from '../graphql/context.ts';
+import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
@@ -34,12 +35,12 @@ const healthNames = Object.keys(healthDescriptions).map((health) => health.toUpp
 
 /** Connections: how the syncs of a user with each provider stand. */
 export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun }: RunTypes): void {
-  const ConnectionHealthEnum = builder.enumType('ConnectionHealth', {
-    description: `What the syncs of a connection show. Of several that are true, the first counts of ${healthNames.join(', ')}.`,
-    values: Object.fromEntries(
-      Object.entries(healthDescriptions).map(([value, description]) => [value.toUpperCase(), { value, description }]),
-    ),
-  });
+  const ConnectionHealthEnum = addEnum(
+    builder,
+    'ConnectionHealth',
+    `What the syncs of a connection show. Of several that are true, the first counts of ${healthNames.join(', ')}.`,
+    healthDescriptions,
+  );
   const ProviderConnection = builder.prismaObject('ProviderConnection', {
     description:
       'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',

@@ -13,7 +13,7 @@ import type { SyncEventFilter } from '../log/filter.ts';
 import type { EventPageRequest, LogBounds } from '../log/read-pages.ts';
 import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { known, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+import { enumValueOf, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 
 const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
   keyOf: JSON.stringify,
@@ -107,17 +107,17 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
       source: t.field({
         type: SyncSource,
         description: 'How the data came in.',
-        resolve: ({ source }) => known(sourceWords, source),
+        resolve: ({ source }) => enumValueOf(sourceWords, source),
       }),
       stage: t.field({
         type: SyncStage,
         description: 'What the run is doing.',
-        resolve: ({ stage }) => known(stageWords, stage),
+        resolve: ({ stage }) => enumValueOf(stageWords, stage),
       }),
       status: t.field({
         type: SyncStatus,
         description: 'How the run stands.',
-        resolve: ({ status }) => known(statusWords, status),
+        resolve: ({ status }) => enumValueOf(statusWords, status),
       }),
       message: t.exposeString('message', { nullable: true }),
       progress: t.exposeFloat('progress', { nullable: true }),

@@ -2,6 +2,7 @@ import { maySeeUser } from '../auth/permissions.ts';
 import { badInput, noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
+import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { parseLimit } from '../graphql/paging.ts';
@@ -11,15 +12,19 @@ import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
 
+const resetDescriptions: Record<FollowReset['reason'], string> = {
+  CURSOR_EXPIRED: 'The next events are no longer kept; the stream goes on with the oldest kept.',
+  CURSOR_AHEAD: 'The log has never been that long; the stream goes on with whatever comes next.',
+};
+
 /** The live subscription to one user's log. */
 export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput }: EventTypes): void {
-  const SyncStreamResetReason = builder.enumType('SyncStreamResetReason', {
-    description: 'Why a stream could not begin after the given cursor.',
-    values: {
-      CURSOR_EXPIRED: { description: 'The next events are no longer kept; the stream goes on with the oldest kept.' },
-      CURSOR_AHEAD: { description: 'The log has never been that long; the stream goes on with whatever comes next.' },
-    },
-  });
+  const SyncStreamResetReason = addEnum(
+    builder,
+    'SyncStreamResetReason',
+    'Why a stream could not begin after the given cursor.',
+    resetDescriptions,
+  );
   const SyncStreamReset = builder.objectRef<FollowReset>('SyncStreamReset').implement({
     description: 'A break in a stream: what was shown before does not connect to what follows.',
     fields: (t) => ({

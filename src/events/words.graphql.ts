@@ -1,9 +1,10 @@
 import { badInput } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
+import { addEnum } from '../graphql/enums.ts';
 import type { SourceWord, StageWord, StatusWord } from '../log/words.ts';
 
-/** Inner value of `UNRECOGNIZED`; no wire word, as those have no blanks. */
-const UNRECOGNIZED = 'not recognized';
+/** The enum value of every word that this server does not know; no wire word is spelled like it. */
+const UNRECOGNIZED = 'unrecognized';
 
 const sourceDescriptions: Record<SourceWord, string> = {
   pull: 'Fetched from the provider, on schedule or by hand.',
@@ -36,9 +37,9 @@ const statusDescriptions: Record<StatusWord, string> = {
   stale: 'Reported by the producer as silent for too long.',
 };
 
-/** Turns a stored word into its enum value. */
-export function known(words: readonly string[], word: string): string {
-  return words.includes(word) ? word : UNRECOGNIZED;
+/** The enum value of a word that the log keeps: the word itself if it is one of `words`. */
+export function enumValueOf<Word extends string>(words: readonly Word[], word: string): Word | typeof UNRECOGNIZED {
+  return words.find((one) => one === word) ?? UNRECOGNIZED;
 }
 
 /** @throws AppError BAD_USER_INPUT if the value that only answers may hold is among the input. */
@@ -51,14 +52,11 @@ export function refuseUnrecognized(
 
 /** The enums of the wire format's words. */
 export function addWords(builder: Builder) {
-  const wordEnum = (name: string, description: string, descriptions: Record<string, string>) => {
-    const values: Record<string, { value: string; description: string }> = {
-      UNRECOGNIZED: { value: UNRECOGNIZED, description: 'A word that this server does not know; output only.' },
-    };
-    for (const [word, text] of Object.entries(descriptions))
-      values[word.toUpperCase()] = { value: word, description: text };
-    return builder.enumType(name, { description, values });
-  };
+  const wordEnum = <Word extends string>(name: string, description: string, descriptions: Record<Word, string>) =>
+    addEnum<Word | typeof UNRECOGNIZED>(builder, name, description, {
+      [UNRECOGNIZED]: 'A word that this server does not know; output only.',
+      ...descriptions,
+    });
   return {
     SyncSource: wordEnum('SyncSource', 'How the data of a run came in.', sourceDescriptions),
     SyncStage: wordEnum('SyncStage', 'What a run is doing.', stageDescriptions),

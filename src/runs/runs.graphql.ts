@@ -3,9 +3,10 @@ import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
-import { known, type WordTypes } from '../events/words.graphql.ts';
+import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
+import { addEnum } from '../graphql/enums.ts';
 import { pageOf } from '../graphql/items.ts';
 import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
@@ -13,7 +14,7 @@ import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { runHealth } from './run-health.ts';
+import { type RunHealth, runHealth } from './run-health.ts';
 import { matchesRun, type RunId, type RunKey, type RunPageRequest, type SyncRunFilter } from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
@@ -69,21 +70,25 @@ function durationMs(startedAt: Date | null, endedAt: Date | null): number | null
   return ms !== null && ms >= 0 ? ms : null;
 }
 
+const healthDescriptions: Record<RunHealth, string> = {
+  active: 'Under way: heard of lately.',
+  quiet: 'Under way, but silent for longer than such a run usually is.',
+  stalled: 'Silent for so long that it will hardly go on; nobody has said so.',
+  ended: 'Finished.',
+};
+
 /** Runs: what the events of one sync add up to. */
 export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, words: WordTypes) {
   const { User } = users;
   const { SyncEvent, SyncEventConnection } = events;
   const { SyncSource, SyncStage, SyncStatus } = words;
 
-  const SyncRunHealth = builder.enumType('SyncRunHealth', {
-    description: 'How a run is, by the age of its newest event. What counts as long depends on its source.',
-    values: {
-      ACTIVE: { value: 'active', description: 'Under way: heard of lately.' },
-      QUIET: { value: 'quiet', description: 'Under way, but silent for longer than such a run usually is.' },
-      STALLED: { value: 'stalled', description: 'Silent for so long that it will hardly go on; nobody has said so.' },
-      ENDED: { value: 'ended', description: 'Finished.' },
-    },
-  } as const);
+  const SyncRunHealth = addEnum(
+    builder,
+    'SyncRunHealth',
+    'How a run is, by the age of its newest event. What counts as long depends on its source.',
+    healthDescriptions,
+  );
   const SyncRun = builder.prismaObject('SyncRun', {
     description:
       'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
@@ -100,17 +105,17 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       source: t.field({
         type: SyncSource,
         description: 'How the data came in.',
-        resolve: ({ source }) => known(sourceWords, source),
+        resolve: ({ source }) => enumValueOf(sourceWords, source),
       }),
       stage: t.field({
         type: SyncStage,
         description: 'What the run is doing.',
-        resolve: ({ stage }) => known(stageWords, stage),
+        resolve: ({ stage }) => enumValueOf(stageWords, stage),
       }),
       status: t.field({
         type: SyncStatus,
         description: 'How the run stands.',
-        resolve: ({ status }) => known(statusWords, status),
+        resolve: ({ status }) => enumValueOf(statusWords, status),
       }),
       message: t.exposeString('message', { nullable: true }),
       progress: t.exposeFloat('progress', { nullable: true }),

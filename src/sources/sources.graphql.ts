@@ -1,5 +1,6 @@
 import type { QuarantinedEntry as QuarantinedEntryRow } from '../db/rows.ts';
 import type { Builder } from '../graphql/builder.ts';
+import { addEnum } from '../graphql/enums.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
@@ -35,15 +36,10 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
 
 /** What feeds the log from outside. */
 export function addSources(builder: Builder): void {
-  const enumOf = (name: string, description: string, descriptions: Record<string, string>) =>
-    builder.enumType(name, {
-      description,
-      values: Object.fromEntries(
-        Object.entries(descriptions).map(([value, text]) => [value.toUpperCase(), { value, description: text }]),
-      ),
-    });
-  const SourceStateEnum = enumOf('SourceState', 'How a source stands.', stateDescriptions);
-  const QuarantineReasonEnum = enumOf(
+  // The columns are text, so the enums' values are, too.
+  const SourceStateEnum = addEnum<string>(builder, 'SourceState', 'How a source stands.', stateDescriptions);
+  const QuarantineReasonEnum = addEnum<string>(
+    builder,
     'QuarantineReason',
     'Why an entry could not be read or stored.',
     reasonDescriptions,
