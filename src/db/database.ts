@@ -3,6 +3,8 @@ import type { PrismaClient, TransactionClient } from './rows.ts';
 export type Provider = 'sqlite' | 'postgresql';
 export type Reader = PrismaClient;
 export type Transaction = TransactionClient;
+/** Whatever reads with SQL of its own: the reader, or a transaction. */
+export type Queryable = Pick<Transaction, '$queryRaw'>;
 
 /** The server's database. Whoever opens it closes it. */
 export interface Database {

@@ -1,8 +1,5 @@
-import type { Provider, Transaction } from '../db/database.ts';
+import type { Provider, Queryable, Transaction } from '../db/database.ts';
 import { type Sql, sql } from '../db/sql.ts';
-
-/** Whatever runs raw SQL: the reader, or a transaction. */
-type Queryable = Pick<Transaction, '$queryRaw'>;
 
 /** Milliseconds since 1970 by the database's clock, the one that all instances share. */
 const nowIn: Readonly<Record<Provider, Sql>> = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
 import { isStorable, selectOf, toColumn } from '../db/columns.ts';
-import type { Database, Transaction } from '../db/database.ts';
+import type { Database, Queryable, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
 import { isListed, listedIds } from '../db/listed.ts';
 import { type DeletedUser, type User, userFields } from '../db/rows.ts';
@@ -162,11 +162,7 @@ async function make(
   if (back.length > 0) await transaction.$executeRaw`DELETE FROM "user" WHERE ${isListed(database, sql`id`, back)}`;
 }
 
-function readDeleted(
-  queryable: Pick<Transaction, '$queryRaw'>,
-  database: Database,
-  ids: readonly string[],
-): Promise<DeletedUser[]> {
+function readDeleted(queryable: Queryable, database: Database, ids: readonly string[]): Promise<DeletedUser[]> {
   return queryable.$queryRaw`
     SELECT id, deleted_at AS "deletedAt" FROM deleted_user WHERE ${isListed(database, sql`id`, ids)}`;
 }

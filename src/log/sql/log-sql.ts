@@ -1,10 +1,7 @@
-import type { Transaction } from '../../db/database.ts';
+import type { Queryable, Transaction } from '../../db/database.ts';
 import type { SyncRun, User } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
-
-/** Whatever runs raw SQL: the reader, or a transaction. */
-type Queryable = Pick<Transaction, '$queryRaw' | '$executeRaw'>;
 
 /** A part of one user's log: after the first sequence, up to and with the second. */
 export interface SequenceRange {
