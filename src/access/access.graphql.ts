@@ -1,7 +1,7 @@
 import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
 import { type Scope, scopes, type Viewer } from '../auth/viewer.ts';
 import { noSuchUser } from '../errors.ts';
-import type { Builder } from '../graphql/builder.ts';
+import type { Builder, EnumOf } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
@@ -24,10 +24,19 @@ const kindDescriptions: Record<Viewer['kind'], string> = {
   anonymous: 'None.',
 };
 
+const everyScope = withItems({ most: scopes.length });
+
 /** Who is asking, and the credentials that the server gives out. */
 export function addAccess(builder: Builder): void {
-  const everyScope = withItems({ most: scopes.length });
   const ApiKeyScope = addEnum(builder, 'ApiKeyScope', 'What a credential may do.', scopeDescriptions);
+  addViewer(builder, ApiKeyScope);
+  addApiKeys(builder, ApiKeyScope);
+  addUserTokens(builder);
+}
+
+type ScopeType = EnumOf<Scope>;
+
+function addViewer(builder: Builder, ApiKeyScope: ScopeType): void {
   const ViewerKind = addEnum(builder, 'ViewerKind', 'What kind of credential was sent.', kindDescriptions);
   const ViewerType = builder.objectRef<ViewerDescription>('Viewer').implement({
     description: 'Who is asking.',
@@ -50,7 +59,46 @@ export function addAccess(builder: Builder): void {
       }),
     }),
   });
-  const ApiKey = builder.objectRef<ApiKeyRow>('ApiKey').implement({
+  builder.queryField('viewer', (t) =>
+    t.field({
+      type: ViewerType,
+      description: 'Who you are to this server. Needs no credential.',
+      authScopes: { public: true },
+      resolve: (_, __, { viewer }) => describeViewer(viewer),
+    }),
+  );
+}
+
+function addApiKeys(builder: Builder, ApiKeyScope: ScopeType): void {
+  const ApiKey = addApiKey(builder, ApiKeyScope);
+  const CreateApiKeyInput = addCreateApiKeyInput(builder, ApiKeyScope);
+  const CreateApiKeyPayload = builder.objectRef<{ key: ApiKeyRow; secret: string }>('CreateApiKeyPayload').implement({
+    description: 'A new API key with its secret.',
+    fields: (t) => ({
+      apiKey: t.expose('key', { type: ApiKey, description: 'The key.' }),
+      secret: t.exposeString('secret', { description: 'The secret. It is shown this once and stored nowhere.' }),
+    }),
+  });
+  builder.mutationFields((t) => ({
+    createApiKey: t.field({
+      type: CreateApiKeyPayload,
+      description: 'Makes an API key. Needs the scope `admin`.',
+      args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
+      authScopes: { admin: true },
+      resolve: (_, { input }, { services: { keys } }) => keys.create({ ...input, expiresAt: input.expiresAt ?? null }),
+    }),
+    revokeApiKey: t.field({
+      type: ApiKey,
+      description: 'Ends an API key for good, and the streams that were opened with it. Needs the scope `admin`.',
+      args: { id: t.arg.id({ required: true, description: 'Public id of the key.' }) },
+      authScopes: { admin: true },
+      resolve: (_, { id }, { services: { keys } }) => keys.revoke(id),
+    }),
+  }));
+}
+
+function addApiKey(builder: Builder, ApiKeyScope: ScopeType) {
+  return builder.objectRef<ApiKeyRow>('ApiKey').implement({
     description: 'A credential of a service, without its secret.',
     fields: (t) => ({
       id: t.exposeID('id', { description: 'Public id of the key.' }),
@@ -74,7 +122,10 @@ export function addAccess(builder: Builder): void {
       }),
     }),
   });
-  const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
+}
+
+function addCreateApiKeyInput(builder: Builder, ApiKeyScope: ScopeType) {
+  return builder.inputType('CreateApiKeyInput', {
     description: 'A new API key.',
     fields: (t) => ({
       name: t.string({
@@ -85,13 +136,9 @@ export function addAccess(builder: Builder): void {
       expiresAt: t.field({ type: 'DateTime', description: 'When it ends; never if not given.' }),
     }),
   });
-  const CreateApiKeyPayload = builder.objectRef<{ key: ApiKeyRow; secret: string }>('CreateApiKeyPayload').implement({
-    description: 'A new API key with its secret.',
-    fields: (t) => ({
-      apiKey: t.expose('key', { type: ApiKey, description: 'The key.' }),
-      secret: t.exposeString('secret', { description: 'The secret. It is shown this once and stored nowhere.' }),
-    }),
-  });
+}
+
+function addUserTokens(builder: Builder): void {
   const UserToken = builder.objectRef<{ token: string; expiresAt: Date }>('UserToken').implement({
     description: 'A short-lived bearer token with which one user reads their own log.',
     fields: (t) => ({
@@ -100,14 +147,6 @@ export function addAccess(builder: Builder): void {
     }),
   });
 
-  builder.queryField('viewer', (t) =>
-    t.field({
-      type: ViewerType,
-      description: 'Who you are to this server. Needs no credential.',
-      authScopes: { public: true },
-      resolve: (_, __, { viewer }) => describeViewer(viewer),
-    }),
-  );
   builder.mutationFields((t) => ({
     createUserToken: t.field({
       type: UserToken,
@@ -125,20 +164,6 @@ export function addAccess(builder: Builder): void {
         if (!(await findVisibleUser(userId, context))) throw noSuchUser(userId);
         return context.services.tokens.mintUserToken({ userId, expiresInSeconds });
       },
-    }),
-    createApiKey: t.field({
-      type: CreateApiKeyPayload,
-      description: 'Makes an API key. Needs the scope `admin`.',
-      args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
-      authScopes: { admin: true },
-      resolve: (_, { input }, { services: { keys } }) => keys.create({ ...input, expiresAt: input.expiresAt ?? null }),
-    }),
-    revokeApiKey: t.field({
-      type: ApiKey,
-      description: 'Ends an API key for good, and the streams that were opened with it. Needs the scope `admin`.',
-      args: { id: t.arg.id({ required: true, description: 'Public id of the key.' }) },
-      authScopes: { admin: true },
-      resolve: (_, { id }, { services: { keys } }) => keys.revoke(id),
     }),
   }));
 }

@@ -11,9 +11,8 @@ import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
 import type { SyncEventFilter } from '../log/filter.ts';
 import type { EventPageRequest, LogBounds } from '../log/read-pages.ts';
-import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { enumValueOf, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 
 const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
   keyOf: JSON.stringify,
@@ -84,7 +83,21 @@ export function checkFilter(filter: object | null | undefined, limits: Limits): 
 }
 
 /** Sync events, and the log of a user. */
-export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, SyncStage, SyncStatus }: WordTypes) {
+export function addEvents(builder: Builder, users: UserTypes, words: WordTypes) {
+  const SyncEvent = addSyncEvent(builder, users, words);
+  const SyncEventFilterInput = addSyncEventFilter(builder, words);
+  const SyncEventConnection = builder.connectionObject(
+    { type: SyncEvent, name: 'SyncEventConnection', description: 'A page of a log, oldest first.' },
+    { name: 'SyncEventEdge', description: 'An event in a log.' },
+  );
+  const types = { SyncEvent, SyncEventFilterInput, SyncEventConnection };
+  addLogOfUser(builder, users, types);
+  return types;
+}
+
+export type EventTypes = ReturnType<typeof addEvents>;
+
+function addSyncEvent(builder: Builder, { User }: UserTypes, words: WordTypes) {
   const SyncEvent = builder.prismaObject('SyncEvent', {
     description: "One report of a sync run. A user's events are numbered 1, 2, 3 … without holes.",
     fields: (t) => ({
@@ -104,21 +117,6 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
         resolve: (event, _, context) => requireUser(event.userId, context),
       }),
       provider: t.exposeString('provider'),
-      source: t.field({
-        type: SyncSource,
-        description: 'How the data came in.',
-        resolve: ({ source }) => enumValueOf(sourceWords, source),
-      }),
-      stage: t.field({
-        type: SyncStage,
-        description: 'What the run is doing.',
-        resolve: ({ stage }) => enumValueOf(stageWords, stage),
-      }),
-      status: t.field({
-        type: SyncStatus,
-        description: 'How the run stands.',
-        resolve: ({ status }) => enumValueOf(statusWords, status),
-      }),
       message: t.exposeString('message', { nullable: true }),
       progress: t.exposeFloat('progress', { nullable: true }),
       itemsProcessed: t.exposeInt('itemsProcessed', { nullable: true }),
@@ -128,16 +126,17 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
       metadata: t.expose('metadata', { type: 'JSONObject' }),
       startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
       endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
-      sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
-      stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
-      statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
       timestamp: t.expose('timestamp', { type: 'DateTime' }),
       recordedAt: t.expose('recordedAt', { type: 'DateTime' }),
       late: t.exposeBoolean('late'),
     }),
   });
+  addWordFields(builder, SyncEvent, words);
+  return SyncEvent;
+}
 
-  const SyncEventFilterInput = builder.inputType('SyncEventFilter', {
+function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatus }: WordTypes) {
+  return builder.inputType('SyncEventFilter', {
     description: 'Which events are wanted: those that match every given part. An empty list matches nothing.',
     fields: (t) => ({
       providers: t.stringList({ description: 'Any of these providers.' }),
@@ -147,12 +146,14 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
       runId: t.id({ description: 'This run only.' }),
     }),
   });
+}
 
-  const SyncEventConnection = builder.connectionObject(
-    { type: SyncEvent, name: 'SyncEventConnection', description: 'A page of a log, oldest first.' },
-    { name: 'SyncEventEdge', description: 'An event in a log.' },
-  );
-
+/** The log as fields of its user. */
+function addLogOfUser(
+  builder: Builder,
+  { User }: UserTypes,
+  { SyncEvent, SyncEventFilterInput, SyncEventConnection }: EventTypes,
+): void {
   builder.prismaObjectFields(User, (t) => ({
     recentSyncEvents: t.field({
       type: [SyncEvent],
@@ -194,8 +195,4 @@ export function addEvents(builder: Builder, { User }: UserTypes, { SyncSource, S
       resolve: (user) => user.headSequence,
     }),
   }));
-
-  return { SyncEvent, SyncEventFilterInput, SyncEventConnection };
 }
-
-export type EventTypes = ReturnType<typeof addEvents>;

@@ -18,44 +18,9 @@ const resetDescriptions: Record<FollowReset['reason'], string> = {
 };
 
 /** The live subscription to one user's log. */
-export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput }: EventTypes): void {
-  const SyncStreamResetReason = addEnum(
-    builder,
-    'SyncStreamResetReason',
-    'Why a stream could not begin after the given cursor.',
-    resetDescriptions,
-  );
-  const SyncStreamReset = builder.objectRef<FollowReset>('SyncStreamReset').implement({
-    description: 'A break in a stream: what was shown before does not connect to what follows.',
-    fields: (t) => ({
-      reason: t.expose('reason', { type: SyncStreamResetReason, description: 'What happened.' }),
-      oldestCursor: t.expose('oldest', { type: 'SyncCursor', description: 'Cursor of the oldest event kept.' }),
-      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Cursor of the newest event.' }),
-    }),
-  });
-  const SyncEventsPayload = builder.objectRef<FollowedEvents>('SyncEventsPayload').implement({
-    description: 'One step of a stream: new events, or a checkpoint.',
-    fields: (t) => ({
-      events: t.field({
-        type: [SyncEvent],
-        ...withItems({ most: 'pageSize' }),
-        description: 'The next events, oldest first; empty in a checkpoint.',
-        resolve: ({ events }) => events,
-      }),
-      cursor: t.expose('cursor', {
-        type: 'SyncCursor',
-        description: 'Everything up to here has been delivered, or does not match the filter: resume after it.',
-      }),
-      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Newest event of the log when this was read.' }),
-      caughtUp: t.exposeBoolean('caughtUp', { description: 'Does this step reach the head of the log?' }),
-      reset: t.expose('reset', {
-        type: SyncStreamReset,
-        nullable: true,
-        description: 'Set when the stream could not go on where it should have.',
-      }),
-    }),
-  });
-
+export function addFollowing(builder: Builder, events: EventTypes): void {
+  const { SyncEventFilterInput } = events;
+  const SyncEventsPayload = addSyncEventsPayload(builder, events);
   builder.subscriptionField('syncEvents', (t) =>
     t.field({
       type: SyncEventsPayload,
@@ -88,6 +53,45 @@ export function addFollowing(builder: Builder, { SyncEvent, SyncEventFilterInput
       resolve: (step) => step,
     }),
   );
+}
+
+function addSyncEventsPayload(builder: Builder, { SyncEvent }: EventTypes) {
+  const SyncStreamResetReason = addEnum(
+    builder,
+    'SyncStreamResetReason',
+    'Why a stream could not begin after the given cursor.',
+    resetDescriptions,
+  );
+  const SyncStreamReset = builder.objectRef<FollowReset>('SyncStreamReset').implement({
+    description: 'A break in a stream: what was shown before does not connect to what follows.',
+    fields: (t) => ({
+      reason: t.expose('reason', { type: SyncStreamResetReason, description: 'What happened.' }),
+      oldestCursor: t.expose('oldest', { type: 'SyncCursor', description: 'Cursor of the oldest event kept.' }),
+      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Cursor of the newest event.' }),
+    }),
+  });
+  return builder.objectRef<FollowedEvents>('SyncEventsPayload').implement({
+    description: 'One step of a stream: new events, or a checkpoint.',
+    fields: (t) => ({
+      events: t.field({
+        type: [SyncEvent],
+        ...withItems({ most: 'pageSize' }),
+        description: 'The next events, oldest first; empty in a checkpoint.',
+        resolve: ({ events }) => events,
+      }),
+      cursor: t.expose('cursor', {
+        type: 'SyncCursor',
+        description: 'Everything up to here has been delivered, or does not match the filter: resume after it.',
+      }),
+      headCursor: t.expose('head', { type: 'SyncCursor', description: 'Newest event of the log when this was read.' }),
+      caughtUp: t.exposeBoolean('caughtUp', { description: 'Does this step reach the head of the log?' }),
+      reset: t.expose('reset', {
+        type: SyncStreamReset,
+        nullable: true,
+        description: 'Set when the stream could not go on where it should have.',
+      }),
+    }),
+  });
 }
 
 /** Where a transport asks to resume: a browser's EventSource repeats its URL and tells only here how far it came. */

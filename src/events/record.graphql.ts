@@ -13,8 +13,40 @@ const years = {
 };
 
 /** How producers report events. */
-export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words: WordTypes): void {
-  const SyncEventInput = builder.inputType('SyncEventInput', {
+export function addRecording(builder: Builder, events: EventTypes, words: WordTypes): void {
+  const SyncEventInput = addSyncEventInput(builder, words);
+  const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
+    description: 'Events to record together.',
+    fields: (t) => ({
+      events: t.field({
+        type: [SyncEventInput],
+        required: true,
+        description: `1 to ${inWords(defaultLimits.eventsPerRecording)} events, stored in this order, all or nothing.`,
+      }),
+    }),
+  });
+  const RecordSyncEventsPayload = addRecordSyncEventsPayload(builder, events);
+
+  builder.mutationField('recordSyncEvents', (t) =>
+    t.field({
+      type: RecordSyncEventsPayload,
+      ...withItems({ each: 'input.events', most: 'eventsPerRecording' }),
+      description:
+        'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
+      args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },
+      authScopes: { write: true },
+      resolve: async (_, { input: { events } }, { services: { log } }) => {
+        for (const [index, event] of events.entries())
+          for (const field of ['source', 'stage', 'status'] as const)
+            refuseUnrecognized([event[field]], ['events', index, field]);
+        return { results: await log.record(events) };
+      },
+    }),
+  );
+}
+
+function addSyncEventInput(builder: Builder, words: WordTypes) {
+  return builder.inputType('SyncEventInput', {
     description:
       'An event to record. Without an `id` it gets a new one, without a `timestamp` the time of its arrival.',
     fields: (t) => ({
@@ -54,17 +86,9 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
       }),
     }),
   });
-  const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
-    description: 'Events to record together.',
-    fields: (t) => ({
-      events: t.field({
-        type: [SyncEventInput],
-        required: true,
-        description: `1 to ${inWords(defaultLimits.eventsPerRecording)} events, stored in this order, all or nothing.`,
-      }),
-    }),
-  });
+}
 
+function addRecordSyncEventsPayload(builder: Builder, { SyncEvent }: EventTypes) {
   const RecordedSyncEvent = builder.objectRef<RecordedEvent>('RecordedSyncEvent').implement({
     description: 'What became of one event.',
     fields: (t) => ({
@@ -74,34 +98,15 @@ export function addRecording(builder: Builder, { SyncEvent }: EventTypes, words:
       }),
     }),
   });
-  const RecordSyncEventsPayload = builder
-    .objectRef<{ results: readonly RecordedEvent[] }>('RecordSyncEventsPayload')
-    .implement({
-      description: 'What became of the events.',
-      fields: (t) => ({
-        results: t.field({
-          type: [RecordedSyncEvent],
-          ...withItems('counted by parent'),
-          description: 'One result for each event, in the order of the input.',
-          resolve: ({ results }) => results,
-        }),
+  return builder.objectRef<{ results: readonly RecordedEvent[] }>('RecordSyncEventsPayload').implement({
+    description: 'What became of the events.',
+    fields: (t) => ({
+      results: t.field({
+        type: [RecordedSyncEvent],
+        ...withItems('counted by parent'),
+        description: 'One result for each event, in the order of the input.',
+        resolve: ({ results }) => results,
       }),
-    });
-
-  builder.mutationField('recordSyncEvents', (t) =>
-    t.field({
-      type: RecordSyncEventsPayload,
-      ...withItems({ each: 'input.events', most: 'eventsPerRecording' }),
-      description:
-        'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
-      args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },
-      authScopes: { write: true },
-      resolve: async (_, { input: { events } }, { services: { log } }) => {
-        for (const [index, event] of events.entries())
-          for (const field of ['source', 'stage', 'status'] as const)
-            refuseUnrecognized([event[field]], ['events', index, field]);
-        return { results: await log.record(events) };
-      },
     }),
-  );
+  });
 }

@@ -1,7 +1,14 @@
 import { badInput } from '../errors.ts';
-import type { Builder } from '../graphql/builder.ts';
+import type { Builder, ObjectOf } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
-import type { SourceWord, StageWord, StatusWord } from '../log/words.ts';
+import {
+  type SourceWord,
+  type StageWord,
+  type StatusWord,
+  sourceWords,
+  stageWords,
+  statusWords,
+} from '../log/words.ts';
 
 /** The enum value of every word that this server does not know; no wire word is spelled like it. */
 const UNRECOGNIZED = 'unrecognized';
@@ -38,7 +45,7 @@ const statusDescriptions: Record<StatusWord, string> = {
 };
 
 /** The enum value of a word that the log keeps: the word itself if it is one of `words`. */
-export function enumValueOf<Word extends string>(words: readonly Word[], word: string): Word | typeof UNRECOGNIZED {
+function enumValueOf<Word extends string>(words: readonly Word[], word: string): Word | typeof UNRECOGNIZED {
   return words.find((one) => one === word) ?? UNRECOGNIZED;
 }
 
@@ -62,6 +69,34 @@ export function addWords(builder: Builder) {
     SyncStage: wordEnum('SyncStage', 'What a run is doing.', stageDescriptions),
     SyncStatus: wordEnum('SyncStatus', 'How a run stands.', statusDescriptions),
   };
+}
+
+/** What events and runs have in common: their words, as enum values and as the producer wrote them. */
+export function addWordFields(
+  builder: Builder,
+  type: ObjectOf<{ readonly source: string; readonly stage: string; readonly status: string }>,
+  { SyncSource, SyncStage, SyncStatus }: WordTypes,
+): void {
+  builder.objectFields(type, (t) => ({
+    source: t.field({
+      type: SyncSource,
+      description: 'How the data came in.',
+      resolve: ({ source }) => enumValueOf(sourceWords, source),
+    }),
+    stage: t.field({
+      type: SyncStage,
+      description: 'What the run is doing.',
+      resolve: ({ stage }) => enumValueOf(stageWords, stage),
+    }),
+    status: t.field({
+      type: SyncStatus,
+      description: 'How the run stands.',
+      resolve: ({ status }) => enumValueOf(statusWords, status),
+    }),
+    sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
+    stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
+    statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
+  }));
 }
 
 export type WordTypes = ReturnType<typeof addWords>;

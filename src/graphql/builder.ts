@@ -1,4 +1,4 @@
-import SchemaBuilder from '@pothos/core';
+import SchemaBuilder, { type EnumRef, type ObjectRef } from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
@@ -29,7 +29,12 @@ interface SchemaTypes {
   DefaultNodeNullability: false;
 }
 
-export type Builder = PothosSchemaTypes.SchemaBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>;
+type Types = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
+export type Builder = PothosSchemaTypes.SchemaBuilder<Types>;
+/** An enum of the schema with these values. */
+export type EnumOf<Value> = EnumRef<Types, Value>;
+/** An object type of the schema whose objects are, or extend, rows of this type. */
+export type ObjectOf<Row> = ObjectRef<Types, Row>;
 
 /** The client of Pothos' Prisma plugin, which takes the models' names and comments: rows come from the services. */
 function queryNothing(): never {

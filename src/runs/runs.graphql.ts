@@ -3,8 +3,8 @@ import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
-import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
-import type { Builder } from '../graphql/builder.ts';
+import { addWordFields, type WordTypes } from '../events/words.graphql.ts';
+import type { Builder, EnumOf } from '../graphql/builder.ts';
 import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { pageOf } from '../graphql/items.ts';
@@ -12,7 +12,6 @@ import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
-import { sourceWords, stageWords, statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
 import { matchesRun, type RunId, type RunKey, type RunPageRequest, type SyncRunFilter } from './runs.ts';
@@ -38,15 +37,20 @@ const runCursor = keyCursor<RunKey>(
       : undefined,
 );
 
-function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context) {
+/** @param owner the user whose runs these are, where they are a field of a user. */
+function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context, owner?: string) {
   const { viewer, now, load } = context;
   const { limits } = context.services;
   checkFilter(filter, limits);
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
+  const userId = filter?.userId ?? owner;
+  const isOfAnother = owner !== undefined && userId !== owner;
   return fetchConnection(
     page,
     (run: SyncRunRow) => runCursor.encode(run),
-    (wider) => load(runPages, { ...wider, visible: visibility(viewer), filter, now }),
+    // A user has no runs of another user.
+    async (wider) =>
+      isOfAnother ? [] : load(runPages, { ...wider, visible: visibility(viewer), filter: { ...filter, userId }, now }),
   );
 }
 
@@ -79,17 +83,37 @@ const healthDescriptions: Record<RunHealth, string> = {
 
 /** Runs: what the events of one sync add up to. */
 export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, words: WordTypes) {
-  const { User } = users;
-  const { SyncEvent, SyncEventConnection } = events;
-  const { SyncSource, SyncStage, SyncStatus } = words;
-
   const SyncRunHealth = addEnum(
     builder,
     'SyncRunHealth',
     'How a run is, by the age of its newest event. What counts as long depends on its source.',
     healthDescriptions,
   );
-  const SyncRun = builder.prismaObject('SyncRun', {
+  const SyncRun = addSyncRun(builder, users, events, SyncRunHealth);
+  addWordFields(builder, SyncRun, words);
+  const SyncRunConnection = builder.connectionObject(
+    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs, newest activity first.' },
+    { name: 'SyncRunEdge', description: 'A run in a list.' },
+  );
+  const SyncRunFilterInput = addSyncRunFilter(builder, words, SyncRunHealth);
+  const types = { SyncRun, SyncRunConnection, SyncRunFilterInput };
+  addRunOfEvent(builder, events, types);
+  addRunsOfUser(builder, users, types);
+  addRunOperations(builder, types);
+  return types;
+}
+
+export type RunTypes = ReturnType<typeof addRuns>;
+
+type HealthType = EnumOf<RunHealth>;
+
+function addSyncRun(
+  builder: Builder,
+  { User }: UserTypes,
+  { SyncEventConnection }: EventTypes,
+  SyncRunHealth: HealthType,
+) {
+  return builder.prismaObject('SyncRun', {
     description:
       'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
     fields: (t) => ({
@@ -102,21 +126,6 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
         resolve: (run, _, context) => requireUser(run.userId, context),
       }),
       provider: t.exposeString('provider'),
-      source: t.field({
-        type: SyncSource,
-        description: 'How the data came in.',
-        resolve: ({ source }) => enumValueOf(sourceWords, source),
-      }),
-      stage: t.field({
-        type: SyncStage,
-        description: 'What the run is doing.',
-        resolve: ({ stage }) => enumValueOf(stageWords, stage),
-      }),
-      status: t.field({
-        type: SyncStatus,
-        description: 'How the run stands.',
-        resolve: ({ status }) => enumValueOf(statusWords, status),
-      }),
       message: t.exposeString('message', { nullable: true }),
       progress: t.exposeFloat('progress', { nullable: true }),
       itemsProcessed: t.exposeInt('itemsProcessed', { nullable: true }),
@@ -133,9 +142,6 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
         resolve: ({ startedAt, endedAt }) => durationMs(startedAt, endedAt),
       }),
       eventCount: t.exposeInt('eventCount'),
-      sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
-      stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
-      statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
       isTerminal: t.boolean({
         description: 'Has the run finished?',
         resolve: ({ finished }) => finished,
@@ -156,11 +162,10 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       }),
     }),
   });
-  const SyncRunConnection = builder.connectionObject(
-    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs, newest activity first.' },
-    { name: 'SyncRunEdge', description: 'A run in a list.' },
-  );
-  const SyncRunFilterInput = builder.inputType('SyncRunFilter', {
+}
+
+function addSyncRunFilter(builder: Builder, { SyncSource, SyncStatus }: WordTypes, SyncRunHealth: HealthType) {
+  return builder.inputType('SyncRunFilter', {
     description: 'Which runs are wanted: those that match every given part. An empty list matches nothing.',
     fields: (t) => ({
       userId: t.field({ type: 'UUID', description: 'Runs of this user only.' }),
@@ -170,7 +175,10 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       health: t.field({ type: [SyncRunHealth], description: 'In any of these states, now.' }),
     }),
   });
+}
 
+/** The run as a field of its events. */
+function addRunOfEvent(builder: Builder, { SyncEvent }: EventTypes, { SyncRun }: RunTypes): void {
   builder.prismaObjectField(SyncEvent, 'run', (t) =>
     t.field({
       type: SyncRun,
@@ -183,6 +191,14 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       },
     }),
   );
+}
+
+/** The runs as fields of their user. */
+function addRunsOfUser(
+  builder: Builder,
+  { User }: UserTypes,
+  { SyncRun, SyncRunConnection, SyncRunFilterInput }: RunTypes,
+): void {
   builder.prismaObjectFields(User, (t) => ({
     syncRuns: t.field({
       type: SyncRunConnection,
@@ -193,10 +209,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
       },
       authScopes: { read: true },
-      resolve: ({ id }, { filter, ...args }, context) =>
-        filter?.userId && filter.userId !== id
-          ? runConnection(args, { ...filter, statuses: [] }, context)
-          : runConnection(args, { ...filter, userId: id }, context),
+      resolve: ({ id }, { filter, ...args }, context) => runConnection(args, filter, context, id),
     }),
     syncRun: t.field({
       type: SyncRun,
@@ -207,7 +220,10 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       resolve: ({ id }, { runId }, context) => findRun({ userId: id, runId }, context),
     }),
   }));
+}
 
+/** The runs of all users that a viewer may see: to read, and to watch. */
+function addRunOperations(builder: Builder, { SyncRun, SyncRunConnection, SyncRunFilterInput }: RunTypes): void {
   builder.queryField('syncRuns', (t) =>
     t.field({
       type: SyncRunConnection,
@@ -239,8 +255,4 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
       resolve: (run) => run,
     }),
   );
-
-  return { SyncRun };
 }
-
-export type RunTypes = ReturnType<typeof addRuns>;

@@ -56,6 +56,15 @@ export function addUsers(builder: Builder) {
     { name: 'UserEdge', description: 'A user in a list.' },
   );
 
+  const types = { User, UserConnection };
+  addUserQueries(builder, types);
+  addUserMutations(builder, types);
+  return types;
+}
+
+export type UserTypes = ReturnType<typeof addUsers>;
+
+function addUserQueries(builder: Builder, { User, UserConnection }: UserTypes): void {
   builder.queryFields((t) => ({
     user: t.field({
       type: User,
@@ -88,7 +97,9 @@ export function addUsers(builder: Builder) {
       },
     }),
   }));
+}
 
+function addUserMutations(builder: Builder, { User }: UserTypes): void {
   const UpsertUserInput = builder.inputType('UpsertUserInput', {
     description:
       'A user as the platform knows them. Found by `id` if one is given, else by `externalUserId`; made if there is none. A field that is left out keeps its value; null clears it.',
@@ -132,8 +143,4 @@ export function addUsers(builder: Builder) {
       },
     }),
   }));
-
-  return { User };
 }
-
-export type UserTypes = ReturnType<typeof addUsers>;
