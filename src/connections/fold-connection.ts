@@ -1,5 +1,21 @@
 import type { ProviderConnection } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
+import type { StatusWord } from '../log/words.ts';
+
+type Meaning = 'success' | 'failure' | 'nothing';
+
+/** What a run's status says of the connection. A word that this server does not know says nothing. */
+const meaningOf: Readonly<Record<StatusWord, Meaning>> = {
+  in_progress: 'nothing',
+  success: 'success',
+  partial: 'success',
+  failed: 'failure',
+  cancelled: 'nothing',
+  skipped: 'nothing',
+  unfinished: 'nothing',
+  stale: 'nothing',
+};
+const meanings = new Map<string, Meaning>(Object.entries(meaningOf));
 
 /**
  * A user's connection to a provider after one more event that is not late, in order of sequence.
@@ -35,15 +51,9 @@ export function foldConnection(
   };
   const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
   const endedAt = past(event.endedAt ?? event.timestamp);
-  switch (event.status) {
-    case 'success':
-    case 'partial':
-      return withSuccess(attempted, event, endedAt);
-    case 'failed':
-      return { ...attempted, consecutiveFailures: attempted.consecutiveFailures + 1 };
-    default:
-      return attempted;
-  }
+  const meaning = meanings.get(event.status);
+  if (meaning === 'success') return withSuccess(attempted, event, endedAt);
+  return meaning === 'failure' ? { ...attempted, consecutiveFailures: attempted.consecutiveFailures + 1 } : attempted;
 }
 
 function withAttempt(

@@ -23,7 +23,7 @@ export interface WebSocketOptions {
 }
 
 /** An accepted socket: who is at the other end, and until when. */
-interface Connection {
+interface Accepted {
   readonly viewer: Viewer;
   readonly life: StreamLife;
   /** Operations that have sent everything, while the connection is ending. */
@@ -34,7 +34,7 @@ interface Connection {
   readonly closed: Promise<void>;
 }
 
-type Socket = SocketContext<Record<string, unknown> | undefined, Extra & Partial<Record<'connection', Connection>>>;
+type Socket = SocketContext<Record<string, unknown> | undefined, Extra & Partial<Record<'accepted', Accepted>>>;
 
 /** Close codes of the graphql-transport-ws protocol, and of RFC 6455 for a server that stops. */
 const FORBIDDEN = 4403;
@@ -53,7 +53,7 @@ export class WebSocketEndpoint {
   constructor(options: WebSocketOptions) {
     this.#options = options;
     this.#sockets = new WebSocketServer({ noServer: true, maxPayload: options.services.limits.requestBytes });
-    this.#server = useServer<Record<string, unknown> | undefined, Partial<Record<'connection', Connection>>>(
+    this.#server = useServer<Record<string, unknown> | undefined, Partial<Record<'accepted', Accepted>>>(
       {
         connectionInitWaitTimeout: options.services.limits.connectionInitMs,
         onConnect: (socket) => this.#connect(socket),
@@ -62,7 +62,7 @@ export class WebSocketEndpoint {
         subscribe: answer,
         onComplete: (socket, id) => this.#finish(socket, id),
         onError: (socket, id) => void this.#finish(socket, id),
-        onClose: ({ extra }) => extra.connection?.life.end(),
+        onClose: ({ extra }) => extra.accepted?.life.end(),
       },
       this.#sockets,
       options.services.limits.socketPingMs,
@@ -94,10 +94,10 @@ export class WebSocketEndpoint {
       const header = (name: string) => request.headers[name]?.toString();
       const viewer = await admission.admit({ header, payload: socket.connectionParams });
       const life = streams.open(viewer, client.signal);
-      const connection: Connection = { viewer, life, closed, finished: new Set(), goodbye: undefined };
-      socket.extra.connection = connection;
-      life.signal.addEventListener('abort', () => this.#end(socket, connection));
-      if (life.signal.aborted) this.#end(socket, connection);
+      const accepted: Accepted = { viewer, life, closed, finished: new Set(), goodbye: undefined };
+      socket.extra.accepted = accepted;
+      life.signal.addEventListener('abort', () => this.#end(socket, accepted));
+      if (life.signal.aborted) this.#end(socket, accepted);
       return true;
     } catch (error) {
       wire.close(FORBIDDEN, this.#options.formatError(error).message.slice(0, REASON_LENGTH));
@@ -106,11 +106,11 @@ export class WebSocketEndpoint {
   }
 
   /** What graphql-ws runs, or the errors to answer with. */
-  async #prepare({ extra: { connection }, subscriptions }: Socket, payload: SubscribePayload) {
+  async #prepare({ extra: { accepted }, subscriptions }: Socket, payload: SubscribePayload) {
     const { operations, services, formatError } = this.#options;
     try {
-      if (!connection) throw new AppError('UNAUTHENTICATED', 'The connection was not accepted');
-      if (connection.goodbye) throw connection.life.signal.reason;
+      if (!accepted) throw new AppError('UNAUTHENTICATED', 'The connection was not accepted');
+      if (accepted.goodbye) throw accepted.life.signal.reason;
       if (Object.keys(subscriptions).length > services.limits.streamsPerSocket)
         throw new AppError(
           'LIMIT_EXCEEDED',
@@ -121,10 +121,10 @@ export class WebSocketEndpoint {
       const rootValue = operation(payload.operationName);
       if (!rootValue) throw new GraphQLError('The document has no such operation, or several and no operationName');
       const contextValue = createContext({
-        viewer: connection.viewer,
+        viewer: accepted.viewer,
         services,
         resumeAfter: null,
-        openStream: () => startLife([connection.life.signal]),
+        openStream: () => startLife([accepted.life.signal]),
       });
       // graphql-ws looks the operation up in the document to tell a subscription, and hands the rest to `answer`.
       const { operationName, variables: variableValues } = payload;
@@ -135,17 +135,17 @@ export class WebSocketEndpoint {
   }
 
   /** The server ends the connection: once every operation has sent its last result, the socket is closed. */
-  #end(socket: Socket, connection: Connection): void {
-    const reason: unknown = connection.life.signal.reason;
+  #end(socket: Socket, accepted: Accepted): void {
+    const reason: unknown = accepted.life.signal.reason;
     if (!(reason instanceof AppError)) return; // the client has left
     if (reason.code === 'UNAVAILABLE') {
       // Operations may finish, as requests may; the listener cuts what takes too long.
-      connection.goodbye = { code: GOING_AWAY, reason: 'Going away' };
+      accepted.goodbye = { code: GOING_AWAY, reason: 'Going away' };
     } else {
-      connection.goodbye = { code: FORBIDDEN, reason: reason.message.slice(0, REASON_LENGTH) };
-      setTimeout(() => this.#sayGoodbye(socket, connection), LAST_RESULTS_MS).unref();
+      accepted.goodbye = { code: FORBIDDEN, reason: reason.message.slice(0, REASON_LENGTH) };
+      setTimeout(() => this.#sayGoodbye(socket, accepted), LAST_RESULTS_MS).unref();
     }
-    this.#closeIfFinished(socket, connection);
+    this.#closeIfFinished(socket, accepted);
   }
 
   /**
@@ -153,19 +153,18 @@ export class WebSocketEndpoint {
    * socket's closing code says what happened, and a client that hears `complete` would not come back.
    */
   #finish(socket: Socket, id: string): Promise<void> | undefined {
-    const { connection } = socket.extra;
-    if (!connection?.goodbye) return undefined;
-    connection.finished.add(id);
-    this.#closeIfFinished(socket, connection);
-    return connection.closed;
+    const { accepted } = socket.extra;
+    if (!accepted?.goodbye) return undefined;
+    accepted.finished.add(id);
+    this.#closeIfFinished(socket, accepted);
+    return accepted.closed;
   }
 
-  #closeIfFinished(socket: Socket, connection: Connection): void {
-    if (Object.keys(socket.subscriptions).every((id) => connection.finished.has(id)))
-      this.#sayGoodbye(socket, connection);
+  #closeIfFinished(socket: Socket, accepted: Accepted): void {
+    if (Object.keys(socket.subscriptions).every((id) => accepted.finished.has(id))) this.#sayGoodbye(socket, accepted);
   }
 
-  #sayGoodbye({ extra: { socket } }: Socket, { goodbye }: Connection): void {
+  #sayGoodbye({ extra: { socket } }: Socket, { goodbye }: Accepted): void {
     if (goodbye) socket.close(goodbye.code, goodbye.reason);
   }
 }
