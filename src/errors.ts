@@ -11,6 +11,7 @@ export const errorCodes = {
   NOT_FOUND: { httpStatus: 404 },
   EVENT_ID_CONFLICT: { httpStatus: 409 },
   LIMIT_EXCEEDED: { httpStatus: 413 },
+  /** Nothing answers it yet: the code is reserved for rate limits. */
   RATE_LIMITED: { httpStatus: 429 },
   SLOW_CONSUMER: { httpStatus: 408 },
   TOKEN_EXPIRED: { httpStatus: 401 },

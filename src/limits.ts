@@ -10,7 +10,10 @@ export const defaultLimits = {
   eventsPerTransaction: 1_000,
   /** Recordings that may wait for a transaction; past that the caller gets `UNAVAILABLE`. */
   waitingRecordings: 2_000,
-  /** `recentSyncEvents(limit:)`, and `first`/`last` of event and run connections. */
+  /**
+   * `limit`, `first`, `last` and `replayLast` of every list but `users`, REST's `limit` and `replay`, and what one read of a
+   * follower takes.
+   */
   pageSize: 200,
   /** Page size where a query names none, here and in REST's list of a user's newest events. */
   defaultPageSize: 50,

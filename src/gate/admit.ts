@@ -17,8 +17,9 @@ export interface Presented {
 }
 
 /**
- * Who is asking? Every door asks here, once for each request or socket, and nowhere else. Rate limits by viewer or address
- * belong here: this is where both are known, and where nothing has been done yet.
+ * Who is asking? Every door asks here, once for each request or socket, and nowhere else. (A webhook's credential is the
+ * signature of its sender, which its source checks.) A rate limit for each viewer belongs here, before anything has been
+ * done; one for each address needs the address in {@link Presented}.
  */
 export class Admission {
   readonly #authenticate: Authenticate;

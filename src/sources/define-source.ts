@@ -40,6 +40,11 @@ export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /**
  * Takes a delivery. Resolves once what it says is durable, or to why it cannot be read or stored, for the quarantine.
+ *
+ * A receiver checks the signature, makes a draft of the body (`fitDraft` cuts texts that are too long), makes the user if
+ * it may (`users.ensure`), and calls `log.record` with an id that is derived from the delivery, so that a second delivery
+ * is a duplicate. A conflict of that id becomes an {@link UnreadableEntry}; NOT_FOUND for a user who has been deleted is
+ * `ignored`.
  * @throws AppError UNAUTHENTICATED for a wrong signature, BAD_USER_INPUT for a body that no sender means, UNAVAILABLE
  */
 export type Receiver = (delivery: Delivery) => Promise<Exclude<DeliveryOutcome, 'quarantined'> | UnreadableEntry>;

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
-import { faultInHeaders, JSON_TYPE } from '../gate/read-body.ts';
+import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import type { GraphqlServer } from './graphql.ts';
 import { trackIdleConnections } from './idle-connections.ts';
+import { refuseBody } from './request-guard.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
 
 const GRAPHQL_PATH = '/graphql';
@@ -104,16 +105,6 @@ function startListening(server: Server, host: string, port: number): Promise<voi
 function refuseHost({ headers: { host } }: IncomingMessage) {
   if (!host || URL.canParse(`http://${host}`)) return undefined;
   return { status: 400, error: new AppError('BAD_USER_INPUT', 'The Host header is not a host') };
-}
-
-/** A body that GraphQL must not even begin to read. One without a length is counted while it is read. */
-function refuseBody({ method, headers }: IncomingMessage, limits: Limits) {
-  if (method !== 'POST') return undefined;
-  const fault = faultInHeaders(headers['content-type'], headers['content-length'], limits.requestBytes);
-  if (fault === undefined) return undefined;
-  return fault === 'other type'
-    ? { status: 415, error: new AppError('BAD_USER_INPUT', `The content-type must be ${JSON_TYPE}`) }
-    : { status: 413, error: new AppError('LIMIT_EXCEEDED', `A request may have at most ${limits.requestBytes} bytes`) };
 }
 
 /** The request's body is not read, so its connection cannot be used again. */

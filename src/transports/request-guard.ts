@@ -1,7 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { ErrorCode } from '../errors.ts';
-import { BodyError, readBytes } from '../gate/read-body.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
+import { BodyError, faultInHeaders, JSON_TYPE, readBytes } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 
 /**
@@ -33,6 +34,16 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
         });
     },
   };
+}
+
+/** A body that GraphQL must not even begin to read. One without a length is counted while it is read. */
+export function refuseBody({ method, headers }: IncomingMessage, limits: Limits) {
+  if (method !== 'POST') return undefined;
+  const fault = faultInHeaders(headers['content-type'], headers['content-length'], limits.requestBytes);
+  if (fault === undefined) return undefined;
+  return fault === 'other type'
+    ? { status: 415, error: new AppError('BAD_USER_INPUT', `The content-type must be ${JSON_TYPE}`) }
+    : { status: 413, error: new AppError('LIMIT_EXCEEDED', `A request may have at most ${limits.requestBytes} bytes`) };
 }
 
 /** A request that fails as a whole. What is left of its body is not read, so its connection cannot be used again. */

@@ -28,6 +28,9 @@ export const openWearablesRedis = defineSource({
  * each reconnect, as pub/sub repeats nothing. What has fallen off a list before it is read is lost, but for the newest
  * event of each run.
  *
+ * The way of a message: `EntryCopier.push`, its `LiveBuffer`, `EntryRecorder.record`, `readEntry` (which calls `fitDraft`),
+ * `log.record`.
+ *
  * Its states are those of its source's row:
  *
  * - `connecting`: no connection, or one that is being made. Entered when `run` begins, and after each pause that follows
