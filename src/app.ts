@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
+import type { Clock } from './lib/clock.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
@@ -20,8 +21,7 @@ import { WebSocketEndpoint } from './transports/websocket.ts';
 /** What is not a setting: bounds, the clock, and what watches from outside. */
 export interface AppOptions {
   readonly limits?: Partial<Limits>;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
+  readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onStatement?: StatementObserver;
   readonly graphiql?: GraphiqlPage;

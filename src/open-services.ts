@@ -12,6 +12,7 @@ import type { StatementObserver } from './db/watch-statements.ts';
 import type { ConnectWire } from './instances/doorbell.ts';
 import { notifyWire } from './instances/notify-wire.ts';
 import { redisWire } from './instances/redis-wire.ts';
+import type { Clock } from './lib/clock.ts';
 import { watchOutage } from './lib/outages.ts';
 import type { Limits } from './limits.ts';
 import { openEventLog } from './log/event-log.ts';
@@ -34,8 +35,7 @@ interface ServicesSettings {
 
 interface ServicesOptions {
   readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly onStatement: StatementObserver | undefined;
 }

@@ -2,6 +2,7 @@ import type { ApiKeys } from './auth/api-keys.ts';
 import type { CredentialWatch } from './auth/credential-watch.ts';
 import type { Tokens } from './auth/jwt.ts';
 import type { Connections } from './connections/connections.ts';
+import type { Clock } from './lib/clock.ts';
 import type { Limits } from './limits.ts';
 import type { EventLog } from './log/event-log.ts';
 import type { RunChanges } from './runs/run-changes.ts';
@@ -29,6 +30,5 @@ export interface Services {
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
   readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Clock;
 }

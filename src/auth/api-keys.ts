@@ -6,6 +6,7 @@ import { isListed } from '../db/listed.ts';
 import { type ApiKey as ApiKeyRow, apiKeyFields } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
@@ -34,15 +35,14 @@ interface ApiKeyDraft {
 interface ApiKeyParts {
   readonly database: Database;
   readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
+  readonly clock?: Clock;
 }
 
 /** The API keys of one database. */
 export class ApiKeys {
   readonly #database: Database;
   readonly #limits: ApiKeyParts['limits'];
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   /** What is asked for in one turn is one statement. Prisma's `findUnique` does so, too, but splits a long list. */
   readonly #bySecretHash: DataLoader<string, ApiKeyRow | undefined>;
   readonly #listeners = new Set<(id: string) => void>();

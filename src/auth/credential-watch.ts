@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { AppError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { Viewer } from './viewer.ts';
@@ -10,8 +11,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 interface CredentialWatchParts {
   readonly keys: Pick<ApiKeys, 'good' | 'onRevoked'>;
   readonly limits: Pick<Limits, 'credentialPollMs'>;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
+  readonly clock?: Clock;
   /** Told when a poll failed. The credentials count as good until a later poll says otherwise. */
   readonly onPollError?: (error: unknown) => void;
 }
@@ -31,7 +31,7 @@ interface Watched {
 export class CredentialWatch {
   readonly #keys: CredentialWatchParts['keys'];
   readonly #limits: CredentialWatchParts['limits'];
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #onPollError: (error: unknown) => void;
   readonly #open = new Set<Watched>();
   readonly #openByKey = new Map<string, Set<Watched>>();

@@ -8,6 +8,7 @@ import {
   SignJWT,
 } from 'jose';
 import { AppError, badInput } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
@@ -45,8 +46,7 @@ export interface TokenOptions {
   /** Where the public keys are, and what their tokens must name as `iss` and `aud`. */
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly limits: Pick<Limits, 'userTokenSeconds' | 'bearerTokenLength'>;
-  /** Milliseconds since 1970. */
-  readonly clock?: () => number;
+  readonly clock?: Clock;
 }
 
 /** Checks and makes bearer tokens. The key set is fetched when the first token needs it, and kept for ten minutes. */

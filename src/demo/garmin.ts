@@ -1,5 +1,5 @@
+import type { Json } from '../lib/json.ts';
 import { between, hex, pick, type Random } from '../lib/random.ts';
-import type { Json } from '../log/event.ts';
 import type { Account } from './accounts.ts';
 import { completed, type Run, type Scenario } from './scenario.ts';
 

@@ -1,5 +1,5 @@
+import type { Json } from '../lib/json.ts';
 import { between, hex, pick, type Random } from '../lib/random.ts';
-import type { Json } from '../log/event.ts';
 import type { Account } from './accounts.ts';
 import { pulledCounts, timeSeriesRows } from './pulled-counts.ts';
 import { completed, delayed, failed, type Run, type Scenario, type Step, started, underway } from './scenario.ts';

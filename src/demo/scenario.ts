@@ -1,4 +1,5 @@
-import type { EventDraft, Json } from '../log/event.ts';
+import type { Json } from '../lib/json.ts';
+import type { EventDraft } from '../log/event.ts';
 
 /** Something that happens in the demo: one sync run, or a few that belong together, told event by event. */
 export type Scenario = readonly Step[];

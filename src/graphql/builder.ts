@@ -6,7 +6,7 @@ import { may, type Permission } from '../auth/permissions.ts';
 import type { PrismaTypes } from '../db/rows.ts';
 import { getDatamodel } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
-import type { Json } from '../log/event.ts';
+import type { Json } from '../lib/json.ts';
 import type { Context } from './context.ts';
 import { withItems } from './items.ts';
 

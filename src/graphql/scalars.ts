@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
+import type { Json } from '../lib/json.ts';
 import { isUuid } from '../lib/uuid.ts';
-import type { Json } from '../log/event.ts';
 import type { Builder } from './builder.ts';
 
 const cursorPattern = /^(0|[1-9][0-9]{0,9})$/;

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { type ConnectWire, connectDoorbell } from '../instances/doorbell.ts';
 import { WakeUps } from '../instances/wake-ups.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Outage } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
@@ -52,8 +53,7 @@ export function openEventLog(options: {
   /** What is kept up to date with the log, in this order; nothing if not given. */
   readonly projections?: readonly AnyProjection[];
   readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Clock;
   /** Told of failures that no request waits for; they are retried. */
   readonly onError: (error: unknown) => void;
   /** Opens the wire to other instances, if there can be any. */

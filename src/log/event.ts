@@ -1,10 +1,8 @@
 import type { SyncEvent as SyncEventRow } from '../db/rows.ts';
+import type { Json } from '../lib/json.ts';
 
 /** An event of a user's log, as it is stored. Times are to the millisecond. */
 export type SyncEvent = SyncEventRow;
-
-/** Any JSON value. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
  * An event as a producer reports it, already checked by `checkEvent`. What it leaves out is null in the log; without

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import type { User } from '../db/rows.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
@@ -23,7 +24,7 @@ export class Retention {
   readonly #database: Database;
   readonly #limits: Limits;
   readonly #keepMs: number;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   readonly #onSwept: (swept: Swept) => void;
   readonly #closing = new AbortController();
@@ -33,7 +34,7 @@ export class Retention {
     database: Database;
     limits: Limits;
     days: number;
-    clock: () => number;
+    clock: Clock;
     onError: (error: unknown) => void;
     /** Told what a sweep has removed, if anything. */
     onSwept?: (swept: Swept) => void;

@@ -4,6 +4,7 @@ import type { SyncRun, User } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import type { ChangedLog } from '../log/sql/log-sql.ts';
@@ -38,7 +39,7 @@ interface Subscriber {
 export class RunChanges {
   readonly #database: Database;
   readonly #limits: Limits;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   readonly #subscribers = new Set<Subscriber>();
   readonly #stopListening: () => void;
@@ -57,7 +58,7 @@ export class RunChanges {
     database: Database;
     wakeUps: WakeUps;
     limits: Limits;
-    clock: () => number;
+    clock: Clock;
     onError: (error: unknown) => void;
   }) {
     this.#database = options.database;

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Users } from '../users/users.ts';
@@ -15,8 +16,7 @@ export interface SourceTools {
   /** Takes entries that cannot be read or stored, under the source's name. */
   readonly quarantine: Quarantine;
   readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Takes failures that nobody waits for. */
   readonly onError: (error: unknown) => void;

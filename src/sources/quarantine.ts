@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
 import type { QuarantinedEntry } from '../db/rows.ts';
 import { joinSql, type Sql, sql } from '../db/sql.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
 import type { Limits } from '../limits.ts';
 
@@ -42,9 +43,9 @@ const PLACE_LENGTH = 200;
 export class Quarantine {
   readonly #database: Database;
   readonly #limits: Limits;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
 
-  constructor(options: { database: Database; limits: Limits; clock: () => number }) {
+  constructor(options: { database: Database; limits: Limits; clock: Clock }) {
     this.#database = options.database;
     this.#limits = options.limits;
     this.#clock = options.clock;

@@ -2,6 +2,7 @@ import { toStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { Source as SourceRow } from '../db/rows.ts';
 import { releaseLease, takeLease } from '../instances/lease.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 
 /** How a source stands. `Source` says what enters and leaves each state. */
@@ -38,8 +39,7 @@ export interface SourceOptions {
   readonly exclusive: boolean;
   readonly database: Database;
   readonly limits: Limits;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Clock;
   /** Told of failures to write the row; the next save tries again. */
   readonly onError: (error: unknown) => void;
 }

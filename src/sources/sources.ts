@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import type { Source as SourceRow } from '../db/rows.ts';
 import { readDatabaseTime } from '../instances/lease.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import { Quarantine } from './quarantine.ts';
 import { Source, type SourceOptions } from './source.ts';
@@ -23,7 +24,7 @@ export class Sources {
   constructor(options: {
     database: Database;
     limits: Limits;
-    clock: () => number;
+    clock: Clock;
     onError: (error: unknown) => void;
   }) {
     this.#options = options;

@@ -8,6 +8,7 @@ import { type DeletedUser, type User, userFields } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { badInput, noSuchUser } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
 import type { Limits } from '../limits.ts';
 
@@ -31,14 +32,13 @@ export class Users {
   readonly #database: Database;
   readonly #wakeUps: WakeUps;
   readonly #limits: Limits;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
 
   constructor(parts: {
     readonly database: Database;
     readonly wakeUps: WakeUps;
     readonly limits: Limits;
-    /** Milliseconds since 1970. */
-    readonly clock: () => number;
+    readonly clock: Clock;
   }) {
     this.#database = parts.database;
     this.#wakeUps = parts.wakeUps;

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { history } from '../../src/demo/history.ts';
 import { type LiveOptions, live } from '../../src/demo/live.ts';
 import { demoPeople, type Person } from '../../src/demo/people.ts';
+import type { Json } from '../../src/lib/json.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import type { EventDraft, Json } from '../../src/log/event.ts';
+import type { EventDraft } from '../../src/log/event.ts';
 import { isTerminal, sourceWords, stageWords, statusWords } from '../../src/log/words.ts';
 import { mulberry32 } from '../support/seeded.ts';
 

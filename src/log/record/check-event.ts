@@ -1,5 +1,6 @@
+import type { Json } from '../../lib/json.ts';
 import type { Limits } from '../../limits.ts';
-import type { EventDraft, Json } from '../event.ts';
+import type { EventDraft } from '../event.ts';
 
 /** What is wrong with one field of an event. */
 export interface EventProblem {

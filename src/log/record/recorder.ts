@@ -3,6 +3,7 @@ import type { Database, Transaction } from '../../db/database.ts';
 import { isHeldUp, isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
@@ -30,7 +31,7 @@ export class Recorder {
   readonly #wakeUps: WakeUps;
   readonly #projections: readonly AnyProjection[];
   readonly #limits: Limits;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   #waiting: Waiting[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
@@ -41,7 +42,7 @@ export class Recorder {
     /** Kept up to date with the log, in this order. */
     projections?: readonly AnyProjection[];
     limits: Limits;
-    clock: () => number;
+    clock: Clock;
   }) {
     this.#database = options.database;
     this.#wakeUps = options.wakeUps;

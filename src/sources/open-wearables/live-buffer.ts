@@ -1,3 +1,4 @@
+import type { Clock } from '../../lib/clock.ts';
 import type { Limits } from '../../limits.ts';
 import type { Entry } from '../record-entries.ts';
 
@@ -13,13 +14,13 @@ interface Arrived extends Entry {
  */
 export class LiveBuffer {
   readonly #limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   #messages: Arrived[] = [];
   #length = 0;
   #overflowed = false;
   #wake = () => {};
 
-  constructor(limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>, clock: () => number) {
+  constructor(limits: Pick<Limits, 'bridgeMessages' | 'bridgeLength'>, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseDateTime } from '../../lib/date-time.ts';
+import type { Json } from '../../lib/json.ts';
 import { isUuid } from '../../lib/uuid.ts';
-import type { Json } from '../../log/event.ts';
 
 /** In lower case, as the log keeps it. */
 export const uuid = z
