@@ -1,4 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { pause } from '../lib/pause.ts';
+import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
 
 /** What one instance at a time may hold, such as a source: a lease that is renewed while it is held. */
@@ -12,7 +14,8 @@ export interface Holdable {
 }
 
 /**
- * Works on a source whenever this instance holds it; the others wait to take it when this one dies or stops.
+ * Works on a source whenever this instance holds it; the others wait to take it when this one dies or stops. The work is
+ * begun again when it fails.
  * `close` hands over at once; it waits no longer than `shutdownMs` for a database that does not answer.
  * @param work ends when its signal aborts: the source was lost, or `close` was called.
  */
@@ -25,10 +28,11 @@ export function holdSource(
   const running = run();
 
   async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
-      const isHeld = await source.take().catch((error: unknown) => onError(error));
+    const { signal } = closing;
+    while (!signal.aborted) {
+      const isHeld = await retry(() => source.take(), { signal, pauseMs: limits.sourceRenewMs, onFailure: onError });
       if (isHeld) await hold();
-      else await pause(isHeld === false ? limits.sourceTryMs : limits.sourceRenewMs, closing.signal);
+      else await pause(limits.sourceTryMs, signal);
     }
   }
 
@@ -36,12 +40,7 @@ export function holdSource(
     const lost = new AbortController();
     const signal = AbortSignal.any([closing.signal, lost.signal]);
     const renewing = renew(lost, signal);
-    try {
-      await work(signal);
-    } catch (error) {
-      onError(error);
-      await pause(limits.sourceTryMs, signal);
-    }
+    if (!signal.aborted) await retry(() => work(signal), { signal, pauseMs: limits.sourceTryMs, onFailure: onError });
     lost.abort();
     await renewing;
     if (closing.signal.aborted) await source.release().catch(onError);
@@ -62,8 +61,4 @@ export function holdSource(
       await Promise.race([running, wait(limits.shutdownMs, undefined, { ref: false })]);
     },
   };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await wait(ms, undefined, { signal, ref: false }).catch(() => {});
 }

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
+import { pauseAfter } from '../lib/retry.ts';
 import type { DoorbellEvents, DoorbellWire } from './doorbell.ts';
 
 const CHANNEL = 'synclog:doorbell';
-/** Longest pause between attempts to connect. */
-const LONGEST_RETRY_MS = 2_000;
+/** Pauses between attempts to connect. */
+const RETRY_MS = { first: 100, longest: 2_000 } as const;
 /** How often the wire is tested by a message to oneself. */
 const HEARTBEAT_MS = 5_000;
 /** How long that message, or a connection, may take before the wire counts as cut. */
@@ -16,7 +17,7 @@ const ANSWER_MS = 3_000;
  */
 export function redisWire(url: string, { onMessage, onGap, onError }: DoorbellEvents): DoorbellWire {
   const options = {
-    retryStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, LONGEST_RETRY_MS),
+    retryStrategy: (failures: number) => pauseAfter(failures, RETRY_MS),
     connectTimeout: ANSWER_MS,
     maxRetriesPerRequest: null,
     autoResendUnfulfilledCommands: false,

@@ -1,7 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import type { User } from '../db/rows.ts';
 import type { Clock } from '../lib/clock.ts';
+import { pause } from '../lib/pause.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
@@ -113,7 +113,7 @@ export class Retention {
     while (!signal.aborted) {
       const swept = await this.sweep().catch(this.#onError);
       if (swept && swept.events > 0) this.#onSwept(swept);
-      await wait(this.#limits.retentionPauseMs, undefined, { signal, ref: false }).catch(() => {});
+      await pause(this.#limits.retentionPauseMs, signal);
     }
   }
 }

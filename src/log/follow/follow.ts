@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../../db/faults.ts';
 import { AppError, noSuchUser } from '../../errors.ts';
+import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
 import { cursorOf, type SyncEvent } from '../event.ts';
 import { matches, type SyncEventFilter } from '../filter.ts';
@@ -99,16 +99,8 @@ function expired(tail: LogTail): Position {
 }
 
 /** Reads, and reads again while the database is away. Nothing once the signal has aborted meanwhile. */
-async function whileAway<T>(read: () => Promise<T>, limits: Limits, signal: AbortSignal): Promise<T | undefined> {
-  for (;;) {
-    try {
-      return await read();
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      await wait(limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return undefined;
-    }
-  }
+function whileAway<T>(read: () => Promise<T>, limits: Limits, signal: AbortSignal): Promise<T | undefined> {
+  return retry(read, { signal, pauseMs: limits.databaseRetryMs, isTemporary: isUnavailable });
 }
 
 function endOf(signal: AbortSignal, cursor: number | undefined): void {
