@@ -1,0 +1,56 @@
+import pg from 'pg';
+
+/** Connections of one instance's pool. Streams hold none while they wait. */
+const POOL_SIZE = 10;
+/** How long a request waits for a connection before the database counts as away. */
+export const CONNECT_TIMEOUT_MS = 3_000;
+/** A row that somebody else keeps locked for so long is given up. Writers of this server hold theirs for milliseconds. */
+const LOCK_TIMEOUT_MS = 2_000;
+/** No statement of this server takes so long on its own. */
+const STATEMENT_TIMEOUT_MS = 8_000;
+/** A connection on which nothing is heard for so long is dead, whatever the network says. */
+export const QUERY_TIMEOUT_MS = 10_000;
+/**
+ * After this silence the idle connections of the pool are closed: a network that swallows packets has cut all of them
+ * at once, and a new connection costs little.
+ */
+const SUSPICIOUS_MS = 1_000;
+
+/** Connections that notice when the database goes: bounded in number and in time. */
+export function createPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    // Prisma's adapter drops the offset of the times it reads and writes none, so every session has to be in UTC.
+    onConnect: (client) => client.query("SET TIME ZONE 'UTC'"),
+    application_name: 'synclog',
+  });
+  // A connection broke that nobody was using: the pool makes another one.
+  pool.on('error', () => {});
+  return pool;
+}
+
+/**
+ * Runs something on the database. When there is no answer for `SUSPICIOUS_MS`, the connections that wait in the pool are
+ * closed; otherwise each of them would be tried in turn.
+ * @param run is told what to call when the answer is there before its end.
+ */
+export async function unlessSuspicious<T>(pool: pg.Pool, run: (answered: () => void) => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => void dropIdle(pool), SUSPICIOUS_MS).unref();
+  const answered = () => clearTimeout(timer);
+  try {
+    return await run(answered);
+  } finally {
+    answered();
+  }
+}
+
+async function dropIdle(pool: pg.Pool): Promise<void> {
+  const drop = async () => (await pool.connect()).release(true);
+  await Promise.allSettled(Array.from({ length: pool.idleCount }, drop));
+}
