@@ -9,6 +9,7 @@ import { createBuilder } from './graphql/builder.ts';
 import { addScalars } from './graphql/scalars.ts';
 import { forgetBetweenMutations } from './operations/forget-between-mutations.ts';
 import { addRuns } from './runs/runs.graphql.ts';
+import { addRunWatching } from './runs/watch-runs.graphql.ts';
 import { addSources } from './sources/sources.graphql.ts';
 import { addUsers } from './users/users.graphql.ts';
 
@@ -22,6 +23,7 @@ export function buildSchema(): GraphQLSchema {
   addRecording(builder, events, words);
   addFollowing(builder, events);
   const runs = addRuns(builder, users, events, words);
+  addRunWatching(builder, runs);
   addConnections(builder, users, runs);
   addSources(builder);
   addAccess(builder);

@@ -1,11 +1,11 @@
-import { maySeeUser, visibility } from '../auth/permissions.ts';
+import { visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { addWordFields, type WordTypes } from '../events/words.graphql.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
-import { type Batch, type Context, streamSignal } from '../graphql/context.ts';
+import type { Batch, Context } from '../graphql/context.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { pageOf } from '../graphql/items.ts';
 import { pageSizes } from '../graphql/limit-texts.ts';
@@ -14,7 +14,7 @@ import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
-import { matchesRun, type RunId, type RunKey, type RunPageRequest, type SyncRunFilter } from './runs.ts';
+import type { RunId, RunKey, RunPageRequest, SyncRunFilter } from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
   keyOf: runKey,
@@ -222,37 +222,19 @@ function addRunsOfUser(
   }));
 }
 
-/** The runs of all users that a viewer may see: to read, and to watch. */
-function addRunOperations(builder: Builder, { SyncRun, SyncRunConnection, SyncRunFilterInput }: RunTypes): void {
+/** The runs of all users that a viewer may see. */
+function addRunOperations(builder: Builder, { SyncRunConnection, SyncRunFilterInput }: RunTypes): void {
   builder.queryField('syncRuns', (t) =>
     t.field({
       type: SyncRunConnection,
       ...pageOf(),
-      description: `The runs that you may see, newest activity first. ${pageSizes()}. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription \`syncRuns\`, begun before, shows each of these.`,
+      description: `The runs that you may see, newest activity first. ${pageSizes()}. Paging shows every run that does not change meanwhile once. One that changes moves, as a rule to the beginning and so past the pages to come; the subscription \`syncRunChanges\`, begun before, shows each of these.`,
       args: {
         ...t.arg.connectionArgs(),
         filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }),
       },
       authScopes: { read: true },
       resolve: (_, { filter, ...args }, context) => runConnection(args, filter, context),
-    }),
-  );
-  builder.subscriptionField('syncRuns', (t) =>
-    t.field({
-      type: SyncRun,
-      description:
-        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show. That time passes is no change: a run that falls silent is not shown again, but its `health` is up to date wherever it is read.',
-      args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
-      authScopes: { read: true },
-      subscribe: (_, { filter }, context) => {
-        const { viewer, services } = context;
-        checkFilter(filter, services.limits);
-        const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter, services.clock());
-        const visible = visibility(viewer);
-        const only = visible.kind === 'one' ? visible.userId : undefined;
-        return services.runChanges.follow({ wants, only }, streamSignal(context));
-      },
-      resolve: (run) => run,
     }),
   );
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../src/db/migrations.ts';
@@ -182,15 +181,10 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     const mint = `mutation { createUserToken(userId: "${userId}") { token } }`;
     const { createUserToken } = await graphql({ url: instances.apps[0].url, headers: instances.admin }, mint);
     const runs = await streamTransports.sse(instances.apps[1].url, {
-      query: 'subscription { syncRuns { runId } }',
+      query: 'subscription { syncRunChanges { began } }',
       headers: { authorization: `Bearer ${createUserToken.token}` },
     });
-    const first = runs.next();
-    let seen = false;
-    void first.then(() => {
-      seen = true;
-    });
-    while (!seen) await instances.record(instances.apps[0], userId);
+    expect((await runs.next())?.data).toEqual({ syncRunChanges: { began: true } });
     await graphql(
       { url: instances.apps[0].url, headers: instances.admin },
       `mutation { deleteUser(id: "${userId}") { deletedUserId } }`,
@@ -242,17 +236,19 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     expect(performance.now() - revoked).toBeLessThan(5_000);
   });
 
-  test('changes of runs of one reach `syncRuns` of the other, also those of a time without a doorbell', async () => {
+  test('changes of runs of one reach a subscriber of the other, also those of a time without a doorbell', async () => {
     const userId = await instances.user();
     const stream = await streamTransports.websocket(instances.apps[1].url, {
-      query: 'subscription ($userId: UUID!) { syncRuns(filter: { userId: $userId }) { runId eventCount } }',
+      query: `subscription ($userId: UUID!) {
+        syncRunChanges(filter: { userId: $userId }) { began run { runId eventCount } }
+      }`,
       variables: { userId },
       headers: instances.admin,
     });
-    const first = stream.next();
-    await wait(500); // nothing tells when the subscription has begun
+    const next = async () => (await stream.next())?.data.syncRunChanges;
+    expect(await next()).toEqual({ began: true, run: null });
     await instances.record(instances.apps[0], userId, 1, { runId: 'heard' });
-    expect((await first)?.data.syncRuns).toEqual({ runId: 'heard', eventCount: 1 });
+    expect(await next()).toEqual({ began: false, run: { runId: 'heard', eventCount: 1 } });
 
     if (redis) await redis.stop();
     else
@@ -261,7 +257,7 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
       );
     await instances.record(instances.apps[0], userId, 1, { runId: 'unheard' });
     await redis?.start();
-    expect((await stream.next())?.data.syncRuns).toEqual({ runId: 'unheard', eventCount: 1 });
+    expect(await next()).toEqual({ began: false, run: { runId: 'unheard', eventCount: 1 } });
     await stream.close();
   });
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { openDatabase } from '../../src/db/open-database.ts';
@@ -20,18 +19,28 @@ interface Run {
 }
 
 const runFields = 'runId user { id } provider stage status isTerminal eventCount';
-const watchRuns = `subscription ($filter: SyncRunFilter) { syncRuns(filter: $filter) { ${runFields} } }`;
+const watchRuns = `subscription ($filter: SyncRunFilter) {
+  syncRunChanges(filter: $filter) { began run { ${runFields} } }
+}`;
+const watchRunsOnly = `subscription ($filter: SyncRunFilter) { syncRuns(filter: $filter) { ${runFields} } }`;
+const theSign = { data: { syncRunChanges: { began: true, run: null } } };
 const waitingRuns = 50;
 
 let server: TestServer;
 let failing = false;
+let looksFail = false;
+let failedLooks = 0;
 let failedReads = 0;
 let runReads = 0;
 
 beforeAll(async () => {
   server = await startServer({
-    limits: { waitingRuns, slowPollMs: 100 },
+    limits: { waitingRuns, slowPollMs: 100, databaseRetryMs: 50 },
     onStatement({ sql }) {
+      if (looksFail && /FROM sync_run WHERE .*recorded_at/.test(plainSql(sql))) {
+        failedLooks += 1;
+        throw new Error('The disk is gone');
+      }
       if (!/last_sequence > /.test(plainSql(sql))) return;
       runReads += 1;
       if (!failing) return;
@@ -45,35 +54,22 @@ afterAll(() => server.close());
 const succeeded = { stage: 'COMPLETED', status: 'SUCCESS' };
 
 describe.each(Object.entries(streamTransports))('runs watched over %s', (name, openStream) => {
-  /**
-   * Watches runs. The stream has no first payload, so it is known to have begun only when it shows something: a run
-   * made for it, whose events must match the filter. Results of such runs are left out.
-   */
-  async function watch(
-    knocker: { readonly userId: string; readonly provider?: string; readonly status?: string },
-    { filter = {}, headers = server.admin, open = openStream, query = watchRuns }: Partial<WatchOptions> = {},
-  ) {
+  /** Watches runs, from the sign that the stream has begun. */
+  async function watch({
+    filter = {},
+    headers = server.admin,
+    open = openStream,
+    query = watchRuns,
+  }: Partial<WatchOptions> = {}) {
     const stream = await open(server.url, { query, variables: { filter }, headers });
     onTestFinished(() => stream.close());
-    const runId = `knock-${randomUUID()}`;
-    let knocks = 0;
-    let heard: StreamResult | undefined;
-    const first = stream.next().then((result) => {
-      heard = result;
-    });
-    for (; !heard; knocks += 1) await server.record({ ...knocker, runId });
-    await first;
-    const runOf = (result: StreamResult | undefined): Run => {
-      if (!result?.data) throw new Error(result?.errors?.[0]?.message ?? 'The stream is complete');
-      return result.data.syncRuns;
-    };
-    for (let run = runOf(heard); run.eventCount < knocks; ) run = runOf(await stream.next());
+    expect(await stream.next()).toMatchObject(theSign);
     return {
-      async next() {
-        let run: Run;
-        do run = runOf(await stream.next());
-        while (run.runId.startsWith('knock'));
-        return run;
+      async next(): Promise<Run> {
+        const result = await stream.next();
+        if (!result?.data) throw new Error(result?.errors?.[0]?.message ?? 'The stream is complete');
+        expect(result.data.syncRunChanges.began).toBe(false);
+        return result.data.syncRunChanges.run;
       },
       result: () => stream.next(),
       close: () => stream.close(),
@@ -87,9 +83,71 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     readonly query: string;
   }
 
+  test('the sign comes once no later change can escape, and before every run', async () => {
+    const userId = await server.user();
+    const before = failedLooks;
+    looksFail = true;
+    const stream = await openStream(server.url, {
+      query: watchRuns,
+      variables: { filter: { userId } },
+      headers: server.admin,
+    });
+    onTestFinished(() => stream.close());
+    const results: StreamResult[] = [];
+    const reading = (async () => {
+      for (let result = await stream.next(); result; result = await stream.next()) results.push(result);
+    })().catch(() => {});
+    await expect.poll(() => failedLooks).toBeGreaterThan(before + 1);
+    await server.record({ userId, runId: 'before' });
+    await expect.poll(() => failedLooks).toBeGreaterThan(before + 3);
+    expect(results).toEqual([]);
+    looksFail = false;
+    await expect.poll(() => results.length).toBe(2);
+    expect(results).toMatchObject([theSign, { data: { syncRunChanges: { began: false, run: { runId: 'before' } } } }]);
+    await stream.close();
+    await reading;
+  });
+
+  test('what is committed after the sign is shown, although no wake-up tells of it', async () => {
+    const userId = await server.user();
+    const elsewhere = await openDatabase(server.databaseUrl);
+    onTestFinished(() => elsewhere.close());
+    const onError = (error: unknown) => expect.unreachable(String(error));
+    const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock: Date.now, onError });
+    onTestFinished(() => log.close());
+    const event = { userId, provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
+    const early = await watch({ filter: { userId } });
+    await log.record([{ ...event, runId: 'a' }]);
+    expect(await early.next()).toMatchObject({ runId: 'a' });
+    const late = await watch({ filter: { userId } });
+    await log.record([{ ...event, runId: 'b' }]);
+    for (const runs of [early, late]) expect(await runs.next()).toMatchObject({ runId: 'b' });
+  });
+
+  test('`syncRuns` shows the same runs, without the sign', async () => {
+    const userId = await server.user();
+    const runs = await watch({ filter: { userId } });
+    const variables = { filter: { userId } };
+    const stream = await openStream(server.url, { query: watchRunsOnly, variables, headers: server.admin });
+    onTestFinished(() => stream.close());
+    let heard: StreamResult | undefined;
+    const first = stream.next().then((result) => {
+      heard = result;
+    });
+    let recorded = 0;
+    for (; !heard; recorded += 1) await server.record({ userId, runId: 'a' }); // nothing tells when it has begun
+    await first;
+    const counted = (run: Run) => run.eventCount === recorded;
+    let last: Run = heard.data.syncRuns;
+    while (!counted(last)) last = (await stream.next())?.data.syncRuns;
+    let same = await runs.next();
+    while (!counted(same)) same = await runs.next();
+    expect(last).toEqual(same);
+  });
+
   test('each change of a summary arrives, from the first event to those that come too late', async () => {
     const userId = await server.user();
-    const runs = await watch({ userId });
+    const runs = await watch({ filter: { userId } });
     const steps: [event: object, run: object][] = [
       [{ stage: 'STARTED' }, { stage: 'STARTED', status: 'IN_PROGRESS', isTerminal: false, eventCount: 1 }],
       [{ stage: 'FETCHING' }, { stage: 'FETCHING', status: 'IN_PROGRESS', isTerminal: false, eventCount: 2 }],
@@ -104,7 +162,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('a batch shows each of its runs as the whole batch leaves it', async () => {
     const [userId, other] = [await server.user(), await server.user()];
-    const runs = await watch({ userId });
+    const runs = await watch();
     await server.record(
       { userId, runId: 'a' },
       { userId, runId: 'b' },
@@ -124,11 +182,10 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('a filter lets through the states that match all of its parts', async () => {
     const [userId, other] = [await server.user(), await server.user()];
-    const byUser = await watch({ userId }, { filter: { userId } });
-    const byWords = await watch(
-      { userId, provider: 'garmin', status: 'SUCCESS' },
-      { filter: { providers: ['garmin', 'polar'], statuses: ['SUCCESS'], sources: ['PULL'] } },
-    );
+    const byUser = await watch({ filter: { userId } });
+    const byWords = await watch({
+      filter: { providers: ['garmin', 'polar'], statuses: ['SUCCESS'], sources: ['PULL'] },
+    });
     await server.record({ userId: other, runId: 'theirs' }, { userId: other, runId: 'theirs', ...succeeded });
     await server.record({ userId, runId: 'webhook', provider: 'garmin', source: 'WEBHOOK', ...succeeded });
     await server.record({ userId, runId: 'oura', provider: 'oura', ...succeeded });
@@ -146,12 +203,13 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
   test('a user token shows the runs of its user, whatever the filter asks for', async () => {
     const [userId, other] = [await server.user(), await server.user()];
     const headers = await server.userToken(userId);
-    const own = await watch({ userId }, { headers });
+    const own = await watch({ headers });
     const foreign = await openStream(server.url, {
       query: watchRuns,
       variables: { filter: { userId: other } },
       headers,
     });
+    expect(await foreign.next()).toMatchObject(theSign);
     const seen: StreamResult[] = [];
     const reading = foreign.next().then((result) => result && seen.push(result));
     await server.record({ userId: other, runId: 'theirs' });
@@ -168,15 +226,17 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
       [await server.key('write'), 'FORBIDDEN'],
     ];
     for (const [headers, code] of refusals) {
-      const stream = await openStream(server.url, { query: watchRuns, headers });
-      expect(await stream.next()).toMatchObject({ errors: [{ extensions: { code } }] });
-      await stream.close();
+      for (const query of [watchRuns, watchRunsOnly]) {
+        const stream = await openStream(server.url, { query, headers });
+        expect(await stream.next()).toMatchObject({ errors: [{ extensions: { code } }] });
+        await stream.close();
+      }
     }
   });
 
   test('a token that expires ends the stream with TOKEN_EXPIRED', async () => {
     const userId = await server.user();
-    const runs = await watch({ userId }, { headers: await server.userToken(userId, 1) });
+    const runs = await watch({ headers: await server.userToken(userId, 1) });
     expect(await runs.result()).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
   });
 
@@ -185,7 +245,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     const userId = await server.user();
     const open = lazyTransports[name as keyof typeof lazyTransports];
     const query = watchRuns.replace('runId', 'runId error again: error more: error evenMore: error');
-    const runs = await watch({ userId }, { open, query });
+    const runs = await watch({ filter: { userId }, open, query });
     for (let round = 0; round < rounds; round += 1) {
       const events = Array.from({ length: runCount }, (_, run) => ({ userId, runId: `run-${run}` }));
       await server.record(...events.map((event) => ({ ...event, error: 'x'.repeat(16_000) })));
@@ -203,7 +263,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('a reader that too many changed runs wait for is told that it is too slow', async () => {
     const userId = await server.user();
-    const runs = await watch({ userId });
+    const runs = await watch({ filter: { userId } });
     const batch = (count: number) => Array.from({ length: count }, (_, run) => ({ userId, runId: `run-${run}` }));
     await server.record(...batch(waitingRuns));
     for (let run = 0; run < waitingRuns; run += 1) await runs.next();
@@ -213,7 +273,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('a change that could not be read is read again', async () => {
     const userId = await server.user();
-    const runs = await watch({ userId });
+    const runs = await watch({ filter: { userId } });
     /** Records while runs cannot be read, until that was tried. */
     const recordUnread = async (...events: Parameters<typeof server.record>) => {
       const before = failedReads;
@@ -238,7 +298,9 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('nothing is read for those who have left', async () => {
     const userId = await server.user();
-    const runs = await watch({ userId });
+    const runs = await watch({ filter: { userId } });
+    await server.record({ userId });
+    await runs.next();
     await runs.close();
     await expect
       .poll(async () => {
@@ -257,9 +319,10 @@ test('pages of runs that change meanwhile hold all others once, and the stream h
   await server.record(...ids.map((runId, n) => ({ userId, runId, timestamp: time(n) })));
   const stop = new AbortController();
   const changes = server.app.services.runChanges.follow({ wants: (run) => run.userId === userId }, stop.signal);
+  expect((await changes.next()).value).toEqual({ kind: 'began' });
   const streamed: string[] = [];
   const watching = (async () => {
-    for await (const { runId } of changes) streamed.push(runId);
+    for await (const change of changes) if (change.kind === 'changed') streamed.push(change.run.runId);
   })();
 
   const listed: string[] = [];
@@ -316,6 +379,7 @@ test('a change of which nobody told is found, and looking for it costs what has 
 
   const stop = new AbortController();
   const runs = watched.app.services.runChanges.follow({ wants: () => true }, stop.signal);
+  expect((await runs.next()).value).toEqual({ kind: 'began' });
   const first = runs.next();
   await expect.poll(() => looks.length).toBeGreaterThan(3);
   // Thousands of runs, and each look is a single statement that finds none of them.
@@ -327,12 +391,12 @@ test('a change of which nobody told is found, and looking for it costs what has 
   const [userId = ''] = users;
   const event = { userId, runId: 'run_7', provider: 'oura', source: 'pull', stage: 'completed', status: 'success' };
   await log.record([event]);
-  expect((await first).value).toMatchObject({ userId, runId: 'run_7', status: 'success', eventCount: 2 });
+  expect((await first).value).toMatchObject({ run: { userId, runId: 'run_7', status: 'success', eventCount: 2 } });
   const second = runs.next();
   const before = looks.length;
   await expect.poll(() => looks.length).toBeGreaterThan(before + 2); // each of them finds it again
   await log.record([{ ...event, runId: 'run_8' }]);
-  expect((await second).value).toMatchObject({ runId: 'run_8' });
+  expect((await second).value).toMatchObject({ run: { runId: 'run_8' } });
   expect(Math.max(...looks)).toBeLessThanOrEqual(2);
   stop.abort();
   await runs.return();
@@ -352,12 +416,7 @@ test('nothing arrives after a client has unsubscribed, while other streams of it
   send({ type: 'connection_init', payload: server.admin });
   await expect.poll(() => messages.length).toBe(1);
   for (const id of ['leaves', 'stays']) send({ id, type: 'subscribe', payload: { query: watchRuns } });
-  await expect
-    .poll(async () => {
-      await server.record({ userId });
-      return Math.min(results('leaves'), results('stays'));
-    })
-    .toBeGreaterThan(0);
+  await expect.poll(() => [results('leaves'), results('stays')]).toEqual([1, 1]); // the signs
 
   send({ id: 'leaves', type: 'complete' });
   send({ type: 'ping' });

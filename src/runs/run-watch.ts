@@ -1,0 +1,126 @@
+import type { Database } from '../db/database.ts';
+import type { SyncRun } from '../db/rows.ts';
+import type { Clock } from '../lib/clock.ts';
+import { pause } from '../lib/pause.ts';
+import { retry } from '../lib/retry.ts';
+import type { Limits } from '../limits.ts';
+import type { ChangedLog } from '../log/sql/log-sql.ts';
+import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { RecentRuns } from './recent-runs.ts';
+
+/** Users whose changed runs one statement reads; the rows of many more would keep the process from everything else. */
+const USERS_PER_STATEMENT = 1_000;
+
+export interface RunWatchOptions {
+  readonly database: Database;
+  readonly limits: Pick<Limits, 'slowPollMs' | 'databaseRetryMs'>;
+  readonly clock: Clock;
+  /** Told of failures; they are retried. */
+  readonly onError: (error: unknown) => void;
+}
+
+interface Listener {
+  /** Told of each changed run, in its newest state. */
+  readonly onRun: (run: SyncRun) => void;
+  /** Told after each look that has succeeded: no change that is committed from now on can escape. */
+  readonly onLook: () => void;
+  /** Awaited before each look. */
+  readonly beforeLook: () => Promise<void>;
+}
+
+/**
+ * Finds the runs that change, from `start` to `stop`.
+ *
+ *     wake-up --note()--+
+ *                       +--> noted users --read--> runs --not sent before--> onRun
+ *     look, slowPollMs -+
+ *
+ * A wake-up can be lost, so every `slowPollMs` a look compares what was recorded lately with what was read. Looks and
+ * reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
+ * ignored.
+ */
+export class RunWatch {
+  readonly #options: RunWatchOptions;
+  readonly #listener: Listener;
+  readonly #recent: RecentRuns;
+  readonly #stopping = new AbortController();
+  /** userId -> lowest sequence: every run of the user whose `lastSequence` is above it has to be read again. */
+  readonly #changedAfter = new Map<string, number>();
+  #reading = false;
+
+  constructor(options: RunWatchOptions, listener: Listener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#recent = new RecentRuns(options.database, options.clock);
+  }
+
+  /** Is it certain that no change escapes? */
+  get isComplete(): boolean {
+    return this.#recent.hasBaseline;
+  }
+
+  start(): void {
+    void this.#lookAgainAndAgain();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Runs of a user have changed after a sequence of the user's log. */
+  note(userId: string, after: number): void {
+    this.#add(userId, after);
+    void this.#read();
+  }
+
+  async #lookAgainAndAgain(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#retry(() => this.#look());
+      await pause(this.#options.limits.slowPollMs, signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    await this.#listener.beforeLook();
+    const changed = await this.#recent.look();
+    if (this.#stopping.signal.aborted) return;
+    for (const { userId, lastSequence } of changed) this.#add(userId, lastSequence - 1);
+    this.#listener.onLook();
+    void this.#read();
+  }
+
+  #add(userId: string, after: number): void {
+    this.#changedAfter.set(userId, Math.min(this.#changedAfter.get(userId) ?? after, after));
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    await this.#retry(() => this.#readNoted());
+    this.#reading = false;
+  }
+
+  async #readNoted(): Promise<void> {
+    while (this.#changedAfter.size > 0 && !this.#stopping.signal.aborted) {
+      const logs = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT).map(([userId, after]) => ({ userId, after }));
+      for (const { userId } of logs) this.#changedAfter.delete(userId);
+      const runs = await this.#readChanged(logs).catch((error: unknown) => {
+        for (const { userId, after } of logs) this.#add(userId, after);
+        throw error;
+      });
+      if (this.#stopping.signal.aborted) return;
+      for (const run of runs) if (this.#recent.noteSent(run)) this.#listener.onRun(run);
+    }
+  }
+
+  #readChanged(logs: readonly ChangedLog[]): Promise<SyncRun[]> {
+    const { database } = this.#options;
+    return logSqlOf(database).readChangedRuns(database.reader, logs);
+  }
+
+  #retry(attempt: () => Promise<void>): Promise<void> {
+    const { limits, onError } = this.#options;
+    return retry(attempt, { signal: this.#stopping.signal, pauseMs: limits.databaseRetryMs, onFailure: onError });
+  }
+}

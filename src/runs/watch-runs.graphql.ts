@@ -1,0 +1,63 @@
+import { maySeeUser, visibility } from '../auth/permissions.ts';
+import type { SyncRun as SyncRunRow } from '../db/rows.ts';
+import { checkFilter } from '../events/events.graphql.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { type Context, streamSignal } from '../graphql/context.ts';
+import type { RunChange } from './run-subscriber.ts';
+import type { RunTypes } from './runs.graphql.ts';
+import { matchesRun, type SyncRunFilter } from './runs.ts';
+
+/** The live subscriptions to the runs of all users that a viewer may see. */
+export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }: RunTypes): void {
+  const SyncRunChangesPayload = builder.objectRef<RunChange>('SyncRunChangesPayload').implement({
+    description: 'One step of a stream of runs: the sign that it has begun, or a run that has changed.',
+    fields: (t) => ({
+      began: t.boolean({
+        description: 'True in the first payload, and in no other.',
+        resolve: ({ kind }) => kind === 'began',
+      }),
+      run: t.field({
+        type: SyncRun,
+        nullable: true,
+        description: 'The run as it stands after the change; null in the first payload.',
+        resolve: (change) => (change.kind === 'changed' ? change.run : null),
+      }),
+    }),
+  });
+  builder.subscriptionField('syncRunChanges', (t) =>
+    t.field({
+      type: SyncRunChangesPayload,
+      description:
+        'Like `syncRuns`, with a sign: the first payload says that the stream has begun. It comes once it is certain that every later change will be shown, so what is read after it has no gap to what the stream shows.',
+      args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
+      authScopes: { read: true },
+      subscribe: (_, { filter }, context) => followRuns(filter, context),
+      resolve: (change) => change,
+    }),
+  );
+  builder.subscriptionField('syncRuns', (t) =>
+    t.field({
+      type: SyncRun,
+      description:
+        'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show. That time passes is no change: a run that falls silent is not shown again, but its `health` is up to date wherever it is read. `syncRunChanges` shows the same and says when it has begun.',
+      args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
+      authScopes: { read: true },
+      subscribe: (_, { filter }, context) => runsOf(followRuns(filter, context)),
+      resolve: (run) => run,
+    }),
+  );
+}
+
+/** The visible runs that match whenever they change, and before that the sign that the stream has begun. */
+function followRuns(filter: SyncRunFilter | null | undefined, context: Context) {
+  const { viewer, services } = context;
+  checkFilter(filter, services.limits);
+  const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter, services.clock());
+  const visible = visibility(viewer);
+  const only = visible.kind === 'one' ? visible.userId : undefined;
+  return services.runChanges.follow({ wants, only }, streamSignal(context));
+}
+
+async function* runsOf(changes: AsyncIterable<RunChange>): AsyncGenerator<SyncRunRow, void, undefined> {
+  for await (const change of changes) if (change.kind === 'changed') yield change.run;
+}
