@@ -27,10 +27,14 @@ export function watchOutage(logger: Logger, texts: { readonly away: string; read
 /** Why a connection failed, in one line: what the driver says, under what Prisma and Node have wrapped around it. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { cause, code, errors } = error as Error & { cause?: unknown; code?: unknown; errors?: unknown[] };
-  const original = (cause as { originalMessage?: unknown } | undefined)?.originalMessage; // of a driver adapter
+  const original = fieldOf(error.cause, 'originalMessage'); // of Prisma's driver adapters
   if (typeof original === 'string') return original;
-  if (errors?.[0] instanceof Error) return reasonOf(errors[0]); // an address for each family, all of them refused
+  // Node tries all addresses of a host: its AggregateError has one ECONNREFUSED each for IPv4 and IPv6.
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return reasonOf(error.errors[0]);
   const lines = error.message.split('\n').filter((line) => line.trim() !== '');
-  return lines.at(-1)?.trim() ?? String(code ?? error.name); // Prisma's texts end with the reason
+  return lines.at(-1)?.trim() ?? String(fieldOf(error, 'code') ?? error.name); // Prisma's texts end with the reason
+}
+
+function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }
