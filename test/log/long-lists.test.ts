@@ -58,7 +58,7 @@ describe(`of ${many} at once`, () => {
     const logs = await inGroups(ids, (id) => followed.acquire(id));
     await options.database.transaction((transaction) => transaction.user.updateMany({ data: { tailSequence: 7 } }));
     expect(await statementsOf(() => followed.look())).toHaveLength(1);
-    expect(logs.map((log) => log?.tail.oldest)).toEqual(ids.map(() => 7));
+    expect(logs.map((acquired) => acquired?.log.tail.oldest)).toEqual(ids.map(() => 7));
     expect(errors).toEqual([]);
   });
 

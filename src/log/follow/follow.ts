@@ -53,13 +53,14 @@ export async function* follow(
   request: FollowRequest,
   signal: AbortSignal,
 ): AsyncGenerator<FollowedEvents, void, undefined> {
-  using log = await whileAway(() => logs.acquire(request.userId), limits, signal);
-  if (!log && signal.aborted) return endOf(signal, request.after);
-  if (!log) throw noSuchUser(request.userId);
+  using acquired = await whileAway(() => logs.acquire(request.userId), limits, signal);
+  if (!acquired && signal.aborted) return endOf(signal, request.after);
+  if (!acquired) throw noSuchUser(request.userId);
+  const { log } = acquired;
   const { tail } = log;
   // Another instance may have shown this reader more than this one has heard of yet.
   if ((request.after ?? 0) > tail.head) {
-    await whileAway(() => tail.catchUp(), limits, signal);
+    await whileAway(() => log.catchUp(), limits, signal);
     if (signal.aborted) return endOf(signal, request.after);
   }
   let { cursor, reset } = startPosition(tail, request);
@@ -68,7 +69,7 @@ export async function* follow(
     if (signal.aborted) return endOf(signal, cursor);
     if (cursor < tail.oldest - 1) ({ cursor, reset } = expired(tail));
     const from = cursor;
-    const page = from < tail.head ? await whileAway(() => tail.read(from, limits.pageSize), limits, signal) : [];
+    const page = from < tail.head ? await whileAway(() => log.read(from, limits.pageSize), limits, signal) : [];
     if (!page || (page.length === 0 && cursor < tail.head)) continue; // aborted, or cut by retention, or the user is gone
     cursor = page.at(-1)?.sequence ?? cursor;
     const events = page.filter((event) => matches(event, request.filter));

@@ -1,53 +1,28 @@
-import type { Database } from '../../db/database.ts';
 import type { SyncEvent } from '../event.ts';
-import type { LogBounds } from '../read-pages.ts';
-import { logSqlOf } from '../sql/log-sql-of.ts';
-
-/** A log as a look into the database finds it. */
-export interface FoundLog extends LogBounds {
-  /** When its user was made: a user who is deleted and made anew has another log. */
-  readonly createdAt: Date;
-}
+import type { FoundLog } from './found-log.ts';
 
 /**
- * The end of one followed log: its head and its newest events, in memory once for all who follow. A change costs one
- * read, however many followers there are; who lags behind what is kept here reads pages of the log on his own.
+ * The end of one followed log, in memory once for all who follow: its bounds and its newest events. It reads nothing; it
+ * is told what was read, and tells its listeners.
+ *
+ *     there --update() finds no user, or another log under the id--> gone, for ever
  */
 export class LogTail {
-  readonly userId: string;
-  readonly #database: Database;
   readonly #capacity: number;
-  readonly #look: () => Promise<void>;
-  readonly #onError: (error: unknown) => void;
-  readonly #followers = new Set<() => void>();
+  readonly #createdAt: number;
+  readonly #listeners = new Set<() => void>();
   /** Without holes, the last one at the head. */
   #newest: SyncEvent[] = [];
   #head: number;
   #oldest: number;
-  readonly #createdAt: number;
   #gone = false;
-  /** Head that a wake-up told of. */
-  #target: number;
-  #advancing = false;
-  /** The newest advance; it never rejects. */
-  #advanced: Promise<void> = Promise.resolve();
-  /** Why the newest advance has failed. */
-  #failure: unknown;
 
-  /** `look` finds the log's bounds in the database and calls `update` with them. */
-  constructor(
-    bounds: FoundLog,
-    options: { database: Database; capacity: number; look: () => Promise<void>; onError: (error: unknown) => void },
-  ) {
-    this.userId = bounds.userId;
-    this.#head = bounds.headSequence;
-    this.#target = bounds.headSequence;
-    this.#oldest = bounds.tailSequence;
-    this.#createdAt = bounds.createdAt.getTime();
-    this.#database = options.database;
-    this.#capacity = options.capacity;
-    this.#look = options.look;
-    this.#onError = options.onError;
+  /** @param capacity as many events are kept. */
+  constructor({ headSequence, tailSequence, createdAt }: FoundLog, capacity: number) {
+    this.#head = headSequence;
+    this.#oldest = tailSequence;
+    this.#createdAt = createdAt.getTime();
+    this.#capacity = capacity;
   }
 
   /** Sequence of the newest event that was read; 0 for an empty log. */
@@ -65,95 +40,47 @@ export class LogTail {
     return this.#gone;
   }
 
-  /** The log has grown up to `head`, or so a signal says. */
-  wake(head: number): void {
-    this.#target = Math.max(this.#target, head);
-    if (!this.#advancing) this.#advanced = this.#advance();
+  /** As many events as it keeps. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
-  /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
-  async catchUp(): Promise<void> {
-    await this.#look();
-    await this.#advanced;
-    if (this.#failure) throw this.#failure;
+  /** Up to `limit` events after a sequence, in order; undefined when they are not all in memory. */
+  recall(after: number, limit: number): readonly SyncEvent[] | undefined {
+    const [first] = this.#newest;
+    const offset = first ? after - first.sequence + 1 : -1;
+    return offset >= 0 ? this.#newest.slice(offset, offset + limit) : undefined;
   }
 
   /**
-   * What a look into the database has found: the log's bounds, nothing for a deleted user. `headBefore` is the head
-   * when the look began; the log may have grown since.
+   * What a look has found; nothing for a deleted user. `headBefore` is the head when the look began; the log may have
+   * grown since.
    */
-  update(bounds: FoundLog | undefined, headBefore: number): void {
+  update(found: FoundLog | undefined, headBefore: number): void {
     // Another log under the same id: the user was deleted and made anew.
-    const isAnother = bounds && (bounds.createdAt.getTime() !== this.#createdAt || bounds.headSequence < headBefore);
-    if (!bounds || isAnother) this.#end();
+    const isAnother = found && (found.createdAt.getTime() !== this.#createdAt || found.headSequence < headBefore);
+    if (found && !isAnother) this.#oldest = Math.max(this.#oldest, found.tailSequence);
     else {
-      this.#oldest = Math.max(this.#oldest, bounds.tailSequence);
-      this.wake(bounds.headSequence);
+      this.#gone = true;
+      this.#tell();
     }
   }
 
-  /** Up to `limit` events after a sequence, in order, from memory if they are there. Empty only at the head, or when
-   * retention took the next event, or after the user's deletion. */
-  async read(after: number, limit: number): Promise<readonly SyncEvent[]> {
-    const [first] = this.#newest;
-    const offset = first ? after - first.sequence + 1 : -1;
-    if (offset >= 0) return this.#newest.slice(offset, offset + limit);
-    const upTo = Math.min(after + limit, this.#head);
-    const events = await this.#readRange(after, upTo);
-    // The numbers are dense, so a first event other than the next one shows that the log was cut or deleted.
-    if (events[0]?.sequence === after + 1) return events;
-    await this.#look();
-    if (!this.#gone && this.#oldest <= after + 1)
-      throw new Error(`The log of ${this.userId} has a hole at ${after + 1}`);
-    return [];
-  }
-
-  /** Calls back, at most once for each turn of news, until the returned function is called. */
-  onChange(follower: () => void): () => void {
-    this.#followers.add(follower);
-    return () => this.#followers.delete(follower);
-  }
-
-  #end(): void {
-    this.#gone = true;
+  /** The newest events of the log, in order, of which the last is the new head. Older ones may be missing before them. */
+  append(events: readonly SyncEvent[]): void {
+    const isNext = events[0]?.sequence === this.#head + 1;
+    this.#newest = [...(isNext ? this.#newest : []), ...events].slice(-this.#capacity);
+    this.#head = this.#newest.at(-1)?.sequence ?? this.#head;
     this.#tell();
   }
 
+  /** Calls back, at most once for each turn of news, until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   #tell(): void {
-    for (const follower of [...this.#followers]) follower();
-  }
-
-  async #advance(): Promise<void> {
-    this.#advancing = true;
-    this.#failure = undefined;
-    try {
-      while (this.#target > this.#head && !this.#gone) {
-        const upTo = this.#target;
-        const fresh = await this.#readRange(Math.max(this.#head, upTo - this.#capacity), upTo);
-        if (fresh.at(-1)?.sequence !== upTo) {
-          // Deleted, or never there: a signal is no more than a reason to look.
-          this.#target = this.#head;
-          await this.#look();
-          if (this.#target === upTo) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
-          continue;
-        }
-        const isNext = fresh[0]?.sequence === this.#head + 1;
-        this.#newest = [...(isNext ? this.#newest : []), ...fresh].slice(-this.#capacity);
-        this.#head = upTo;
-        this.#tell();
-      }
-    } catch (error) {
-      this.#failure = error;
-      this.#onError(error); // the next look tries again
-    } finally {
-      this.#advancing = false;
-    }
-  }
-
-  async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
-      { userId: this.userId, after, upTo },
-    ]);
-    return rows.map(({ page: _, ...event }) => event).sort((a, b) => a.sequence - b.sequence);
+    for (const listener of [...this.#listeners]) listener();
   }
 }

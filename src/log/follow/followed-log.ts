@@ -1,0 +1,102 @@
+import type { Database } from '../../db/database.ts';
+import type { SyncEvent } from '../event.ts';
+import { logSqlOf } from '../sql/log-sql-of.ts';
+import { type FoundLog, findLogs } from './found-log.ts';
+import { LogTail } from './log-tail.ts';
+
+/**
+ * One log that somebody follows. It moves its tail on to the head that signals and looks tell of, with one read for each
+ * change however many followers there are. A follower who lags behind the tail reads pages of the log.
+ *
+ *     resting --wake(), update() or catchUp() tells of a higher head--> advancing --at that head, or failed--> resting
+ *
+ * It owns no timer. A failure is thrown at whoever caused the advance, and the next wake or look tries again.
+ */
+export class FollowedLog {
+  readonly userId: string;
+  readonly tail: LogTail;
+  readonly #database: Database;
+  /** The highest head that was told of. */
+  #target: number;
+  #isAdvancing = false;
+  /** The newest advance. */
+  #advanced: Promise<void> = Promise.resolve();
+
+  constructor(found: FoundLog, { database, capacity }: { readonly database: Database; readonly capacity: number }) {
+    this.userId = found.userId;
+    this.tail = new LogTail(found, capacity);
+    this.#database = database;
+    this.#target = found.headSequence;
+  }
+
+  /** The log has grown up to `head`, or so a signal says. Resolves when the tail is there. @throws when it cannot be read */
+  wake(head: number): Promise<void> {
+    this.#target = Math.max(this.#target, head);
+    if (!this.#isAdvancing) this.#advanced = this.#advance();
+    return this.#advanced;
+  }
+
+  /** What a look has found, see `LogTail.update`. Resolves and throws as `wake` does. */
+  update(found: FoundLog | undefined, headBefore: number): Promise<void> {
+    this.tail.update(found, headBefore);
+    return this.wake(found?.headSequence ?? 0);
+  }
+
+  /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
+  async catchUp(): Promise<void> {
+    const headBefore = this.tail.head;
+    await this.update(await this.#find(), headBefore);
+  }
+
+  /**
+   * Up to `limit` events after a sequence, in order, from memory if they are there. Empty only at the head, or when
+   * retention took the next event, or after the user's deletion.
+   */
+  async read(after: number, limit: number): Promise<readonly SyncEvent[]> {
+    const recalled = this.tail.recall(after, limit);
+    if (recalled) return recalled;
+    const events = await this.#readRange(after, Math.min(after + limit, this.tail.head));
+    // The numbers are dense, so a first event other than the next one shows that the log was cut or deleted.
+    if (events[0]?.sequence === after + 1) return events;
+    await this.catchUp();
+    if (!this.tail.gone && this.tail.oldest <= after + 1)
+      throw new Error(`The log of ${this.userId} has a hole at ${after + 1}`);
+    return [];
+  }
+
+  async #advance(): Promise<void> {
+    this.#isAdvancing = true;
+    try {
+      while (this.#target > this.tail.head && !this.tail.gone) {
+        const upTo = this.#target;
+        const fresh = await this.#readRange(Math.max(this.tail.head, upTo - this.tail.capacity), upTo);
+        if (fresh.at(-1)?.sequence === upTo) this.tail.append(fresh);
+        else await this.#correctTarget(upTo);
+      }
+    } finally {
+      this.#isAdvancing = false;
+    }
+  }
+
+  /** The log was deleted, or has never been that long: a signal is no more than a reason to look. */
+  async #correctTarget(upTo: number): Promise<void> {
+    const { head } = this.tail;
+    this.#target = head;
+    const found = await this.#find();
+    this.tail.update(found, head);
+    this.#target = Math.max(this.#target, found?.headSequence ?? 0);
+    if (this.#target === upTo && !this.tail.gone) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
+  }
+
+  async #find(): Promise<FoundLog | undefined> {
+    const [found] = await findLogs(this.#database, [this.userId]);
+    return found;
+  }
+
+  async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
+    const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
+      { userId: this.userId, after, upTo },
+    ]);
+    return rows.map(({ page: _, ...event }) => event).sort((a, b) => a.sequence - b.sequence);
+  }
+}
