@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { AppError } from '../errors.ts';
+import { retry } from '../lib/retry.ts';
 import { aroundStatements } from './around-statements.ts';
 import type { Database, Transaction } from './database.ts';
 import { isBusy } from './faults.ts';
@@ -12,7 +13,10 @@ import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
 /** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
 const BUSY_TIMEOUT_MS = 5_000;
-/** The same for transactions, which meet such locks every day, and so must not stop the process for long. */
+/**
+ * The busy timeout of the connection that writes. It is short, because libsql keeps the event loop waiting as well, and
+ * every transaction that meets a lock is attempted again.
+ */
 const BUSY_TRANSACTION_TIMEOUT_MS = 10;
 /** A transaction that met a busy database is tried again after so long; the process goes on in between. */
 const BUSY_PAUSE_MS = { first: 10, longest: 200 };
@@ -65,21 +69,19 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
-  async function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const deadline = performance.now() + BUSY_PATIENCE_MS;
-    for (let pause = BUSY_PAUSE_MS.first; ; pause = Math.min(2 * pause, BUSY_PAUSE_MS.longest)) {
-      try {
-        return await writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS });
-      } catch (error) {
-        if (!isBusy(error)) throw error;
+    return retry(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), {
+      pauseMs: BUSY_PAUSE_MS,
+      isTemporary: isBusy,
+      async onFailure() {
         // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
         await writer.$disconnect();
         writer = openWriter();
         if (performance.now() > Math.min(deadline, lastMoment))
           throw new AppError('UNAVAILABLE', 'The database is busy; try again');
-        await wait(pause);
-      }
-    }
+      },
+    });
   }
 
   return {
