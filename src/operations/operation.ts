@@ -11,7 +11,7 @@ import {
 import { isUnavailable } from '../db/faults.ts';
 import type { AppError } from '../errors.ts';
 import { type Context, createContext } from '../graphql/context.ts';
-import { pause } from '../lib/pause.ts';
+import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
@@ -84,19 +84,20 @@ export class Operation {
   }
 
   /** Nothing when the stream's life ended before the database came back. */
-  async #executePayload(
+  #executePayload(
     context: Context,
     variables: Variables,
     payload: unknown,
     signal: AbortSignal,
   ): Promise<StreamedResult | undefined> {
-    for (;;) {
+    const attempt = async () => {
       const args = { ...this.#args(createContext(context), variables), rootValue: payload };
       const result = await execute(args);
-      if (!result.errors?.some(({ originalError }) => isUnavailable(originalError))) return withCursor(result, payload);
-      await pause(this.#options.limits.databaseRetryMs, signal);
-      if (signal.aborted) return undefined;
-    }
+      const away = result.errors?.find(({ originalError }) => isUnavailable(originalError));
+      if (away) throw away.originalError;
+      return withCursor(result, payload);
+    };
+    return retry(attempt, { signal, pauseMs: this.#options.limits.databaseRetryMs, isTemporary: isUnavailable });
   }
 
   #args(contextValue: Context, variableValues: Variables) {
