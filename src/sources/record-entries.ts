@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
+import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -165,15 +165,16 @@ export class EntryRecorder {
     this.#parts.source.count({ recorded: recorded.length - duplicates, duplicates });
   }
 
-  /** Does the work, again and again until it succeeds or the signal aborts. */
+  /** Does the work, again and again until it succeeds or the signal aborts; nothing if it has. */
   async #untilDone(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-    while (!signal.aborted)
-      try {
-        return await work();
-      } catch (error) {
+    if (signal.aborted) return;
+    await retry(work, {
+      signal,
+      pauseMs: this.#parts.limits.databaseRetryMs,
+      onFailure: (error) => {
         if (!isNotFound(error)) this.#options.onDelay(error); // "not found" is a user who was deleted just now
-        await wait(this.#parts.limits.databaseRetryMs, undefined, { signal, ref: false }).catch(() => {});
-      }
+      },
+    });
   }
 }
 

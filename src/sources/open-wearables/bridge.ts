@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { type Outage, watchOutage } from '../../lib/outages.ts';
 import { redisUrl } from '../../lib/redis-url.ts';
+import { retry } from '../../lib/retry.ts';
 import { defineSource, type SourceTools } from '../define-source.ts';
 import { EntryCopier } from './copy-entries.ts';
 import { openRedisPair } from './redis-pair.ts';
@@ -65,23 +65,23 @@ class Bridge {
   async run(signal: AbortSignal): Promise<void> {
     const { source, limits } = this.#tools;
     source.measureLag = () => this.#copier.lagMs;
-    for (let pause = FIRST_RETRY_MS; !signal.aborted; ) {
+    const attempt = async (works: () => void) => {
       source.report({ state: 'connecting' });
-      try {
-        await this.#session(signal, () => {
-          pause = FIRST_RETRY_MS;
-          this.#outage.works();
-        });
-      } catch (error) {
-        if (signal.aborted) return;
+      await this.#session(signal, () => {
+        works();
+        this.#outage.works();
+      });
+    };
+    await retry(attempt, {
+      signal,
+      pauseMs: { first: FIRST_RETRY_MS, longest: limits.bridgeRetryMs },
+      onFailure: (error) => {
         source.report({ state: 'disconnected' });
         const text = withoutSecrets(error, this.#url);
         source.fail(text);
         this.#outage.failed(text);
-      }
-      await wait(pause, undefined, { signal, ref: false }).catch(() => {});
-      pause = Math.min(2 * pause, limits.bridgeRetryMs);
-    }
+      },
+    });
   }
 
   /** One pair of connections, from its beginning to its end. @throws why the pair has ended */

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.ts';
+import { retry } from '../../lib/retry.ts';
 import type { EventDraft, SyncEvent } from '../../log/event.ts';
 import type { SourceTools } from '../define-source.ts';
 import { deliveryId } from './derived-id.ts';
@@ -16,24 +17,32 @@ export async function recordDelivery(
   event: EventDraft,
   parts: Parts,
 ): Promise<'recorded' | 'duplicate' | 'ignored' | undefined> {
-  const { log, users } = parts;
   const draft = { ...event, id: deliveryId(event) };
-  await users.ensure(new Map([[draft.userId, undefined]]));
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const earlier = await findLike(draft, parts);
-    const own = earlier.find(({ id }) => id === draft.id);
-    if (!own && earlier.length > 0) return 'duplicate';
-    try {
-      const [recorded] = await log.record([own ? { ...draft, ...timesOf(own) } : draft]);
-      return recorded?.duplicate ? 'duplicate' : 'recorded';
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      // The user was deleted, and the time of a delivery does not say whether the run began before that.
-      if (error.code === 'NOT_FOUND') return 'ignored';
-      if (error.code !== 'EVENT_ID_CONFLICT') throw error;
-    }
+  await parts.users.ensure(new Map([[draft.userId, undefined]]));
+  try {
+    return await retry(() => recordUnlessKnown(draft, parts), {
+      pauseMs: 0,
+      attempts: ATTEMPTS,
+      isTemporary: (error) => codeOf(error) === 'EVENT_ID_CONFLICT',
+    });
+  } catch (error) {
+    // The user was deleted, and the time of a delivery does not say whether the run began before that.
+    if (codeOf(error) === 'NOT_FOUND') return 'ignored';
+    if (codeOf(error) === 'EVENT_ID_CONFLICT') return undefined;
+    throw error;
   }
-  return undefined;
+}
+
+async function recordUnlessKnown(draft: EventDraft, parts: Parts): Promise<'recorded' | 'duplicate'> {
+  const earlier = await findLike(draft, parts);
+  const own = earlier.find(({ id }) => id === draft.id);
+  if (!own && earlier.length > 0) return 'duplicate';
+  const [recorded] = await parts.log.record([own ? { ...draft, ...timesOf(own) } : draft]);
+  return recorded?.duplicate ? 'duplicate' : 'recorded';
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof AppError ? error.code : undefined;
 }
 
 /** The newest events of the same run and stage, a page of them. */
