@@ -45,13 +45,16 @@ export function sqliteReadAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS):
 /** Makes the file write ahead, for whoever opens it from now on. */
 async function writeAhead(url: string): Promise<void> {
   const adapter = await sqliteAdapter(url).connect();
-  await adapter.queryRaw({ sql: 'PRAGMA journal_mode = WAL', args: [], argTypes: [] });
-  await adapter.dispose();
+  try {
+    await adapter.queryRaw({ sql: 'PRAGMA journal_mode = WAL', args: [], argTypes: [] });
+  } finally {
+    await adapter.dispose();
+  }
 }
 
 /**
- * Opens a migrated SQLite database in WAL mode; its transactions run one after another. SQLite's default of `synchronous=FULL` stays: a commit is on the disk
- * before it is acknowledged.
+ * Opens a migrated SQLite database in WAL mode; its transactions run one after another. SQLite's default of
+ * `synchronous=FULL` stays: a commit is on the disk before it is acknowledged.
  */
 export async function openSqlite(url: string, observe?: StatementObserver): Promise<Database> {
   const open = (driver: SqlDriverAdapterFactory) => {

@@ -48,7 +48,7 @@ class ItemCount {
   readonly #valid: ValidOperation;
   readonly #limits: Limits;
   readonly #variables: Variables | undefined;
-  /** Of each fragment, so that fragments of fragments are not counted again and again. */
+  /** The count of each fragment, kept because fragments of fragments would be counted again and again. */
   readonly #ofFragments = new Map<string, number>();
 
   constructor(valid: ValidOperation, limits: Limits, variables: Variables | undefined) {

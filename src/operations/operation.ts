@@ -4,6 +4,7 @@ import {
   type ExecutionResult,
   execute,
   type FragmentDefinitionNode,
+  GraphQLError,
   type GraphQLSchema,
   type OperationDefinitionNode,
   type OperationTypeNode,
@@ -48,7 +49,9 @@ export class Operation {
   /** Runs a query or a mutation. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
     const tooMuch = this.#tooMuch(variables);
-    return this.#format(tooMuch ?? (await execute(this.#args(context, variables))));
+    if (tooMuch) return this.#format(tooMuch);
+    const result = await execute(this.#args(context, variables));
+    return this.#format('data' in result ? result : { errors: result.errors?.map(asRequestError) ?? [] });
   }
 
   /**
@@ -105,14 +108,26 @@ export class Operation {
     return { schema, document, operationName: operation.name?.value ?? null, contextValue, variableValues };
   }
 
-  /** The check is made once, when the operation is first asked for: a document may hold many that never are. */
-  #tooMuch(variables: Variables): ExecutionResult | undefined {
+  /** Counts what the operation costs at most; else that is done when it is first asked for. */
+  prepareCost(): (variables: Variables) => AppError | undefined {
     this.#checkCost ??= createCostCheck(this.#options, this.#options.limits);
-    const error = this.#checkCost(variables);
+    return this.#checkCost;
+  }
+
+  #tooMuch(variables: Variables): ExecutionResult | undefined {
+    const error = this.prepareCost()(variables);
     return error && { errors: [error] };
   }
 
   #format<R extends ExecutionResult>(result: R): R {
     return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
   }
+}
+
+/**
+ * An error before anything ran, such as a variable that does not fit: it is the client's, whatever a scalar has thrown, so
+ * the thrown error is left behind.
+ */
+function asRequestError({ message, extensions, nodes }: GraphQLError): GraphQLError {
+  return new GraphQLError(message, { nodes: nodes ?? null, extensions });
 }

@@ -24,7 +24,7 @@ export interface OperationsOptions {
 /** A document that has been parsed within the limits. */
 export interface PreparedDocument {
   readonly document: DocumentNode;
-  /** Where it does not fit the schema; with any, none of its operations runs. Not formatted. */
+  /** Mistakes against the schema, not formatted. A document that has one runs nothing. */
   readonly mistakes: readonly GraphQLError[];
   /** The operation with this name, or the only one without a name. Undefined where there is none, or several. */
   operation(name?: string | null): Operation | undefined;
@@ -42,8 +42,8 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #documents = new DocumentCache<PreparedDocument>();
-  /** Apart from the documents, so that a flood of bad ones does not push good ones out. */
-  readonly #refusals = new DocumentCache<Error>();
+  /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
+  readonly #refused = new DocumentCache<Error | PreparedDocument>();
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
@@ -53,16 +53,15 @@ export class Operations {
 
   /** A client's document. @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error; not formatted */
   prepare(text: string): PreparedDocument {
-    const known = this.#documents.get(text);
+    const known = this.#documents.get(text) ?? this.#refused.get(text);
+    if (known instanceof Error) throw known;
     if (known) return known;
-    const refusal = this.#refusals.get(text);
-    if (refusal) throw refusal;
     try {
       const prepared = this.#prepare(this.#parseWithin(text));
-      this.#documents.set(text, prepared);
+      (prepared.mistakes.length === 0 ? this.#documents : this.#refused).set(text, prepared);
       return prepared;
     } catch (error) {
-      if (error instanceof Error) this.#refusals.set(text, error);
+      if (error instanceof Error) this.#refused.set(text, error);
       throw error;
     }
   }
@@ -77,6 +76,7 @@ export class Operations {
     if (mistake) throw mistake;
     const operation = prepared.operation();
     if (!operation) throw new Error('A stored document has one operation');
+    operation.prepareCost();
     return operation;
   }
 

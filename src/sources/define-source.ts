@@ -71,7 +71,10 @@ interface Webhook<Shape extends SettingsShape> extends WebhookDescription {
 interface Common<Shape extends SettingsShape> {
   /** The name of the source's row, of its metrics and of its entries in quarantine. A new name is a new source. */
   readonly name: string;
-  /** Environment variables, each with how it is read. The source is set up once those without a default are given. */
+  /**
+   * Environment variables, each with how it is read; at least one has no default. The source is set up once one of them is
+   * given, and then needs all that have no default.
+   */
   readonly settings: Shape;
 }
 

@@ -51,6 +51,9 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
   });
 }
 
+/** The requests for a subscription: for Yoga, which would answer their results as `multipart/mixed`, too. */
+const subscriptions = new WeakSet<Request>();
+
 /** Puts {@link Operations} in the place of Yoga's own parsing, validation and execution. */
 function useOperations({ operations, services, gate, formatError }: GraphqlOptions): Plugin {
   async function contextOf(request: Request): Promise<Context> {
@@ -64,8 +67,13 @@ function useOperations({ operations, services, gate, formatError }: GraphqlOptio
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
-    const result = await operation.answer(await contextOf(request), variables ?? {});
-    return Symbol.asyncIterator in result || 'data' in result
+    const context = await contextOf(request);
+    if (operation.kind === 'subscription') {
+      subscriptions.add(request);
+      return operation.subscribe(context, variables ?? {});
+    }
+    const result = await operation.run(context, variables ?? {});
+    return 'data' in result
       ? result
       : { errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
   }
@@ -140,11 +148,11 @@ function useErrorCodes(formatError: FormatError): Plugin {
   };
 }
 
-/** For Yoga, which does not write it out: what HTTP says where there is nothing to show, and will be soon. */
+/** Tells Yoga to answer 503 with `Retry-After`; Yoga does not write this extension out. */
 const { httpStatus: status, headers } = errorCodes.UNAVAILABLE;
 const comeAgain = { status, headers };
 
-/** A stream for a client that accepts none. Nothing of it has been read yet; what watches over it is freed. */
+/** A stream for a client that accepts none. Nothing of it has been read yet; its life is ended. */
 function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {
   void stream.return?.();
   const error = new AppError('BAD_USER_INPUT', 'A subscription needs `accept: text/event-stream`, or a WebSocket');
@@ -154,9 +162,31 @@ function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): R
 
 /** Does a client take server-sent events? One that says nothing takes anything. */
 function acceptsEvents(accept: string | null): boolean {
-  const ranges = (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',');
-  return ranges.some((range) => /^(text\/event-stream|text\/\*|\*\/\*)(;(?!charset=(?!utf-8)).*)?$/.test(range));
+  return accepts(accept, /^(text\/event-stream|text\/\*|\*\/\*)$/);
 }
+
+/** Does a client take any form that the refusal of a subscription has? */
+function acceptsResult(accept: string | null): boolean {
+  return acceptsEvents(accept) || accepts(accept, /^application\/(graphql-response\+json|json|\*)$/);
+}
+
+/** Is one of the media types that a client takes, in UTF-8, like this? */
+function accepts(accept: string | null, type: RegExp): boolean {
+  const ranges = (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',');
+  return ranges.some((range) => {
+    const [name = '', ...parameters] = range.split(';');
+    const charset = parameters.find((each) => each.includes('charset='));
+    return type.test(name) && (charset === undefined || charset === 'charset=utf-8');
+  });
+}
+
+const notAcceptable = {
+  status: 406,
+  statusText: 'Not Acceptable',
+  headers: {
+    accept: 'text/event-stream; charset=utf-8, application/graphql-response+json; charset=utf-8, application/json',
+  },
+};
 
 /** A result as a stream shows it: the status of a stream is sent before there is a result. */
 function withoutHttp({ extensions, ...result }: ExecutionResult): ExecutionResult {
@@ -176,6 +206,10 @@ function useServerSentEvents({ heartbeatMs }: Limits): Plugin {
         return;
       }
       if (!resultProcessor && !isStream) return;
+      if (!isStream && subscriptions.has(request) && !acceptsResult(request.headers.get('accept'))) {
+        setResultProcessor((_, { Response }) => new Response(null, notAcceptable), 'application/json');
+        return;
+      }
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
         const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(withoutHttp(result));

@@ -48,4 +48,22 @@ describe('GraphQL over HTTP', () => {
     });
     expect(server.app.services.log.followedLogs).toBe(0);
   });
+
+  test.each([
+    ['application/json', 200, 'UNAUTHENTICATED'],
+    ['application/graphql-response+json', 200, 'UNAUTHENTICATED'],
+    ['*/*', 200, 'UNAUTHENTICATED'],
+    ['text/event-stream', 200, 'UNAUTHENTICATED'],
+    ['multipart/mixed', 406, ''],
+  ])('refuses a subscription to a client that accepts %s with %i', async (accept, status, code) => {
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept },
+      body: JSON.stringify({ query: `subscription { syncEvents(userId: "${await server.user()}") { cursor } }` }),
+    });
+    expect(response.status).toBe(status);
+    const body = await response.text();
+    if (code) expect(body).toContain(code);
+    else expect(body).toBe('');
+  });
 });
