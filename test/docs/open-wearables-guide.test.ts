@@ -7,12 +7,12 @@ import { freePort } from '../../prisma/scratch-postgres.ts';
 import { parseConfig } from '../../src/config.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { buildSchema } from '../../src/schema.ts';
-import { claimsWith, signWithSecret } from '../support/auth-issuer.ts';
-import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
-import { graphql } from '../support/model-server-process.ts';
+import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
+import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { createEmitter, type Emitter, sampleEvents } from '../support/open-wearables-emitter.ts';
 import { serveOpenWearables } from '../support/open-wearables-rest.ts';
 import { asRun, codeBlocks, expectAsPrinted } from '../support/printed.ts';
+import { graphql } from '../support/server-process.ts';
 import { openShell, type Shell } from '../support/shell.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -5,7 +5,7 @@ import { credentialsFromHeaders, credentialsFromPayload } from '../../src/auth/c
 import { createTokens } from '../../src/auth/jwt.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openNewDatabase } from '../support/auth-database.ts';
-import { claimsWith, signWithSecret, startIssuer } from '../support/auth-issuer.ts';
+import { claimsWith, signWithSecret, startIssuer } from '../support/identity-provider.ts';
 
 const secret = 'a shared secret of enough length';
 

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { getIntrospectionQuery } from 'graphql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DocumentCache } from '../../src/operations/document-cache.ts';
-import { initMessage, openRawSocket, send, sendBytes } from '../support/operations-raw.ts';
-import { transports } from '../support/operations-transports.ts';
+import { transports } from '../support/graphql-transports.ts';
+import { initMessage, openRawSocket, send, sendBytes } from '../support/raw-requests.ts';
 import { type Answer, anEvent, startServer, type TestServer } from '../support/server.ts';
 import { openWebSocketStream } from '../support/streams.ts';
 

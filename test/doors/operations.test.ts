@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { codesOf, type Operation, type OperationAnswer, transports } from '../support/operations-transports.ts';
+import { codesOf, type Operation, type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { anEvent, type Headers, startServer, type TestServer } from '../support/server.ts';
 
 /** What the operations below are about: one user with a log of two runs, one without. */

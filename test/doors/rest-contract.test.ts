@@ -8,8 +8,8 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
-import { claimsWith, secondsFromNow, signWithSecret } from '../support/auth-issuer.ts';
 import { type EventStream, openEventStream } from '../support/event-stream.ts';
+import { claimsWith, secondsFromNow, signWithSecret } from '../support/identity-provider.ts';
 import { type RestAnswer, rest } from '../support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
 

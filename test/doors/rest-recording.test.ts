@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { claimsWith, signWithSecret } from '../support/auth-issuer.ts';
 import { provider } from '../support/database.ts';
+import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Limits } from '../../src/limits.ts';
-import { claimsWith, signWithSecret } from '../support/auth-issuer.ts';
 import { type EventStream, openEventStream } from '../support/event-stream.ts';
+import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { claimsWith, secondsFromNow, signWithSecret } from '../support/auth-issuer.ts';
+import { claimsWith, secondsFromNow, signWithSecret } from '../support/identity-provider.ts';
 import { exchange, type RestAnswer, type RestRequest, rest } from '../support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
 

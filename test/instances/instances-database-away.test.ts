@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Instances, startInstances } from '../support/faults-instances.ts';
-import { type FaultyPostgres, startFaultyPostgres } from '../support/faults-postgres.ts';
-import { openLog, readLog } from '../support/model-log-reader.ts';
-import { graphql } from '../support/model-server-process.ts';
+import { type FaultyPostgres, startFaultyPostgres } from '../support/faulty-postgres.ts';
+import { type Instances, startInstances } from '../support/instances.ts';
+import { openLog, readLog } from '../support/log-reader.ts';
+import { graphql } from '../support/server-process.ts';
 import { streamTransports } from '../support/streams.ts';
 
 /** How long the database is away. The promise is 30 s; `npm run faults -- --full` keeps it. */

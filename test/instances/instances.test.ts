@@ -5,12 +5,12 @@ import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
-import { type Instances, startInstances } from '../support/faults-instances.ts';
-import { type FaultyPostgres, startFaultyPostgres } from '../support/faults-postgres.ts';
-import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
-import { type LogWish, openLog } from '../support/model-log-reader.ts';
-import { graphql } from '../support/model-server-process.ts';
+import { type FaultyPostgres, startFaultyPostgres } from '../support/faulty-postgres.ts';
+import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
+import { type Instances, startInstances } from '../support/instances.ts';
+import { type LogWish, openLog } from '../support/log-reader.ts';
 import type { Headers } from '../support/server.ts';
+import { graphql } from '../support/server-process.ts';
 import { streamTransports } from '../support/streams.ts';
 
 let postgres: FaultyPostgres;

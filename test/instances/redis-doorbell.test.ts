@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
+import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { startServer } from '../support/server.ts';
 
 describe.runIf(hasRedis())('the doorbell over Redis', () => {

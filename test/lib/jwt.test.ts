@@ -3,7 +3,7 @@ import { exportSPKI, importJWK } from 'jose';
 import { expect, test } from 'vitest';
 import { createTokens, type TokenOptions } from '../../src/auth/jwt.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { claimsWith, secondsFromNow, signWithSecret, startIssuer } from '../support/auth-issuer.ts';
+import { claimsWith, secondsFromNow, signWithSecret, startIssuer } from '../support/identity-provider.ts';
 
 const secret = 'a shared sécret of enough length';
 const userId = '3fa85f64-5717-4562-b3fc-2c963f66afa6';

@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { nameOf } from '../../src/db/open-database.ts';
-import { hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
-import { openLog } from '../support/model-log-reader.ts';
+import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
+import { openLog } from '../support/log-reader.ts';
 import { startServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 

@@ -4,7 +4,7 @@ import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { startLife } from '../../src/gate/open-streams.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { type LogWish, lazyTransports, openLog, readLog } from '../support/model-log-reader.ts';
+import { type LogWish, lazyTransports, openLog, readLog } from '../support/log-reader.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
 import { readFrames, streamTransports } from '../support/streams.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LogWish, lazyTransports, openLog, readLog } from '../support/model-log-reader.ts';
+import { type LogWish, lazyTransports, openLog, readLog } from '../support/log-reader.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
 import { Retention } from '../../src/log/retention.ts';
-import { openLog } from '../support/model-log-reader.ts';
+import { openLog } from '../support/log-reader.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 

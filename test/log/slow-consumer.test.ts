@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Limits } from '../../src/limits.ts';
-import { lazyTransports, readLog } from '../support/model-log-reader.ts';
+import { lazyTransports, readLog } from '../support/log-reader.ts';
 import { type Headers, startServer } from '../support/server.ts';
 import { streamTransports, type TestStream } from '../support/streams.ts';
 

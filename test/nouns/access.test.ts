@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { codesOf, type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { type SuiteIssuer, startSuiteIssuer } from '../support/operations-issuer.ts';
-import { initMessage, openRawSocket } from '../support/operations-raw.ts';
-import { codesOf, type OperationAnswer, transports } from '../support/operations-transports.ts';
+import { initMessage, openRawSocket } from '../support/raw-requests.ts';
 import { anEvent, type Headers, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { provider } from '../support/database.ts';
-import { LogModel, type ModelEvent, type ModelFilter } from '../support/operations-model.ts';
 import { expectIndexesInPostgres, expectIndexesInSqlite } from '../support/query-plans.ts';
+import { LogModel, type ModelEvent, type ModelFilter } from '../support/reference-log.ts';
 import { type Answer, startServer, type TestServer } from '../support/server.ts';
 
 const pageInfo = 'pageInfo { hasPreviousPage hasNextPage startCursor endCursor }';

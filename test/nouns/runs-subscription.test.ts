@@ -3,7 +3,7 @@ import WebSocket from 'ws';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
-import { lazyTransports } from '../support/model-log-reader.ts';
+import { lazyTransports } from '../support/log-reader.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
 import { type StreamResult, streamTransports } from '../support/streams.ts';

@@ -12,9 +12,9 @@ import { type AppOptions, createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { newDatabaseUrl } from '../support/auth-database.ts';
-import { type LogReader, type LogWish, openLog, readLog, type Step } from '../support/model-log-reader.ts';
-import { graphql, newUser, type ServerProcess, startProcess } from '../support/model-server-process.ts';
+import { type LogReader, type LogWish, openLog, readLog, type Step } from '../support/log-reader.ts';
 import { anEvent, type Headers, jwtSecret, startServer } from '../support/server.ts';
+import { graphql, newUser, type ServerProcess, startProcess } from '../support/server-process.ts';
 import { streamTransports } from '../support/streams.ts';
 
 /** A process has this long to end after SIGTERM, until its platform kills it. */

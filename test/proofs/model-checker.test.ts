@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { between, type Random } from '../../src/lib/random.ts';
-import { checkModel, readStored } from '../support/model-checker.ts';
-import { startFollower } from '../support/model-follower.ts';
-import { startProxy } from '../support/model-proxy.ts';
-import { type RecorderWorld, runRecorder } from '../support/model-recorder.ts';
-import { newUser, startProcess } from '../support/model-server-process.ts';
+import { startProxy } from '../support/cutting-proxy.ts';
+import { checkModel, readStored } from '../support/model/checker.ts';
+import { startFollower } from '../support/model/follower.ts';
+import { type RecorderWorld, runRecorder } from '../support/model/recorder.ts';
 import { mulberry32 } from '../support/seeded.ts';
+import { newUser, startProcess } from '../support/server-process.ts';
 
 /** Replays the random choices of an earlier run. Who comes first is up to the machine, so not every run of a seed is alike. */
 const seed = Number(process.env.MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -3,12 +3,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { pick, type Random } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { startFaultyPostgres } from '../support/faults-postgres.ts';
-import { type FaultyProxy, startFaultyProxy } from '../support/faults-proxy.ts';
-import { hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
-import { graphql, type ServerProcess, startProcess } from '../support/model-server-process.ts';
+import { startFaultyPostgres } from '../support/faulty-postgres.ts';
+import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { createEmitter, type Emitter, sampleEvents, type WireEvent } from '../support/open-wearables-emitter.ts';
 import { mulberry32 } from '../support/seeded.ts';
+import { graphql, type ServerProcess, startProcess } from '../support/server-process.ts';
 
 /** How long things go wrong; a longer time makes a longer proof. */
 const CHAOS_MS = Number(process.env.CHAOS_MS ?? 20_000);

@@ -11,8 +11,8 @@ import { openWearablesRedis } from '../../src/sources/open-wearables/bridge.ts';
 import { readEntry } from '../../src/sources/open-wearables/read-entry.ts';
 import { EntryRecorder } from '../../src/sources/record-entries.ts';
 import { createDatabase } from '../support/database.ts';
-import { type FaultyProxy, startFaultyProxy } from '../support/faults-proxy.ts';
-import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faults-redis.ts';
+import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import {
   addBridgeUser,
   createEmitter,

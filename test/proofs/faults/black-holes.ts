@@ -3,9 +3,9 @@ import { pino } from 'pino';
 import { createApp } from '../../../src/app.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { between, type Random } from '../../../src/lib/random.ts';
-import { startFaultyProxy } from '../../support/faults-proxy.ts';
-import { startWitness } from '../../support/faults-witness.ts';
+import { startFaultyProxy } from '../../support/faulty-proxy.ts';
 import { jwtSecret } from '../../support/server.ts';
+import { startWitness } from '../../support/witness.ts';
 import type { Line } from './promises.ts';
 import type { Sizes } from './sizes.ts';
 

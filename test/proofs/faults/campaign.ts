@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { between, pick, type Random } from '../../../src/lib/random.ts';
-import { readStoredOf } from '../../support/faults-stored.ts';
-import { startWitness } from '../../support/faults-witness.ts';
-import { checkModel } from '../../support/model-checker.ts';
-import { type FollowerWorld, startFollower } from '../../support/model-follower.ts';
-import { startProxy } from '../../support/model-proxy.ts';
-import { type RecorderWorld, runRecorder } from '../../support/model-recorder.ts';
-import { newUser } from '../../support/model-server-process.ts';
+import { startProxy } from '../../support/cutting-proxy.ts';
+import { checkModel } from '../../support/model/checker.ts';
+import { type FollowerWorld, startFollower } from '../../support/model/follower.ts';
+import { type RecorderWorld, runRecorder } from '../../support/model/recorder.ts';
+import { readStoredOf } from '../../support/model/stored.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import type { Headers } from '../../support/server.ts';
+import { newUser } from '../../support/server-process.ts';
+import { startWitness } from '../../support/witness.ts';
 
 /** What one promise is held against. */
 export interface Campaign {

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { between, type Random } from '../../../src/lib/random.ts';
-import { startInstances } from '../../support/faults-instances.ts';
+import { startInstances } from '../../support/instances.ts';
 import type { Headers } from '../../support/server.ts';
 import type { Postgres } from './fleet.ts';
 import type { Line } from './promises.ts';

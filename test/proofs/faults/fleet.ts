@@ -1,5 +1,5 @@
-import type { startFaultyPostgres } from '../../support/faults-postgres.ts';
-import { type ServerProcess, startProcess } from '../../support/model-server-process.ts';
+import type { startFaultyPostgres } from '../../support/faulty-postgres.ts';
+import { type ServerProcess, startProcess } from '../../support/server-process.ts';
 
 export type Postgres = Awaited<ReturnType<typeof startFaultyPostgres>>;
 

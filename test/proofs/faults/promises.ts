@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { between, pick, type Random } from '../../../src/lib/random.ts';
-import type { FaultyRedis } from '../../support/faults-redis.ts';
-import { startWitness } from '../../support/faults-witness.ts';
-import { newUser, type ServerProcess, startProcess } from '../../support/model-server-process.ts';
+import type { FaultyRedis } from '../../support/faulty-redis.ts';
+import { newUser, type ServerProcess, startProcess } from '../../support/server-process.ts';
+import { startWitness } from '../../support/witness.ts';
 import { type Campaign, type Outcome, runCampaign } from './campaign.ts';
 import type { Fleet, Postgres } from './fleet.ts';
 import type { Sizes } from './sizes.ts';

@@ -1,5 +1,5 @@
-import { startFaultyPostgres } from '../../support/faults-postgres.ts';
-import { hasRedis, startFaultyRedis } from '../../support/faults-redis.ts';
+import { startFaultyPostgres } from '../../support/faulty-postgres.ts';
+import { hasRedis, startFaultyRedis } from '../../support/faulty-redis.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import { proveBlackHoles } from './black-holes.ts';
 import { proveCycles } from './cycles.ts';

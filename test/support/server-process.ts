@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { claimsWith, signWithSecret } from './auth-issuer.ts';
+import { claimsWith, signWithSecret } from './identity-provider.ts';
 import { type Headers, jwtSecret } from './server.ts';
 
 /** How a process ended. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pick, type Random } from '../../src/lib/random.ts';
-import { readLog, toStep } from './model-log-reader.ts';
-import { graphql, newUser } from './model-server-process.ts';
+import { readLog, toStep } from './log-reader.ts';
 import { anEvent, type Headers } from './server.ts';
+import { graphql, newUser } from './server-process.ts';
 import { streamTransports, type TestStream } from './streams.ts';
 
 /** Records events on a log of its own and follows it at the same time, through whatever happens. */

@@ -1,8 +1,8 @@
-import { between, pick, type Random } from '../../src/lib/random.ts';
-import { providers } from './model-events.ts';
-import { type ReadEvent, readLog, type Step, toStep } from './model-log-reader.ts';
-import type { Headers } from './server.ts';
-import { streamTransports, type TestStream } from './streams.ts';
+import { between, pick, type Random } from '../../../src/lib/random.ts';
+import { type ReadEvent, readLog, type Step, toStep } from '../log-reader.ts';
+import type { Headers } from '../server.ts';
+import { streamTransports, type TestStream } from '../streams.ts';
+import { providers } from './event-maker.ts';
 
 /** What followers share. */
 export interface FollowerWorld {

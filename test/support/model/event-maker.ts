@@ -1,4 +1,4 @@
-import { between, pick, type Random, uuid } from '../../src/lib/random.ts';
+import { between, pick, type Random, uuid } from '../../../src/lib/random.ts';
 
 /** An event as a producer sends it. Words are wire words, times ISO strings. */
 export interface Draft {

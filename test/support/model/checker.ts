@@ -1,7 +1,7 @@
-import { openDatabase } from '../../src/db/open-database.ts';
-import type { Draft } from './model-events.ts';
-import type { Filter, View } from './model-follower.ts';
-import type { Acknowledgement, RecorderReport } from './model-recorder.ts';
+import { openDatabase } from '../../../src/db/open-database.ts';
+import type { Draft } from './event-maker.ts';
+import type { Filter, View } from './follower.ts';
+import type { Acknowledgement, RecorderReport } from './recorder.ts';
 
 /** A row of a table by its columns, times as milliseconds since 1970. */
 type Row = Readonly<Record<string, unknown>>;

@@ -2,8 +2,8 @@ import { pino } from 'pino';
 import { type App, createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Limits } from '../../src/limits.ts';
-import { graphql, newUser } from './model-server-process.ts';
 import { anEvent, type Headers, jwtSecret } from './server.ts';
+import { graphql, newUser } from './server-process.ts';
 
 /** Several servers on one database, in this process. */
 export interface Instances {

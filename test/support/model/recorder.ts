@@ -1,6 +1,6 @@
-import { between, pick, type Random, shuffled, uuid } from '../../src/lib/random.ts';
-import { createEventMaker, type Draft, toInput, toWire } from './model-events.ts';
-import type { Headers } from './server.ts';
+import { between, pick, type Random, shuffled, uuid } from '../../../src/lib/random.ts';
+import type { Headers } from '../server.ts';
+import { createEventMaker, type Draft, toInput, toWire } from './event-maker.ts';
 
 /** What recorders share. */
 export interface RecorderWorld {

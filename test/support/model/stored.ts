@@ -1,5 +1,5 @@
-import { openDatabase, providerOf } from '../../src/db/open-database.ts';
-import { readStored, type Stored } from './model-checker.ts';
+import { openDatabase, providerOf } from '../../../src/db/open-database.ts';
+import { readStored, type Stored } from './checker.ts';
 
 /** What a database of either provider holds of some users. */
 export async function readStoredOf(databaseUrl: string, userIds: readonly string[]): Promise<Stored> {
