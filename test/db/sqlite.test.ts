@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sqliteReadAdapter } from '../../src/db/open-sqlite.ts';
-import { openAgain, openNewDatabase } from '../support/auth-database.ts';
+import { openAgain, openNewDatabase } from '../support/database.ts';
 import { startProcess } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 

@@ -1,17 +1,18 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { createAuthenticate } from '../../src/auth/authenticate.ts';
 import { credentialsFromHeaders, credentialsFromPayload } from '../../src/auth/credentials.ts';
 import { createTokens } from '../../src/auth/jwt.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { openNewDatabase } from '../support/auth-database.ts';
-import { claimsWith, signWithSecret, startIssuer } from '../support/identity-provider.ts';
+import { openNewDatabase } from '../support/database.ts';
+import { claimsWith, signWithSecret, startIdentityProvider } from '../support/identity-provider.ts';
 
 const secret = 'a shared secret of enough length';
 
 async function openAccess() {
   const { database, statements } = await openNewDatabase();
-  const issuer = await startIssuer();
+  const issuer = await startIdentityProvider();
+  onTestFinished(issuer.close);
   issuer.answer = { status: 503, body: '' };
   const keys = new ApiKeys({ database, limits: defaultLimits });
   const tokens = createTokens({ secret, jwks: issuer.jwks, limits: defaultLimits });

@@ -4,7 +4,7 @@ import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { CredentialWatch } from '../../src/auth/credential-watch.ts';
 import type { UserViewer } from '../../src/auth/viewer.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { openAgain, openNewDatabase } from '../support/auth-database.ts';
+import { openAgain, openNewDatabase } from '../support/database.ts';
 
 const never = 3_600_000;
 const revoked = { code: 'UNAUTHENTICATED', message: expect.stringContaining('revoked') };

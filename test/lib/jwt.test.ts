@@ -1,15 +1,22 @@
 import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK } from 'jose';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createTokens, type TokenOptions } from '../../src/auth/jwt.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { claimsWith, secondsFromNow, signWithSecret, startIssuer } from '../support/identity-provider.ts';
+import { claimsWith, secondsFromNow, signWithSecret, startIdentityProvider } from '../support/identity-provider.ts';
 
 const secret = 'a shared sécret of enough length';
 const userId = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
 
 function tokensWith(options: Partial<TokenOptions> = {}) {
   return createTokens({ secret, jwks: undefined, limits: defaultLimits, ...options });
+}
+
+/** An identity provider that goes with the test. */
+async function startIssuer() {
+  const issuer = await startIdentityProvider();
+  onTestFinished(issuer.close);
+  return issuer;
 }
 
 function unsigned(header: object, claims: object): string {

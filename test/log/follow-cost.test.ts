@@ -4,7 +4,7 @@ import type { Reader } from '../../src/db/database.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
-import { openNewDatabase } from '../support/auth-database.ts';
+import { openNewDatabase } from '../support/database.ts';
 import { type LogReader, type LogWish, lazyTransports, openLog, readLog } from '../support/log-reader.ts';
 import { anEvent, startServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codesOf, type OperationAnswer, transports } from '../support/graphql-transports.ts';
-import { type SuiteIssuer, startSuiteIssuer } from '../support/operations-issuer.ts';
+import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts';
 import { initMessage, openRawSocket } from '../support/raw-requests.ts';
 import { anEvent, type Headers, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
-let issuer: SuiteIssuer;
+let issuer: IdentityProvider;
 let server: TestServer;
 /** Two users with a log each; tokens for one user are for `own`. */
 let own: string;
 let foreign: string;
 
 beforeAll(async () => {
-  issuer = await startSuiteIssuer();
+  issuer = await startIdentityProvider();
   server = await startServer({ settings: issuer.settings });
   own = await server.user({ externalUserId: 'ext-own', firstName: 'Own' });
   foreign = await server.user({ externalUserId: 'ext-foreign', firstName: 'Foreign' });

@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { openNewDatabase } from '../support/auth-database.ts';
-import { provider } from '../support/database.ts';
+import { openNewDatabase, provider } from '../support/database.ts';
 
 const draft = { name: 'Sync worker', scopes: ['read', 'write'], expiresAt: null } as const;
 

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { newDatabaseUrl, openAgain } from '../support/auth-database.ts';
+import { newFileUrl, openAgain } from '../support/database.ts';
 
 function commandFor(url: string, settings: Record<string, string> = {}) {
   return async (...args: string[]) => {
@@ -23,7 +23,7 @@ async function keysAt(url: string) {
 }
 
 test('create makes a good key in a new database and prints the secret alone on the last line', async () => {
-  const url = newDatabaseUrl();
+  const url = newFileUrl();
   const { stdout, stderr, status } = await commandFor(url)('create', '--name', 'Sync worker', '--scopes', 'read,write');
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   const lines = stdout.split('\n');
@@ -39,7 +39,7 @@ test('create makes a good key in a new database and prints the secret alone on t
 });
 
 test('create takes an expiry, as a time or as a date', async () => {
-  const url = newDatabaseUrl();
+  const url = newFileUrl();
   const command = commandFor(url);
   const create = (time: string) => command('create', '--name', 'n', '--scopes', 'admin', '--expires-at', time);
   expect(await create('2099-01-31')).toMatchObject({ status: 0 });
@@ -51,7 +51,7 @@ test('create takes an expiry, as a time or as a date', async () => {
 });
 
 test('list shows every key with its state, and no secret', async () => {
-  const url = newDatabaseUrl();
+  const url = newFileUrl();
   const command = commandFor(url);
   await command('list');
   const keys = await keysAt(url);
@@ -76,7 +76,7 @@ test('list shows every key with its state, and no secret', async () => {
 });
 
 test('revoke ends a key, and may be repeated', async () => {
-  const url = newDatabaseUrl();
+  const url = newFileUrl();
   const command = commandFor(url);
   await command('list');
   const keys = await keysAt(url);
@@ -87,7 +87,7 @@ test('revoke ends a key, and may be repeated', async () => {
 });
 
 test('revoking an unknown key fails with status 1', async () => {
-  const { stdout, stderr, status } = await commandFor(newDatabaseUrl())('revoke', 'nobody');
+  const { stdout, stderr, status } = await commandFor(newFileUrl())('revoke', 'nobody');
   expect({ stdout, stderr, status }).toEqual({
     stdout: '',
     stderr: 'api-key: There is no API key with this id\n',
@@ -96,7 +96,7 @@ test('revoking an unknown key fails with status 1', async () => {
 });
 
 test('--help explains every command and touches no database', async () => {
-  const url = newDatabaseUrl();
+  const url = newFileUrl();
   const { stdout, stderr, status } = await commandFor(url)('--help');
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   for (const word of ['create', 'list', 'revoke', '--name', '--scopes', '--expires-at', 'DATABASE_URL'])
@@ -124,7 +124,7 @@ test.each([
   ['revoke without an id', ['revoke'], 'ID of one key'],
   ['revoke with two ids', ['revoke', 'a', 'b'], 'ID of one key'],
 ])('%s is told in one line with status 2', async (_, args, words) => {
-  const { stdout, stderr, status } = await commandFor(newDatabaseUrl())(...args);
+  const { stdout, stderr, status } = await commandFor(newFileUrl())(...args);
   expect(stderr).toContain(words);
   expect(stderr).toMatch(/^api-key: .+\n$/);
   expect({ stdout, status }).toEqual({ stdout: '', status: 2 });

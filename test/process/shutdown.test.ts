@@ -11,7 +11,7 @@ import WebSocket from 'ws';
 import { type AppOptions, createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
-import { newDatabaseUrl } from '../support/auth-database.ts';
+import { newFileUrl } from '../support/database.ts';
 import { type LogReader, type LogWish, openLog, readLog, type Step } from '../support/log-reader.ts';
 import { anEvent, type Headers, jwtSecret, startServer } from '../support/server.ts';
 import { graphql, newUser, type ServerProcess, startProcess } from '../support/server-process.ts';
@@ -409,7 +409,7 @@ describe('a port that is taken', () => {
   test('is what createApp rejects with', async () => {
     const config = parseConfig({
       PORT: String(await takePort()),
-      DATABASE_URL: newDatabaseUrl(),
+      DATABASE_URL: newFileUrl(),
       JWT_SECRET: jwtSecret,
     });
     await expect(createApp(config, { logger: pino({ level: 'silent' }) })).rejects.toMatchObject({
@@ -421,7 +421,7 @@ describe('a port that is taken', () => {
   test.skipIf(!existsSync('/proc/self/fd'))('leaves nothing open', async () => {
     const config = parseConfig({
       PORT: String(await takePort()),
-      DATABASE_URL: newDatabaseUrl(),
+      DATABASE_URL: newFileUrl(),
       JWT_SECRET: jwtSecret,
     });
     await createApp(config, { logger: pino({ level: 'silent' }) }).catch(() => {});

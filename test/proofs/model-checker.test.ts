@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { between, type Random } from '../../src/lib/random.ts';
-import { startProxy } from '../support/cutting-proxy.ts';
-import { checkModel, readStored } from '../support/model/checker.ts';
+import { fewBytes, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { checkModel } from '../support/model/checker.ts';
 import { startFollower } from '../support/model/follower.ts';
 import { type RecorderWorld, runRecorder } from '../support/model/recorder.ts';
+import { readStored } from '../support/model/stored.ts';
 import { mulberry32 } from '../support/seeded.ts';
 import { newUser, startProcess } from '../support/server-process.ts';
 
@@ -27,7 +28,7 @@ test(
     const fork = (): Random => mulberry32(between(random, 0, 2 ** 31));
     const server = await startProcess({ LOG_LEVEL: 'error' });
     onTestFinished(() => server.remove());
-    const proxy = await startProxy(server.url, fork());
+    const proxy = await startFaultyProxy(server.url, fewBytes(fork()));
     onTestFinished(() => proxy.close());
 
     const userIds = [];

@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { createOnServer } from '../../prisma/scratch-postgres.ts';
-import type { Provider } from '../../src/db/database.ts';
+import type { Database, Provider } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrations.ts';
+import { openDatabase } from '../../src/db/open-database.ts';
 
 /** The database that this run of a test is about: each behaviour is tested on both. */
 export const provider: Provider = process.env.TEST_PROVIDER === 'postgresql' ? 'postgresql' : 'sqlite';
@@ -19,10 +21,34 @@ export async function createDatabase(): Promise<TestDatabase> {
   return provider === 'sqlite' ? createFile() : createOnServer(inject('postgresUrl'));
 }
 
-function createFile() {
+/** A place for a SQLite file, which does not exist yet. */
+function createFile(): TestDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
   return {
     url: `file:${join(folder, 'synclog.db')}`,
     drop: async () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** URL of a SQLite file that does not exist yet, and goes with the test. */
+export function newFileUrl(): string {
+  const { url, drop } = createFile();
+  onTestFinished(drop);
+  return url;
+}
+
+/** A migrated database of the test's own. `statements` grows with the SQL that ran on it. */
+export async function openNewDatabase(): Promise<{ url: string; database: Database; statements: string[] }> {
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  await migrate(url);
+  const statements: string[] = [];
+  return { url, database: await openAgain(url, statements), statements };
+}
+
+/** Another connection to the same database, like that of a second process. */
+export async function openAgain(url: string, statements: string[] = []): Promise<Database> {
+  const database = await openDatabase(url, { observe: ({ sql }) => statements.push(sql) });
+  onTestFinished(() => database.close());
+  return database;
 }

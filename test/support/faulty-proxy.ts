@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Random } from '../../src/lib/random.ts';
 
 const CHUNK = 16_384;
 
@@ -10,6 +11,8 @@ export interface FaultyProxy {
   readonly port: number;
   /** Connections to the target that are open. */
   readonly open: number;
+  /** Connections that it has cut by itself, in the middle. */
+  readonly cuts: number;
   /** Swallows whatever is sent on the connections that are open now: nothing arrives, and nobody is told. */
   blackHole(): number;
   /** From now on passes what the target answers on in so many bytes a second; without a number, as it comes. */
@@ -19,17 +22,39 @@ export interface FaultyProxy {
   close(): Promise<void>;
 }
 
-/** `target` is a URL with a port, `url` the same with the proxy's. */
-export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
+/** Lets connections carry mostly few bytes, now and then any number. */
+export function fewBytes(random: Random): () => number {
+  return () => (random() < 0.2 ? Number.POSITIVE_INFINITY : Math.floor(200 * 500 ** random()));
+}
+
+/**
+ * `target` is a URL with a port, `url` the same with the proxy's.
+ * @param bytesBeforeCut asked for each connection: how much of the target's answers it carries before it is cut.
+ */
+export async function startFaultyProxy(
+  target: string,
+  bytesBeforeCut = () => Number.POSITIVE_INFINITY,
+): Promise<FaultyProxy> {
   const { hostname, port } = new URL(target);
   let bytesPerSecond: number | undefined;
+  let cuts = 0;
   const pairs = new Set<{ client: Socket; upstream: Socket; answers: Transform }>();
   const server = createServer({ pauseOnConnect: false }, (client) => {
     const upstream = connect(Number(port), hostname);
+    let left = bytesBeforeCut();
     const answers = new Transform({
       async transform(bytes: Buffer, _, done) {
         for (let start = 0; start < bytes.length; start += CHUNK) {
-          this.push(bytes.subarray(start, start + CHUNK));
+          const chunk = bytes.subarray(start, start + CHUNK);
+          if (chunk.length >= left) {
+            // The last piece is cut wherever it happens to be: within a frame, a line or a header.
+            cuts += 1;
+            this.push(chunk.subarray(0, left));
+            this.push(null); // ends the client's socket once it is written; `done` is not called, so nothing follows
+            return;
+          }
+          left -= chunk.length;
+          this.push(chunk);
           if (bytesPerSecond) await wait((1_000 * Math.min(CHUNK, bytes.length)) / bytesPerSecond);
         }
         done();
@@ -43,6 +68,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       upstream.destroy();
     };
     for (const socket of [client, upstream]) socket.setNoDelay().on('error', end).on('close', end);
+    client.on('finish', end);
     client.pipe(upstream);
     upstream.pipe(answers).pipe(client);
   });
@@ -57,6 +83,9 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     port: address.port,
     get open() {
       return pairs.size;
+    },
+    get cuts() {
+      return cuts;
     },
     blackHole() {
       for (const { client, upstream, answers } of pairs) {

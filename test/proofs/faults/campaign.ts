@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { between, pick, type Random } from '../../../src/lib/random.ts';
-import { startProxy } from '../../support/cutting-proxy.ts';
+import { fewBytes, startFaultyProxy } from '../../support/faulty-proxy.ts';
 import { checkModel } from '../../support/model/checker.ts';
 import { type FollowerWorld, startFollower } from '../../support/model/follower.ts';
 import { type RecorderWorld, runRecorder } from '../../support/model/recorder.ts';
-import { readStoredOf } from '../../support/model/stored.ts';
+import { readStored } from '../../support/model/stored.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import type { Headers } from '../../support/server.ts';
 import { newUser } from '../../support/server-process.ts';
@@ -56,7 +56,7 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
   const direct = { url: () => pick(random, urls), headers };
   const userIds: string[] = [];
   while (userIds.length < USERS) userIds.push(await newUser({ url: direct.url(), headers }));
-  const proxies = await Promise.all(urls.map((url) => startProxy(url, fork())));
+  const proxies = await Promise.all(urls.map((url) => startFaultyProxy(url, fewBytes(fork()))));
   const witness = await startWitness({ ...direct, random: fork() });
   const besides = new AbortController();
   const beside = campaign.beside?.(userIds, besides.signal);
@@ -106,7 +106,7 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
   await beside;
   const latency = await witness.stop();
 
-  const heads = new Map((await readStoredOf(databaseUrl, userIds)).users.map((user) => [user.id, user.headSequence]));
+  const heads = new Map((await readStored(databaseUrl, userIds)).users.map((user) => [user.id, user.headSequence]));
   await Promise.all(following.map(({ view, finish }) => finish(heads.get(view.userId) ?? 0)));
   await Promise.all(proxies.map((proxy) => proxy.close()));
   const views = following.map(({ view }) => ({
@@ -114,7 +114,7 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
     // While the database is away, a subscription may be refused: the client comes back, with the cursor that it has.
     problems: view.problems.filter((problem) => !problem.includes('"code":"UNAVAILABLE"')),
   }));
-  const findings = checkModel(await readStoredOf(databaseUrl, userIds), reports, views);
+  const findings = checkModel(await readStored(databaseUrl, userIds), reports, views);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
   return {
     faults: injected,

@@ -1,52 +1,7 @@
-import { openDatabase } from '../../../src/db/open-database.ts';
 import type { Draft } from './event-maker.ts';
 import type { Filter, View } from './follower.ts';
 import type { Acknowledgement, RecorderReport } from './recorder.ts';
-
-/** A row of a table by its columns, times as milliseconds since 1970. */
-type Row = Readonly<Record<string, unknown>>;
-
-interface EventRow extends Row {
-  readonly id: string;
-  readonly userId: string;
-  readonly sequence: number;
-  readonly runId: string;
-  readonly status: string;
-  readonly late: boolean;
-}
-
-/** What the database holds after everything. */
-export interface Stored {
-  readonly users: readonly { readonly id: string; readonly headSequence: number; readonly tailSequence: number }[];
-  /** By user and sequence. */
-  readonly events: readonly EventRow[];
-  readonly runs: readonly Row[];
-  /** Ids of events in the order in which they were inserted. */
-  readonly insertions: readonly string[];
-}
-
-export async function readStored(databaseUrl: string): Promise<Stored> {
-  const database = await openDatabase(databaseUrl);
-  try {
-    const { reader } = database;
-    const events = await reader.syncEvent.findMany({ orderBy: [{ userId: 'asc' }, { sequence: 'asc' }] });
-    const runs = await reader.syncRun.findMany({ orderBy: [{ userId: 'asc' }, { runId: 'asc' }] });
-    const insertions = await reader.$queryRaw<{ id: string }[]>`SELECT id FROM sync_event ORDER BY rowid`;
-    return {
-      users: await reader.user.findMany(),
-      events: events.map(withPlainTimes),
-      runs: runs.map(withPlainTimes),
-      insertions: insertions.map(({ id }) => id),
-    };
-  } finally {
-    await database.close();
-  }
-}
-
-function withPlainTimes<T extends object>(row: T): { [K in keyof T]: T[K] extends Date | null ? number | null : T[K] } {
-  const fields = Object.entries(row).map(([name, value]) => [name, value instanceof Date ? value.getTime() : value]);
-  return Object.fromEntries(fields);
-}
+import type { EventRow, Row, Stored } from './stored.ts';
 
 /** How often something was wrong, with examples. */
 export class Findings {

@@ -1,36 +1,62 @@
-import { openDatabase, providerOf } from '../../../src/db/open-database.ts';
-import { readStored, type Stored } from './checker.ts';
+import type { Database } from '../../../src/db/database.ts';
+import { openDatabase } from '../../../src/db/open-database.ts';
 
-/** What a database of either provider holds of some users. */
-export async function readStoredOf(databaseUrl: string, userIds: readonly string[]): Promise<Stored> {
-  const ids = new Set(userIds);
-  const all = providerOf(databaseUrl) === 'sqlite' ? await readStored(databaseUrl) : await readPostgres(databaseUrl);
-  return {
-    users: all.users.filter(({ id }) => ids.has(id)),
-    events: all.events.filter(({ userId }) => ids.has(userId)),
-    runs: all.runs.filter(({ userId }) => ids.has(String(userId))),
-    insertions: all.insertions,
-  };
+/** A row of a table by its columns, times as milliseconds since 1970. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface EventRow extends Row {
+  readonly id: string;
+  readonly userId: string;
+  readonly sequence: number;
+  readonly runId: string;
+  readonly status: string;
+  readonly late: boolean;
 }
 
-/** The order of the commits is Postgres' own: the server has to run with `track_commit_timestamp=on`. */
-async function readPostgres(databaseUrl: string): Promise<Stored> {
+/** What the database holds after everything. */
+export interface Stored {
+  readonly users: readonly { readonly id: string; readonly headSequence: number; readonly tailSequence: number }[];
+  /** By user and sequence. */
+  readonly events: readonly EventRow[];
+  readonly runs: readonly Row[];
+  /** Ids of events in the order in which they were inserted. */
+  readonly insertions: readonly string[];
+}
+
+/** What a database of either provider holds of some users; without them, of all. */
+export async function readStored(databaseUrl: string, userIds?: readonly string[]): Promise<Stored> {
   const database = await openDatabase(databaseUrl);
   try {
     const { reader } = database;
-    const events = await reader.syncEvent.findMany({ orderBy: [{ userId: 'asc' }, { sequence: 'asc' }] });
-    const runs = await reader.syncRun.findMany({ orderBy: [{ userId: 'asc' }, { runId: 'asc' }] });
-    const insertions = await reader.$queryRaw<{ id: string }[]>`
-      SELECT id FROM sync_event ORDER BY pg_xact_commit_timestamp(xmin), xmin::text, user_id, sequence`;
+    const among = userIds && { in: [...userIds] };
+    const ofUsers = among && { userId: among };
+    const events = await reader.syncEvent.findMany({
+      where: { ...ofUsers },
+      orderBy: [{ userId: 'asc' }, { sequence: 'asc' }],
+    });
+    const runs = await reader.syncRun.findMany({
+      where: { ...ofUsers },
+      orderBy: [{ userId: 'asc' }, { runId: 'asc' }],
+    });
     return {
-      users: await reader.user.findMany(),
+      users: await reader.user.findMany({ where: { ...(among && { id: among }) } }),
       events: events.map((event) => withPlainTimes({ ...event, metadata: sorted(event.metadata) })),
       runs: runs.map(withPlainTimes),
-      insertions: insertions.map(({ id }) => id),
+      insertions: await readInsertions(database),
     };
   } finally {
     await database.close();
   }
+}
+
+/** The order of the commits is Postgres' own: the server has to run with `track_commit_timestamp=on`. */
+async function readInsertions({ kind, reader }: Database): Promise<string[]> {
+  const insertions =
+    kind === 'sqlite'
+      ? await reader.$queryRaw<{ id: string }[]>`SELECT id FROM sync_event ORDER BY rowid`
+      : await reader.$queryRaw<{ id: string }[]>`
+          SELECT id FROM sync_event ORDER BY pg_xact_commit_timestamp(xmin), xmin::text, user_id, sequence`;
+  return insertions.map(({ id }) => id);
 }
 
 /** With the keys of objects in the order of the alphabet, in which they are sent: jsonb keeps them in one of its own. */
