@@ -2,15 +2,33 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
+import { runApiKeyCommand } from '../../src/cli/api-key-command.ts';
 import { defaultLimits } from '../../src/limits.ts';
-import { newFileUrl, openAgain } from '../support/database.ts';
+import { createDatabase, newFileUrl, openAgain } from '../support/database.ts';
 
+/** The command on a database, in this process. */
 function commandFor(url: string, settings: Record<string, string> = {}) {
   return async (...args: string[]) => {
+    const written = { stdout: '', stderr: '' };
+    const status = await runApiKeyCommand({
+      args,
+      environment: { DATABASE_URL: url, ...settings },
+      output: {
+        log: (line) => (written.stdout += `${line}\n`),
+        error: (line) => (written.stderr += `${line}\n`),
+      },
+    });
+    return { ...written, status };
+  };
+}
+
+/** The command as a process of its own, as `npm run api-key` starts it. */
+function processFor(url: string) {
+  return async (...args: string[]) => {
     const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/api-key.ts', ...args], {
-      env: { PATH: process.env.PATH, DATABASE_URL: url, ...settings },
+      env: { PATH: process.env.PATH, DATABASE_URL: url },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
@@ -18,28 +36,47 @@ function commandFor(url: string, settings: Record<string, string> = {}) {
   };
 }
 
+/** URL of an empty database that goes with the test. */
+async function newDatabaseUrl(): Promise<string> {
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  return url;
+}
+
 async function keysAt(url: string) {
   return new ApiKeys({ database: await openAgain(url), limits: defaultLimits });
 }
 
-test('create makes a good key in a new database and prints the secret alone on the last line', async () => {
-  const url = newFileUrl();
-  const { stdout, stderr, status } = await commandFor(url)('create', '--name', 'Sync worker', '--scopes', 'read,write');
-  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
-  const lines = stdout.split('\n');
-  expect(lines.pop()).toBe('');
-  const secret = lines.pop() ?? '';
-  expect(secret).toMatch(/^sk-[0-9a-f]{64}$/);
-  expect(lines.join('\n')).not.toContain('sk-');
-  expect(await (await keysAt(url)).verify(secret)).toMatchObject({
-    name: 'Sync worker',
-    scopes: new Set(['read', 'write']),
-    expiresAt: null,
-  });
-});
+test.each([
+  ['', commandFor],
+  [', as a process of its own', processFor],
+])(
+  'create makes a good key in a new database and prints the secret alone on the last line%s',
+  async (_, commandFor) => {
+    const url = await newDatabaseUrl();
+    const { stdout, stderr, status } = await commandFor(url)(
+      'create',
+      '--name',
+      'Sync worker',
+      '--scopes',
+      'read,write',
+    );
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+    const lines = stdout.split('\n');
+    expect(lines.pop()).toBe('');
+    const secret = lines.pop() ?? '';
+    expect(secret).toMatch(/^sk-[0-9a-f]{64}$/);
+    expect(lines.join('\n')).not.toContain('sk-');
+    expect(await (await keysAt(url)).verify(secret)).toMatchObject({
+      name: 'Sync worker',
+      scopes: new Set(['read', 'write']),
+      expiresAt: null,
+    });
+  },
+);
 
 test('create takes an expiry, as a time or as a date', async () => {
-  const url = newFileUrl();
+  const url = await newDatabaseUrl();
   const command = commandFor(url);
   const create = (time: string) => command('create', '--name', 'n', '--scopes', 'admin', '--expires-at', time);
   expect(await create('2099-01-31')).toMatchObject({ status: 0 });
@@ -51,7 +88,7 @@ test('create takes an expiry, as a time or as a date', async () => {
 });
 
 test('list shows every key with its state, and no secret', async () => {
-  const url = newFileUrl();
+  const url = await newDatabaseUrl();
   const command = commandFor(url);
   await command('list');
   const keys = await keysAt(url);
@@ -76,7 +113,7 @@ test('list shows every key with its state, and no secret', async () => {
 });
 
 test('revoke ends a key, and may be repeated', async () => {
-  const url = newFileUrl();
+  const url = await newDatabaseUrl();
   const command = commandFor(url);
   await command('list');
   const keys = await keysAt(url);
@@ -86,8 +123,11 @@ test('revoke ends a key, and may be repeated', async () => {
   expect(await command('revoke', key.id)).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('revoking an unknown key fails with status 1', async () => {
-  const { stdout, stderr, status } = await commandFor(newFileUrl())('revoke', 'nobody');
+test.each([
+  ['', commandFor],
+  [', as a process of its own', processFor],
+])('revoking an unknown key fails with status 1%s', async (_, commandFor) => {
+  const { stdout, stderr, status } = await commandFor(await newDatabaseUrl())('revoke', 'nobody');
   expect({ stdout, stderr, status }).toEqual({
     stdout: '',
     stderr: 'api-key: There is no API key with this id\n',

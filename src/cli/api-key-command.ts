@@ -1,0 +1,177 @@
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { type ApiKey, ApiKeys } from '../auth/api-keys.ts';
+import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
+import { ConfigError, parseConfig } from '../config.ts';
+import { migrate } from '../db/migrations.ts';
+import { openDatabase } from '../db/open-database.ts';
+import { AppError } from '../errors.ts';
+import { defaultLimits } from '../limits.ts';
+
+const help = `Makes, lists and revokes API keys in the database that DATABASE_URL names.
+
+  npm run api-key -- create --name NAME --scopes SCOPES [--expires-at TIME]
+      Makes a key. Its secret is the last line of the output, and is shown this once.
+      SCOPES  ${scopes.join(', ')}: one or more, with commas between
+      TIME    ISO 8601, with a time zone or as a date alone (UTC), such as 2030-01-31
+  npm run api-key -- list
+      Shows all keys, never a secret.
+  npm run api-key -- revoke ID
+      Ends a key for good. Open streams of a running server end within ${defaultLimits.credentialPollMs / 1000} seconds.
+  npm run api-key -- --help
+      Shows this text.
+
+Exit status: 0 done, 1 no such key or a failure, 2 a mistake in the command line or the settings.`;
+
+/** The command line does not say what to do. */
+class UsageError extends Error {}
+
+type Command = (keys: ApiKeys) => Promise<string[]>;
+
+const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+
+/** What the arguments ask for, checked as far as that goes without a database. `null` asks for the help text. */
+function parseCommand(args: string[]): Command | null {
+  const { values, positionals } = parse(args);
+  const [command, ...operands] = positionals;
+  const { help, ...options } = values;
+  if (help) return null;
+
+  if (command === 'create') {
+    if (operands.length > 0) throw new UsageError(`create takes options only, not ${operands[0]}`);
+    const { name, 'expires-at': expiresAt } = options;
+    if (name === undefined) throw new UsageError('create needs --name');
+    if (options.scopes === undefined) throw new UsageError('create needs --scopes');
+    const draft = { name, scopes: parseScopes(options.scopes), expiresAt: parseTime(expiresAt) };
+    return async (keys) => {
+      const { key, secret } = await keys.create(draft);
+      return [
+        `API key ${key.id} (${key.name}) may ${key.scopes.join(', ')} and ${lifeOf(key)}.`,
+        'Keep the secret now; it cannot be shown again:',
+        secret,
+      ];
+    };
+  }
+
+  const [option] = Object.keys(options);
+  if (option) throw new UsageError(`--${option} belongs to create`);
+
+  if (command === 'list') {
+    if (operands.length > 0) throw new UsageError(`list takes no ${operands[0]}`);
+    return async (keys) => table(await keys.list(), new Date());
+  }
+  if (command === 'revoke') {
+    const [id] = operands;
+    if (id === undefined || operands.length > 1) throw new UsageError('revoke needs the ID of one key');
+    return async (keys) => {
+      const { name, revokedAt } = await keys.revoke(id);
+      return [`API key ${id} (${name}) is revoked since ${revokedAt?.toISOString()}.`];
+    };
+  }
+  throw new UsageError(command === undefined ? 'a command is missing' : `there is no command ${command}`);
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        name: { type: 'string' },
+        scopes: { type: 'string' },
+        'expires-at': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    // Node explains at length how to write a positional argument; its first sentence names the mistake.
+    const [mistake] = error instanceof Error ? error.message.split(/\. |\n/) : [];
+    throw new UsageError(mistake);
+  }
+}
+
+function parseScopes(text: string): Scope[] {
+  const words = text.split(',').map((word) => word.trim().toLowerCase());
+  const known: readonly string[] = scopes;
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown !== undefined) throw new UsageError(`--scopes knows ${scopes.join(', ')}, not "${unknown}"`);
+  return scopesAmong(words);
+}
+
+function parseTime(text: string | undefined): Date | null {
+  if (text === undefined) return null;
+  if (!isoTime.safeParse(text).success) throw new UsageError('--expires-at must be an ISO 8601 time or date');
+  return new Date(text);
+}
+
+function lifeOf({ expiresAt }: ApiKey): string {
+  return expiresAt ? `expires at ${expiresAt.toISOString()}` : 'does not expire';
+}
+
+function table(keys: readonly ApiKey[], now: Date): string[] {
+  const rows = [
+    ['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE'],
+    ...keys.map((key) => [
+      key.id,
+      key.name,
+      key.scopes.join(','),
+      key.createdAt.toISOString(),
+      key.expiresAt?.toISOString() ?? 'never',
+      stateOf(key, now),
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function stateOf({ revokedAt, expiresAt }: ApiKey, now: Date): string {
+  if (revokedAt) return `revoked ${revokedAt.toISOString()}`;
+  return expiresAt && expiresAt <= now ? 'expired' : 'good';
+}
+
+/** Answers the lines to print. */
+async function run(args: string[], environment: Readonly<Record<string, string | undefined>>): Promise<string[]> {
+  const command = parseCommand(args);
+  if (!command) return [help];
+  const { databaseUrl } = parseConfig(environment);
+  await migrate(databaseUrl);
+  const database = await openDatabase(databaseUrl);
+  try {
+    return await command(new ApiKeys({ database, limits: defaultLimits }));
+  } finally {
+    await database.close();
+  }
+}
+
+function failure(error: unknown): { line: string; status: 1 | 2 } {
+  if (error instanceof UsageError) return { line: `${error.message} (see --help)`, status: 2 };
+  if (error instanceof ConfigError) return { line: `bad settings: ${error.problems.join('; ')}`, status: 2 };
+  const text = String(error instanceof Error ? error.message : error);
+  const line = text.split('\n').find((each) => each.trim()) ?? '';
+  return { line, status: error instanceof AppError && error.code === 'BAD_USER_INPUT' ? 2 : 1 };
+}
+
+/** What a command was given, and where its lines go. */
+export interface CommandLine {
+  /** What follows the command's name. */
+  readonly args: string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly output: Pick<Console, 'log' | 'error'>;
+}
+
+/** Runs the command and returns its exit status. A failure is one line of `output.error`. */
+export async function runApiKeyCommand({ args, environment, output }: CommandLine): Promise<0 | 1 | 2> {
+  try {
+    for (const line of await run(args, environment)) output.log(line);
+    return 0;
+  } catch (error) {
+    const { line, status } = failure(error);
+    output.error(`api-key: ${line}`);
+    return status;
+  }
+}
