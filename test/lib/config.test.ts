@@ -1,12 +1,5 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig } from '../../src/config.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The lines of what is wrong with some settings. */
 function problemsOf(environment: Record<string, string>): readonly string[] {
@@ -133,67 +126,5 @@ describe('settings', () => {
     expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([
       'JWT_AUDIENCE must be set when JWT_JWKS_URL is',
     ]);
-  });
-
-  test('that are wrong end the process before it listens, with all mistakes on stderr', async () => {
-    const url = `file:${join(folder, 'never.db')}`;
-    const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
-      execFile(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
-        { env: { ...process.env, PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: url } },
-        (error, stdout, stderr) => resolve({ code: error?.code, stdout, stderr }),
-      ),
-    );
-    expect(code).toBe(1);
-    expect(stdout).toBe('');
-    expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
-    expect(stderr).toContain('LOG_LEVEL');
-  });
-
-  test.each([
-    ['src/main.ts', '--help', 0],
-    ['src/main.ts', 'now', 2],
-    ['src/cli/migrate.ts', '--help', 0],
-    ['src/cli/migrate.ts', 'now', 2],
-  ])('%s %s only says how it is used', async (script, argument, status) => {
-    const database = join(folder, 'untouched.db');
-    const result = await new Promise<{ code: unknown; stdout: string }>((resolve) =>
-      execFile(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, '../..', script), argument],
-        { env: { ...process.env, DATABASE_URL: `file:${database}` } },
-        (error, stdout) => resolve({ code: error?.code ?? 0, stdout }),
-      ),
-    );
-    expect(result.code).toBe(status);
-    expect(result.stdout).toContain('It takes no arguments');
-    expect(existsSync(database)).toBe(false);
-  });
-
-  test('with an address of another machine end it with the reason', async () => {
-    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
-      execFile(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
-        { env: { ...process.env, PORT: '0', HOST: '192.0.2.1', DATABASE_URL: `file:${join(folder, 'host.db')}` } },
-        (error, _, stderr) => resolve({ code: error?.code, stderr }),
-      ),
-    );
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^Cannot listen: .+HOST must be an address of this machine\.\n$/);
-  });
-
-  test('with a database that cannot be opened end it with the reason and without a stack', async () => {
-    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
-      execFile(
-        process.execPath,
-        ['--import', 'tsx', join(import.meta.dirname, '../../src/main.ts')],
-        { env: { ...process.env, PORT: '0', DATABASE_URL: `file:${folder}` } },
-        (error, _, stderr) => resolve({ code: error?.code, stderr }),
-      ),
-    );
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^The database file:.+ cannot be opened: .+\n$/);
   });
 });

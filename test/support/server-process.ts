@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { createDatabase } from './database.ts';
 import { claimsWith, signWithSecret } from './identity-provider.ts';
 import { type Headers, jwtSecret } from './server.ts';
 
@@ -13,7 +12,7 @@ interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The server as a process of its own, which can end in any way and be started again on the same file and port. */
+/** The server as a process of its own, which can end in any way and be started again on the same database and port. */
 export interface ServerProcess {
   readonly url: string;
   readonly databaseUrl: string;
@@ -27,7 +26,7 @@ export interface ServerProcess {
   /** Lines that its processes have written, but for those that say where it listens. */
   readonly output: readonly string[];
   readonly pid: number | undefined;
-  /** Kills the process and removes its files. */
+  /** Kills the process and removes its database. */
   remove(): Promise<void>;
 }
 
@@ -35,10 +34,9 @@ const root = join(import.meta.dirname, '../..');
 /** Ports for servers that start again on theirs: the system gives none of these to outgoing connections. */
 const [lowestPort, highestPort] = [20_000, 30_000];
 
-/** Starts a server on an empty database in a temporary folder. `settings` are environment variables. */
+/** Starts a server on an empty database of the run's provider. `settings` are environment variables. */
 export async function startProcess(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const folder = mkdtempSync(join(tmpdir(), 'synclog-process-'));
-  const databaseUrl = `file:${join(folder, 'synclog.db')}`;
+  const { url: databaseUrl, drop } = await createDatabase();
   const headers = {
     authorization: `Bearer ${await signWithSecret(jwtSecret, claimsWith({ scope: 'read write admin' }))}`,
   };
@@ -98,7 +96,7 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
     async remove() {
       child.kill('SIGKILL');
       await exit;
-      rmSync(folder, { recursive: true, force: true });
+      await drop();
     },
   };
 }
