@@ -1,3 +1,4 @@
+import { second } from './recording.ts';
 import type { TestServer } from './server.ts';
 
 /** An event as the model remembers it, in GraphQL's words. */
@@ -10,6 +11,12 @@ export interface ModelEvent {
   readonly stage: string;
   readonly status: string;
   readonly timestamp: string;
+}
+
+/** An event of the model's words, with what is special about it. */
+export function eventOf(userId: string, special: Partial<ModelEvent> = {}): Omit<ModelEvent, 'sequence'> {
+  const usual = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
+  return { userId, ...usual, timestamp: second(0), ...special };
 }
 
 export interface ModelFilter {

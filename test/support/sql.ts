@@ -25,12 +25,3 @@ export async function refuseMessage(database: Database, message: string): Promis
   );
   return () => run('DROP TRIGGER refuse ON sync_event', 'DROP FUNCTION refuse()');
 }
-
-/** Lets nobody record until `until` resolves. Others may read. */
-export async function holdRecording(database: Database, until: Promise<void>): Promise<void> {
-  await database.transaction(async (transaction) => {
-    // In SQLite, transactions wait for one another anyway.
-    if (database.kind === 'postgresql') await transaction.$executeRaw`LOCK TABLE "user" IN EXCLUSIVE MODE`;
-    await until;
-  });
-}

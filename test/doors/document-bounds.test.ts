@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { getIntrospectionQuery } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { recordLiteral } from '../support/extreme-input.ts';
+import { transports } from '../support/graphql-transports.ts';
+import { expectNoChange } from '../support/no-change.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { openWebSocketStream } from '../support/streams.ts';
+
+let server: TestServer;
+let userId: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  userId = await server.user();
+  await server.record({ userId }, { userId, runId: 'run_2' });
+});
+afterAll(() => server.close());
+expectNoChange(() => server);
+
+describe('a document', () => {
+  const refusal = async (query: string) => {
+    const { status, data, errors } = await server.graphql(query);
+    expect({ status, data }).toEqual({ status: 200, data: undefined });
+    expect(errors).toHaveLength(1);
+    return errors[0]?.extensions.code;
+  };
+  const inUser = (fields: string) => `{ user(id: "${userId}") { ${fields} } }`;
+  /** A query that is so many fields deep, counted from the root. */
+  function deep(depth: number): string {
+    const isOdd = depth % 2 === 1;
+    const pairs = (depth - (isOdd ? 3 : 2)) / 2;
+    const leaf = isOdd ? 'recentSyncEvents(limit: 1) { id }' : 'id';
+    return inUser(`${'syncRun(runId: "run_1") { user { '.repeat(pairs)}${leaf}${' } }'.repeat(pairs)}`);
+  }
+
+  test('may have 5,000 tokens', async () => {
+    // Different aliases in groups, as comparing very many fields of one object is refused for its own sake.
+    const groups = (tokens: number) => {
+      const field = '... { __typename }'; // 4 tokens
+      return `{ ${Array.from({ length: (tokens - 2) / 4 }, () => field).join(' ')} }`;
+    };
+    const most = groups(4_998);
+    expect(await refusal(`${most} fragment`)).not.toBe('LIMIT_EXCEEDED');
+    expect(await refusal(`${most} fragment F on`)).toBe('LIMIT_EXCEEDED');
+    expect(await refusal(`{ ${'a '.repeat(100_000)}}`)).toBe('LIMIT_EXCEEDED');
+    expect(await refusal(`{ ${'a: viewer { kind } '.repeat(1_000)}}`)).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('is refused for the number of its tokens before anything else is looked at', async () => {
+    expect(await refusal(`${'@'.repeat(5_001)} "unterminated`)).toBe('LIMIT_EXCEEDED');
+    expect(await refusal(`# ${'x '.repeat(100_000)}\n{`)).toBe('BAD_USER_INPUT');
+  });
+
+  test('may be 16 fields deep', async () => {
+    for (const depth of [2, 15, 16]) expect((await server.graphql(deep(depth))).errors).toEqual([]);
+    for (const depth of [17, 18, 40]) expect(await refusal(deep(depth))).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('has the depth of its fragments, wherever they are spread', async () => {
+    const chain = (links: number) =>
+      Array.from(
+        { length: links },
+        (_, n) =>
+          `fragment F${n} on User { syncRun(runId: "run_1") { user { ${n + 1 < links ? `...F${n + 1}` : 'id'} } } }`,
+      ).join(' ');
+    expect((await server.graphql(`${inUser('... { ...F0 }')} ${chain(7)}`)).errors).toEqual([]);
+    expect(await refusal(`${inUser('...F0')} ${chain(8)}`)).toBe('LIMIT_EXCEEDED');
+    // Spread first where it fits, then where it does not.
+    const deeper = inUser('...F0 syncRun(runId: "run_1") { user { ...F0 } }');
+    expect(await refusal(`${deeper} ${chain(7)}`)).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('may spread a fragment so often that following each spread would take for ever', async () => {
+    const doubling = Array.from(
+      { length: 100 },
+      (_, n) => `fragment F${n} on User { ${n < 99 ? `...F${n + 1} ...F${n + 1}` : 'id'} }`,
+    );
+    expect((await server.graphql(`${inUser('...F0')} ${doubling.join(' ')}`)).data.user).toEqual({ id: userId });
+  });
+
+  test('with fragments in a circle, or missing, is refused by validation', async () => {
+    for (const fragments of [
+      'fragment A on User { ...A }',
+      'fragment A on User { ...B } fragment B on User { ...A }',
+      'fragment C on User { id }',
+    ])
+      expect((await server.graphql(`${inUser('...A')} ${fragments}`)).errors[0]?.extensions.code).toBe(
+        'BAD_USER_INPUT',
+      );
+    const circle = 'fragment A on User { syncRun(runId: "x") { user { ...A } } }';
+    expect((await server.graphql(`${inUser('...A')} ${circle}`)).errors[0]?.extensions.code).toBe('BAD_USER_INPUT');
+  });
+
+  test.each([1_000, 2_400, 5_000, 100_000])('with %i brackets in one another does no harm', async (depth) => {
+    const open = (text: string) => text.repeat(depth);
+    for (const text of [
+      `{ users(search: ${open('[')}${open(']')}) { edges { cursor } } }`,
+      `{ users(search: ${open('[')}`,
+      `{ users(search: ${open('{a:')}1${open('}')}) { edges { cursor } } }`,
+      recordLiteral(userId, `metadata: { a: ${open('[')}${open(']')} }`),
+      recordLiteral(userId, `timestamp: ${open('[')}${open(']')}`),
+      `${open('{ a ')}${open('}')}`,
+      `{ ${open('... { ')}__typename ${open('}')} }`,
+      `query ($a: ${open('[')}Int${open(']')}) { __typename }`,
+      `{ a${open('(a:')}`,
+    ])
+      expect(await refusal(text)).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('may be the introspection query of GraphiQL and others', async () => {
+    const all = {
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      schemaDescription: true,
+      inputValueDeprecation: true,
+      oneOf: true,
+    };
+    for (const text of [getIntrospectionQuery(), getIntrospectionQuery(all)]) {
+      const { data, errors } = await server.graphql(text, {}, {});
+      expect(errors).toEqual([]);
+      expect(data.__schema.types.length).toBeGreaterThan(20);
+    }
+  });
+
+  test('is held to the same bounds on every transport', async () => {
+    for (const [transport, ask] of Object.entries(transports))
+      for (const text of [`{ ${'a '.repeat(5_000)}}`, `${'{ a '.repeat(17)}${'}'.repeat(17)}`]) {
+        const { data, errors } = await ask(server.url, { query: text, headers: server.admin });
+        expect({ transport, data, errors }).toMatchObject({
+          transport,
+          errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }],
+        });
+      }
+  });
+
+  test('is refused again when it comes again', async () => {
+    const deep = `${'{ a '.repeat(17)}${'}'.repeat(17)}`;
+    for (let attempt = 0; attempt < 3; attempt++) expect(await refusal(deep)).toBe('LIMIT_EXCEEDED');
+  });
+});
+
+describe('an operation that asks for too much', () => {
+  const nested = (levels: number): string =>
+    levels === 0 ? 'id' : `recentSyncEvents(limit: 200) { user { ${nested(levels - 1)} } }`;
+
+  test('is refused before it runs: events of users of events', async () => {
+    const { status, errors } = await server.graphql(`{ user(id: "${randomUUID()}") { ${nested(3)} } }`);
+    expect(status).toBe(400);
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('counts its variables, fragments and aliases, up to the limit', async () => {
+    const query = (
+      aliases: number,
+    ) => `query ($n: Int!) { ${Array.from({ length: aliases }, (_, index) => `a${index}: users(first: 100) { ...U }`).join(' ')} }
+      fragment U on UserConnection { edges { node { recentSyncEvents(limit: $n) { id } } } }`;
+    const codes = async (aliases: number) =>
+      (await server.graphql(query(aliases), { n: 99 })).errors.map(({ extensions }) => extensions.code);
+    expect(await codes(5)).toEqual([]); // 5 * (100 + 100 * 99) = 50,000
+    expect(await codes(6)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('is refused as a subscription, too, and the connection stays', async () => {
+    const subscription = `subscription { syncEvents(userId: "${userId}") { events { user { ${nested(2)} } } } }`;
+    const stream = await openWebSocketStream(server.url, { query: subscription, headers: server.admin });
+    expect((await stream.next())?.errors?.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+    expect(await stream.next()).toBeUndefined();
+    await stream.close();
+  });
+});

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { deepList } from '../support/extreme-input.ts';
+import { expectNoChange } from '../support/no-change.ts';
+import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+let userId: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  userId = await server.user();
+  await server.record({ userId }, { userId, runId: 'run_2' });
+});
+afterAll(() => server.close());
+expectNoChange(() => server);
+
+describe('a WebSocket', () => {
+  const subscribe = (id: string, payload: unknown = { query: '{ __typename }' }) => ({
+    type: 'subscribe',
+    id,
+    payload,
+  });
+
+  async function opened() {
+    const socket = await openRawSocket(server.url);
+    socket.send(initMessage({ ...server.admin }));
+    expect(await socket.next()).toEqual({ type: 'connection_ack' });
+    return socket;
+  }
+
+  test('answers operations once it was initialised', async () => {
+    const socket = await opened();
+    socket.send(subscribe('1'));
+    expect(await socket.next()).toEqual({ type: 'next', id: '1', payload: { data: { __typename: 'Query' } } });
+    expect(await socket.next()).toEqual({ type: 'complete', id: '1' });
+    socket.wire.close();
+  });
+
+  const broken: readonly [what: string, message: unknown, code?: number][] = [
+    ['a text that is no JSON', 'nothing'],
+    ['an empty text', ''],
+    ['JSON that is no message', '[]'],
+    ['null', 'null'],
+    ['a message without a type', {}],
+    ['an unknown type of message', { type: 'start', id: '1', payload: { query: '{ __typename }' } }],
+    ['a type that every object has', { type: 'constructor' }],
+    ['a subscription without an id', { type: 'subscribe', payload: { query: '{ __typename }' } }],
+    ['a subscription with an empty id', subscribe('')],
+    ['a subscription without a payload', { type: 'subscribe', id: '1' }],
+    ['a query that is no text', subscribe('1', { query: 1 })],
+    ['variables that are a list', subscribe('1', { query: '{ __typename }', variables: [] })],
+    ['variables that are a text', subscribe('1', { query: '{ __typename }', variables: '{}' })],
+    ['an operationName that is no text', subscribe('1', { query: '{ __typename }', operationName: 1 })],
+    ['a binary frame of garbage', Buffer.from([0xff, 0x00, 0x80])],
+    ['a message that only the server may send', { type: 'connection_ack' }, 4500],
+    ['JSON that is 100,000 lists deep', deepList(100_000)],
+  ];
+  for (const [what, message, expected = 4400] of broken)
+    test(`is closed as the protocol says, and the server serves on, after ${what}`, async () => {
+      const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+      const socket = await opened();
+      socket.send(message);
+      const { code } = await socket.closed;
+      expect(code).toBe(expected);
+      error.mockRestore();
+    });
+
+  test('carries on after operations that fail', async () => {
+    const socket = await opened();
+    const refused: readonly [query: string, code: string][] = [
+      ['{', 'BAD_USER_INPUT'],
+      ['', 'BAD_USER_INPUT'],
+      ['{ nothing }', 'BAD_USER_INPUT'],
+      [`{ users(search: ${'['.repeat(5_000)}`, 'LIMIT_EXCEEDED'],
+      ['query A { __typename } query B { __typename }', 'BAD_USER_INPUT'],
+    ];
+    for (const [index, [query, code]] of refused.entries()) {
+      socket.send(subscribe(String(index), { query }));
+      expect(await socket.next()).toMatchObject({
+        type: 'error',
+        id: String(index),
+        payload: [{ extensions: { code } }],
+      });
+    }
+    socket.send(
+      `{"type":"subscribe","id":"deep","payload":{"query":"query ($v: UUID!) { user(id: $v) { id } }","variables":{"v":${deepList(100_000)}}}}`,
+    );
+    expect(await socket.next()).toMatchObject({
+      id: 'deep',
+      payload: { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] },
+    });
+    expect(await socket.next()).toEqual({ type: 'complete', id: 'deep' });
+    socket.wire.close();
+  });
+
+  test('is closed with 4429 for a second connection_init', async () => {
+    const socket = await opened();
+    socket.send(initMessage());
+    expect(await socket.closed).toMatchObject({ code: 4429 });
+  });
+
+  test('is closed with 4409 for an id that is in use', async () => {
+    const socket = await opened();
+    const query = `subscription { syncEvents(userId: "${userId}") { cursor } }`;
+    for (const id of ['same', 'same']) socket.send(subscribe(id, { query }));
+    expect(await socket.closed).toMatchObject({ code: 4409 });
+  });
+
+  test('is closed with 4401 for an operation before connection_init', async () => {
+    const socket = await openRawSocket(server.url);
+    socket.send(subscribe('1'));
+    expect(await socket.closed).toMatchObject({ code: 4401 });
+  });
+
+  test('is closed with 4408 when connection_init does not come', async () => {
+    const impatient = await startServer({ limits: { connectionInitMs: 20 } });
+    const socket = await openRawSocket(impatient.url);
+    expect(await socket.closed).toMatchObject({ code: 4408 });
+    await impatient.close();
+  });
+
+  test('is closed with 1009 for a message that is too large', async () => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const narrow = await startServer({ limits: { requestBytes: 400 } });
+    const frame = JSON.stringify({ type: 'ping', payload: { x: '' } });
+    const padded = (bytes: number) => frame.replace('""', `"${'x'.repeat(bytes - frame.length)}"`);
+    expect(padded(400)).toHaveLength(400);
+    const socket = await openRawSocket(narrow.url);
+    socket.send(padded(400));
+    expect(await socket.next()).toMatchObject({ type: 'pong' });
+    socket.send(padded(401));
+    expect(await socket.closed).toMatchObject({ code: 1009 });
+    await narrow.close();
+    error.mockRestore();
+  });
+
+  test('is closed for frames that break the protocol', async () => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    for (const [frame, code] of [
+      [Buffer.from([0x83, 0x80, 0, 0, 0, 0]), 1002], // an unknown kind of frame
+      [Buffer.from([0xf1, 0x80, 0, 0, 0, 0]), 1002], // bits of an extension that was not agreed on
+      [Buffer.from([0x81, 0x01, 0x61]), 1002], // a text that is not masked
+      [Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]), 1007], // a text that is no UTF-8
+      [Buffer.from([0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), 1009], // a length of 2^64
+    ] as const) {
+      const socket = await opened();
+      // The bytes go past the client's own framing.
+      (socket.wire as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(frame);
+      expect(await socket.closed).toMatchObject({ code });
+    }
+    error.mockRestore();
+  });
+
+  test('is opened only for pages of this server and of CORS_ORIGINS', async () => {
+    const shared = await startServer({ settings: { CORS_ORIGINS: 'https://app.example' } });
+    for (const origin of [shared.url, 'https://app.example'])
+      (await openRawSocket(shared.url, { origin })).wire.terminate();
+    for (const origin of [
+      'https://foreign.example',
+      'null',
+      'https://app.example.foreign.example',
+      'http://app.example',
+      'x',
+    ])
+      await expect(openRawSocket(shared.url, { origin })).rejects.toThrow('HTTP 403');
+    await shared.close();
+    await expect(openRawSocket(server.url, { origin: 'https://app.example' })).rejects.toThrow('HTTP 403');
+  });
+
+  test('is opened on the GraphQL path only, in the one protocol there is', async () => {
+    const url = server.url;
+    await expect(
+      sendBytes(url, 'GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+    ).resolves.toMatch(/^HTTP\/1.1 404 /);
+    const socket = await openRawSocket(url, { protocol: '' });
+    expect(await socket.closed).toMatchObject({ code: 4406 });
+    await expect(openRawSocket(url, { protocol: 'graphql-ws' })).rejects.toThrow();
+  });
+});

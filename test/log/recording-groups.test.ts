@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { StatementReport } from '../../src/db/watch-statements.ts';
+import { AppError } from '../../src/errors.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { openEventLog } from '../../src/log/event-log.ts';
+import { headOf, refusals, tryRecord } from '../support/recording.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { refuseMessage } from '../support/sql.ts';
+
+let server: TestServer;
+const statements: StatementReport[] = [];
+const now = Date.UTC(2026, 2, 14, 12);
+
+beforeAll(async () => {
+  server = await startServer({ clock: () => now, onStatement: (report) => statements.push(report) });
+});
+afterAll(() => server.close());
+
+const insertsSince = (count: number) =>
+  statements.slice(count).filter(({ sql }) => sql.includes('INSERT INTO sync_event')).length;
+
+describe('small recordings that come together', () => {
+  const draftOf = (userId: string, special: object = {}) => ({
+    ...{ userId, runId: 'run_1', provider: 'oura', source: 'pull', stage: 'queued', status: 'in_progress' },
+    ...special,
+  });
+
+  test('share their transactions, and each is answered for itself', async () => {
+    const userId = await server.user();
+    const count = statements.length;
+    const { log } = server.app.services;
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => log.record([draftOf(userId, { message: String(n) })])),
+    );
+    expect(insertsSince(count)).toBeLessThanOrEqual(2);
+    expect(new Set(results.flat().map(({ event }) => event.sequence)).size).toBe(40);
+    expect(await headOf(server, userId)).toBe('40');
+    const { data } = await server.graphql(`{ user(id: "${userId}") { recentSyncEvents(limit: 40) { id message } } }`);
+    const messages = new Map(
+      data.user.recentSyncEvents.map((event: { id: string; message: string }) => [event.id, event.message]),
+    );
+    for (const [n, [result]] of results.entries()) expect(messages.get(result?.event.id)).toBe(String(n));
+  });
+
+  test('are not held to account for a bad one among them', async () => {
+    const userId = await server.user();
+    const id = randomUUID();
+    await server.app.services.log.record([draftOf(userId, { id })]);
+    const count = statements.length;
+    const { log } = server.app.services;
+    const good = Array.from({ length: 6 }, () => [draftOf(userId)]);
+    const conflict = [draftOf(userId), draftOf(userId, { id, message: 'other' })];
+    const unknown = [draftOf(userId), draftOf(randomUUID())];
+    const same = [draftOf(userId, { id })];
+    const outcomes = await Promise.allSettled(
+      [...good.slice(0, 3), conflict, same, unknown, ...good.slice(3)].map((drafts) => log.record(drafts)),
+    );
+    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : null));
+    expect(codes).toEqual([null, null, null, 'EVENT_ID_CONFLICT', null, 'NOT_FOUND', null, null, null]);
+    expect(insertsSince(count)).toBeLessThanOrEqual(2);
+    expect(await headOf(server, userId)).toBe('7');
+  });
+
+  test('are written one by one when their transaction fails as a whole', async () => {
+    const userId = await server.user();
+    const { database, log } = server.app.services;
+    const allow = await refuseMessage(database, 'not here');
+    const draft = draftOf(userId);
+    const outcomes = await Promise.allSettled([
+      log.record([draft]),
+      log.record([draft, { ...draft, message: 'not here' }]),
+      log.record([draft]),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    const answer = await tryRecord(server, [{ userId, message: 'not here' }]);
+    expect(refusals(answer)).toEqual(['INTERNAL_SERVER_ERROR']);
+    expect(answer.errors[0]?.message).not.toContain('trigger');
+    await allow();
+    expect(await headOf(server, userId)).toBe('2');
+    expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 3 } }]);
+  });
+});
+
+test('small recordings are refused together when the database stays busy, not one after another', async () => {
+  const busy = new AppError('UNAVAILABLE', 'busy');
+  const transaction = vi.fn(() => Promise.reject(busy));
+  const { database } = server.app.services;
+  const log = openEventLog({
+    database: { ...database, transaction },
+    ...{ limits: defaultLimits, clock: Date.now, onError: (error: unknown) => expect.unreachable(String(error)) },
+  });
+  const draft = {
+    userId: randomUUID(),
+    runId: 'r',
+    provider: 'oura',
+    source: 'pull',
+    stage: 'queued',
+    status: 'stale',
+  };
+  const outcomes = await Promise.allSettled([log.record([draft]), log.record([draft]), log.record([draft])]);
+  expect(outcomes).toEqual(Array(3).fill({ status: 'rejected', reason: busy }));
+  expect(transaction).toHaveBeenCalledTimes(1);
+  await log.close();
+});
+
+describe('with small bounds', () => {
+  let small: TestServer;
+  let inserts = 0;
+
+  beforeAll(async () => {
+    small = await startServer({
+      limits: { eventsPerRecording: 20, eventsPerTransaction: 10, waitingRecordings: 3 },
+      onStatement: ({ sql }) => {
+        if (sql.includes('INSERT INTO sync_event')) inserts += 1;
+      },
+    });
+  });
+  afterAll(() => small.close());
+
+  const draftsFor = (userId: string, count: number) =>
+    Array.from({ length: count }, () => ({
+      ...{ userId, runId: 'run_1', provider: 'oura', source: 'pull', stage: 'queued', status: 'in_progress' },
+    }));
+
+  test('a transaction holds so many events, or one recording that is larger', async () => {
+    const userId = await small.user();
+    const { log } = small.app.services;
+    inserts = 0;
+    await Promise.all([
+      log.record(draftsFor(userId, 5)),
+      log.record(draftsFor(userId, 5)),
+      log.record(draftsFor(userId, 1)),
+    ]);
+    expect(inserts).toBe(2);
+    inserts = 0;
+    await Promise.all([log.record(draftsFor(userId, 20)), log.record(draftsFor(userId, 1))]);
+    expect(inserts).toBe(2);
+  });
+
+  test('a recording that finds too many before it is refused', async () => {
+    const userId = await small.user();
+    const { log } = small.app.services;
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => log.record(draftsFor(userId, 1))));
+    expect(outcomes.map(({ status }) => status)).toEqual([...Array(3).fill('fulfilled'), ...Array(2).fill('rejected')]);
+    expect(outcomes[4]).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+    await log.record(draftsFor(userId, 1));
+  });
+
+  test('a server that stops answers what it has accepted and refuses the rest', async () => {
+    const stopping = await startServer();
+    const userId = await stopping.user();
+    const { log } = stopping.app.services;
+    const accepted = log.record(draftsFor(userId, 3));
+    const closed = log.close();
+    await expect(log.record(draftsFor(userId, 1))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await closed;
+    expect(await accepted).toHaveLength(3);
+    await stopping.close();
+  });
+});

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { StatementReport } from '../../src/db/watch-statements.ts';
+import { provider } from '../support/database.ts';
+import { expectIndexesInPostgres, expectIndexesInSqlite } from '../support/query-plans.ts';
+import { second } from '../support/recording.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+describe('what queries cost', () => {
+  let server: TestServer;
+  let statements: StatementReport[] = [];
+  let userId: string;
+
+  beforeAll(async () => {
+    server = await startServer({ onStatement: (report) => statements.push(report) });
+    const { users, log } = server.app.services;
+    for (let user = 0; user < 100; user++) {
+      const { id } = await users.upsert({ firstName: `User ${user}` });
+      userId = id;
+      await log.record(
+        Array.from({ length: 220 }, (_, n) => ({
+          ...{ userId: id, runId: `run_${n % 30}`, provider: n % 2 ? 'oura' : 'garmin', source: 'pull' },
+          ...{ stage: 'fetching', status: 'in_progress', timestamp: new Date(second(n)) },
+        })),
+      );
+    }
+  }, 120_000);
+  afterAll(() => server.close());
+  beforeEach(() => {
+    statements = [];
+  });
+
+  /** What a query of the first `users` users costs: how many statements, and how many rows they returned. */
+  async function costOf(fields: string, users: number) {
+    statements = [];
+    const { data, errors } = await server.graphql(`{ users(first: ${users}) { edges { node { ${fields} } } } }`);
+    expect(errors).toEqual([]);
+    expect(data.users.edges).toHaveLength(users);
+    const returned = JSON.stringify(data).split('"sequence"').length + JSON.stringify(data).split('"runId"').length - 2;
+    return {
+      statements: statements.length,
+      rows: statements.reduce((sum, { rows }) => sum + rows, 0),
+      returned: returned + users,
+    };
+  }
+
+  /** `perUser`: rows that show whether there are more, or that are read to be joined. */
+  for (const example of [
+    { fields: 'recentSyncEvents(limit: 200) { sequence }', statements: 3, perUser: 0 },
+    { fields: 'recentSyncEvents(limit: 200, filter: { providers: ["oura"] }) { sequence }', statements: 3, perUser: 0 },
+    { fields: 'recentSyncEvents(limit: 9, filter: { runId: "run_3" }) { sequence }', statements: 3, perUser: 0 },
+    { fields: 'recentSyncEvents(limit: 9, filter: { statuses: [SUCCESS] }) { sequence }', statements: 3, perUser: 0 },
+    {
+      fields: 'syncEvents(first: 40) { edges { node { sequence } } pageInfo { hasNextPage } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'syncEvents(last: 40, before: "200") { edges { node { sequence } } }', statements: 3, perUser: 1 },
+    {
+      fields: 'syncEvents(first: 9, filter: { stages: [FETCHING] }) { edges { node { sequence } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    {
+      fields: 'a: recentSyncEvents(limit: 3) { sequence } b: syncEvents(last: 3) { edges { node { sequence } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'recentSyncEvents(limit: 200) { sequence run { eventCount } }', statements: 4, perUser: 30 },
+    { fields: 'recentSyncEvents(limit: 20) { sequence user { firstName } }', statements: 4, perUser: 1 },
+    { fields: 'syncRuns(first: 5) { edges { node { runId } } pageInfo { hasNextPage } }', statements: 3, perUser: 1 },
+    {
+      fields: 'syncRuns(last: 5, filter: { providers: ["oura"] }) { edges { node { runId } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'syncRun(runId: "run_7") { runId eventCount }', statements: 3, perUser: 0 },
+    {
+      fields: 'syncRun(runId: "run_7") { runId events(first: 3) { edges { node { sequence } } } }',
+      statements: 5,
+      perUser: 2,
+    },
+    { fields: 'headCursor', statements: 2, perUser: 0 },
+    {
+      fields: 'syncRuns(first: 5, filter: { health: [STALLED, ENDED] }) { edges { node { runId health } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    { fields: 'connections { provider lastSuccessAt consecutiveFailures }', statements: 3, perUser: 2 },
+    { fields: 'connections { provider health currentRun { runId } lastRun { runId } }', statements: 5, perUser: 4 },
+  ])
+    test(`${example.statements} statements for 1, 10 and 100 users: ${example.fields}`, async () => {
+      for (const users of [1, 10, 100]) {
+        const { statements, rows, returned } = await costOf(example.fields, users);
+        expect({ users, statements }).toEqual({ users, statements: example.statements });
+        // One row finds the API key, one more user shows whether there are more.
+        expect(rows).toBeLessThanOrEqual(returned + users * example.perUser + 2);
+      }
+    });
+
+  test('hundred users with two hundred events each, and the run of each event, are four statements', async () => {
+    const { statements, returned } = await costOf('recentSyncEvents(limit: 200) { sequence run { status } }', 100);
+    expect({ statements, returned }).toEqual({ statements: 4, returned: 100 * 200 + 100 });
+  });
+
+  test('the pages of a hundred runs are one statement', async () => {
+    const fields = 'syncRuns(first: 20) { edges { node { runId events(first: 1) { edges { node { sequence } } } } } }';
+    expect((await costOf(fields, 5)).statements).toBe(5);
+    expect((await costOf(fields, 10)).statements).toBe(6);
+  });
+
+  test.each([
+    ['statuses: [IN_PROGRESS, STALE]', ['k.status NOT IN']],
+    ['statuses: [SUCCESS, FAILED]', ['k.status IN']],
+    ['statuses: [SUCCESS, STALE]', ['k.status IN', 'k.status NOT IN']],
+    ['health: [ENDED]', ['finished = true']],
+    ['health: [ACTIVE]', ['finished = false']],
+    ['health: [ACTIVE], providers: ["oura"]', ['k.status NOT IN']],
+    ['health: [ACTIVE], statuses: [SUCCESS]', []],
+    ['health: []', []],
+  ])('runs that cannot be in a list are not looked through: %s', async (filter, parts) => {
+    expect((await server.graphql(`{ syncRuns(filter: { ${filter} }) { edges { cursor } } }`)).errors).toEqual([]);
+    const sql = statements.at(-1)?.sql ?? '';
+    const found = sql.matchAll(/finished = (true|false)|k\.status (NOT )?IN(?= \([^)]+\) AND)/g);
+    expect(Array.from(found, ([part]) => part)).toEqual(parts);
+  });
+
+  test('every read of the log and of runs goes along an index', async () => {
+    const log = 'cursor node { sequence run { runId } user { id } }';
+    await server.graphql(`{
+      users(first: 3, search: "User") { edges { cursor node {
+        recentSyncEvents(limit: 5) { id }
+        syncEvents(first: 5, after: "7") { edges { ${log} } }
+        newest: syncEvents(last: 5, before: "70", filter: { providers: ["oura"], stages: [FETCHING] }) { edges { ${log} } }
+        ofRun: recentSyncEvents(filter: { runId: "run_1", statuses: [STALE] }) { id }
+        syncRuns(first: 2) { edges { cursor node { runId events(last: 2) { edges { ${log} } } } } }
+        last: syncRuns(last: 2, filter: { sources: [PULL] }) { edges { cursor } }
+      } } }
+    }`);
+    const cursor = async (query: string) => {
+      const { data, errors } = await server.graphql(query);
+      expect(errors).toEqual([]);
+      return data.page.pageInfo.endCursor;
+    };
+    const runs = await cursor('{ page: syncRuns(first: 3) { pageInfo { endCursor } } }');
+    await cursor(`{ page: syncRuns(first: 3, after: "${runs}") { pageInfo { endCursor } } }`);
+    await cursor(`{ page: syncRuns(last: 3, before: "${runs}") { pageInfo { endCursor } } }`);
+    await server.graphql(`{ user(id: "${userId}") { syncRuns(first: 2, after: "${runs}") { edges { cursor } } } }`);
+    for (const health of ['[ACTIVE]', '[QUIET]', '[STALLED]', '[ENDED]', '[ACTIVE, STALLED]', '[QUIET, ENDED]']) {
+      await cursor(`{ page: syncRuns(first: 3, filter: { health: ${health} }) { pageInfo { endCursor } } }`);
+      await cursor(`{ page: syncRuns(first: 3, after: "${runs}", filter: { health: ${health}, providers: ["oura"] }) {
+        pageInfo { endCursor }
+      } }`);
+    }
+    await server.graphql(
+      '{ users(first: 3) { edges { node { connections { provider health lastRun { runId } } } } } }',
+    );
+    const users = await cursor('{ page: users(first: 3) { pageInfo { endCursor } } }');
+    await cursor(`{ page: users(first: 3, after: "${users}") { pageInfo { endCursor } } }`);
+    await cursor(`{ page: users(last: 3, before: "${users}") { pageInfo { endCursor } } }`);
+
+    const stop = new AbortController();
+    const watching = server.app.services.runChanges.follow({ wants: () => true }, stop.signal).next();
+    await expect.poll(() => statements.some(({ sql }) => sql.includes('recorded_at >='))).toBe(true);
+    stop.abort();
+    await watching;
+
+    const seen = new Set(statements.map(({ sql }) => sql));
+    if (provider === 'sqlite') await expectIndexesInSqlite(server.app.services.database, seen);
+    else await expectIndexesInPostgres(server.databaseUrl, seen);
+  });
+});

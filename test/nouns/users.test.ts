@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { everythingOf, headOf, refusals, tryRecord } from '../support/recording.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+let now = Date.UTC(2026, 2, 14, 12);
+
+beforeAll(async () => {
+  server = await startServer({ clock: () => now });
+});
+afterAll(() => server.close());
+
+describe('deleteUser', () => {
+  const deleteUser = (id: string, headers?: Headers) =>
+    server.graphql('mutation ($id: UUID!) { deleteUser(id: $id) { deletedUserId } }', { id }, headers);
+
+  test('removes the user with all events and runs, and nobody else', async () => {
+    const [userId, other] = [await server.user({ externalUserId: 'going' }), await server.user()];
+    const ids = [randomUUID(), randomUUID()];
+    await server.record({ userId, id: ids[0] }, { userId, id: ids[1], runId: 'run_2' }, { userId: other });
+    const kept = await everythingOf(server, other);
+    expect((await deleteUser(userId)).data).toEqual({ deleteUser: { deletedUserId: userId } });
+
+    const { reader } = server.app.services.database;
+    expect(await reader.user.count({ where: { id: userId } })).toBe(0);
+    expect(await reader.syncEvent.count({ where: { userId } })).toBe(0);
+    expect(await reader.syncRun.count({ where: { userId } })).toBe(0);
+    expect(await everythingOf(server, other)).toEqual(kept);
+    expect(refusals(await tryRecord(server, [{ userId }]))).toEqual(['NOT_FOUND']);
+
+    // Nothing of the old log shows in a new one under the same ids.
+    await server.graphql('mutation ($id: UUID!) { upsertUser(input: { id: $id, externalUserId: "going" }) { id } }', {
+      id: userId,
+    });
+    expect(await server.record({ userId, id: ids[1], message: 'new' })).toMatchObject([
+      { duplicate: false, event: { sequence: 1, late: false } },
+    ]);
+  });
+
+  test('answers NOT_FOUND for an unknown user', async () => {
+    expect(refusals(await deleteUser(randomUUID()))).toEqual(['NOT_FOUND']);
+  });
+
+  test('needs the scope admin', async () => {
+    const userId = await server.user();
+    for (const headers of [await server.key('read', 'write'), await server.userToken(userId)])
+      expect(refusals(await deleteUser(userId, headers))).toEqual(['FORBIDDEN']);
+    expect(refusals(await deleteUser(userId, {}))).toEqual(['UNAUTHENTICATED']);
+    expect(await headOf(server, userId)).toBe('0');
+  });
+});
+
+describe('upsertUser', () => {
+  const fields = 'id externalUserId email firstName lastName createdAt';
+  async function upsert(input: object) {
+    const mutation = `mutation ($input: UpsertUserInput!) { upsertUser(input: $input) { ${fields} } }`;
+    const answer = await server.graphql(mutation, { input });
+    return { user: answer.data?.upsertUser, codes: refusals(answer), errors: answer.errors };
+  }
+
+  test('makes a user, with the given id or a new one', async () => {
+    const id = randomUUID();
+    now = Date.UTC(2026, 5, 1);
+    const nothing = { externalUserId: null, email: null, firstName: null, lastName: null };
+    const createdAt = '2026-06-01T00:00:00.000Z';
+    expect((await upsert({ id: id.toUpperCase(), email: 'a@b' })).user).toEqual({
+      id,
+      ...nothing,
+      email: 'a@b',
+      createdAt,
+    });
+    const { user } = await upsert({});
+    expect(user).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), ...nothing, createdAt });
+  });
+
+  test('finds the user by id, and keeps what is left out', async () => {
+    const id = randomUUID();
+    const { user } = await upsert({ id, externalUserId: `ext ${id}`, email: 'a@b', firstName: 'A', lastName: 'B' });
+    now += 1_000;
+    expect((await upsert({ id })).user).toEqual(user);
+    expect((await upsert({ id, firstName: 'C' })).user).toEqual({ ...user, firstName: 'C' });
+    expect((await upsert({ id, externalUserId: `new ${id}` })).user).toMatchObject({ id, externalUserId: `new ${id}` });
+  });
+
+  test('finds the user by externalUserId where no id is given', async () => {
+    const externalUserId = randomUUID();
+    const { user } = await upsert({ externalUserId, firstName: 'A' });
+    expect((await upsert({ externalUserId, lastName: 'B' })).user).toEqual({ ...user, lastName: 'B' });
+    expect((await upsert({ id: null, externalUserId, lastName: 'C' })).user).toEqual({ ...user, lastName: 'C' });
+  });
+
+  test('clears what is given as null', async () => {
+    const id = randomUUID();
+    await upsert({ id, externalUserId: `ext ${id}`, email: 'a@b', firstName: 'A', lastName: 'B' });
+    expect(
+      (await upsert({ id, externalUserId: null, email: null, firstName: null, lastName: null })).user,
+    ).toMatchObject({
+      ...{ id, externalUserId: null, email: null, firstName: null, lastName: null },
+    });
+  });
+
+  test('refuses an externalUserId that belongs to another user', async () => {
+    const externalUserId = randomUUID();
+    const owner = (await upsert({ externalUserId })).user;
+    const other = (await upsert({ firstName: 'other' })).user;
+    for (const id of [other.id, randomUUID()]) {
+      const { codes, errors } = await upsert({ id, externalUserId });
+      expect(codes).toEqual(['BAD_USER_INPUT']);
+      expect(errors[0]?.extensions.argumentPath).toEqual(['input', 'externalUserId']);
+    }
+    expect((await upsert({ externalUserId })).user.id).toBe(owner.id);
+    expect((await upsert({ id: other.id })).user).toEqual(other);
+  });
+
+  test('takes texts of 1 to 255 characters', async () => {
+    for (const field of ['externalUserId', 'email', 'firstName', 'lastName']) {
+      const longest = `${randomUUID()}${'x'.repeat(219)}`;
+      expect((await upsert({ [field]: longest })).user).toMatchObject({ [field]: longest });
+      for (const bad of ['', `${longest}x`, 'a\0b', 'a\ud800b']) {
+        const { codes, errors } = await upsert({ [field]: bad });
+        expect(codes).toEqual(['BAD_USER_INPUT']);
+        expect(errors[0]?.extensions.argumentPath).toEqual(['input', field]);
+      }
+    }
+  });
+
+  test('gives many at once that name the same externalUserId one user', async () => {
+    const externalUserId = randomUUID();
+    const made = await Promise.all(Array.from({ length: 20 }, () => upsert({ externalUserId })));
+    expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
+  });
+});
