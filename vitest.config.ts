@@ -1,27 +1,68 @@
+import { statfsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { uniqueNames } from './test/support/unique-names.ts';
 
 /** A file that gets the results as JSON beside the usual output; `.ci/run` counts them. */
 const reportFile = process.env.TEST_REPORT_FILE;
 
 /** Folders of tests of behaviour, which has to be the same on both databases. The others run once. */
 const behaviour = ['doors', 'log', 'nouns', 'process', 'sources'].map((folder) => `test/${folder}/**/*.test.ts`);
+/** Long runs, each in a process of its own: they measure memory and want no neighbour in it. */
+const proofs = 'test/proofs/**/*.test.ts';
+
+/** What `npm run test:quick` leaves out of the folders that it runs: what takes many events or long silences. */
+const slow = ['log/slow-consumer', 'log/follow-cost', 'nouns/query-cost', 'doors/rest-agreement'];
+const leftOut = process.env.TEST_QUICK ? slow.map((name) => `test/${name}.test.ts`) : [];
+
+/** Linux' file system in memory, and what has to be free in it for the databases of a run, in bytes. */
+const memoryFolder = '/dev/shm';
+const memoryNeeded = 2 * 2 ** 30;
+
+/**
+ * Databases lie in memory where there is room, because most of what a small recording takes is to wait for the disk.
+ * No test loses its meaning: they kill processes, which what is written outlives in memory and on a disk alike, and
+ * never the machine. That the disk is waited for is a setting, which test/db/ and test/process/ read back.
+ */
+function hasRoomInMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(memoryFolder);
+    return bavail * bsize >= memoryNeeded;
+  } catch {
+    return false;
+  }
+}
+if (!process.env.TMPDIR && hasRoomInMemory()) process.env.TMPDIR = memoryFolder;
+
+/** One project after the other, as files share a process with those of their project; in a project the longest first. */
+class ProjectAfterProject extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const longestFirst = await super.sort(files);
+    const place = ({ project }: TestSpecification) => this.ctx.projects.indexOf(project);
+    return longestFirst.sort((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   // Node takes graphql's CommonJS build, Vite by itself the other one, and two builds in one process do not know each
   // other's errors and schemas.
   resolve: { alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve('graphql')) }] },
   test: {
-    // A process per file: tests open real servers and databases, and some send signals.
+    // Processes, as some tests send signals. Two of them take one file after the other: to load the server anew for
+    // each file would take a third of the time. So a test leaves nothing behind in its process.
     pool: 'forks',
+    isolate: false,
     maxWorkers: 2,
+    sequence: { sequencer: ProjectAfterProject },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A forgotten `.only` fails here as it does in CI, instead of hiding every other test of its file.
     allowOnly: false,
-    reporters: reportFile ? ['default', ['json', { outputFile: reportFile }]] : ['default'],
+    reporters: reportFile ? ['default', uniqueNames, ['json', { outputFile: reportFile }]] : ['default', uniqueNames],
     projects: [
-      { extends: true, test: { name: 'sqlite', include: ['test/**/*.test.ts'] } },
+      { extends: true, test: { name: 'proofs', include: [proofs], isolate: true } },
+      { extends: true, test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: [proofs, ...leftOut] } },
       {
         extends: true,
         test: {

@@ -234,7 +234,7 @@ describe('the live demo', () => {
 describe('a run of the demo has the shape of a real one', () => {
   const shapes = new Set(runsOf([...past, ...present]).map(shapeOf));
 
-  test.each(sampleRuns())('$name', ({ run }) => {
+  test.each(sampleRuns())('$name (%#)', ({ run }) => {
     expect(shapes).toContain(shapeOf(run));
   });
 

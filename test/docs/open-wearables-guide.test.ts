@@ -71,7 +71,7 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
       { timeout: 20_000 },
     );
 
-  test.each(codeBlocks(page, 'sh', 'graphql'))('$language: $code', async ({ language, code, answer }) => {
+  test.each(codeBlocks(page, 'sh', 'graphql'))('$language: $code (%#)', async ({ language, code, answer }) => {
     if (language === 'graphql') {
       expect(validate(buildSchema(), parse(code))).toEqual([]);
       await graphql(await asAdmin(), code);

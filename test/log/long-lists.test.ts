@@ -10,7 +10,7 @@ import { FollowedLogs } from '../../src/log/follow/followed-logs.ts';
 import { RunChanges } from '../../src/runs/run-changes.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
 import { Users } from '../../src/users/users.ts';
-import { openNewDatabase } from '../support/auth-database.ts';
+import { openNewDatabase } from '../support/database.ts';
 import { startServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
 
