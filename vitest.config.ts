@@ -13,7 +13,10 @@ const behaviour = ['doors', 'log', 'nouns', 'process', 'sources'].map((folder) =
 const proofs = 'test/proofs/**/*.test.ts';
 
 /** What `npm run test:quick` leaves out of the folders that it runs: what takes many events or long silences. */
-const slow = ['log/slow-consumer', 'log/follow-cost', 'nouns/query-cost', 'doors/rest-agreement'];
+const slow = [
+  ...['log/slow-consumer', 'log/follow-cost', 'log/long-lists', 'nouns/query-cost'],
+  ...['doors/rest-stream', 'doors/rest-agreement'],
+];
 const leftOut = process.env.TEST_QUICK ? slow.map((name) => `test/${name}.test.ts`) : [];
 
 /** Linux' file system in memory, and what has to be free in it for the databases of a run, in bytes. */
