@@ -15,7 +15,7 @@ const IDLE_MS = 100;
  * type "char" (`UnsupportedNativeDataType`), so they are announced as text. And Postgres 18 lists NOT NULL among a
  * table's constraints, at which the engine panics: those rows are left out, as the columns say NOT NULL anyway.
  */
-export function createCatalogPool(url: string): pg.Pool {
+export function openCatalogPool(url: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'synclog migrations',

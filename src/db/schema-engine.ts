@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
-import { createCatalogPool } from './catalog-pool.ts';
+import { openCatalogPool } from './catalog-pool.ts';
 import { providerOf } from './open-database.ts';
 import { sqliteAdapter } from './open-sqlite.ts';
 import { schemaText } from './schema-text.ts';
@@ -49,5 +49,5 @@ async function loadBindings(): Promise<typeof EngineModule> {
 function adapterFor(url: string) {
   return providerOf(url) === 'sqlite'
     ? sqliteAdapter(url)
-    : new PrismaPg(createCatalogPool(url), { disposeExternalPool: true });
+    : new PrismaPg(openCatalogPool(url), { disposeExternalPool: true });
 }

@@ -4,7 +4,7 @@ import { type App, createApp } from '../app.ts';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { nameOf } from '../db/open-database.ts';
 import { graphiqlPage } from '../transports/graphiql.ts';
-import { createDemoKey } from './demo-key.ts';
+import { makeDemoKey } from './demo-key.ts';
 import { firstSteps } from './first-steps.ts';
 import { loadDemo } from './load-demo.ts';
 import { demoPeople } from './people.ts';
@@ -50,7 +50,7 @@ async function run(args: readonly string[]): Promise<void> {
   try {
     await refuseForeignData(app, config);
     await load(app, config, stop.signal);
-    const apiKey = await createDemoKey(app.services.keys);
+    const apiKey = await makeDemoKey(app.services.keys);
     const [{ id: userId }] = demoPeople;
     page = graphiqlPage({ userId, apiKey });
     const url = reachable(app.url);

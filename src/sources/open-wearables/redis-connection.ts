@@ -11,10 +11,10 @@ export interface RedisConnection {
 }
 
 /**
- * Connects with nothing but what a user needs who may only read: no INFO and no CLIENT. A refused password or database
+ * Opens a connection with nothing but what a user needs who may only read: no INFO and no CLIENT. A refused password or database
  * is an error; ioredis alone would go on as the default user, or with the data of database 0.
  */
-export async function connectRedis(
+export async function openRedis(
   url: string,
   { bridgeAnswerMs }: Pick<Limits, 'bridgeAnswerMs'>,
   closing: AbortSignal,

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Limits } from '../../limits.ts';
-import { answerInTime, connectRedis, type RedisConnection } from './redis-connection.ts';
+import { answerInTime, openRedis, type RedisConnection } from './redis-connection.ts';
 
 /** Two connections to one Redis, as a connection that has subscribed can do nothing else. */
 interface RedisPair {
@@ -18,10 +18,10 @@ export async function openRedisPair(
   limits: Pick<Limits, 'bridgePingMs' | 'bridgeAnswerMs'>,
   closing: AbortSignal,
 ): Promise<RedisPair> {
-  const subscriber = await connectRedis(url, limits, closing);
+  const subscriber = await openRedis(url, limits, closing);
   let reader: RedisConnection;
   try {
-    reader = await connectRedis(url, limits, closing);
+    reader = await openRedis(url, limits, closing);
   } catch (error) {
     subscriber.close();
     throw subscriber.broken.reason ?? error;
