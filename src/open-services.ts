@@ -84,7 +84,7 @@ export async function openServices(
   const sources = new Sources({ database, limits, clock, onError });
   const keys = new ApiKeys({ database, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
-  const credentials = new CredentialWatch({ keys, limits, clock, onPollError: onError });
+  const credentials = new CredentialWatch({ keys, limits, clock, onError });
   const nouns = { log, runs, runChanges, connections, users, sources, keys, tokens, credentials };
 
   return {

@@ -13,10 +13,10 @@ interface CredentialWatchParts {
   readonly limits: Pick<Limits, 'credentialPollMs'>;
   readonly clock?: Clock;
   /** Told when a poll failed. The credentials count as good until a later poll says otherwise. */
-  readonly onPollError?: (error: unknown) => void;
+  readonly onError?: (error: unknown) => void;
 }
 
-/** One open connection, as the watch sees it. */
+/** One open stream or socket, as the watch sees it. */
 interface Watched {
   readonly viewer: Viewer;
   readonly controller: AbortController;
@@ -32,7 +32,7 @@ export class CredentialWatch {
   readonly #keys: CredentialWatchParts['keys'];
   readonly #limits: CredentialWatchParts['limits'];
   readonly #clock: Clock;
-  readonly #onPollError: (error: unknown) => void;
+  readonly #onError: (error: unknown) => void;
   readonly #open = new Set<Watched>();
   readonly #openByKey = new Map<string, Set<Watched>>();
   readonly #stopListening: () => void;
@@ -40,11 +40,11 @@ export class CredentialWatch {
   #polling = false;
   #closed = false;
 
-  constructor({ keys, limits, clock = Date.now, onPollError = () => {} }: CredentialWatchParts) {
+  constructor({ keys, limits, clock = Date.now, onError = () => {} }: CredentialWatchParts) {
     this.#keys = keys;
     this.#limits = limits;
     this.#clock = clock;
-    this.#onPollError = onPollError;
+    this.#onError = onError;
     this.#stopListening = keys.onRevoked((id) => this.#endKey(id));
   }
 
@@ -52,7 +52,7 @@ export class CredentialWatch {
    * The signal aborts once, when the credential ends: with the reason AppError `TOKEN_EXPIRED` when its time is over,
    * or `UNAUTHENTICATED` when its API key was revoked. A revocation is noticed at once in the process that made it,
    * else within `limits.credentialPollMs`. Without an expiry and a key (an anonymous viewer) it never aborts. The
-   * caller releases it when the connection closes; releasing twice, or after the abort, is fine.
+   * caller releases it when the stream or socket closes; releasing twice, or after the abort, is fine.
    */
   watch(viewer: Viewer): { readonly signal: AbortSignal; release(): void } {
     const watched: Watched = { viewer, controller: new AbortController(), expiry: undefined };
@@ -90,7 +90,7 @@ export class CredentialWatch {
     if (this.#openByKey.size === 0) this.#cancelPoll();
   }
 
-  /** Ends a connection whose credential has expired, and else sets a timer, which may fire early, to look again. */
+  /** Ends a stream or socket whose credential has expired, and else sets a timer, which may fire early, to look again. */
   #awaitExpiry(watched: Watched): void {
     const remaining = this.#remainingMs(watched.viewer);
     if (remaining <= 0) this.#end(watched);
@@ -135,7 +135,7 @@ export class CredentialWatch {
       const good = await this.#keys.good(ids);
       for (const id of ids) if (!good.has(id)) this.#endKey(id);
     } catch (error) {
-      this.#onPollError(error);
+      this.#onError(error);
     } finally {
       this.#polling = false;
       this.#schedulePoll();

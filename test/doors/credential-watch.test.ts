@@ -206,7 +206,7 @@ test('a failed poll is reported, ends nothing, and the next one counts', async (
   const watch = new CredentialWatch({
     keys: { good, onRevoked: () => () => {} },
     limits: { credentialPollMs: 1000 },
-    onPollError: (error) => reported.push(error),
+    onError: (error) => reported.push(error),
   });
   const { signal } = watch.watch({ kind: 'service', keyId: 'k', name: 'n', scopes: new Set(), expiresAt: null });
   await vi.advanceTimersByTimeAsync(1000);

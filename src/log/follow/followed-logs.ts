@@ -11,7 +11,8 @@ interface AcquiredLog extends Disposable {
   readonly log: FollowedLog;
 }
 
-interface Entry {
+/** A user whose log somebody follows. */
+interface Followed {
   readonly userId: string;
   followers: number;
   /** Undefined when there is no such user. */
@@ -28,15 +29,15 @@ interface Entry {
  *                     +--> FollowedLog: reads what is new --> LogTail: keeps it --> followers
  *     slow poll, gap -+
  *
- * Nothing calls upwards but the tail's news of itself. This class owns the listening to wake-ups and both timers: the poll runs while anybody follows,
- * and a failed look is tried again every `databaseRetryMs` while the database is away. An entry comes with its first
- * follower, and goes with its last one or with its user.
+ * Nothing calls upwards but the tail's news of itself. This class owns the listening to wake-ups and both timers: the
+ * poll runs while anybody follows, and a failed look is tried again every `databaseRetryMs` while the database is away.
+ * A followed log comes with its first follower, and goes with its last one or with its user.
  */
 export class FollowedLogs {
   readonly #database: Database;
   readonly #limits: Limits;
   readonly #onError: (error: unknown) => void;
-  readonly #entries = new Map<string, Entry>();
+  readonly #byUser = new Map<string, Followed>();
   readonly #stopListening: () => void;
   readonly #closing = new AbortController();
   #poll: NodeJS.Timeout | undefined;
@@ -48,18 +49,18 @@ export class FollowedLogs {
     this.#limits = options.limits;
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
-      const entry = this.#entries.get(change.userId);
-      if (!entry) return;
+      const followed = this.#byUser.get(change.userId);
+      if (!followed) return;
       if (change.kind === 'grown') {
-        entry.heard = Math.max(entry.heard, change.head);
-        void this.#wake(entry, (log) => log.wake(change.head));
-      } else void this.#wake(entry, (log) => log.update(undefined, 0));
+        followed.heard = Math.max(followed.heard, change.head);
+        void this.#wake(followed, (log) => log.wake(change.head));
+      } else void this.#wake(followed, (log) => log.update(undefined, 0));
     });
   }
 
   /** How many logs are followed. */
   get size(): number {
-    return this.#entries.size;
+    return this.#byUser.size;
   }
 
   /**
@@ -67,15 +68,15 @@ export class FollowedLogs {
    * so that no change can fall between.
    */
   async acquire(userId: string): Promise<AcquiredLog | undefined> {
-    const entry = this.#entries.get(userId) ?? this.#open(userId);
-    entry.followers += 1;
+    const followed = this.#byUser.get(userId) ?? this.#open(userId);
+    followed.followers += 1;
     let log: FollowedLog | undefined;
     try {
-      log = await entry.log;
+      log = await followed.log;
     } finally {
-      if (!log) this.#leave(entry);
+      if (!log) this.#leave(followed);
     }
-    return log && { log, [Symbol.dispose]: () => this.#leave(entry) };
+    return log && { log, [Symbol.dispose]: () => this.#leave(followed) };
   }
 
   /** Looks at all followed logs now, once more if a look is under way: changes may have been missed. */
@@ -106,16 +107,16 @@ export class FollowedLogs {
     clearInterval(this.#poll);
   }
 
-  #open(userId: string): Entry {
-    const log = this.#load(userId, () => this.#forget(entry));
-    const entry: Entry = { userId, followers: 0, heard: 0, log };
-    this.#entries.set(userId, entry);
+  #open(userId: string): Followed {
+    const log = this.#load(userId, () => this.#forget(followed));
+    const followed: Followed = { userId, followers: 0, heard: 0, log };
+    this.#byUser.set(userId, followed);
     this.#poll ??= setInterval(() => void this.look(), this.#limits.slowPollMs).unref();
-    void this.#wake(entry, (log) => log.wake(entry.heard));
-    return entry;
+    void this.#wake(followed, (log) => log.wake(followed.heard));
+    return followed;
   }
 
-  /** Once a user is gone, so is the entry: whoever comes next may meet a new log under the same id. */
+  /** A log is forgotten with its user: whoever comes next may meet a new log under the same id. */
   async #load(userId: string, forget: () => void): Promise<FollowedLog | undefined> {
     const [found] = await findLogs(this.#database, [userId]);
     if (!found) return undefined;
@@ -127,9 +128,9 @@ export class FollowedLogs {
   }
 
   /** Tells a log of a change. What it cannot read now, a look finds again. */
-  async #wake(entry: Entry, tell: (log: FollowedLog) => Promise<void>): Promise<void> {
+  async #wake(followed: Followed, tell: (log: FollowedLog) => Promise<void>): Promise<void> {
     // A log that could not be loaded is its followers' business: `acquire` throws it at them.
-    const log = await entry.log.catch(() => undefined);
+    const log = await followed.log.catch(() => undefined);
     if (!log) return;
     try {
       await tell(log);
@@ -141,26 +142,26 @@ export class FollowedLogs {
 
   /** Finds out where the followed logs begin and end now, and reads what is new. */
   async #lookAtAll(): Promise<void> {
-    const entries = [...this.#entries.values()];
-    if (entries.length === 0) return;
-    const logs = await Promise.all(entries.map(({ log }) => log.catch(() => undefined)));
+    const all = [...this.#byUser.values()];
+    if (all.length === 0) return;
+    const logs = await Promise.all(all.map(({ log }) => log.catch(() => undefined)));
     const heads = logs.map((log) => log?.tail.head ?? 0);
     const found = await findLogs(
       this.#database,
-      entries.map(({ userId }) => userId),
+      all.map(({ userId }) => userId),
     );
-    const byUser = new Map(found.map((each) => [each.userId, each]));
-    await Promise.all(logs.map((log, index) => log?.update(byUser.get(log.userId), heads[index] ?? 0)));
+    const foundByUser = new Map(found.map((each) => [each.userId, each]));
+    await Promise.all(logs.map((log, index) => log?.update(foundByUser.get(log.userId), heads[index] ?? 0)));
   }
 
-  #leave(entry: Entry): void {
-    entry.followers -= 1;
-    if (entry.followers === 0) this.#forget(entry);
+  #leave(followed: Followed): void {
+    followed.followers -= 1;
+    if (followed.followers === 0) this.#forget(followed);
   }
 
-  #forget(entry: Entry): void {
-    if (this.#entries.get(entry.userId) === entry) this.#entries.delete(entry.userId);
-    if (this.#entries.size > 0) return;
+  #forget(followed: Followed): void {
+    if (this.#byUser.get(followed.userId) === followed) this.#byUser.delete(followed.userId);
+    if (this.#byUser.size > 0) return;
     clearInterval(this.#poll);
     this.#poll = undefined;
   }
