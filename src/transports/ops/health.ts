@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Database } from '../../db/database.ts';
 import { errorCodes } from '../../errors.ts';
-import { json } from '../rest/answer.ts';
+import { json } from '../answer.ts';
 
 const unavailable = errorCodes.UNAVAILABLE;
 

@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { Origins } from '../../gate/origins.ts';
-import { CURSOR_HEADER, plain } from './answer.ts';
+import { plain } from '../answer.ts';
+import { CURSOR_HEADER } from './rest-answer.ts';
 
 /** Seconds for which a browser may remember that it was allowed. */
 const MAX_AGE = '600';

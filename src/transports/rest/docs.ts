@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Hono } from 'hono';
-import { json } from './answer.ts';
+import { json } from '../answer.ts';
 
 /** Everything that the page loads. Swagger UI's own files come out of its package. */
 const assets = {

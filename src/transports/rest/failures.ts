@@ -2,7 +2,8 @@ import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode, errorCodes, type HttpAnswer } from '../../errors.ts';
 import { BodyError, JSON_TYPE } from '../../gate/read-body.ts';
-import { detail, plain } from './answer.ts';
+import { plain } from '../answer.ts';
+import { detail } from './rest-answer.ts';
 
 const AUTHENTICATION_REQUIRED = 'Authentication required: provide JWT token or API key';
 

@@ -1,8 +1,9 @@
-import { CURSOR_HEADER, json } from './answer.ts';
+import { json } from '../answer.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { noUser } from './failures.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
+import { CURSOR_HEADER } from './rest-answer.ts';
 import { defineRoute } from './route.ts';
 import { wireEventFields } from './wire-event.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';

@@ -3,7 +3,7 @@ import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import { readJson } from '../../gate/read-body.ts';
 import type { EventProblem } from '../../log/record/check-event.ts';
-import { json } from './answer.ts';
+import { json } from '../answer.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';

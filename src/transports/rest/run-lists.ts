@@ -1,5 +1,5 @@
 import { sourceWords, statusWords } from '../../log/words.ts';
-import { json } from './answer.ts';
+import { json } from '../answer.ts';
 import { noUser } from './failures.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';

@@ -4,8 +4,9 @@ import { BodyError, readBytes } from '../../gate/read-body.ts';
 import type { Limits } from '../../limits.ts';
 import { deliveryOutcomes, type WebhookDescription } from '../../sources/define-source.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
-import { detail, json } from './answer.ts';
+import { json } from '../answer.ts';
 import { bodyFailure } from './failures.ts';
+import { detail } from './rest-answer.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH } from './routes.ts';
 
