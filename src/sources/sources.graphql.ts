@@ -36,15 +36,19 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
 
 /** What feeds the log from outside. */
 export function addSources(builder: Builder): void {
-  // The columns are text, so the enums' values are, too.
-  const SourceStateEnum = addEnum<string>(builder, 'SourceState', 'How a source stands.', stateDescriptions);
+  const Source = addSource(builder, addSourceBackfill(builder), addQuarantinedEntry(builder));
+  addSourceQuery(builder, Source);
+}
+
+/** An entry that could not be read, and the pages of such entries. */
+function addQuarantinedEntry(builder: Builder) {
+  // The column is text, so the enum's values are, too.
   const QuarantineReasonEnum = addEnum<string>(
     builder,
     'QuarantineReason',
     'Why an entry could not be read or stored.',
     reasonDescriptions,
   );
-
   const QuarantinedEntry = builder.objectRef<QuarantinedEntryRow>('QuarantinedEntry').implement({
     description: 'An entry of a source that could not be read or stored.',
     fields: (t) => ({
@@ -64,12 +68,14 @@ export function addSources(builder: Builder): void {
       firstSeenAt: t.expose('firstSeenAt', { type: 'DateTime', description: 'When it was first seen.' }),
     }),
   });
-  const QuarantinedEntryConnection = builder.connectionObject(
+  return builder.connectionObject(
     { type: QuarantinedEntry, name: 'QuarantinedEntryConnection', description: 'A page of entries, newest first.' },
     { name: 'QuarantinedEntryEdge', description: 'An entry in a list.' },
   );
+}
 
-  const SourceBackfill = builder.objectRef<SourceStatus & { backfillStartedAt: Date }>('SourceBackfill').implement({
+function addSourceBackfill(builder: Builder) {
+  return builder.objectRef<SourceStatus & { backfillStartedAt: Date }>('SourceBackfill').implement({
     description: 'How far what is stored at a source has been read.',
     fields: (t) => ({
       startedAt: t.expose('backfillStartedAt', { type: 'DateTime', description: 'When it began.' }),
@@ -82,7 +88,16 @@ export function addSources(builder: Builder): void {
       entries: t.exposeInt('backfillEntries', { description: 'Entries that have been read.' }),
     }),
   });
-  const Source = builder.objectRef<SourceStatus>('Source').implement({
+}
+
+function addSource(
+  builder: Builder,
+  SourceBackfill: ReturnType<typeof addSourceBackfill>,
+  QuarantinedEntryConnection: ReturnType<typeof addQuarantinedEntry>,
+) {
+  // The column is text, so the enum's values are, too.
+  const SourceStateEnum = addEnum<string>(builder, 'SourceState', 'How a source stands.', stateDescriptions);
+  return builder.objectRef<SourceStatus>('Source').implement({
     description:
       'Something that feeds the log from outside. Counts are whole numbers of all time; a crash may lose the last seconds of all but `quarantined`.',
     fields: (t) => ({
@@ -147,7 +162,9 @@ export function addSources(builder: Builder): void {
       }),
     }),
   });
+}
 
+function addSourceQuery(builder: Builder, Source: ReturnType<typeof addSource>): void {
   builder.queryField('sources', (t) =>
     t.field({
       type: [Source],
