@@ -53,7 +53,7 @@ export function eventConnection(
   return fetchConnection(
     { ...page, after },
     (event: SyncEventRow) => cursorOf(event.sequence),
-    ({ fromEnd, ...wider }) => load(eventPages, { ...wider, log, newest: fromEnd, filter }),
+    (wider) => load(eventPages, { ...wider, log, filter }),
   );
 }
 
@@ -171,7 +171,7 @@ function addLogOfUser(
       resolve: async (user, { limit, filter }, { load, services: { limits } }) => {
         parseLimit('limit', limit, limits.pageSize);
         checkFilter(filter, limits);
-        return [...(await load(eventPages, { log: logOf(user), limit, newest: true, filter }))].reverse();
+        return [...(await load(eventPages, { log: logOf(user), limit, fromEnd: true, filter }))].reverse();
       },
     }),
     syncEvents: t.field({

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { Page } from '../lib/page.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
 import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './sql/log-sql.ts';
@@ -13,13 +14,9 @@ export interface LogBounds {
   readonly tailSequence: number;
 }
 
-/** A page of one log: its oldest or newest `limit` events between two sequences, both exclusive. */
-export interface EventPageRequest {
+/** A page of one log, whose keys are sequences. */
+export interface EventPageRequest extends Page<number> {
   readonly log: LogBounds;
-  readonly after?: number | undefined;
-  readonly before?: number | undefined;
-  readonly limit: number;
-  readonly newest: boolean;
   readonly filter?: SyncEventFilter | null | undefined;
 }
 
@@ -40,9 +37,9 @@ export async function readPages(
     answers.push(answer);
     const range = boundRange(request);
     if (range.after >= range.upTo) continue;
-    const { filter, limit, newest } = request;
-    if (!filter || isOpen(filter)) ranges.push({ range: cutRange(range, limit, newest), answer });
-    else pages.push({ page: { ...range, filter, limit, newest }, answer });
+    const { filter, limit, fromEnd } = request;
+    if (!filter || isOpen(filter)) ranges.push({ range: cutRange(range, limit, fromEnd), answer });
+    else pages.push({ page: { ...range, filter, limit, fromEnd }, answer });
   }
 
   const sql = logSqlOf(database);
@@ -72,8 +69,8 @@ function boundRange({ log, after, before }: EventPageRequest): SequenceRange {
   };
 }
 
-function cutRange({ userId, after, upTo }: SequenceRange, limit: number, newest: boolean): SequenceRange {
-  return newest
+function cutRange({ userId, after, upTo }: SequenceRange, limit: number, fromEnd: boolean): SequenceRange {
+  return fromEnd
     ? { userId, after: Math.max(after, upTo - limit), upTo }
     : { userId, after, upTo: Math.min(upTo, after + limit) };
 }

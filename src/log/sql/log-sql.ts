@@ -17,7 +17,7 @@ export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
 export interface FilteredPage extends SequenceRange {
   readonly filter: SyncEventFilter;
   readonly limit: number;
-  readonly newest: boolean;
+  readonly fromEnd: boolean;
 }
 
 /** SQLite joins at most 500 SELECTs into one, and Postgres takes at most 65,535 values. */

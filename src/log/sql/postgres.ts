@@ -66,7 +66,7 @@ export const postgresLogSql: LogSql = {
 };
 
 /** A page is a SELECT of its own that walks the log from one end and stops at its limit. */
-function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Sql {
+function selectFilteredPage({ userId, after, upTo, filter, limit, fromEnd }: FilteredPage, page: number): Sql {
   const conditions = [
     sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
     ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
@@ -77,5 +77,5 @@ function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: Filt
   ];
   return sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e
     WHERE ${joinSql(conditions, ' AND ')}
-    ORDER BY e.sequence ${rawSql(newest ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
+    ORDER BY e.sequence ${rawSql(fromEnd ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
 }

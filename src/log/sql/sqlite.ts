@@ -84,7 +84,7 @@ function withProgress(rows: readonly { readonly progress: number | null }[]): Sq
  * A page is a SELECT of its own that walks the log from one end and stops at its limit, instead of a window function
  * that would rank the whole log.
  */
-function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: FilteredPage, page: number): Sql {
+function selectFilteredPage({ userId, after, upTo, filter, limit, fromEnd }: FilteredPage, page: number): Sql {
   const conditions = [
     sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`,
     ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
@@ -95,5 +95,5 @@ function selectFilteredPage({ userId, after, upTo, filter, limit, newest }: Filt
   ];
   return sql`SELECT * FROM (
     SELECT ${selectedEvent}, ${page} AS "page" FROM sync_event e WHERE ${joinSql(conditions, ' AND ')}
-    ORDER BY e.sequence ${rawSql(newest ? 'DESC' : 'ASC')} LIMIT ${limit})`;
+    ORDER BY e.sequence ${rawSql(fromEnd ? 'DESC' : 'ASC')} LIMIT ${limit})`;
 }

@@ -57,7 +57,7 @@ async function findLike(
       log: { userId, headSequence: user.headSequence, tailSequence: user.tailSequence },
       filter: { runId, stages: [stage] },
       limit: limits.pageSize,
-      newest: true,
+      fromEnd: true,
     },
   ]);
   return events;
