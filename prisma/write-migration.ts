@@ -24,8 +24,8 @@ export interface NextMigration {
 export async function writeMigrations({ name, time, folder, scratchUrls }: NextMigration): Promise<string[]> {
   const directory = `${time.toISOString().slice(0, 19).replace(/\D/g, '')}_${name}`;
   const files = new Map<string, string>();
+  // `Object.entries` types keys as `string`; these are providers, as nothing else is put into `scratchUrls`.
   for (const [provider, url] of Object.entries(scratchUrls) as [Provider, string][]) {
-    // the keys are the type's
     const migrations = migrationsFolder(provider, folder);
     checkName(name, directory, migrations);
     await migrate(url, folder);

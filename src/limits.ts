@@ -54,10 +54,10 @@ export const defaultLimits = {
   /** Entries of each list in a filter. */
   filterEntries: 50,
 
-  /** Entries of sources that could not be read: of how many anything is kept, and of how many their text. */
+  /** Of each source: how many entries that could not be read are kept, and how many of those with their text. */
   quarantinedEntries: 100_000,
   quarantinedPayloads: 1_000,
-  /** How much of such a text is kept. */
+  /** How much of the text of such an entry is kept. */
   quarantinedPayloadLength: 2_000,
   /** Error text that a source shows. */
   sourceErrorLength: 500,
@@ -112,11 +112,11 @@ export const defaultLimits = {
   socketPingMs: 30_000,
   /** An HTTP connection on which nothing moves for so long, although it is in use, is cut. */
   connectionIdleMs: 60_000,
-  /** For how long an instance may work on a source without renewing; then another one takes it. */
+  /** For how long an instance may work on a source without renewing its lease; then another instance takes the source. */
   sourceLeaseMs: 5_000,
-  /** How often it renews, and writes down how the source stands. */
+  /** How often the instance that works on a source renews the lease, and writes down how the source stands. */
   sourceRenewMs: 1_500,
-  /** How often another instance tries to take it. */
+  /** How often another instance tries to take the source. */
   sourceTryMs: 500,
   /** Longest pause between two attempts to connect to a source. */
   bridgeRetryMs: 2_000,

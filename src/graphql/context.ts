@@ -45,7 +45,7 @@ export function createContext(parts: Omit<Context, 'now' | 'load' | 'forget'>): 
     ...parts,
     now: parts.services.clock(),
     load<K, V>(batch: Batch<K, V>, key: K): Promise<V> {
-      // The map's value was made from its key, so it is of the key's types.
+      // The loader under a batch was made from that batch, below, so the loader has the batch's types.
       let loader = loaders.get(batch) as DataLoader<K, V, string> | undefined;
       if (!loader) {
         const find = (keys: readonly K[]) => batch.find(keys, parts.services);

@@ -3,13 +3,13 @@ import { pause } from '../lib/pause.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
 
-/** What one instance at a time may hold, such as a source: a lease that is renewed while it is held. */
+/** A source that one instance at a time may hold, by a lease that is renewed meanwhile. */
 export interface Holdable {
-  /** Takes it for this instance. False while another instance holds it. */
+  /** Takes the lease for this instance. False while another instance holds the source. */
   take(): Promise<boolean>;
-  /** Saves what the holder has noted and renews the lease. False when another instance has taken it. */
+  /** Saves what the holder has noted and renews the lease. False when another instance has taken the source. */
   save(): Promise<boolean>;
-  /** Gives it up, so that another instance may take it at once. */
+  /** Gives the lease up, so that another instance may take the source at once. */
   release(): Promise<void>;
 }
 

@@ -8,8 +8,8 @@ const nowIn: Readonly<Record<Provider, Sql>> = {
 };
 
 /**
- * Takes a source for an instance, or renews what it has: for so many milliseconds from now. False while another
- * instance holds it.
+ * Takes the lease of a source for an instance, or renews the lease that the instance has: for `ms` milliseconds from now.
+ * The lease stands in the source's row. False while another instance is the holder.
  */
 export async function takeLease(
   transaction: Transaction,
@@ -23,12 +23,12 @@ export async function takeLease(
   return taken > 0;
 }
 
-/** Gives a source up, so that another instance may take it at once. */
+/** Gives the lease of a source up, so that another instance may take the source at once. */
 export async function releaseLease(transaction: Transaction, name: string, holder: string): Promise<void> {
   await transaction.source.updateMany({ where: { name, holder }, data: { holder: null, heldUntil: 0 } });
 }
 
-/** The time until which leases of now have to last. */
+/** The database's clock, in milliseconds since 1970: a lease is held while its `heldUntil` is later. */
 export async function readDatabaseTime(queryable: Queryable, provider: Provider): Promise<bigint> {
   const [row] = await queryable.$queryRaw<{ now: bigint | number }[]>`SELECT ${nowIn[provider]} AS now`;
   return BigInt(row?.now ?? 0);

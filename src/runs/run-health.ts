@@ -40,8 +40,8 @@ const patienceOf: ReadonlyMap<string, Patience> = new Map(
 const unknownPatience: Patience = { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute };
 
 /**
- * The health of a run at a moment, in milliseconds since 1970. A time ahead of it is new. What the producer itself calls
- * silent is stalled at once.
+ * The health of a run at a moment, in milliseconds since 1970. A run whose newest event lies after that moment counts as
+ * new. What the producer itself calls silent is stalled at once.
  */
 export function runHealth(
   run: Pick<SyncRun, 'finished' | 'source' | 'status' | 'lastEventAt'>,

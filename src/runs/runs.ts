@@ -81,7 +81,7 @@ export class Runs {
   }
 }
 
-/** Merged out of its parts, of which each walks an index in list order and stops at the limit, too. */
+/** The page is merged from its parts, each of which walks an index in list order and stops at the limit, too. */
 function selectPage(request: RunPageRequest, page: number, kindSql: KindSql): Sql {
   const direction = rawSql(request.fromEnd ? 'ASC' : 'DESC');
   const end = sql`

@@ -73,7 +73,7 @@ export class Quarantine {
     return fromEnd ? found.reverse() : found;
   }
 
-  /** Which of some texts are those of entries that are kept for the source. */
+  /** Those of the texts whose entries the source's quarantine keeps. */
   async holds(source: string, texts: readonly string[]): Promise<ReadonlySet<string>> {
     const byFingerprint = new Map(texts.map((text) => [fingerprintOf(source, text), text]));
     const isAsked = isListed(this.#database, sql`fingerprint`, [...byFingerprint.keys()], 'text');

@@ -171,5 +171,6 @@ export class WebSocketEndpoint {
 
 /** Answers with the operation that `#prepare` put into the arguments, in its context. */
 function answer({ rootValue, contextValue, variableValues }: ExecutionArgs) {
+  // graphql-ws hands both on as `#prepare` returned them, but types them as `unknown`.
   return (rootValue as Operation).answer(contextValue as Context, variableValues ?? {});
 }

@@ -49,7 +49,7 @@ export function bodyFailure({ fault, most }: BodyError): {
   return { status: 400, message: fault === 'not JSON' ? 'The body must be JSON in UTF-8' : 'The body ended too soon' };
 }
 
-/** What a document answers with null for. */
+/** The error for a document that answered null for its user. */
 export function noUser(): AppError {
   return new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
 }

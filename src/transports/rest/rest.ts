@@ -53,7 +53,9 @@ export function createRestListener(options: RestOptions) {
   addDocs(app, describeApi(services.limits, operations.schema, descriptions));
   addWebhooks(app, webhooks, services.limits);
   addMetrics(app, { services, openStreams: () => gate.streams.count });
-  addHealth(app, { database: options.database, shutdown, onError: formatError });
+  // Formatting an error reports it, too; nobody is answered with the words.
+  const onError = (error: unknown) => void formatError(error);
+  addHealth(app, { database: options.database, shutdown, onError });
 
   return getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
