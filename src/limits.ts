@@ -1,6 +1,6 @@
 /**
- * The bounds of the server that a client or an operator can meet: on input, size and time. A bound that nobody outside
- * of one machine can tell, such as how many rows one of its statements reads, stands beside that machine.
+ * The limits of the server. A limit is a bound that a client or an operator can meet: it stands in `src/limits.ts`, and
+ * any other bound stands beside its machine.
  * Sizes are in bytes or UTF-16 code units as named, times in milliseconds.
  */
 export const defaultLimits = {
