@@ -19,10 +19,16 @@ export interface Holdable {
  * `close` hands over at once; it waits no longer than `shutdownMs` for a database that does not answer.
  * @param work ends when its signal aborts: the source was lost, or `close` was called.
  */
-export function holdSource(
+export function startHolding(
   source: Holdable,
   work: (signal: AbortSignal) => Promise<void>,
-  { limits, onError }: { readonly limits: Limits; readonly onError: (error: unknown) => void },
+  {
+    limits,
+    onError,
+  }: {
+    readonly limits: Pick<Limits, 'sourceTryMs' | 'sourceRenewMs' | 'shutdownMs'>;
+    readonly onError: (error: unknown) => void;
+  },
 ): { close(): Promise<void> } {
   const closing = new AbortController();
   const running = run();

@@ -1,4 +1,4 @@
-import { holdSource } from '../instances/hold.ts';
+import { startHolding } from '../instances/hold.ts';
 import type {
   Delivery,
   DeliveryOutcome,
@@ -51,7 +51,7 @@ export async function openSources(
       if (!values) continue;
       const tools = await open(definition);
       const work = definition.createWorker(values, tools);
-      starts.push(() => holdSource(tools.source, work, shared));
+      starts.push(() => startHolding(tools.source, work, shared));
     } else if (values) {
       const tools = await open(definition);
       tools.source.report({ state: 'live', connectedAt: new Date(tools.clock()) });

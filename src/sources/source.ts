@@ -61,7 +61,7 @@ export interface SourceOptions {
  * The row shows the holder's word, and `waiting` while nobody holds it. A source that is not `exclusive` has no holder:
  * each instance writes what it says, and the last one's word stands.
  *
- * Who owns what: `holdSource` decides when to take, renew and release the lease and owns the timer for it; `Sources`
+ * Who owns what: `startHolding` decides when to take, renew and release the lease and owns the timer for it; `Sources`
  * owns the timer that saves the sources without a lease; a `Source` owns no timer, only the queue of its own writes.
  */
 export class Source {

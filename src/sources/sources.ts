@@ -33,7 +33,7 @@ export class Sources {
 
   /**
    * Makes the row of a source, if there is none, and counts the source among those of this process. An exclusive one is
-   * taken by `holdSource`; the others are saved from here.
+   * taken by `startHolding`; the others are saved from here.
    */
   async open(name: string, { exclusive }: Pick<SourceOptions, 'exclusive'>): Promise<Source> {
     await this.#options.database.transaction(

@@ -43,7 +43,7 @@ export const openWearablesRedis = defineSource({
  * - `disconnected`: a connection was refused, has broken or does not answer. Left for `connecting` after a pause, which
  *   doubles from 100 ms to `bridgeRetryMs` and begins anew with each `live`.
  *
- * The end of `run`, when its signal aborts, can come in each of them. `holdSource` owns the lease, and its signal tells
+ * The end of `run`, when its signal aborts, can come in each of them. `startHolding` owns the lease, and its signal tells
  * the bridge that the lease is lost. A bridge lives as long as one hold of the lease; it owns the pause between two
  * attempts, and for each attempt a pair of connections, which owns the timer of their pings. The copier owns the
  * messages that wait.
