@@ -28,7 +28,8 @@ export interface ValidOperation {
 /**
  * Finds out whether an operation could ask for too many list items, before any of it runs: events have users and users
  * have events, so a short document could otherwise ask for millions. Each field of the schema says how many items it
- * returns (`extensions.items`); along a path the numbers multiply, and paths add up.
+ * returns (`extensions.items`); along a path the numbers multiply, and paths add up. What the document says counts: a field
+ * that is asked for twice, or that a directive leaves out, counts all the same.
  *
  * The largest cost that any variables can bring about is worked out at once. Only an operation for which that is too
  * much is counted again with the variables of each request.
@@ -83,7 +84,7 @@ class ItemCount {
     return count;
   }
 
-  /** Introspection is no field of its parent here and counts nothing: the schema is as long as it is. */
+  /** Introspection is no field of its parent here and counts nothing: graphql-js bounds how deep it goes, and tokens how wide. */
   #ofField(node: FieldNode, parent: unknown): number {
     const field = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[node.name.value] : undefined;
     if (!field) return 0;
@@ -114,10 +115,15 @@ class ItemCount {
     if (node.kind === Kind.INT) return Number(node.value);
     if (node.kind !== Kind.VARIABLE) return undefined;
     if (!this.#variables) return 'unknown';
-    const given = this.#variables[node.name.value];
+    const given = this.#given(node.name.value);
     const fallback = this.#defaultOf(node.name.value);
     if (given === undefined && fallback) return this.#numberIn(fallback);
     return typeof given === 'number' ? given : undefined;
+  }
+
+  /** What the client sent for a variable, which may have the name of something that every object inherits. */
+  #given(variable: string): unknown {
+    return this.#variables && Object.hasOwn(this.#variables, variable) ? this.#variables[variable] : undefined;
   }
 
   #defaultOf(variable: string): ValueNode | undefined {
@@ -134,7 +140,7 @@ class ItemCount {
   #lengthIn(node: ValueNode, path: readonly string[]): number | undefined {
     if (node.kind === Kind.VARIABLE) {
       const fallback = this.#defaultOf(node.name.value);
-      const given = this.#variables?.[node.name.value];
+      const given = this.#given(node.name.value);
       if (this.#variables && given === undefined && fallback) return this.#lengthIn(fallback, path);
       return lengthOf(path.reduce<unknown>(partOf, given));
     }

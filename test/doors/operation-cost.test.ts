@@ -63,6 +63,11 @@ describe('an operation that could ask for too many list items is refused before 
       a: recentSyncEvents(limit: $m) { user { recentSyncEvents(limit: 10) { id } } } } } } }`,
     ],
     [
+      'by a default of a variable that is called like something every object has',
+      `query ($constructor: Int = 100, $__proto__: Int = 200) { users(first: $constructor) { edges { node {
+      recentSyncEvents(limit: $__proto__) { user { recentSyncEvents(limit: 10) { id } } } } } } }`,
+    ],
+    [
       'by `last` beside a variable that is null',
       `query ($none: Int) { users(first: $none, last: 100) { edges { node {
       recentSyncEvents(limit: 200) { user { recentSyncEvents(limit: 10) { id } } } } } } }`,
@@ -93,6 +98,21 @@ describe('an operation that could ask for too many list items is refused before 
       body: JSON.stringify({ query: follow(200) }),
     });
     expect(await response.text()).toContain(refusal);
+  });
+
+  test('by a list that is the default of a variable, whatever the variable is called', async () => {
+    const literal = `{ userId: "${userId}", runId: "r", provider: "p", source: PULL, stage: FETCHING, status: IN_PROGRESS }`;
+    const events = `[${Array.from({ length: 150 }, () => literal).join()}]`;
+    for (const name of ['events', 'valueOf'])
+      expect(
+        (
+          await server.graphql(
+            `mutation ($${name}: [SyncEventInput!]! = ${events}) { recordSyncEvents(input: { events: $${name} }) {
+            results { event { user { a: recentSyncEvents(limit: 200) { id } b: recentSyncEvents(limit: 200) { id } } } } } }`,
+          )
+        ).errors[0]?.message,
+        name,
+      ).toBe(refusal);
   });
 
   test('but not for what it could ask for with other variables', async () => {
