@@ -1,18 +1,17 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionResult, GraphQLError } from 'graphql';
-import { createYoga, type FetchAPI, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { GraphQLError } from 'graphql';
+import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { AppError, errorCodes } from '../errors.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Origins } from '../gate/origins.ts';
 import { type Context, createContext } from '../graphql/context.ts';
-import type { Limits } from '../limits.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import { useRequestGuard } from './request-guard.ts';
-import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
+import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
 export interface GraphqlOptions {
   readonly operations: Operations;
@@ -30,12 +29,13 @@ export type GraphqlServer = YogaServerInstance<Record<never, never>, Record<neve
  */
 export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
   const { services, gate, formatError } = options;
+  const streams = createServerSentEvents(services.limits);
   return createYoga({
     plugins: [
-      useOperations(options),
+      useOperations(options, streams),
       useRequestGuard(services.limits),
       useErrorCodes(formatError),
-      useServerSentEvents(services.limits),
+      streams.plugin,
     ],
     parserAndValidationCache: false,
     maskedErrors: { errorMessage: '', maskError: formatError },
@@ -51,11 +51,8 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
   });
 }
 
-/** The requests for a subscription: for Yoga, which would answer their results as `multipart/mixed`, too. */
-const subscriptions = new WeakSet<Request>();
-
 /** Puts {@link Operations} in the place of Yoga's own parsing, validation and execution. */
-function useOperations({ operations, services, gate, formatError }: GraphqlOptions): Plugin {
+function useOperations({ operations, services, gate, formatError }: GraphqlOptions, streams: ServerSentEvents): Plugin {
   async function contextOf(request: Request): Promise<Context> {
     const header = (name: string) => request.headers.get(name);
     const viewer = await gate.admission.admit({ header }).catch(refuse);
@@ -69,7 +66,7 @@ function useOperations({ operations, services, gate, formatError }: GraphqlOptio
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
     const context = await contextOf(request);
     if (operation.kind === 'subscription') {
-      subscriptions.add(request);
+      streams.markSubscription(request);
       return operation.subscribe(context, variables ?? {});
     }
     const result = await operation.run(context, variables ?? {});
@@ -151,71 +148,3 @@ function useErrorCodes(formatError: FormatError): Plugin {
 /** Tells Yoga to answer 503 with `Retry-After`; Yoga does not write this extension out. */
 const { httpStatus: status, headers } = errorCodes.UNAVAILABLE;
 const comeAgain = { status, headers };
-
-/** A stream for a client that accepts none. Nothing of it has been read yet; its life is ended. */
-function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): Response {
-  void stream.return?.();
-  const error = new AppError('BAD_USER_INPUT', 'A subscription needs `accept: text/event-stream`, or a WebSocket');
-  const headers = { 'content-type': 'application/json; charset=utf-8' };
-  return new Response(JSON.stringify({ errors: [error] }), { status: 406, headers });
-}
-
-/** Does a client take server-sent events? One that says nothing takes anything. */
-function acceptsEvents(accept: string | null): boolean {
-  return accepts(accept, /^(text\/event-stream|text\/\*|\*\/\*)$/);
-}
-
-/** Does a client take any form that the refusal of a subscription has? */
-function acceptsResult(accept: string | null): boolean {
-  return acceptsEvents(accept) || accepts(accept, /^application\/(graphql-response\+json|json|\*)$/);
-}
-
-/** Is one of the media types that a client takes, in UTF-8, like this? */
-function accepts(accept: string | null, type: RegExp): boolean {
-  const ranges = (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',');
-  return ranges.some((range) => {
-    const [name = '', ...parameters] = range.split(';');
-    const charset = parameters.find((each) => each.includes('charset='));
-    return type.test(name) && (charset === undefined || charset === 'charset=utf-8');
-  });
-}
-
-const notAcceptable = {
-  status: 406,
-  statusText: 'Not Acceptable',
-  headers: {
-    accept: 'text/event-stream; charset=utf-8, application/graphql-response+json; charset=utf-8, application/json',
-  },
-};
-
-/** A result as a stream shows it: the status of a stream is sent before there is a result. */
-function withoutHttp({ extensions, ...result }: ExecutionResult): ExecutionResult {
-  const { http: _, ...shown } = extensions ?? {};
-  return Object.keys(shown).length > 0 ? { ...result, extensions: shown } : result;
-}
-
-/** Yoga's own server-sent events carry no ids and always say `complete`. */
-function useServerSentEvents({ heartbeatMs }: Limits): Plugin {
-  return {
-    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
-      if (Array.isArray(result)) return;
-      const isStream = Symbol.asyncIterator in result;
-      if (isStream && !acceptsEvents(request.headers.get('accept'))) {
-        const stream = result[Symbol.asyncIterator]();
-        setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
-        return;
-      }
-      if (!resultProcessor && !isStream) return;
-      if (!isStream && subscriptions.has(request) && !acceptsResult(request.headers.get('accept'))) {
-        setResultProcessor((_, { Response }) => new Response(null, notAcceptable), 'application/json');
-        return;
-      }
-      if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
-      setResultProcessor((streamed, { Response }) => {
-        const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(withoutHttp(result));
-        const body = toEventStream(results[Symbol.asyncIterator](), graphqlEvents(), heartbeatMs);
-        return new Response(body, { headers: eventStreamHeaders });
-      }, 'text/event-stream');
-    },
-  };
-}
