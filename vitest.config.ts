@@ -15,7 +15,7 @@ const proofs = 'test/proofs/**/*.test.ts';
 /** What `npm run test:quick` leaves out of the folders that it runs: what takes many events or long silences. */
 const slow = [
   ...['log/slow-consumer', 'log/follow-cost', 'log/long-lists', 'nouns/query-cost'],
-  ...['doors/rest-stream', 'doors/rest-agreement'],
+  ...['log/follow-end', 'nouns/runs-subscription', 'doors/rest-stream', 'doors/rest-agreement'],
 ];
 const leftOut = process.env.TEST_QUICK ? slow.map((name) => `test/${name}.test.ts`) : [];
 
