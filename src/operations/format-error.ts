@@ -60,7 +60,8 @@ function rootCause(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? rootCause(error.originalError) : error;
 }
 
-function locationOf(error: GraphQLError | undefined) {
+/** Where an error stands in its document and its result, for another error in its place. */
+export function locationOf(error: GraphQLError | undefined) {
   return {
     nodes: error?.nodes ?? null,
     source: error?.source ?? null,

@@ -108,7 +108,7 @@ export class Operation {
     return { schema, document, operationName: operation.name?.value ?? null, contextValue, variableValues };
   }
 
-  /** Counts what the operation costs at most; else that is done when it is first asked for. */
+  /** Makes the check of the operation's cost, if there is none yet: a client's operation gets it when it first runs. */
   prepareCost(): (variables: Variables) => AppError | undefined {
     this.#checkCost ??= createCostCheck(this.#options, this.#options.limits);
     return this.#checkCost;

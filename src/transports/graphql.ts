@@ -5,7 +5,7 @@ import { AppError, errorCodes } from '../errors.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Origins } from '../gate/origins.ts';
 import { type Context, createContext } from '../graphql/context.ts';
-import type { FormatError } from '../operations/format-error.ts';
+import { type FormatError, locationOf } from '../operations/format-error.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
@@ -112,11 +112,8 @@ function asDocumentError(error: GraphQLError): GraphQLError {
 }
 
 /** The same error, with what Yoga is to make of it. */
-function withHttp({ message, extensions, nodes, source, positions, path }: GraphQLError, http: object): GraphQLError {
-  return new GraphQLError(message, {
-    ...{ nodes: nodes ?? null, source: source ?? null, positions: positions ?? null, path: path ?? null },
-    extensions: { ...extensions, http },
-  });
+function withHttp(error: GraphQLError, http: object): GraphQLError {
+  return new GraphQLError(error.message, { ...locationOf(error), extensions: { ...error.extensions, http } });
 }
 
 /** Answers a page of a known origin only: for any other, Yoga would name the origin `null`, which some pages have. */
@@ -146,5 +143,4 @@ function useErrorCodes(formatError: FormatError): Plugin {
 }
 
 /** Tells Yoga to answer 503 with `Retry-After`; Yoga does not write this extension out. */
-const { httpStatus: status, headers } = errorCodes.UNAVAILABLE;
-const comeAgain = { status, headers };
+const comeAgain = { status: errorCodes.UNAVAILABLE.httpStatus, headers: errorCodes.UNAVAILABLE.headers };
