@@ -13,7 +13,7 @@ export interface Emitter {
   /** One emission. Without `publish`, nobody is told. */
   emit(event: WireEvent, options?: { publish?: boolean }): Promise<void>;
   /** An entry of a user's list that need not be an event. */
-  emitText(userId: string, text: string): Promise<void>;
+  emitText(userId: string, text: string, options?: { publish?: boolean }): Promise<void>;
   /** What a user's list holds, oldest first. */
   stored(userId: string): Promise<string[]>;
   close(): void;
@@ -42,9 +42,9 @@ export function createEmitter(url: string): Emitter {
       if (publish) pipeline.publish(`sync:status:user:${userId}`, text).publish('sync:status:all', text);
       await pipeline.exec();
     },
-    async emitText(userId, text) {
+    async emitText(userId, text, { publish = true } = {}) {
       await redis.lpush(`sync:status:user:${userId}:recent`, text);
-      await redis.publish('sync:status:all', text);
+      if (publish) await redis.publish('sync:status:all', text);
     },
     stored: async (userId) => (await redis.lrange(`sync:status:user:${userId}:recent`, 0, -1)).reverse(),
     close: () => redis.disconnect(),

@@ -81,6 +81,8 @@ export async function openSseStream(
     body: JSON.stringify({ query, variables }),
     signal: abort.signal,
   });
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
+    throw new Error(`No stream, but ${response.status}: ${await response.text()}`);
   const frames = readFrames(response.body as ReadableStream<Uint8Array>);
   return {
     async next() {
@@ -98,13 +100,24 @@ export async function openSseStream(
   };
 }
 
-/** Cuts a body into the events of the text/event-stream format; comments are left out. */
-export async function* readFrames(
-  body: ReadableStream<Uint8Array>,
-): AsyncGenerator<{ event: string; data: string; id: string | undefined }> {
+/**
+ * Cuts a body into the events of the text/event-stream format; comments are left out. The body is taken at once: `fetch`
+ * cancels one that nobody has begun to read when its response is garbage-collected.
+ */
+export function readFrames(body: ReadableStream<Uint8Array>): AsyncGenerator<Frame> {
+  return framesOf(body.values());
+}
+
+interface Frame {
+  readonly event: string;
+  readonly data: string;
+  readonly id: string | undefined;
+}
+
+async function* framesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
   const decoder = new TextDecoder();
   let text = '';
-  for await (const chunk of body) {
+  for await (const chunk of chunks) {
     text += decoder.decode(chunk, { stream: true });
     for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
       const fields = new Map(
