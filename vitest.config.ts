@@ -58,8 +58,10 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 2,
     sequence: { sequencer: ProjectAfterProject },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // How long something may hang. What a test says about time it measures itself.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
     // A forgotten `.only` fails here as it does in CI, instead of hiding every other test of its file.
     allowOnly: false,
     reporters: reportFile ? ['default', uniqueNames, ['json', { outputFile: reportFile }]] : ['default', uniqueNames],

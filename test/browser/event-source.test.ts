@@ -47,7 +47,7 @@ test.skipIf(hasNoBrowser)(
     await server.restart();
     await record(...Array.from({ length: 5 }, (_, index) => String(index + 5)));
     const expected = ['2 2', '3 3', '4 4', 'UNAVAILABLE', '5 5', '6 6', '7 7', '8 8', '9 9'];
-    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(expected);
+    await expect.poll(() => seen).toEqual(expected);
   },
   60_000,
 );

@@ -70,7 +70,7 @@ describe('the page of GraphiQL', () => {
   });
 });
 
-describe.skipIf(hasNoBrowser)('GraphiQL in a browser', { timeout: 60_000 }, () => {
+describe.skipIf(hasNoBrowser)('GraphiQL in a browser', () => {
   let profile: string;
   let browser: BrowserContext;
   let page: Page;

@@ -93,7 +93,7 @@ describe('npm run migration', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('Nonsense');
     expect(migrationsOf('postgresql')).toEqual(before);
-  }, 60_000);
+  });
 
   test('explains itself', async () => {
     const { status, stdout } = await migration('--help');

@@ -44,9 +44,7 @@ describe('the log of the process', () => {
     await postgres.pause();
     for (let request = 0; request < 5; request += 1) await server.graphql('{ users { edges { cursor } } }');
     await postgres.resume();
-    await expect
-      .poll(async () => (await server.graphql('{ users { edges { cursor } } }')).errors, { timeout: 10_000 })
-      .toEqual([]);
+    await expect.poll(async () => (await server.graphql('{ users { edges { cursor } } }')).errors).toEqual([]);
     expect(about('the database is away')).toHaveLength(1);
     expect(about('the database is back')).toHaveLength(1);
     expect(about("wake-ups over Postgres' NOTIFY fail")).toHaveLength(1);
@@ -78,13 +76,11 @@ describe('the log of the process', () => {
     const server = await startServer({ logger, settings, limits: { bridgeRetryMs: 100 } });
     onTestFinished(() => server.close());
     const source = async () => (await server.graphql('{ sources { state lastError } }')).data.sources[0];
-    await expect.poll(source, { timeout: 10_000 }).toMatchObject({ state: 'LIVE' });
+    await expect.poll(source).toMatchObject({ state: 'LIVE' });
     await redis.stop();
-    await expect
-      .poll(source, { timeout: 10_000 })
-      .toMatchObject({ lastError: expect.stringContaining('ECONNREFUSED') }); // and not the first
+    await expect.poll(source).toMatchObject({ lastError: expect.stringContaining('ECONNREFUSED') }); // and not the first
     await redis.start();
-    await expect.poll(() => about('Redis is back'), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => about('Redis is back')).toHaveLength(1);
     expect(about('Redis is away')).toHaveLength(1);
     expect(lines.filter((line) => line.includes('"level":50') || line.includes('stack'))).toHaveLength(1);
   });

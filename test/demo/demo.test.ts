@@ -134,7 +134,7 @@ describe('npm run demo', () => {
     for (const event of events) expect(event.user_id).toBe(adaId);
   });
 
-  test('prints a subscription that works as it is, and brings the syncs that happen', { timeout: 60_000 }, async () => {
+  test('prints a subscription that works as it is, and brings the syncs that happen', async () => {
     const command = printed.curls.find((curl) => curl.includes('subscription {')) ?? '';
     const startedAt = Date.now();
     const curl = new Command('bash', ['-c', `exec ${command}`]);
@@ -189,7 +189,7 @@ describe('npm run demo', () => {
 });
 
 describe('a demo that is started again', () => {
-  test('keeps what an earlier one recorded, ends its key, and prints another', { timeout: 60_000 }, async () => {
+  test('keeps what an earlier one recorded, ends its key, and prints another', async () => {
     const first = startDemo();
     const before = await printedBy(first);
     const { data } = await graphql(before, head);
@@ -205,7 +205,7 @@ describe('a demo that is started again', () => {
     await second.stop();
   });
 
-  test('has a whole history when the loading of an earlier one was cut short', { timeout: 60_000 }, async () => {
+  test('has a whole history when the loading of an earlier one was cut short', async () => {
     const settings = { DATABASE_URL: `file:${join(folder, 'cut-short.db')}` };
     const first = startDemo(settings);
     await first.line((line) => line.startsWith('Loading'));

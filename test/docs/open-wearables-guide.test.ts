@@ -62,13 +62,11 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
   const asAdmin = async () => ({ url, headers: { 'x-api-key': await shell.run('echo "$KEY"') } });
   const state = async () => (await graphql(await asAdmin(), '{ sources { state } }')).sources[0]?.state;
   const listens = () =>
-    expect.poll(
-      () =>
-        fetch(`${url}/readyz`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      { timeout: 20_000 },
+    expect.poll(() =>
+      fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
     );
 
   test.each(codeBlocks(page, 'sh', 'graphql'))('$language: $code (%#)', async ({ language, code, answer }) => {
@@ -79,7 +77,7 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
     }
     expectAsPrinted({ code, answer }, await shell.run(asRun(code, addresses)));
     if (code.includes('npm start')) await listens().toBe(true);
-    if (code.includes('api-key -- create')) await expect.poll(state, { timeout: 10_000 }).toBe('LIVE');
+    if (code.includes('api-key -- create')) await expect.poll(state).toBe('LIVE');
   });
 });
 

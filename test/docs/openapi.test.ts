@@ -115,7 +115,7 @@ describe('/openapi.json', () => {
   });
 });
 
-describe.skipIf(hasNoBrowser)('/docs in a browser', { timeout: 60_000 }, () => {
+describe.skipIf(hasNoBrowser)('/docs in a browser', () => {
   let profile: string;
   let browser: BrowserContext;
 

@@ -150,7 +150,7 @@ describe('a stream', () => {
       for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       (await opening)?.close();
     }
-    await expect.poll(() => server.app.services.log.followedLogs, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => server.app.services.log.followedLogs).toBe(0);
   });
 });
 
@@ -190,7 +190,7 @@ describe('a stream says why it ends', () => {
     const { slow, userId } = await startWithLongLog({ slowConsumerMs: 500 }, read);
     const stream = await follow(userId, '?after=0', slow.admin, slow);
     await stream.event();
-    await expect.poll(() => slow.app.services.log.followedLogs, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => slow.app.services.log.followedLogs).toBe(0);
     expect(read.rows * filler.length).toBeLessThan(20_000_000);
     let count = 1;
     let end: unknown;
@@ -210,7 +210,7 @@ describe('a stream says why it ends', () => {
         const port = Number(new URL(slow.url).port);
         resolve(_getActiveHandles.call(process).filter(({ localPort }) => localPort === port).length);
       });
-    await expect.poll(connections, { timeout: 20_000 }).toBe(0);
+    await expect.poll(connections).toBe(0);
   });
 
   const filler = 'x'.repeat(60_000);

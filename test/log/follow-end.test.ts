@@ -126,12 +126,12 @@ describe.each([
   describe('leaves nothing behind', () => {
     /** Nobody follows a log any more, and of all keys only the one of a stream that stays is looked after. */
     async function expectNothingLeft(): Promise<void> {
-      await expect.poll(followedLogs, { timeout: 10_000 }).toBe(0);
+      await expect.poll(followedLogs).toBe(0);
       const { headers } = await newKey();
       const witness = await follow({ userId: await userWith(0) }, headers);
       await witness.step();
       watchedKeys = Number.NaN;
-      await expect.poll(() => watchedKeys, { timeout: 10_000 }).toBe(1);
+      await expect.poll(() => watchedKeys).toBe(1);
       await witness.close();
     }
 
@@ -334,7 +334,7 @@ describe('a WebSocket', () => {
 
     for (let id = 1; id <= limit + 1; id += 1)
       send({ id: String(id), type: 'subscribe', payload: { query: readLog, variables: { userId } } });
-    await expect.poll(() => count('next'), { timeout: 10_000 }).toBe(limit);
+    await expect.poll(() => count('next')).toBe(limit);
     const refused = messages.filter(({ type }) => type === 'error');
     expect(refused).toMatchObject([{ payload: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] }]);
 
@@ -342,7 +342,7 @@ describe('a WebSocket', () => {
     send({ type: 'ping' });
     await expect.poll(() => count('pong')).toBe(1);
     await record(userId, 1);
-    await expect.poll(() => count('next'), { timeout: 10_000 }).toBe(limit * 1.5);
+    await expect.poll(() => count('next')).toBe(limit * 1.5);
     for (let id = limit / 2 + 1; id <= limit; id += 1) send({ id: String(id), type: 'complete' });
     await expect.poll(followedLogs).toBe(0);
     expect(socket.readyState).toBe(WebSocket.OPEN);

@@ -187,5 +187,5 @@ test('a log that is made anew under its id during a sweep is left alone', async 
 test('the server sweeps by itself', async () => {
   const userId = await userWith(45);
   await server.restart();
-  await expect.poll(async () => (await logOf(userId)).tail, { timeout: 10_000 }).toBe(26);
+  await expect.poll(async () => (await logOf(userId)).tail).toBe(26);
 });

@@ -58,7 +58,7 @@ describe.each([
     const take = (events: readonly { sequence: number }[]) => seen.push(...events.map(({ sequence }) => sequence));
     take((await slow.next())?.data.syncEvents.events);
 
-    await expect.poll(() => server.app.services.log.followedLogs, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => server.app.services.log.followedLogs).toBe(0);
     expect(read.rows * filler.length).toBeLessThan(bytesOnTheWay);
     let end: Record<string, unknown> | undefined;
     for (let result = await slow.next(); result; result = await slow.next())
@@ -85,10 +85,10 @@ describe.each([
     expect(connectionsOf(server.url)).toBeGreaterThanOrEqual(2);
     expect(server.app.services.log.followedLogs).toBe(1);
 
-    await expect.poll(() => connectionsOf(server.url), { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => connectionsOf(server.url)).toBe(1);
     expect((await healthy.next())?.data.syncEvents).toMatchObject({ events: [], caughtUp: true });
     await healthy.close();
-    await expect.poll(() => connectionsOf(server.url), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => connectionsOf(server.url)).toBe(0);
     await expect.poll(() => server.app.services.log.followedLogs).toBe(0);
   });
 

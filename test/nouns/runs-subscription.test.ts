@@ -86,7 +86,6 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
   test('the sign comes once no later change can escape, and before every run', async () => {
     const userId = await server.user();
     const before = failedLooks;
-    const patience = { timeout: 20_000 };
     looksFail = true;
     onTestFinished(() => {
       looksFail = false;
@@ -101,12 +100,12 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     const reading = (async () => {
       for (let result = await stream.next(); result; result = await stream.next()) results.push(result);
     })().catch(() => {});
-    await expect.poll(() => failedLooks, patience).toBeGreaterThan(before + 1);
+    await expect.poll(() => failedLooks).toBeGreaterThan(before + 1);
     await server.record({ userId, runId: 'before' });
-    await expect.poll(() => failedLooks, patience).toBeGreaterThan(before + 3);
+    await expect.poll(() => failedLooks).toBeGreaterThan(before + 3);
     expect(results).toEqual([]);
     looksFail = false;
-    await expect.poll(() => results.length, patience).toBe(2);
+    await expect.poll(() => results.length).toBe(2);
     expect(results).toMatchObject([theSign, { data: { syncRunChanges: { began: false, run: { runId: 'before' } } } }]);
     await stream.close();
     await reading;
@@ -420,7 +419,7 @@ test('nothing arrives after a client has unsubscribed, while other streams of it
   send({ type: 'connection_init', payload: server.admin });
   await expect.poll(() => messages.length).toBe(1);
   for (const id of ['leaves', 'stays']) send({ id, type: 'subscribe', payload: { query: watchRuns } });
-  await expect.poll(() => [results('leaves'), results('stays')], { timeout: 20_000 }).toEqual([1, 1]); // the signs
+  await expect.poll(() => [results('leaves'), results('stays')]).toEqual([1, 1]); // the signs
 
   send({ id: 'leaves', type: 'complete' });
   send({ type: 'ping' });

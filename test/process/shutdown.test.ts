@@ -151,7 +151,7 @@ describe('a process that gets SIGTERM', () => {
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(performance.now() - start).toBeLessThan(graceMs);
     expect(await request.answer).not.toMatch(/200 OK/);
-  }, 60_000);
+  });
 
   test('and starts again has every event that was acknowledged, and readers that resume miss nothing', async () => {
     const server = await startOwnProcess();
@@ -204,7 +204,7 @@ describe('a process that gets SIGTERM', () => {
         );
       expect(sequences(readers[each].flatMap(({ events }) => events))).toEqual(oneTo(head));
     }
-  }, 60_000);
+  });
 
   test('is come back to by a graphql-ws client that writes `after` on each payload, as is one that was killed', async () => {
     const server = await startOwnProcess();
@@ -239,7 +239,7 @@ describe('a process that gets SIGTERM', () => {
       await readUpTo(10 * turn + 10);
     }
     expect(seen).toEqual(oneTo(30));
-  }, 60_000);
+  });
 });
 
 describe('closing an app', () => {

@@ -75,16 +75,14 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
   }
 
   const source = async (server: TestServer) => (await server.graphql(sources)).data.sources[0];
-  const live = async (server: TestServer) =>
-    expect.poll(async () => (await source(server)).state, { timeout: 10_000 }).toBe('LIVE');
-  const countOf = (server: TestServer, name: string) =>
-    expect.poll(async () => (await source(server))[name], { timeout: 10_000 });
+  const live = async (server: TestServer) => expect.poll(async () => (await source(server)).state).toBe('LIVE');
+  const countOf = (server: TestServer, name: string) => expect.poll(async () => (await source(server))[name]);
   const log = async (server: TestServer, userId: string): Promise<WireEvent[]> => {
     const answer = await rest(`${server.url}/api/v1/users/${userId}/sync/recent?limit=200`, { headers: server.admin });
     return answer.status === 200 ? answer.body.reverse() : [];
   };
   const logged = (server: TestServer, userId: string) =>
-    expect.poll(async () => (await log(server, userId)).map((event) => event.event_id), { timeout: 10_000 });
+    expect.poll(async () => (await log(server, userId)).map((event) => event.event_id));
   const quarantined = async (server: TestServer, variables = {}) =>
     (await server.graphql(quarantine, variables)).data.sources[0].quarantine;
 
@@ -171,11 +169,11 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     const untimed = randomUUID();
     await emitter.emitText(userId, JSON.stringify({ event_id: untimed, ...least }));
     await expect
-      .poll(async () => (await log(server, userId)).slice(0, 4).map(({ timestamp }) => timestamp), { timeout: 10_000 })
+      .poll(async () => (await log(server, userId)).slice(0, 4).map(({ timestamp }) => timestamp))
       .toEqual(times.map(([, utc]) => utc));
     await live(server);
     proxy.cut(); // and reads all of it again
-    await expect.poll(async () => (await source(server)).duplicates, { timeout: 10_000 }).toBeGreaterThanOrEqual(5);
+    await expect.poll(async () => (await source(server)).duplicates).toBeGreaterThanOrEqual(5);
     expect((await log(server, userId)).length).toBe(5);
     expect((await source(server)).quarantined).toBe(0);
   });
@@ -263,7 +261,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     await emitter.emit(after);
     await logged(server, userId).toEqual([after.event_id]);
     proxy.cut();
-    await expect.poll(async () => (await source(server)).duplicates, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(async () => (await source(server)).duplicates).toBeGreaterThan(0);
     expect((await log(server, userId)).length).toBe(1);
   });
 
@@ -389,7 +387,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       (await server.graphql(sources)).data.sources.find(
         ({ name }: { name: string }) => name === 'open-wearables-redis',
       );
-    await expect.poll(async () => (await bridged()).state, { timeout: 10_000 }).toBe('LIVE');
+    await expect.poll(async () => (await bridged()).state).toBe('LIVE');
     const begun = wireEvent({ stage: 'started', started_at: '2026-03-14T07:00:00.412873Z' });
     const { user_id, run_id, provider, source: word } = begun;
     const body = JSON.stringify({ type: 'sync.started', data: { user_id, run_id, provider, source: word } });
@@ -407,7 +405,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     for (const event of [begun, next, other]) await emitter.emit(event);
     await logged(server, user_id).toEqual([own?.event_id, begun.event_id, next.event_id]);
     await logged(server, other.user_id).toEqual([other.event_id]);
-    await expect.poll(bridged, { timeout: 10_000 }).toMatchObject({ recorded: 3, duplicates: 0 });
+    await expect.poll(bridged).toMatchObject({ recorded: 3, duplicates: 0 });
   });
 
   test('tells of each time that the log could not take what has come', async () => {
@@ -437,14 +435,14 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     bridges.start();
     closing.push(() => bridges.close());
     const another = services.sources.opened.find(({ name }) => name === 'another');
-    await expect.poll(() => another?.isLive, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => another?.isLive).toBe(true);
     for (const times of [1, 2]) {
       isAway = true;
       await emitter.emit(wireEvent());
-      await expect.poll(() => told.length, { timeout: 10_000 }).toBe(times);
+      await expect.poll(() => told.length).toBe(times);
       isAway = false;
       const handled = () => (another ? another.totals.recorded + another.totals.duplicates : 0);
-      await expect.poll(handled, { timeout: 10_000 }).toBe(times);
+      await expect.poll(handled).toBe(times);
     }
   });
 
@@ -524,8 +522,8 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     });
     proxy.cut(); // the next connection cannot record what is stored
     const subscribed = async () => Number((await emitter.redis.pubsub('NUMSUB', 'sync:status:all'))[1]);
-    await expect.poll(subscribed, { timeout: 10_000 }).toBe(0);
-    await expect.poll(subscribed, { timeout: 10_000 }).toBe(1);
+    await expect.poll(subscribed).toBe(0);
+    await expect.poll(subscribed).toBe(1);
     for (const event of events) await emitter.emit(event);
     proxy.cut();
     release();
@@ -628,7 +626,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
 
     const stopped = performance.now();
     await first.app.close();
-    await expect.poll(() => source(second), { timeout: 10_000 }).toMatchObject({ state: 'LIVE', isHolder: true });
+    await expect.poll(() => source(second)).toMatchObject({ state: 'LIVE', isHolder: true });
     expect(performance.now() - stopped).toBeLessThan(3_000);
     const next = wireEvent();
     await emitter.emit(next);
@@ -679,13 +677,13 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       );
     expect(await shown()).toEqual([1, 0]);
     await redis.stop();
-    await expect.poll(shown, { timeout: 10_000 }).toEqual([0, 0]);
+    await expect.poll(shown).toEqual([0, 0]);
     await redis.start();
     url = await addBridgeUser(emitter, proxy.url);
-    await expect.poll(shown, { timeout: 10_000 }).toEqual([1, 0]);
+    await expect.poll(shown).toEqual([1, 0]);
     await first.app.close();
     await expect
-      .poll(async () => (await rest(`${second.url}/metrics`)).text, { timeout: 10_000 })
+      .poll(async () => (await rest(`${second.url}/metrics`)).text)
       .toContain('synclog_source_live{source="open-wearables-redis"} 1\n');
   });
 
