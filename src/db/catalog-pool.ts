@@ -1,11 +1,9 @@
 import pg from 'pg';
+import { migrationConnection } from './migration-connection.ts';
 
 /** Type ids of Postgres: its one-byte "char", of which the catalog is full, and text. */
 const CHAR = 18;
 const TEXT = 25;
-
-/** How long a connection may take. */
-const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The engine never closes its connection, which holds a lock that the next instance to start would wait for. */
 const IDLE_MS = 100;
@@ -17,9 +15,7 @@ const IDLE_MS = 100;
  */
 export function openCatalogPool(url: string): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: url,
-    application_name: 'synclog migrations',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...migrationConnection(url),
     idleTimeoutMillis: IDLE_MS,
   });
   // Typed as Prisma calls `query`: rows are arrays.

@@ -1,13 +1,12 @@
 import pg from 'pg';
 import { AppError } from '../errors.ts';
 import { isHeldUp } from './faults.ts';
+import { migrationConnection } from './migration-connection.ts';
 import { nameOf, providerOf } from './open-database.ts';
 
 /** Any number that nothing else on the server locks: the letters of "sync". */
 const MIGRATION_LOCK = 0x73796e63;
 
-/** How long a Postgres may take to let us in. */
-export const CONNECT_TIMEOUT_MS = 5_000;
 /** How long an instance waits for another one that migrates. */
 const LOCK_TIMEOUT_MS = 120_000;
 
@@ -19,9 +18,7 @@ const LOCK_TIMEOUT_MS = 120_000;
 export async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
   if (providerOf(url) === 'sqlite') return work();
   const client = new pg.Client({
-    connectionString: url,
-    application_name: 'synclog migrations',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...migrationConnection(url),
     lock_timeout: LOCK_TIMEOUT_MS,
   });
   client.on('error', () => {}); // the lock is gone, and the migration meets the same end on its own connection

@@ -5,7 +5,8 @@ import pg from 'pg';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import type { Provider } from './database.ts';
-import { CONNECT_TIMEOUT_MS, withMigrationLock } from './migration-lock.ts';
+import { migrationConnection } from './migration-connection.ts';
+import { withMigrationLock } from './migration-lock.ts';
 import { nameOf, providerOf } from './open-database.ts';
 import { sqliteAdapter } from './open-sqlite.ts';
 import { nothingExternal, openSchemaEngine } from './schema-engine.ts';
@@ -46,7 +47,7 @@ async function checkAccess(url: string): Promise<void> {
       await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
       await adapter.dispose();
     } else {
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+      const client = new pg.Client(migrationConnection(url));
       await client.connect();
       await client.end();
     }
