@@ -1,5 +1,6 @@
 import type { Transaction } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
+import { groupBy } from '../lib/group-by.ts';
 import type { SyncEvent } from './event.ts';
 
 /** What tells one state of a projection from another, such as a user's id and a provider. */
@@ -51,20 +52,18 @@ export async function project(
   transaction: Transaction,
   added: readonly AddedEvent[],
 ): Promise<void> {
-  const keys = new Map<string, ProjectionKey>();
-  for (const { event } of added) {
-    const key = projection.keyOf(event);
-    keys.set(JSON.stringify(key), key);
-  }
-  const read = await projection.read(transaction, [...keys.values()]);
+  const keyed = added.map((each) => ({ ...each, key: projection.keyOf(each.event) }));
+  const byKey = groupBy(keyed, ({ key }) => JSON.stringify(key));
+  const read = await projection.read(
+    transaction,
+    [...byKey.values()].flatMap(([first]) => (first ? [first.key] : [])),
+  );
   const states = new Map(read.map(([key, state]) => [JSON.stringify(key), state]));
-  const folded = new Map<string, unknown>();
-  for (const { event, runBefore } of added) {
-    const key = JSON.stringify(projection.keyOf(event));
-    const state = projection.fold(states.get(key), event, runBefore);
-    if (state === undefined) continue;
-    states.set(key, state);
-    folded.set(key, state);
+  const changed: unknown[] = [];
+  for (const [key, events] of byKey) {
+    const before = states.get(key);
+    const state = events.reduce((sum, { event, runBefore }) => projection.fold(sum, event, runBefore) ?? sum, before);
+    if (state !== before) changed.push(state);
   }
-  if (folded.size > 0) await projection.write(transaction, [...folded.values()]);
+  if (changed.length > 0) await projection.write(transaction, changed);
 }
