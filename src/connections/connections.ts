@@ -1,12 +1,10 @@
 import type { Database } from '../db/database.ts';
 import type { ProviderConnection } from '../db/rows.ts';
-import { joinSql, sql } from '../db/sql.ts';
+import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { selectedConnection } from './connection-sql.ts';
-
-/** SQLite joins at most 500 SELECTs into one; users past this bound go into a further statement. */
-const USERS_PER_STATEMENT = 100;
 
 /** How the syncs of users with their providers stand, for reading: the projection writes it. */
 export class Connections {
@@ -21,8 +19,8 @@ export class Connections {
   /** The connections of each of these users, by provider and at most `connectionsPerUser`. */
   async ofUsers(userIds: readonly string[]): Promise<readonly (readonly ProviderConnection[])[]> {
     const found: ProviderConnection[] = [];
-    for (let start = 0; start < userIds.length; start += USERS_PER_STATEMENT) {
-      const selects = userIds.slice(start, start + USERS_PER_STATEMENT).map(
+    for (const some of inPieces(userIds, SELECTS_PER_STATEMENT)) {
+      const selects = some.map(
         (userId) => sql`SELECT * FROM (
           SELECT ${selectedConnection} FROM provider_connection c WHERE c.user_id = ${userId}
           ORDER BY c.provider LIMIT ${this.#limits.connectionsPerUser}) AS p`,

@@ -15,3 +15,6 @@ export const joinSql = Prisma.join;
 
 /** No SQL at all, where a part is optional. */
 export const emptySql = Prisma.empty;
+
+/** As many SELECTs one statement may join: SQLite takes at most 500, and Postgres at most 65,535 values in them. */
+export const SELECTS_PER_STATEMENT = 100;

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Random } from '../lib/random.ts';
 import type { Services } from '../services.ts';
 import { history } from './history.ts';
@@ -59,13 +60,14 @@ async function recordHistory(
 ): Promise<number> {
   const drafts = history(people, { now, random });
   onProgress(0, drafts.length);
-  for (let start = 0; start < drafts.length; start += limits.eventsPerRecording) {
+  let recorded = 0;
+  for (const batch of inPieces(drafts, limits.eventsPerRecording)) {
     // The database answers within the same turn of the event loop, and neither signals nor requests are heard in it.
     await nextTurn();
     signal.throwIfAborted();
-    const batch = drafts.slice(start, start + limits.eventsPerRecording);
     await log.record(batch);
-    onProgress(start + batch.length, drafts.length);
+    recorded += batch.length;
+    onProgress(recorded, drafts.length);
   }
   return drafts.length;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Outage } from '../lib/outages.ts';
 import type { LogChange, WakeUps } from './wake-ups.ts';
 
@@ -67,8 +68,7 @@ export function connectDoorbell(
     timer = undefined;
     const changes = [...collected.values()].map(toWire);
     collected.clear();
-    for (let start = 0; start < changes.length; start += USERS_PER_MESSAGE)
-      wire.send(JSON.stringify([self, changes.slice(start, start + USERS_PER_MESSAGE)]));
+    for (const some of inPieces(changes, USERS_PER_MESSAGE)) wire.send(JSON.stringify([self, some]));
   }
 
   return {

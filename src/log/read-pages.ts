@@ -1,8 +1,10 @@
 import type { Database } from '../db/database.ts';
+import { SELECTS_PER_STATEMENT } from '../db/sql.ts';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import type { SyncEvent } from './event.ts';
 import { isOpen, type SyncEventFilter } from './filter.ts';
-import { type FilteredPage, PAGES_PER_STATEMENT, type PagedEvent, type SequenceRange } from './sql/log-sql.ts';
+import type { FilteredPage, PagedEvent, SequenceRange } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** Where a user's log begins and ends: a user row has these fields. */
@@ -47,8 +49,7 @@ export async function readPages(
     const asked = ranges.map(({ range }) => range);
     fill(ranges, await sql.readRanges(database.reader, asked));
   }
-  for (let start = 0; start < pages.length; start += PAGES_PER_STATEMENT) {
-    const some = pages.slice(start, start + PAGES_PER_STATEMENT);
+  for (const some of inPieces(pages, SELECTS_PER_STATEMENT)) {
     const asked = some.map(({ page }) => page);
     fill(some, await sql.readFilteredPages(database.reader, asked));
   }

@@ -2,7 +2,8 @@ import type { Visibility } from '../auth/permissions.ts';
 import { isOneOf, isStorable } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
-import { emptySql, joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
+import { emptySql, joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
@@ -44,9 +45,6 @@ const listFilters = [
   ['statuses', 'status'],
 ] as const;
 
-/** SQLite joins at most 500 SELECTs into one; pages past this bound go into a further statement. */
-const PAGES_PER_STATEMENT = 100;
-
 /** The summaries of all syncs, for reading: the log itself writes them. */
 export class Runs {
   readonly #database: Database;
@@ -69,10 +67,11 @@ export class Runs {
   async list(requests: readonly RunPageRequest[]): Promise<readonly (readonly SyncRun[])[]> {
     const pages: SyncRun[][] = requests.map(() => []);
     const kindSql = kindSqlOf(this.#database);
-    for (let start = 0; start < requests.length; start += PAGES_PER_STATEMENT) {
-      const some = requests.slice(start, start + PAGES_PER_STATEMENT);
-      const selects = some.map((request, offset) => selectPage(request, start + offset, kindSql));
-      const kinds = some.some(areFoundByKind) ? sql`WITH RECURSIVE ${kindSql.runKinds}` : emptySql;
+    for (const some of inPieces([...requests.entries()], SELECTS_PER_STATEMENT)) {
+      const selects = some.map(([page, request]) => selectPage(request, page, kindSql));
+      const kinds = some.some(([, request]) => areFoundByKind(request))
+        ? sql`WITH RECURSIVE ${kindSql.runKinds}`
+        : emptySql;
       const rows = await this.#database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
         ${kinds} ${joinSql(selects, ' UNION ALL ')} ORDER BY "lastEventAt" DESC, "userId" DESC, "runId" DESC`;
       for (const { page, ...run } of rows) pages[page]?.push(run);

@@ -5,6 +5,7 @@ import { isListed } from '../db/listed.ts';
 import type { QuarantinedEntry } from '../db/rows.ts';
 import { joinSql, type Sql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
+import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import type { Limits } from '../limits.ts';
 
@@ -54,8 +55,8 @@ export class Quarantine {
   /** Keeps some entries of a source, and resolves to how many of them are new once that is durable. */
   async add(source: string, entries: readonly UnreadableEntry[]): Promise<number> {
     let added = 0;
-    for (let start = 0; start < entries.length; start += BATCH) {
-      const rows = entries.slice(start, start + BATCH).map((entry) => this.#toRow(source, entry));
+    for (const some of inPieces(entries, BATCH)) {
+      const rows = some.map((entry) => this.#toRow(source, entry));
       added += await this.#database.transaction((transaction) => this.#insert(transaction, source, rows));
     }
     return added;

@@ -1,5 +1,6 @@
 import { isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
+import { inPieces } from '../lib/in-pieces.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
@@ -57,8 +58,7 @@ export class EntryRecorder {
     const { limits } = this.#parts;
     const read = entries.map(this.#options.readEntry);
     const events = read.filter((entry) => 'draft' in entry);
-    for (let start = 0; start < events.length; start += limits.eventsPerRecording)
-      await this.#store(events.slice(start, start + limits.eventsPerRecording), signal);
+    for (const some of inPieces(events, limits.eventsPerRecording)) await this.#store(some, signal);
     await this.quarantine(
       read.filter((entry) => 'reason' in entry),
       signal,

@@ -20,9 +20,6 @@ export interface FilteredPage extends SequenceRange {
   readonly fromEnd: boolean;
 }
 
-/** SQLite joins at most 500 SELECTs into one, and Postgres takes at most 65,535 values. */
-export const PAGES_PER_STATEMENT = 100;
-
 /** An event with the index of the range or page that it was read for. */
 export type PagedEvent = SyncEvent & { readonly page: number };
 
@@ -48,6 +45,6 @@ export interface LogSql {
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
   /** All events of all ranges, in one statement and in no order. */
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
-  /** Any mix of at most `PAGES_PER_STATEMENT` filtered pages, in one statement and in no order. */
+  /** Any mix of at most `SELECTS_PER_STATEMENT` filtered pages, in one statement and in no order. */
   readFilteredPages(database: Queryable, pages: readonly FilteredPage[]): Promise<PagedEvent[]>;
 }

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { inPieces } from '../../lib/in-pieces.ts';
 
 /** Keys that SCAN looks at in one call. */
 const SCAN_COUNT = 500;
@@ -42,8 +43,4 @@ export async function* scanKeys(
     cursor = next;
     yield* inPieces(keys, size);
   } while (cursor !== '0');
-}
-
-export function* inPieces<T>(items: readonly T[], size: number): Generator<T[], void, undefined> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

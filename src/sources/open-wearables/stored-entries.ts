@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
+import { inPieces } from '../../lib/in-pieces.ts';
 import type { UnreadableEntry } from '../quarantine.ts';
 import type { Entry } from '../record-entries.ts';
 import { outlineOf } from './read-entry.ts';
-import { type Found, inPieces, readKeys, scanKeys } from './redis-reads.ts';
+import { type Found, readKeys, scanKeys } from './redis-reads.ts';
 
 // What Open Wearables keeps in Redis:
 // - a list for each user, such as `sync:status:user:0b8f…:recent`. LPUSH puts the newest event at its head, and LTRIM
