@@ -1,22 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { getIntrospectionQuery } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { recordLiteral } from '../support/extreme-input.ts';
 import { transports } from '../support/graphql-transports.ts';
-import { expectNoChange } from '../support/no-change.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { shareUnchangedServer } from '../support/no-change.ts';
+import type { TestServer } from '../support/server.ts';
 import { openWebSocketStream } from '../support/streams.ts';
 
 let server: TestServer;
 let userId: string;
-
-beforeAll(async () => {
-  server = await startServer();
-  userId = await server.user();
-  await server.record({ userId }, { userId, runId: 'run_2' });
+shareUnchangedServer((shared, id) => {
+  server = shared;
+  userId = id;
 });
-afterAll(() => server.close());
-expectNoChange(() => server);
 
 describe('a document', () => {
   const refusal = async (query: string) => {

@@ -1,19 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { deepList, deepObject, recordLiteral, recordMutation, sendJson } from '../support/extreme-input.ts';
-import { expectNoChange } from '../support/no-change.ts';
+import { shareUnchangedServer } from '../support/no-change.ts';
 import { refusals } from '../support/recording.ts';
-import { anEvent, startServer, type TestServer } from '../support/server.ts';
+import { anEvent, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let userId: string;
-
-beforeAll(async () => {
-  server = await startServer();
-  userId = await server.user();
-  await server.record({ userId }, { userId, runId: 'run_2' });
+const accept = shareUnchangedServer((shared, id) => {
+  server = shared;
+  userId = id;
 });
-afterAll(() => server.close());
-const accept = expectNoChange(() => server);
 
 const record = (special: object) => server.graphql(recordMutation, { events: [{ ...anEvent, userId, ...special }] });
 

@@ -1,18 +1,13 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectNoChange } from '../support/no-change.ts';
+import { describe, expect, test } from 'vitest';
+import { shareUnchangedServer } from '../support/no-change.ts';
 import { send, sendBytes } from '../support/raw-requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
-
-beforeAll(async () => {
-  server = await startServer();
-  const userId = await server.user();
-  await server.record({ userId }, { userId, runId: 'run_2' });
+shareUnchangedServer((shared) => {
+  server = shared;
 });
-afterAll(() => server.close());
-expectNoChange(() => server);
 
 describe('HTTP', () => {
   const json = { 'content-type': 'application/json' };

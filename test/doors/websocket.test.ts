@@ -1,19 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { deepList } from '../support/extreme-input.ts';
-import { expectNoChange } from '../support/no-change.ts';
+import { shareUnchangedServer } from '../support/no-change.ts';
 import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let userId: string;
-
-beforeAll(async () => {
-  server = await startServer();
-  userId = await server.user();
-  await server.record({ userId }, { userId, runId: 'run_2' });
+shareUnchangedServer((shared, id) => {
+  server = shared;
+  userId = id;
 });
-afterAll(() => server.close());
-expectNoChange(() => server);
 
 describe('a WebSocket', () => {
   const subscribe = (id: string, payload: unknown = { query: '{ __typename }' }) => ({

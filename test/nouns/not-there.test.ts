@@ -1,20 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { recordMutation } from '../support/extreme-input.ts';
-import { expectNoChange } from '../support/no-change.ts';
+import { shareUnchangedServer } from '../support/no-change.ts';
 import { refusals } from '../support/recording.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let userId: string;
-
-beforeAll(async () => {
-  server = await startServer();
-  userId = await server.user();
-  await server.record({ userId }, { userId, runId: 'run_2' });
+shareUnchangedServer((shared, id) => {
+  server = shared;
+  userId = id;
 });
-afterAll(() => server.close());
-expectNoChange(() => server);
 
 const record = (special: object) => server.graphql(recordMutation, { events: [{ ...anEvent, userId, ...special }] });
 
