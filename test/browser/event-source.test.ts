@@ -49,5 +49,4 @@ test.skipIf(hasNoBrowser)(
     const expected = ['2 2', '3 3', '4 4', 'UNAVAILABLE', '5 5', '6 6', '7 7', '8 8', '9 9'];
     await expect.poll(() => seen).toEqual(expected);
   },
-  60_000,
 );

@@ -21,16 +21,7 @@ function run(
   );
 }
 
-describe('settings', () => {
-  test('that are wrong end the process before it listens, with all mistakes on stderr', async () => {
-    const settings = { PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: newFileUrl() };
-    const { code, stdout, stderr } = await run('src/main.ts', [], settings);
-    expect(code).toBe(1);
-    expect(stdout).toBe('');
-    expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
-    expect(stderr).toContain('LOG_LEVEL');
-  });
-
+describe('a command', () => {
   test.each([
     ['src/main.ts', '--help', 0],
     ['src/main.ts', 'now', 2],
@@ -42,6 +33,17 @@ describe('settings', () => {
     expect(code).toBe(status);
     expect(stdout).toContain('It takes no arguments');
     expect(existsSync(url.slice('file:'.length))).toBe(false);
+  });
+});
+
+describe('settings', () => {
+  test('that are wrong end the process before it listens, with all mistakes on stderr', async () => {
+    const settings = { PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: newFileUrl() };
+    const { code, stdout, stderr } = await run('src/main.ts', [], settings);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('PORT must be a whole number, 0 to 65535');
+    expect(stderr).toContain('LOG_LEVEL');
   });
 
   test('with an address of another machine end it with the reason', async () => {

@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sqliteReadAdapter } from '../../src/db/open-sqlite.ts';
 import { openAgain, openNewDatabase } from '../support/database.ts';
-import { startProcess } from '../support/database-process.ts';
+import { startScript } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 
 describe('a SQLite file', () => {
@@ -83,7 +83,7 @@ describe('a SQLite file', () => {
   test('waits with a write for that of another process, and reads meanwhile', async () => {
     const server = await startServer();
     const userId = await server.user();
-    const other = startProcess(
+    const other = startScript(
       server.databaseUrl,
       `await database.transaction(async (transaction) => {
         await transaction.user.updateMany({ where: { id: '${userId}' }, data: { firstName: 'Other' } });

@@ -27,6 +27,7 @@ const pages = [root, join(root, 'docs'), join(root, 'docs/decisions')]
 const citedPath =
   /`((?:(?:src|test|docs|prisma|packages)\/|[\w.-][\w./-]*\.(?:ts|md|json|graphql|prisma)\b)[^`<>*{}\s]*)`/g;
 /** Links to files, without their anchors. */
+const citedScript = /npm run (?:--silent )?([a-z:-]+)/g;
 const citedLink = /\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g;
 
 /** `### I1. …` and all up to the next heading. */
@@ -38,6 +39,12 @@ const invariants = new Map(
 );
 
 describe('the pages about the code', () => {
+  test('cite paths and name scripts, which the next tests look at', () => {
+    const all = pages.map(({ text }) => text).join('\n');
+    expect(matches(all, citedPath).length).toBeGreaterThan(50);
+    expect(matches(all, citedScript).length).toBeGreaterThan(10);
+  });
+
   test.each(pages)('cite files and folders that exist: $path', ({ path, text }) => {
     const linked = matches(text, citedLink).map((link) => relative(root, join(root, dirname(path), link)));
     const missing = [...matches(text, citedPath), ...linked].filter((cited) => !existsSync(join(root, cited)));
@@ -45,7 +52,7 @@ describe('the pages about the code', () => {
   });
 
   test.each(pages)('name scripts that exist: $path', ({ text }) => {
-    for (const name of matches(text, /npm run (?:--silent )?([a-z:-]+)/g)) expect(Object.keys(scripts)).toContain(name);
+    for (const name of matches(text, citedScript)) expect(Object.keys(scripts)).toContain(name);
   });
 
   test('describe I1 to I9, each with where it is kept and what proves it', () => {
@@ -83,7 +90,9 @@ describe('the pages about the code', () => {
   });
 
   test('number the decisions, and say of each what would change it', () => {
-    expect(decisions.map((name) => name.slice(0, 5))).toEqual(decisions.map((_, index) => `000${index + 1}-`));
+    expect(decisions.map((name) => name.slice(0, 5))).toEqual(
+      decisions.map((_, index) => `${String(index + 1).padStart(4, '0')}-`),
+    );
     for (const name of decisions)
       expect(matches(read(`docs/decisions/${name}`), /^## (.+)$/gm), name).toEqual([
         'Context',

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { deepList, deepObject, recordLiteral, recordMutation, sendJson } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { refusals } from '../support/recording.ts';
+import { refusals, tryRecord } from '../support/recording.ts';
 import { anEvent, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -11,7 +11,7 @@ const accept = shareUnchangedServer((shared, id) => {
   userId = id;
 });
 
-const record = (special: object) => server.graphql(recordMutation, { events: [{ ...anEvent, userId, ...special }] });
+const record = (special: object) => tryRecord(server, [{ userId, ...special }]);
 
 describe('an event is refused, and the field is named, for', () => {
   const long = (length: number) => 'x'.repeat(length);

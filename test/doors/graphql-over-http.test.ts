@@ -55,15 +55,18 @@ describe('GraphQL over HTTP', () => {
     ['*/*', 200, 'UNAUTHENTICATED'],
     ['text/event-stream', 200, 'UNAUTHENTICATED'],
     ['multipart/mixed', 406, ''],
-  ])('refuses a subscription to a client that accepts %s with %i', async (accept, status, code) => {
-    const response = await fetch(`${server.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept },
-      body: JSON.stringify({ query: `subscription { syncEvents(userId: "${await server.user()}") { cursor } }` }),
-    });
-    expect(response.status).toBe(status);
-    const body = await response.text();
-    if (code) expect(body).toContain(code);
-    else expect(body).toBe('');
-  });
+  ])(
+    'refuses a subscription without a credential, to a client that accepts %s, with %i',
+    async (accept, status, code) => {
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept },
+        body: JSON.stringify({ query: `subscription { syncEvents(userId: "${await server.user()}") { cursor } }` }),
+      });
+      expect(response.status).toBe(status);
+      const body = await response.text();
+      if (code) expect(body).toContain(code);
+      else expect(body).toBe('');
+    },
+  );
 });

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
+import { openWebSocketStream } from '../support/streams.ts';
 
 const refusal = `An operation may ask for at most ${defaultLimits.operationItems} list items in all`;
 
@@ -13,39 +15,33 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** What a mutation is refused with that records this many events and asks this of each result. */
-async function recording(count: number, selection: string, document?: string) {
+/** What a mutation that records so many events is refused with; they are its variables `events` and `input`. */
+async function refusalOf(count: number, document: string) {
   const events = Array.from({ length: count }, () => ({ ...anEvent, userId }));
-  const { errors } = await server.graphql(
-    document ??
-      `mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { ${selection} } } }`,
-    { events, input: { events } },
-  );
-  return errors[0]?.message;
+  return (await server.graphql(document, { events, input: { events } })).errors[0]?.message;
 }
+
+/** An event as it stands in a document. */
+const literal = () =>
+  `{ userId: "${userId}", runId: "r", provider: "p", source: PULL, stage: FETCHING, status: IN_PROGRESS }`;
 
 const wide = 'event { user { recentSyncEvents(limit: 200) { id } } }';
 
 describe('an operation that could ask for too many list items is refused before any of it runs', () => {
   test('by the results of a mutation, of which there is one for each event', async () => {
-    expect(await recording(500, wide)).toBe(refusal);
+    const document = `mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { ${wide} } } }`;
+    expect(await refusalOf(500, document)).toBe(refusal);
     const { data } = await server.graphql('query ($id: UUID!) { user(id: $id) { headCursor } }', { id: userId });
     expect(data.user.headCursor).toBe('0');
-    expect(await recording(1, wide)).toBeUndefined();
+    expect(await refusalOf(1, document)).toBeUndefined();
   });
 
   test('however the events are given', async () => {
     const results = `{ results { ${wide} } }`;
-    expect(
-      await recording(
-        500,
-        '',
-        `mutation ($input: RecordSyncEventsInput!) { recordSyncEvents(input: $input) ${results} }`,
-      ),
-    ).toBe(refusal);
-    const literal = `{ userId: "${userId}", runId: "r", provider: "p", source: PULL, stage: FETCHING, status: IN_PROGRESS }`;
+    const document = `mutation ($input: RecordSyncEventsInput!) { recordSyncEvents(input: $input) ${results} }`;
+    expect(await refusalOf(500, document)).toBe(refusal);
     const inDocument = (count: number) =>
-      `mutation { recordSyncEvents(input: { events: [${Array.from({ length: count }, () => literal).join()}] }) ${results} }`;
+      `mutation { recordSyncEvents(input: { events: [${Array.from({ length: count }, literal).join()}] }) ${results} }`;
     expect((await server.graphql(inDocument(1))).errors).toEqual([]);
     const wider = inDocument(150).replace('{ id }', '{ user { syncRuns(first: 2) { edges { cursor } } } }');
     expect((await server.graphql(wider)).errors[0]?.message).toBe(refusal);
@@ -101,8 +97,7 @@ describe('an operation that could ask for too many list items is refused before 
   });
 
   test('by a list that is the default of a variable, whatever the variable is called', async () => {
-    const literal = `{ userId: "${userId}", runId: "r", provider: "p", source: PULL, stage: FETCHING, status: IN_PROGRESS }`;
-    const events = `[${Array.from({ length: 150 }, () => literal).join()}]`;
+    const events = `[${Array.from({ length: 150 }, literal).join()}]`;
     for (const name of ['events', 'valueOf'])
       expect(
         (
@@ -119,5 +114,35 @@ describe('an operation that could ask for too many list items is refused before 
     const query = `query ($n: Int!) { users(first: $n) { edges { node { recentSyncEvents(limit: 200) { user { recentSyncEvents(limit: 10) { id } } } } } } }`;
     expect((await server.graphql(query, { n: 100 })).errors[0]?.message).toBe(refusal);
     expect((await server.graphql(query, { n: 1 })).errors).toEqual([]);
+  });
+});
+
+describe('an operation that asks for too much', () => {
+  const nested = (levels: number): string =>
+    levels === 0 ? 'id' : `recentSyncEvents(limit: 200) { user { ${nested(levels - 1)} } }`;
+
+  test('is refused before it runs: events of users of events', async () => {
+    const { status, errors } = await server.graphql(`{ user(id: "${randomUUID()}") { ${nested(3)} } }`);
+    expect(status).toBe(400);
+    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('counts its variables, fragments and aliases, up to the limit', async () => {
+    const query = (
+      aliases: number,
+    ) => `query ($n: Int!) { ${Array.from({ length: aliases }, (_, index) => `a${index}: users(first: 100) { ...U }`).join(' ')} }
+      fragment U on UserConnection { edges { node { recentSyncEvents(limit: $n) { id } } } }`;
+    const codes = async (aliases: number) =>
+      (await server.graphql(query(aliases), { n: 99 })).errors.map(({ extensions }) => extensions.code);
+    expect(await codes(5)).toEqual([]); // 5 * (100 + 100 * 99) = 50,000
+    expect(await codes(6)).toEqual(['LIMIT_EXCEEDED']);
+  });
+
+  test('is refused as a subscription, too, and the connection stays', async () => {
+    const subscription = `subscription { syncEvents(userId: "${userId}") { events { user { ${nested(2)} } } } }`;
+    const stream = await openWebSocketStream(server.url, { query: subscription, headers: server.admin });
+    expect((await stream.next())?.errors?.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
+    expect(await stream.next()).toBeUndefined();
+    await stream.close();
   });
 });

@@ -210,6 +210,7 @@ describe('a stream says why it ends', () => {
         const port = Number(new URL(slow.url).port);
         resolve(_getActiveHandles.call(process).filter(({ localPort }) => localPort === port).length);
       });
+    expect(await connections()).toBeGreaterThan(0);
     await expect.poll(connections).toBe(0);
   });
 

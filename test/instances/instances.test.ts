@@ -189,7 +189,7 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
       { url: instances.apps[0].url, headers: instances.admin },
       `mutation { deleteUser(id: "${userId}") { deletedUserId } }`,
     );
-    while (await runs.next());
+    expect(await runs.next()).toBeUndefined();
   });
 
   test('deleting a user at one ends the streams at the other', async () => {

@@ -43,6 +43,23 @@ describe('small recordings that come together', () => {
     for (const [n, [result]] of results.entries()) expect(messages.get(result?.event.id)).toBe(String(n));
   });
 
+  test('are answered each for itself over HTTP, too', async () => {
+    const userId = await server.user();
+    const id = randomUUID();
+    await server.record({ userId, id });
+    const recordings = [
+      [{ userId }],
+      [{ userId }, { userId, id, message: 'other' }],
+      [{ userId, id }],
+      [{ userId }, { userId: randomUUID() }],
+      [{ userId }],
+    ];
+    const answers = await Promise.all(recordings.map((drafts) => tryRecord(server, drafts)));
+    expect(answers.map(refusals)).toEqual([[], ['EVENT_ID_CONFLICT'], [], ['NOT_FOUND'], []]);
+    expect(answers[2]?.data.recordSyncEvents.results).toMatchObject([{ duplicate: true, event: { id, sequence: 1 } }]);
+    expect(await headOf(server, userId)).toBe('3');
+  });
+
   test('are not held to account for a bad one among them', async () => {
     const userId = await server.user();
     const id = randomUUID();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ModelEvent } from '../support/reference-log.ts';
+import type { ReferenceEvent } from '../support/reference-log.ts';
 import { startServer } from '../support/server.ts';
 
 test('the head and the events of one answer fit together while others record', async () => {
@@ -30,7 +30,7 @@ test('the head and the events of one answer fit together while others record', a
       const head = Number(data.a.headCursor);
       heads.add(head);
       const upToHead = (length: number) => Array.from({ length: Math.min(length, head) }, (_, n) => head - n);
-      expect(data.a.recentSyncEvents.map((event: ModelEvent) => event.sequence)).toEqual(upToHead(200));
+      expect(data.a.recentSyncEvents.map((event: ReferenceEvent) => event.sequence)).toEqual(upToHead(200));
       expect(data.a.syncEvents.edges.map((edge: { cursor: string }) => Number(edge.cursor)).reverse()).toEqual(
         upToHead(7),
       );

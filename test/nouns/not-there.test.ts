@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { recordMutation } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { refusals } from '../support/recording.ts';
-import { anEvent, startServer, type TestServer } from '../support/server.ts';
+import { refusals, tryRecord } from '../support/recording.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let userId: string;
@@ -12,7 +11,7 @@ shareUnchangedServer((shared, id) => {
   userId = id;
 });
 
-const record = (special: object) => server.graphql(recordMutation, { events: [{ ...anEvent, userId, ...special }] });
+const record = (special: object) => tryRecord(server, [{ userId, ...special }]);
 
 describe('what is not there', () => {
   test('is null or empty for a reader, and NOT_FOUND for who wants to change it', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { refusals, second } from '../support/recording.ts';
-import { LogModel, type ModelEvent, type ModelFilter } from '../support/reference-log.ts';
+import { type ReferenceEvent, type ReferenceFilter, ReferenceLog } from '../support/reference-log.ts';
 import { type Answer, startServer, type TestServer } from '../support/server.ts';
 
 const pageInfo = 'pageInfo { hasPreviousPage hasNextPage startCursor endCursor }';
@@ -28,7 +28,7 @@ interface Page {
 describe('connections', () => {
   let server: TestServer;
   let userIds: string[];
-  const model = new LogModel();
+  const model = new ReferenceLog();
   /** Where bytes and UTF-16 code units sort differently, and where a separator could be mistaken for text. */
   const runIds = ['run_1', 'run_10', 'RUN', 'rün', '\u{1f3c3}', '\uff21', ' ', '","', "'); --"];
 
@@ -84,7 +84,7 @@ describe('connections', () => {
     };
   }
 
-  const runKey = ({ userId, runId }: ModelEvent) => `${userId} ${runId}`;
+  const runKey = ({ userId, runId }: ReferenceEvent) => `${userId} ${runId}`;
   const runEdges = `edges { cursor node { runId user { id } } } ${pageInfo}`;
   const withRunKeys = ({ edges, ...rest }: Page): Page => ({
     ...rest,
@@ -94,7 +94,7 @@ describe('connections', () => {
     })),
   });
 
-  function allRuns(filter: ModelFilter): List {
+  function allRuns(filter: ReferenceFilter): List {
     const query = `query (${pageArguments}, $filter: SyncRunFilter) {
       syncRuns(${passArguments}, filter: $filter) { ${runEdges} }
     }`;
@@ -104,7 +104,7 @@ describe('connections', () => {
     };
   }
 
-  function runsOfUser(user: number, filter: ModelFilter): List {
+  function runsOfUser(user: number, filter: ReferenceFilter): List {
     const id = userIds[user] as string;
     const query = `query ($id: UUID!, ${pageArguments}, $filter: SyncRunFilter) {
       user(id: $id) { syncRuns(${passArguments}, filter: $filter) { ${runEdges} } }
@@ -115,7 +115,7 @@ describe('connections', () => {
     };
   }
 
-  function events(user: number, filter: ModelFilter): List {
+  function events(user: number, filter: ReferenceFilter): List {
     const id = userIds[user] as string;
     const query = `query ($id: UUID!, ${pageArguments}, $filter: SyncEventFilter) {
       user(id: $id) { syncEvents(${passArguments}, filter: $filter) { edges { cursor node { key: cursor } } ${pageInfo} } }
@@ -127,7 +127,7 @@ describe('connections', () => {
   }
 
   function eventsOfRun(run: number): List {
-    const { userId, runId } = model.runs({})[run] as ModelEvent;
+    const { userId, runId } = model.runs({})[run] as ReferenceEvent;
     const query = `query ($id: UUID!, $runId: ID!, ${pageArguments}) {
       user(id: $id) { syncRun(runId: $runId) { events(${passArguments}) { edges { cursor node { key: cursor } } ${pageInfo} } } }
     }`;
@@ -364,7 +364,7 @@ describe('a log that lost its oldest events', () => {
       headCursor recentSyncEvents(limit: 200) { sequence } syncEvents(first: 1) { edges { cursor } }
     } }`);
     expect(data.user.headCursor).toBe('10');
-    expect(data.user.recentSyncEvents.map((event: ModelEvent) => event.sequence)).toEqual([10, 9, 8, 7, 6, 5]);
+    expect(data.user.recentSyncEvents.map((event: ReferenceEvent) => event.sequence)).toEqual([10, 9, 8, 7, 6, 5]);
     expect(data.user.syncEvents.edges).toEqual([{ cursor: '5' }]);
   });
 });

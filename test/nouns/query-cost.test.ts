@@ -23,7 +23,7 @@ describe('what queries cost', () => {
         })),
       );
     }
-  }, 120_000);
+  });
   afterAll(() => server.close());
   beforeEach(() => {
     statements = [];

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { refusals } from '../support/recording.ts';
-import { eventOf, LogModel, type ModelEvent, type ModelFilter } from '../support/reference-log.ts';
+import { eventOf, type ReferenceEvent, type ReferenceFilter, ReferenceLog } from '../support/reference-log.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 describe('recentSyncEvents', () => {
   let server: TestServer;
   let userId: string;
-  const model = new LogModel();
+  const model = new ReferenceLog();
 
   beforeAll(async () => {
     server = await startServer();
@@ -35,8 +35,8 @@ describe('recentSyncEvents', () => {
       { id: userId, ...variables },
     );
   const sequences = async (variables: { limit?: number; filter?: object }) =>
-    (await ask(variables)).data.user.recentSyncEvents.map((event: ModelEvent) => event.sequence);
-  const newest = (limit: number, filter: ModelFilter = {}) =>
+    (await ask(variables)).data.user.recentSyncEvents.map((event: ReferenceEvent) => event.sequence);
+  const newest = (limit: number, filter: ReferenceFilter = {}) =>
     model
       .log(userId, filter)
       .map((event) => event.sequence)
@@ -71,7 +71,7 @@ describe('recentSyncEvents', () => {
     expect(data.user).toEqual({ headCursor: '0', recentSyncEvents: [] });
   });
 
-  test.each<ModelFilter>([
+  test.each<ReferenceFilter>([
     { providers: ['garmin'] },
     { providers: ['garmin', 'oura'] },
     { sources: ['SDK', 'XML_IMPORT'] },

@@ -7,7 +7,7 @@ import { schemaDifference } from '../../src/db/schema-difference.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { createDatabase, provider } from '../support/database.ts';
-import { startProcess } from '../support/database-process.ts';
+import { startScript } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 
 let url: string;
@@ -34,6 +34,10 @@ async function another(): Promise<string> {
 describe('the database', () => {
   test('is what the models say once it is migrated', async () => {
     expect(await schemaDifference(url)).toBe('');
+  });
+
+  test.runIf(provider === 'postgresql')('has a commit on its disk before it is acknowledged', async () => {
+    expect(await database.reader.$queryRaw`SHOW synchronous_commit`).toEqual([{ synchronous_commit: 'on' }]);
   });
 
   test.each([
@@ -127,7 +131,7 @@ describe('the database', () => {
   test('loses nothing when two processes write the same log at once', async () => {
     const server = await startServer();
     const userId = await server.user();
-    const other = startProcess(
+    const other = startScript(
       server.databaseUrl,
       `const log = openEventLog({ database, limits: defaultLimits, clock: Date.now, onError: console.error });
       console.log('ready');

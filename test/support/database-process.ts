@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
 
 /** Another process on the same database. Its script has `database`, `event`, and `input`: the lines that it is told. */
-export function startProcess(databaseUrl: string, script: string) {
+export function startScript(databaseUrl: string, script: string) {
   const source = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
   const prelude = `
     import { createInterface } from 'node:readline';

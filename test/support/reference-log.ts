@@ -2,7 +2,7 @@ import { second } from './recording.ts';
 import type { TestServer } from './server.ts';
 
 /** An event as the model remembers it, in GraphQL's words. */
-export interface ModelEvent {
+export interface ReferenceEvent {
   readonly userId: string;
   readonly sequence: number;
   readonly runId: string;
@@ -14,12 +14,12 @@ export interface ModelEvent {
 }
 
 /** An event of the model's words, with what is special about it. */
-export function eventOf(userId: string, special: Partial<ModelEvent> = {}): Omit<ModelEvent, 'sequence'> {
+export function eventOf(userId: string, special: Partial<ReferenceEvent> = {}): Omit<ReferenceEvent, 'sequence'> {
   const usual = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
   return { userId, ...usual, timestamp: second(0), ...special };
 }
 
-export interface ModelFilter {
+export interface ReferenceFilter {
   readonly providers?: readonly string[] | undefined;
   readonly sources?: readonly string[] | undefined;
   readonly stages?: readonly string[] | undefined;
@@ -31,11 +31,11 @@ const finished = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** The log as a child would keep it: a list that every question searches from its beginning. */
-export class LogModel {
-  readonly events: ModelEvent[] = [];
+export class ReferenceLog {
+  readonly events: ReferenceEvent[] = [];
 
   /** Records the events with the server's log and, numbered by user, in the model. */
-  async record(server: TestServer, drafts: readonly Omit<ModelEvent, 'sequence'>[]): Promise<void> {
+  async record(server: TestServer, drafts: readonly Omit<ReferenceEvent, 'sequence'>[]): Promise<void> {
     for (const draft of drafts) this.events.push({ ...draft, sequence: this.head(draft.userId) + 1 });
     for (let start = 0; start < drafts.length; start += 500)
       await server.app.services.log.record(
@@ -54,13 +54,13 @@ export class LogModel {
   }
 
   /** Oldest first. */
-  log(userId: string, filter: ModelFilter = {}): ModelEvent[] {
+  log(userId: string, filter: ReferenceFilter = {}): ReferenceEvent[] {
     return this.events.filter((event) => event.userId === userId && matches(event, filter));
   }
 
   /** The events that tell how runs stand, newest activity first; ties by user and run, both descending. */
-  runs(filter: Omit<ModelFilter, 'stages' | 'runId'>, userId?: string): ModelEvent[] {
-    const runs = new Map<string, ModelEvent>();
+  runs(filter: Omit<ReferenceFilter, 'stages' | 'runId'>, userId?: string): ReferenceEvent[] {
+    const runs = new Map<string, ReferenceEvent>();
     for (const event of this.events) {
       const key = `${event.userId} ${event.runId}`;
       const run = runs.get(key);
@@ -72,7 +72,7 @@ export class LogModel {
   }
 }
 
-function matches(event: ModelEvent, { providers, sources, stages, statuses, runId }: ModelFilter): boolean {
+function matches(event: ReferenceEvent, { providers, sources, stages, statuses, runId }: ReferenceFilter): boolean {
   return (
     (providers?.includes(event.provider) ?? true) &&
     (sources?.includes(event.source) ?? true) &&
