@@ -30,8 +30,8 @@ export class RunChanges {
   constructor(options: RunChangesOptions) {
     this.#options = options;
     this.#stopListening = options.wakeUps.listen((change) => {
-      if (change.kind === 'deleted') this.#end(change.userId);
-      else this.#watch?.note(change.userId, change.previousHead);
+      if (change.kind === 'grown') this.#watch?.note(change.userId, change.previousHead);
+      else this.#endGone([change.userId]).catch(options.onError); // the next look asks again
     });
   }
 
@@ -61,7 +61,7 @@ export class RunChanges {
 
   #startWatch(): RunWatch {
     const watch = new RunWatch(this.#options, {
-      beforeLook: () => this.#endGone(),
+      beforeLook: () => this.#endGone(this.#watchedAlone()),
       onLook: () => {
         for (const subscriber of this.#subscribers) subscriber.begin();
       },
@@ -78,18 +78,22 @@ export class RunChanges {
     this.#watch = undefined;
   }
 
-  /** Ends with those users of whose deletion no wake-up has told. */
-  async #endGone(): Promise<void> {
-    const ids = [...new Set([...this.#subscribers].flatMap(({ wish }) => wish.only ?? []))];
+  /** The users whose runs somebody watches who may see no other user's. */
+  #watchedAlone(): Set<string> {
+    return new Set([...this.#subscribers].flatMap(({ wish }) => wish.only ?? []));
+  }
+
+  /** Ends with those of these users who are gone, whatever a wake-up has said of them. */
+  async #endGone(userIds: Iterable<string>): Promise<void> {
+    const watched = this.#watchedAlone();
+    const ids = [...userIds].filter((id) => watched.has(id));
     if (ids.length === 0) return;
     const { database } = this.#options;
     const users = await database.reader.$queryRaw<Pick<User, 'id'>[]>`
       SELECT id FROM "user" WHERE ${isListed(database, sql`id`, ids)}`;
     const left = new Set(users.map(({ id }) => id));
-    for (const id of ids) if (!left.has(id)) this.#end(id);
-  }
-
-  #end(userId: string): void {
-    for (const subscriber of this.#subscribers) if (subscriber.wish.only === userId) subscriber.end();
+    const gone = new Set(ids.filter((id) => !left.has(id)));
+    for (const subscriber of this.#subscribers)
+      if (subscriber.wish.only !== undefined && gone.has(subscriber.wish.only)) subscriber.end();
   }
 }

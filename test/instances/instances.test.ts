@@ -136,6 +136,26 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     await reader.close();
   });
 
+  test('a signal that calls a user deleted who is there ends nothing', async () => {
+    const userId = await instances.user();
+    const mint = `mutation { createUserToken(userId: "${userId}") { token } }`;
+    const { createUserToken } = await graphql({ url: instances.apps[0].url, headers: instances.admin }, mint);
+    const reader = await follow(1, { userId });
+    await reader.step();
+    const runs = await streamTransports.sse(instances.apps[1].url, {
+      query: 'subscription { syncRunChanges { began run { userId } } }',
+      headers: { authorization: `Bearer ${createUserToken.token}` },
+    });
+    expect((await runs.next())?.data.syncRunChanges.began).toBe(true);
+    await ring(JSON.stringify(['somebody', [[userId]]]));
+    await ring(JSON.stringify(['somebody', [[userId, 0, 1]]])); // heard after the lie
+    await instances.record(instances.apps[0], userId);
+    expect(sequences(await reader.eventsUpTo(1))).toEqual([1]);
+    expect((await runs.next())?.data).toEqual({ syncRunChanges: { began: false, run: { userId } } });
+    await runs.close();
+    await reader.close();
+  });
+
   async function ring(message: string): Promise<void> {
     if (!redis) return void (await postgres.query('SELECT pg_notify($1, $2)', ['synclog', message], bell));
     const client = new Redis(redis.url);

@@ -54,7 +54,7 @@ export class FollowedLogs {
       if (change.kind === 'grown') {
         followed.heard = Math.max(followed.heard, change.head);
         void this.#wake(followed, (log) => log.wake(change.head));
-      } else void this.#wake(followed, (log) => log.update(undefined, 0));
+      } else void this.#wake(followed, (log) => log.catchUp());
     });
   }
 
