@@ -18,7 +18,7 @@ describe('the page of promises', () => {
     expect(provedBy.length).toBeGreaterThan(10);
     for (const cell of provedBy) {
       const names = [...cell.matchAll(/`([a-z-]+|test\/[^`]+)`/g)].map(([, name = '']) => name);
-      if (cell !== 'every promise: recorders repeat whatever had no answer') expect(names, cell).not.toEqual([]);
+      if (cell !== 'every proof: recorders repeat whatever had no answer') expect(names, cell).not.toEqual([]);
       for (const name of names) expect(proofs.has(name) || existsSync(join(root, name)), name).toBe(true);
     }
   });

@@ -107,7 +107,7 @@ describe('the guide for Open Wearables', () => {
   test('has the numbers of the limits', () => {
     const { bridgeCheckMs, bridgeRetryMs, bridgeAnswerMs, sourceLeaseMs, quarantinedPayloads } = defaultLimits;
     expect(bridgeCheckMs).toBe(180_000);
-    expect(page).toContain(`tried again every ${bridgeRetryMs / 1000} seconds`);
+    expect(page).toContain(`tried again at the latest after ${bridgeRetryMs / 1000} seconds`);
     expect(page).toContain(`Redis has not answered for ${bridgeAnswerMs} ms`);
     expect(page).toContain(`in about ${sourceLeaseMs / 1000} seconds`);
     expect(page).toContain(`when ${quarantinedPayloads.toLocaleString('en')} newer ones`);

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { proofs, prove } from './prove.ts';
 import { type Form, forms } from './sizes.ts';
 
-const help = `Holds every promise of docs/guarantees.md against real faults and prints one line for each.
+const help = `Holds the promises of docs/guarantees.md that have a proof against real faults, and prints one line for each proof.
 
   npm run faults                       some minutes
   npm run faults -- --full             half an hour and more
