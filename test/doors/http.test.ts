@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { send, sendBytes } from '../support/raw-requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -181,6 +181,7 @@ describe('HTTP', () => {
     const unexpected: unknown[] = [];
     const listener = (error: unknown) => unexpected.push(error);
     process.on('uncaughtException', listener).on('unhandledRejection', listener);
+    onTestFinished(() => void process.off('uncaughtException', listener).off('unhandledRejection', listener));
     const { port } = new URL(server.url);
     const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
     const upgrade = 'HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
@@ -202,7 +203,6 @@ describe('HTTP', () => {
         socket[leave]();
         await server.graphql('{ __typename }');
       }
-    process.off('uncaughtException', listener).off('unhandledRejection', listener);
     expect(unexpected).toEqual([]);
   });
 });
