@@ -94,15 +94,17 @@ describe('the log of the process', () => {
 });
 
 describe('while somebody keeps the row of a user locked', () => {
-  /** A server with two users, the first of whom is locked until the returned function is called. */
+  /** A server with two users, the first of whom is locked until `release` is called or the test ends. */
   async function lockedUser() {
     const server = await startServer({ database: await createOnServer(postgres.url) });
+    onTestFinished(() => server.close());
     const [locked, free] = [await server.user(), await server.user()];
     const client = new pg.Client(server.databaseUrl);
     await client.connect();
+    onTestFinished(() => client.end());
     await client.query('BEGIN');
     await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [locked]);
-    return { server, locked, free, release: () => client.end() };
+    return { server, locked, free, release: () => client.query('ROLLBACK') };
   }
 
   test('others are recorded, also those of the same transaction, and the user is UNAVAILABLE', async () => {
@@ -113,17 +115,15 @@ describe('while somebody keeps the row of a user locked', () => {
     expect(outcomes[0]).toMatchObject({ reason: { message: 'The database is busy with these rows; try again' } });
     await release();
     expect(await server.record({ userId: locked })).toMatchObject([{ event: { sequence: 1 } }]);
-    await server.close();
   });
 
   test('the server closes within its ten seconds', async () => {
-    const { server, locked, release } = await lockedUser();
+    const { server, locked } = await lockedUser();
     const lost = server.record({ userId: locked }).catch(() => {});
     await once(AbortSignal.timeout(200), 'abort'); // the recording waits for the lock now
     const begun = performance.now();
     await server.app.close();
     expect(performance.now() - begun).toBeLessThan(10_000);
     await lost;
-    await release();
   });
 });

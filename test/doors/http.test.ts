@@ -119,6 +119,7 @@ describe('HTTP', () => {
 
   test('takes bodies up to the bound, counted in bytes', async () => {
     const narrow = await startServer({ limits: { requestBytes: 400 } });
+    onTestFinished(() => narrow.close());
     const frame = JSON.stringify({ query: '{ __typename } # ' });
     const padded = (bytes: number) => frame.replace('# ', `# ü${'x'.repeat(bytes - Buffer.byteLength(frame) - 2)}`);
     for (const [bytes, status] of [
@@ -127,18 +128,17 @@ describe('HTTP', () => {
     ] as const)
       for (const body of [padded(bytes), [padded(bytes)], [...padded(bytes)]])
         expect(await send(narrow.url, { headers: json, body })).toMatchObject({ status });
-    await narrow.close();
   });
 
   test('cuts off a body without an end, and serves on', async () => {
     const narrow = await startServer({ limits: { requestBytes: 400 } });
+    onTestFinished(() => narrow.close());
     const head =
       'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
     const answer = await sendBytes(narrow.url, `${head}${'5\r\nabcde\r\n'.repeat(200)}`);
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
     expect(answer.toLowerCase()).toContain('connection: close');
     expect((await narrow.graphql('{ __typename }')).status).toBe(200);
-    await narrow.close();
   });
 
   test('refuses what breaks the rules of HTTP, and does not show its inside', async () => {

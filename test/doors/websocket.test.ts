@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { deepList } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
@@ -23,6 +23,12 @@ describe('a WebSocket', () => {
     socket.send(initMessage({ ...server.admin }));
     expect(await socket.next()).toEqual({ type: 'connection_ack' });
     return socket;
+  }
+
+  /** Keeps what graphql-ws says about broken clients out of the output of the test. */
+  function silenceErrors() {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    onTestFinished(() => error.mockRestore());
   }
 
   test('answers operations once it was initialised', async () => {
@@ -54,12 +60,11 @@ describe('a WebSocket', () => {
   ];
   for (const [what, message, expected = 4400] of broken)
     test(`is closed as the protocol says, and the server serves on, after ${what}`, async () => {
-      const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+      silenceErrors();
       const socket = await opened();
       socket.send(message);
       const { code } = await socket.closed;
       expect(code).toBe(expected);
-      error.mockRestore();
     });
 
   test('carries on after operations that fail', async () => {
@@ -111,14 +116,15 @@ describe('a WebSocket', () => {
 
   test('is closed with 4408 when connection_init does not come', async () => {
     const impatient = await startServer({ limits: { connectionInitMs: 20 } });
+    onTestFinished(() => impatient.close());
     const socket = await openRawSocket(impatient.url);
     expect(await socket.closed).toMatchObject({ code: 4408 });
-    await impatient.close();
   });
 
   test('is closed with 1009 for a message that is too large', async () => {
-    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    silenceErrors();
     const narrow = await startServer({ limits: { requestBytes: 400 } });
+    onTestFinished(() => narrow.close());
     const frame = JSON.stringify({ type: 'ping', payload: { x: '' } });
     const padded = (bytes: number) => frame.replace('""', `"${'x'.repeat(bytes - frame.length)}"`);
     expect(padded(400)).toHaveLength(400);
@@ -127,12 +133,10 @@ describe('a WebSocket', () => {
     expect(await socket.next()).toMatchObject({ type: 'pong' });
     socket.send(padded(401));
     expect(await socket.closed).toMatchObject({ code: 1009 });
-    await narrow.close();
-    error.mockRestore();
   });
 
   test('is closed for frames that break the protocol', async () => {
-    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    silenceErrors();
     for (const [frame, code] of [
       [Buffer.from([0x83, 0x80, 0, 0, 0, 0]), 1002], // an unknown kind of frame
       [Buffer.from([0xf1, 0x80, 0, 0, 0, 0]), 1002], // bits of an extension that was not agreed on
@@ -145,11 +149,11 @@ describe('a WebSocket', () => {
       (socket.wire as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(frame);
       expect(await socket.closed).toMatchObject({ code });
     }
-    error.mockRestore();
   });
 
   test('is opened only for pages of this server and of CORS_ORIGINS', async () => {
     const shared = await startServer({ settings: { CORS_ORIGINS: 'https://app.example' } });
+    onTestFinished(() => shared.close());
     for (const origin of [shared.url, 'https://app.example'])
       (await openRawSocket(shared.url, { origin })).wire.terminate();
     for (const origin of [
@@ -160,7 +164,6 @@ describe('a WebSocket', () => {
       'x',
     ])
       await expect(openRawSocket(shared.url, { origin })).rejects.toThrow('HTTP 403');
-    await shared.close();
     await expect(openRawSocket(server.url, { origin: 'https://app.example' })).rejects.toThrow('HTTP 403');
   });
 

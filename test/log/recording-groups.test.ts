@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { AppError } from '../../src/errors.ts';
 import { defaultLimits } from '../../src/limits.ts';
@@ -107,6 +107,7 @@ test('small recordings are refused together when the database stays busy, not on
     database: { ...database, transaction },
     ...{ limits: defaultLimits, clock: Date.now, onError: (error: unknown) => expect.unreachable(String(error)) },
   });
+  onTestFinished(() => log.close());
   const draft = {
     userId: randomUUID(),
     runId: 'r',
@@ -118,7 +119,6 @@ test('small recordings are refused together when the database stays busy, not on
   const outcomes = await Promise.allSettled([log.record([draft]), log.record([draft]), log.record([draft])]);
   expect(outcomes).toEqual(Array(3).fill({ status: 'rejected', reason: busy }));
   expect(transaction).toHaveBeenCalledTimes(1);
-  await log.close();
 });
 
 describe('with small bounds', () => {
@@ -166,6 +166,7 @@ describe('with small bounds', () => {
 
   test('a server that stops answers what it has accepted and refuses the rest', async () => {
     const stopping = await startServer();
+    onTestFinished(() => stopping.close());
     const userId = await stopping.user();
     const { log } = stopping.app.services;
     const accepted = log.record(draftsFor(userId, 3));
@@ -173,6 +174,5 @@ describe('with small bounds', () => {
     await expect(log.record(draftsFor(userId, 1))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await closed;
     expect(await accepted).toHaveLength(3);
-    await stopping.close();
   });
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { type Draft, everythingOf, headOf, refusals, tryRecord } from '../support/recording.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
@@ -85,6 +85,7 @@ describe('a recording', () => {
 
   test('is still there, and continued, after the server was stopped and started', async () => {
     const stopped = await startServer();
+    onTestFinished(() => stopped.close());
     const userId = await stopped.user();
     const [first] = await stopped.record({ userId, message: 'durable' });
     await stopped.restart();
@@ -102,7 +103,6 @@ describe('a recording', () => {
       { duplicate: true, event: { sequence: 1, message: 'durable' } },
       { duplicate: false, event: { sequence: 2 } },
     ]);
-    await stopped.close();
   });
 
   test('keeps metadata as it is, whatever JSON it is', async () => {
@@ -201,6 +201,7 @@ describe('times', () => {
 
 test('a mutation shows what the one before it has changed', async () => {
   const server = await startServer();
+  onTestFinished(() => server.close());
   const userId = await server.user();
   const record = (alias: string) => `${alias}: recordSyncEvents(input: { events: [{
     userId: "${userId}", runId: "r", provider: "oura", source: PULL, stage: FETCHING, status: IN_PROGRESS
@@ -208,11 +209,11 @@ test('a mutation shows what the one before it has changed', async () => {
   const { data } = await server.graphql(`mutation { ${record('a')} ${record('b')} }`);
   expect(data.a.results[0].event).toEqual({ cursor: '1', user: { headCursor: '1' }, run: { eventCount: 1 } });
   expect(data.b.results[0].event).toEqual({ cursor: '2', user: { headCursor: '2' }, run: { eventCount: 2 } });
-  await server.close();
 });
 
 test('a fraction is kept to its last bit, so that a retry of any is a duplicate', async () => {
   const server = await startServer();
+  onTestFinished(() => server.close());
   const userId = await server.user();
   // Decimal texts that SQLite reads as a neighbouring double, among as many as one recording takes.
   const fractions = [0.3121704786802664, 0.2755905511811024, ...Array.from({ length: 498 }, () => Math.random())];
@@ -224,5 +225,4 @@ test('a fraction is kept to its last bit, so that a retry of any is a duplicate'
   );
   const kept = data.user.syncEvents.edges.map(({ node }: { node: { progress: number } }) => node.progress);
   expect(kept).toEqual(fractions.slice(0, 200));
-  await server.close();
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Draft, everythingOf, headOf, refusals, second, tryRecord } from '../support/recording.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
@@ -139,10 +139,10 @@ describe('a retry', () => {
 
 test('a batch that names an event twice, once with a time, is refused and does not become a trap for its retry', async () => {
   const server = await startServer();
+  onTestFinished(() => server.close());
   const userId = await server.user();
   const id = randomUUID();
   const timestamp = '2026-03-14T07:00:00.000Z';
   await expect(server.record({ id, userId }, { id, userId, timestamp })).rejects.toThrow('other content');
   await expect(server.record({ id, userId, timestamp }, { id, userId, timestamp })).resolves.toHaveLength(2);
-  await server.close();
 });

@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { ReferenceEvent } from '../support/reference-log.ts';
 import { startServer } from '../support/server.ts';
 
 test('the head and the events of one answer fit together while others record', async () => {
   const server = await startServer();
+  onTestFinished(() => server.close());
   const userId = await server.user();
   // Like every recording below it ends with an event of Oura, so that the first answer may come before all of them.
   await server.record({ userId }, { userId, provider: 'garmin' }, { userId });
@@ -50,5 +51,4 @@ test('the head and the events of one answer fit together while others record', a
     await Promise.all(recorders);
   }
   expect(heads.size).toBeGreaterThan(1);
-  await server.close();
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { refusals, tryRecord } from '../support/recording.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -69,6 +69,7 @@ describe('a search takes no character for a wildcard', () => {
     );
     expect(data).toEqual({ p: { edges: [] }, u: { edges: [] } });
     const other = await startServer();
+    onTestFinished(() => other.close());
     for (const email of ['a%b', 'a_b', 'a\\b', 'axb']) await other.user({ email });
     for (const text of ['%', '_', '\\', 'A_B', 'a%b', 'x']) {
       const { data } = await other.graphql(
@@ -78,6 +79,5 @@ describe('a search takes no character for a wildcard', () => {
       const found = data.users.edges.map(({ node }: { node: { email: string } }) => node.email);
       expect(found).toEqual(['a%b', 'a_b', 'a\\b', 'axb'].filter((email) => email.includes(text.toLowerCase())));
     }
-    await other.close();
   });
 });
