@@ -57,14 +57,14 @@ const endpoints = [
 const ofUsers = endpoints.slice(0, 3);
 
 const get = (path: string, headers: Headers = read) => rest(server.url + path, { headers });
-const list = async (path: string, headers?: Headers) => (await get(path, headers)).body;
+const list = async (path: string) => (await get(path)).body;
 const refused = ({ status, text }: RestAnswer) => [status, text];
 const bearer = async (claims: Record<string, unknown>, secret = jwtSecret): Promise<Headers> => ({
   authorization: `Bearer ${await signWithSecret(secret, claimsWith(claims))}`,
 });
 
-async function follow(user: string, query = '', headers: Headers = read): Promise<EventStream> {
-  const opened = await openEventStream(server.url + stream(user) + query, headers);
+async function follow(user: string, query = ''): Promise<EventStream> {
+  const opened = await openEventStream(server.url + stream(user) + query, read);
   onTestFinished(() => opened.close());
   return opened;
 }

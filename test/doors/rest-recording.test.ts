@@ -32,8 +32,8 @@ afterAll(() => server.close());
 const pathOf = (userId: string) => `${server.url}/api/v1/users/${userId}/sync/events`;
 const post = (body: unknown, headers: Headers = write, userId = user) =>
   rest(pathOf(userId), { method: 'POST', headers, body });
-const stored = async (userId = user) =>
-  (await rest(`${server.url}/api/v1/users/${userId}/sync/recent?limit=200`, { headers: server.admin })).body;
+const stored = async () =>
+  (await rest(`${server.url}/api/v1/users/${user}/sync/recent?limit=200`, { headers: server.admin })).body;
 
 describe('POST /api/v1/users/{user_id}/sync/events', () => {
   describe('asks who is there', () => {

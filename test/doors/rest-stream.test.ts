@@ -28,8 +28,8 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const path = (userId: string, endpoint: string, query: string) => `/api/v1/users/${userId}/sync/${endpoint}${query}`;
-const recent = (userId: string, query = '', { url, admin } = server) =>
-  rest(url + path(userId, 'recent', query), { headers: admin });
+const recent = (userId: string, query = '') =>
+  rest(server.url + path(userId, 'recent', query), { headers: server.admin });
 
 async function follow(userId: string, query = '', headers: Headers = server.admin, { url } = server) {
   const stream = await openEventStream(url + path(userId, 'stream', query), headers);
@@ -45,7 +45,7 @@ async function userWith(count: number, event: object = {}, on = server): Promise
 }
 
 const messages = (events: { message: string }[]) => events.map(({ message }) => Number(message));
-const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 /** What retention does: removes all events before `oldest`. */
 async function expireBefore(userId: string, oldest: number): Promise<void> {

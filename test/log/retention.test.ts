@@ -24,10 +24,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const retention = (limits = {}) =>
+const retention = () =>
   new Retention({
     database: server.app.services.database,
-    limits: { ...defaultLimits, retainedEvents: kept, retentionBatch: 10, retentionUsers: 2, ...limits },
+    limits: { ...defaultLimits, retainedEvents: kept, retentionBatch: 10, retentionUsers: 2 },
     days: 30,
     clock: () => Date.now() + aheadMs,
     onError: (error) => expect.unreachable(String(error)),

@@ -11,13 +11,13 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-async function runOf(userId: string, runId = 'run_1') {
+async function runOf(userId: string) {
   const { data } = await server.graphql(
-    `query ($id: UUID!, $runId: ID!) { user(id: $id) { syncRun(runId: $runId) {
+    `query ($id: UUID!) { user(id: $id) { syncRun(runId: "run_1") {
       provider source stage status message progress itemsProcessed itemsTotal error primaryUserId newestPrimaryUserId
       startedAt endedAt lastEventAt durationMs eventCount isTerminal
     } } }`,
-    { id: userId, runId },
+    { id: userId },
   );
   return data.user.syncRun;
 }
