@@ -55,7 +55,7 @@ describe.each([
   describe('ends', () => {
     test('when its token expires, with TOKEN_EXPIRED and a cursor to go on from, over another transport as well', async () => {
       const userId = await userWith(2);
-      const reader = await follow({ userId, after: '0' }, await server.userToken(userId, 1));
+      const reader = await follow({ userId, after: '0' }, await server.userToken(userId, 2));
       expect(sequences((await reader.step()).events)).toEqual([1, 2]);
       await record(userId, 1);
       expect(await reader.end()).toEqual({ code: 'TOKEN_EXPIRED', cursor: '3', by: farewell });
@@ -65,8 +65,9 @@ describe.each([
     });
 
     test('when its key expires', async () => {
-      const { headers } = await newKey(new Date(Date.now() + 1_000));
-      const reader = await follow({ userId: await userWith(1) }, headers);
+      const userId = await userWith(1);
+      const { headers } = await newKey(new Date(Date.now() + 2_000));
+      const reader = await follow({ userId }, headers);
       expect(await reader.end()).toEqual({ code: 'TOKEN_EXPIRED', cursor: '1', by: farewell });
     });
 
@@ -266,7 +267,7 @@ describe('server-sent events', () => {
 
   test('carry the cursor of each payload as their `id:`, and that of the end as well', async () => {
     const userId = await userWith(120);
-    const { next } = await get({ userId, after: '0' }, undefined, await server.userToken(userId, 1));
+    const { next } = await get({ userId, after: '0' }, undefined, await server.userToken(userId, 2));
     for (const cursor of ['50', '100', '120']) {
       const frame = await next();
       expect(frame).toMatchObject({ event: 'next', id: cursor, result: { data: { syncEvents: { cursor } } } });

@@ -244,7 +244,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('a token that expires ends the stream with TOKEN_EXPIRED', async () => {
     const userId = await server.user();
-    const runs = await watch({ headers: await server.userToken(userId, 1) });
+    const runs = await watch({ headers: await server.userToken(userId, 2) });
     expect(await runs.result()).toMatchObject({ errors: [{ extensions: { code: 'TOKEN_EXPIRED' } }] });
   });
 
