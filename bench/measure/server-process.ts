@@ -1,0 +1,113 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { serverSettings } from '../data/databases.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Servers under measurement share a core, and nothing else runs there: neither the load nor the database. */
+const SERVER_CORE = '0';
+const LOAD_CORE = '1';
+
+/** A server of this takes longer to start than this only if something is wrong. */
+const START_PATIENCE_MS = 60_000;
+/** What a server may take to end before it is killed. */
+const END_PATIENCE_MS = 10_000;
+
+/** A server under measurement, as a process of its own. */
+export interface MeasuredServer {
+  readonly url: string;
+  readonly pid: number;
+  /** From the start of the process until it said that it listens, in milliseconds. */
+  readonly startMs: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Moves this process, and what it starts from now on, away from the core of the servers.
+ * @throws where that cannot be done
+ */
+export function leaveServersCore(): void {
+  if (process.platform !== 'linux') throw new Error('The bench reads /proc, so that it needs Linux');
+  if (availableParallelism() < 2) throw new Error('The bench needs two cores: one for the servers, one for the load');
+  try {
+    execFileSync('taskset', ['-a', '-c', '-p', LOAD_CORE, String(process.pid)], { stdio: 'pipe' });
+  } catch (cause) {
+    throw new Error('The bench needs `taskset` (of util-linux) to keep the load from the core of the servers', {
+      cause,
+    });
+  }
+}
+
+/** Starts a TypeScript file of the repository on the servers' core, and waits until it says that it listens. */
+async function startServer(
+  file: string,
+  environment: Readonly<Record<string, string>>,
+  nodeOptions: readonly string[] = [],
+): Promise<MeasuredServer> {
+  const begun = performance.now();
+  const command = ['-c', SERVER_CORE, process.execPath, ...nodeOptions, '--import', 'tsx', file];
+  const child = spawn('taskset', command, {
+    cwd: root,
+    env: { ...process.env, LOG_LEVEL: 'warn', ...serverSettings, ...environment, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await listens(child, file);
+  return {
+    url,
+    pid: child.pid as number, // it has said something
+    startMs: performance.now() - begun,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const closed = once(child, 'close');
+      child.kill('SIGTERM');
+      const patience = setTimeout(() => child.kill('SIGKILL'), END_PATIENCE_MS);
+      await closed;
+      clearTimeout(patience);
+    },
+  };
+}
+
+/** Resolves with the address that it names. */
+function listens(child: ChildProcess, file: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const patience = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`${file} did not listen within ${START_PATIENCE_MS / 1_000} s`));
+    }, START_PATIENCE_MS);
+    child.once('close', (code) => reject(new Error(`${file} ended with ${code} before it listened`)));
+    child.once('error', reject);
+    if (child.stdout)
+      createInterface(child.stdout).on('line', (line) => {
+        const [, url] = /listen(?:s|ing) on (http:\/\/[\w.]+:\d+)/.exec(line) ?? [];
+        if (url === undefined) return;
+        clearTimeout(patience);
+        resolve(url);
+      });
+  });
+}
+
+/** @throws when nothing of that name was started */
+export function serverOf(servers: ReadonlyMap<string, MeasuredServer>, name: string): MeasuredServer {
+  const server = servers.get(name);
+  if (!server) throw new Error(`${name} was not started`);
+  return server;
+}
+
+/** Runs work with servers on one database, by the names of who they are, and ends them. */
+export async function withServers<T>(
+  databaseUrl: string,
+  files: Readonly<Record<string, string>>,
+  work: (servers: ReadonlyMap<string, MeasuredServer>) => Promise<T>,
+): Promise<T> {
+  const servers = new Map<string, MeasuredServer>();
+  try {
+    for (const [name, file] of Object.entries(files))
+      servers.set(name, await startServer(file, { DATABASE_URL: databaseUrl }));
+    return await work(servers);
+  } finally {
+    await Promise.all([...servers.values()].map((server) => server.stop()));
+  }
+}

@@ -1,0 +1,60 @@
+import { type FilledDatabase, openFilled, type Provider } from '../data/databases.ts';
+import { inTurns, type Rounds } from '../measure/rounds.ts';
+import { sameAnswers } from '../measure/same-answers.ts';
+import { withServers } from '../measure/server-process.ts';
+import { type Comparison, cpuAgainst, requestLines } from '../report/comparison.ts';
+import type { Bench } from '../run.ts';
+import { coldUsers, type ReadWorkload, readWorkloads } from './read-workloads.ts';
+
+const servers = {
+  Synclog: 'src/main.ts',
+  mercurius: 'bench/peers/mercurius.ts',
+  'stock-yoga': 'bench/peers/stock-yoga.ts',
+  apollo: 'bench/peers/apollo.ts',
+  bare: 'bench/peers/bare.ts',
+} as const;
+
+/** Reads of newest events, R1 to R5. What R6 is to measure, answers that may be `304`, does not exist yet. */
+export async function measureReads(bench: Bench): Promise<Comparison[]> {
+  const found: Comparison[] = [];
+  for (const provider of bench.options.providers) found.push(...(await measureOn(provider, bench)));
+  return found;
+}
+
+async function measureOn(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
+  const rounds: Rounds = { ...options, warmUpSeconds: options.seconds };
+  say(`reads, ${provider}: writing users and events`);
+  const database = await openFilled(provider, [
+    { from: 1, users: options.users, eventsPerUser: 200 },
+    ...coldUsers(rounds),
+  ]);
+  uses(database);
+  try {
+    return await withServers(database.url, servers, async (started) => {
+      const found: Comparison[] = [];
+      for (const workload of await readWorkloads(database, started, options)) {
+        say(`reads, ${provider}: ${workload.id} ${workload.title}`);
+        found.push(await measure(workload, database, rounds));
+      }
+      return found;
+    });
+  } finally {
+    await database.remove();
+  }
+}
+
+async function measure(
+  { id, title, contestants, connections, against, goal }: ReadWorkload,
+  { provider }: FilledDatabase,
+  rounds: Rounds,
+): Promise<Comparison> {
+  await sameAnswers(contestants);
+  const outcomes = await inTurns(contestants, rounds, { connections });
+  return {
+    id,
+    database: provider,
+    title,
+    lines: requestLines(outcomes),
+    results: [cpuAgainst(against, outcomes, goal)],
+  };
+}

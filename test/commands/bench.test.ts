@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+/** Runs the bench until it ends. Its packages are installed if they are not there; where that fails, stderr says so. */
+function bench(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  return new Promise((resolve) =>
+    execFile(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...args], { cwd: root }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    ),
+  );
+}
+
+/** The cells of the rows that name a workload. */
+const workloadsIn = (markdown: string) =>
+  [...markdown.matchAll(/^\| \*\*(\w+)\*\* (.*) \|$/gm)].map(([, id = '', rest = '']) => ({
+    id,
+    cells: rest.split(' | '),
+  }));
+
+describe('the bench', () => {
+  test('says how it is used', async () => {
+    const { code, stdout } = await bench('--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain('npm run bench [-- WORD');
+  });
+
+  test.each([
+    [['riding'], '"riding" is none of reads, '],
+    [['--rounds', 'many'], '--rounds takes a number above 0'],
+    [['--laps', '3'], "Unknown option '--laps'"],
+  ])('refuses %j and says what could be said', async (args, message) => {
+    const { code, stderr } = await bench(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain('npm run bench [-- WORD');
+  });
+
+  // On Postgres, where no peer needs a native driver.
+  test('measures each workload beside its peer, with the goal in the same row', { timeout: 240_000 }, async () => {
+    const short = ['--rounds', '1', '--seconds', '0.05', '--users', '20'];
+    const { code, stdout, stderr } = await bench('postgresql', 'reads', ...short);
+    expect(code, stderr).toBe(0);
+    const workloads = workloadsIn(stdout);
+    expect([...new Set(workloads.map(({ id }) => id))]).toEqual(['R1', 'R2', 'R3', 'R4', 'R5']);
+    for (const { id, cells } of workloads) {
+      const [reached = '', goal = ''] = cells.slice(-2);
+      expect(reached, id).toMatch(/^[✓✗] \*\*\d[\d.,]*x\*\*/);
+      expect(goal, id).toMatch(/^[≤≥] \d/);
+    }
+    expect(stdout).toMatch(/^- PostgreSQL \d/m);
+  });
+});
