@@ -17,6 +17,7 @@ export interface Bench {
 /** Parts are loaded when they run: their packages may have been installed a moment ago. */
 const parts: Readonly<Record<PartName, () => Promise<(bench: Bench) => Promise<Comparison[]>>>> = {
   reads: async () => (await import('./parts/reads.ts')).measureReads,
+  writes: async () => (await import('./parts/writes.ts')).measureWrites,
 };
 
 async function main(): Promise<void> {

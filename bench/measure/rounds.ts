@@ -8,8 +8,13 @@ export interface Contestant {
   readonly pid: number;
   /** What it is warmed up with. */
   readonly warmUp: readonly Shot[];
-  /** What it is measured with in a round; `warmUp` again if there is none. Each of these is sent once. */
-  readonly fresh?: (round: number) => readonly Shot[];
+  /** Are these sent once each? Otherwise they are repeated for the time of the warm-up. */
+  readonly warmUpOnce?: true;
+  /**
+   * What it is measured with in a round, each sent once; without it, `warmUp` is repeated.
+   * @param amount how many requests it would answer in the time of a round
+   */
+  readonly fresh?: (round: number, amount: number) => readonly Shot[];
 }
 
 /** What a contestant's rounds came to, round by round. */
@@ -49,8 +54,9 @@ export async function inTurns(
   { connections }: { readonly connections: number },
 ): Promise<Outcome[]> {
   const amounts = new Map<string, number>();
-  for (const { name, url, warmUp } of contestants) {
-    const { perSecond } = await load(url, warmUp, { seconds: warmUpSeconds }, { connections });
+  for (const { name, url, warmUp, warmUpOnce } of contestants) {
+    const time = warmUpOnce ? { requests: warmUp.length } : { seconds: warmUpSeconds };
+    const { perSecond } = await load(url, warmUp, time, { connections });
     amounts.set(name, Math.max(Math.round(perSecond * seconds), FEWEST_REQUESTS * connections));
   }
   const outcomes = contestants.map(({ name }) => ({
@@ -61,8 +67,9 @@ export async function inTurns(
     residentBytes: [] as number[],
   }));
   for (const [{ name, url, pid, warmUp, fresh }, round] of turns(contestants, rounds)) {
-    const shots = fresh?.(round) ?? warmUp;
-    const amount = fresh ? shots.length : (amounts.get(name) ?? connections);
+    const planned = amounts.get(name) ?? connections;
+    const shots = fresh?.(round, planned) ?? warmUp;
+    const amount = fresh ? shots.length : planned;
     const before = usageOf(pid);
     const { requests, perSecond, p99Ms } = await load(url, shots, { requests: amount }, { connections });
     const after = usageOf(pid);

@@ -41,10 +41,10 @@ describe('the bench', () => {
   // On Postgres, where no peer needs a native driver.
   test('measures each workload beside its peer, with the goal in the same row', { timeout: 240_000 }, async () => {
     const short = ['--rounds', '1', '--seconds', '0.05', '--users', '20'];
-    const { code, stdout, stderr } = await bench('postgresql', 'reads', ...short);
+    const { code, stdout, stderr } = await bench('postgresql', 'reads', 'writes', ...short);
     expect(code, stderr).toBe(0);
     const workloads = workloadsIn(stdout);
-    expect([...new Set(workloads.map(({ id }) => id))]).toEqual(['R1', 'R2', 'R3', 'R4', 'R5']);
+    expect([...new Set(workloads.map(({ id }) => id))]).toEqual(['R1', 'R2', 'R3', 'R4', 'R5', 'W1', 'W2']);
     for (const { id, cells } of workloads) {
       const [reached = '', goal = ''] = cells.slice(-2);
       expect(reached, id).toMatch(/^[✓✗] \*\*\d[\d.,]*x\*\*/);
