@@ -2,13 +2,17 @@ import { parseArgs } from 'node:util';
 import { type Provider, providers } from './data/databases.ts';
 
 /** The parts of the bench, in the order in which they run. */
-const partNames = ['reads', 'writes'] as const;
+const partNames = ['reads', 'writes', 'streams'] as const;
 export type PartName = (typeof partNames)[number];
 
 const numbers = {
   rounds: { default: 5, text: 'rounds of each workload' },
-  seconds: { default: 1.5, text: 'length of a round in seconds, and of the time before it that is not measured' },
+  seconds: { default: 1, text: 'length of a round in seconds, and of the time before it that is not measured' },
   users: { default: 1_000, text: 'users with 200 events each, who are read and written to' },
+  subscribers: { default: 1_000, text: 'subscribers of one user, and of one user each' },
+  streams: { default: 5_000, text: 'idle streams; the goal is for 25,000' },
+  backlog: { default: 200_000, text: 'events that one reader catches up with' },
+  followers: { default: 2_000, text: 'followers who are cut at once; the goal is for 10,000' },
 } as const;
 type NumberName = keyof typeof numbers;
 

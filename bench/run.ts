@@ -4,7 +4,7 @@ import { leaveServersCore } from './measure/server-process.ts';
 import { help, type Options, type PartName, parseOptions, UsageError } from './options.ts';
 import type { Comparison } from './report/comparison.ts';
 import { header } from './report/header.ts';
-import { table } from './report/table.ts';
+import { tables } from './report/table.ts';
 
 /** What a part works with. */
 export interface Bench {
@@ -18,6 +18,7 @@ export interface Bench {
 const parts: Readonly<Record<PartName, () => Promise<(bench: Bench) => Promise<Comparison[]>>>> = {
   reads: async () => (await import('./parts/reads.ts')).measureReads,
   writes: async () => (await import('./parts/writes.ts')).measureWrites,
+  streams: async () => (await import('./parts/streams.ts')).measureStreams,
 };
 
 async function main(): Promise<void> {
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
   for (const name of options.parts)
     try {
       const measure = await parts[name]();
-      console.log(`### ${name}\n\n${table(await measure(bench))}\n`);
+      console.log(`### ${name}\n\n${tables(await measure(bench))}\n`);
     } catch (error) {
       // What the others measure is worth having.
       console.error(error);

@@ -24,7 +24,7 @@ export interface Dialect {
 }
 
 /** Each run reports as many events: queued, started, fetching four times, saving, completed. */
-const EVENTS_PER_RUN = 8;
+export const EVENTS_PER_RUN = 8;
 
 /** When the first event of everybody happened: 2026-01-01T00:00:00Z. Each next one follows a second later. */
 const START = 1_767_225_600_000;

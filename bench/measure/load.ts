@@ -16,6 +16,8 @@ type Amount = { readonly requests: number } | { readonly seconds: number };
 export interface LoadResult {
   readonly requests: number;
   readonly perSecond: number;
+  /** Half of the answers came within so many milliseconds. */
+  readonly p50Ms: number;
   /** 99 % of the answers came within so many milliseconds. */
   readonly p99Ms: number;
 }
@@ -58,5 +60,10 @@ export async function load(
     await Promise.all(clients.map((client) => client.destroy()));
   }
   const seconds = (performance.now() - begun) / 1_000;
-  return { requests: sent, perSecond: sent / seconds, p99Ms: percentile(latencies, 99) };
+  return {
+    requests: sent,
+    perSecond: sent / seconds,
+    p50Ms: percentile(latencies, 50),
+    p99Ms: percentile(latencies, 99),
+  };
 }

@@ -23,6 +23,7 @@ export interface Outcome {
   /** CPU of the server for a request in microseconds. */
   readonly cpuMicros: readonly number[];
   readonly perSecond: readonly number[];
+  readonly p50Ms: readonly number[];
   readonly p99Ms: readonly number[];
   readonly residentBytes: readonly number[];
 }
@@ -39,7 +40,7 @@ export interface Rounds {
 const FEWEST_REQUESTS = 4;
 
 /** In turns, each round in the other direction than the last. */
-function* turns<T>(contestants: readonly T[], rounds: number): Generator<readonly [T, round: number]> {
+export function* turns<T>(contestants: readonly T[], rounds: number): Generator<readonly [T, round: number]> {
   for (let round = 0; round < rounds; round += 1)
     for (const contestant of round % 2 ? contestants.toReversed() : contestants) yield [contestant, round];
 }
@@ -63,6 +64,7 @@ export async function inTurns(
     name,
     cpuMicros: [] as number[],
     perSecond: [] as number[],
+    p50Ms: [] as number[],
     p99Ms: [] as number[],
     residentBytes: [] as number[],
   }));
@@ -71,11 +73,12 @@ export async function inTurns(
     const shots = fresh?.(round, planned) ?? warmUp;
     const amount = fresh ? shots.length : planned;
     const before = usageOf(pid);
-    const { requests, perSecond, p99Ms } = await load(url, shots, { requests: amount }, { connections });
+    const { requests, perSecond, p50Ms, p99Ms } = await load(url, shots, { requests: amount }, { connections });
     const after = usageOf(pid);
     const own = outcomes.find((outcome) => outcome.name === name);
     own?.cpuMicros.push((after.cpuMicros - before.cpuMicros) / requests);
     own?.perSecond.push(perSecond);
+    own?.p50Ms.push(p50Ms);
     own?.p99Ms.push(p99Ms);
     own?.residentBytes.push(after.residentBytes);
   }

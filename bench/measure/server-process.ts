@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { serverSettings } from '../data/databases.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -22,6 +22,8 @@ export interface MeasuredServer {
   readonly pid: number;
   /** From the start of the process until it said that it listens, in milliseconds. */
   readonly startMs: number;
+  /** Collects its garbage, and tells what is left in bytes. */
+  heap(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -42,23 +44,25 @@ export function leaveServersCore(): void {
 }
 
 /** Starts a TypeScript file of the repository on the servers' core, and waits until it says that it listens. */
-async function startServer(
-  file: string,
-  environment: Readonly<Record<string, string>>,
-  nodeOptions: readonly string[] = [],
-): Promise<MeasuredServer> {
+async function startServer(file: string, environment: Readonly<Record<string, string>>): Promise<MeasuredServer> {
   const begun = performance.now();
-  const command = ['-c', SERVER_CORE, process.execPath, ...nodeOptions, '--import', 'tsx', file];
+  const options = ['--expose-gc', '--import', 'tsx', '--import', './bench/measure/heap-report.ts'];
+  const command = ['-c', SERVER_CORE, process.execPath, ...options, file];
   const child = spawn('taskset', command, {
     cwd: root,
     env: { ...process.env, LOG_LEVEL: 'warn', ...serverSettings, ...environment, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const url = await listens(child, file);
+  const lines = createInterface(child.stdout);
+  const url = await listens(child, lines, file);
   return {
     url,
     pid: child.pid as number, // it has said something
     startMs: performance.now() - begun,
+    heap: async () => {
+      child.kill('SIGUSR2');
+      return Number(await lineOf(lines, /^bench: heap (\d+)$/));
+    },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const closed = once(child, 'close');
@@ -71,7 +75,7 @@ async function startServer(
 }
 
 /** Resolves with the address that it names. */
-function listens(child: ChildProcess, file: string): Promise<string> {
+function listens(child: ChildProcess, lines: Interface, file: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const patience = setTimeout(() => {
       child.kill('SIGKILL');
@@ -79,13 +83,23 @@ function listens(child: ChildProcess, file: string): Promise<string> {
     }, START_PATIENCE_MS);
     child.once('close', (code) => reject(new Error(`${file} ended with ${code} before it listened`)));
     child.once('error', reject);
-    if (child.stdout)
-      createInterface(child.stdout).on('line', (line) => {
-        const [, url] = /listen(?:s|ing) on (http:\/\/[\w.]+:\d+)/.exec(line) ?? [];
-        if (url === undefined) return;
-        clearTimeout(patience);
-        resolve(url);
-      });
+    void lineOf(lines, /listen(?:s|ing) on (http:\/\/[\w.]+:\d+)/).then((url) => {
+      clearTimeout(patience);
+      resolve(url);
+    });
+  });
+}
+
+/** What a pattern takes out of the next line that it fits. */
+function lineOf(lines: Interface, pattern: RegExp): Promise<string> {
+  return new Promise((resolve) => {
+    const look = (line: string) => {
+      const [, found] = pattern.exec(line) ?? [];
+      if (found === undefined) return;
+      lines.off('line', look);
+      resolve(found);
+    };
+    lines.on('line', look);
   });
 }
 

@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { openGroupedLog } from './grouped-log.ts';
 import { listenOn, settings } from './listening.ts';
+import { textOf } from './request-text.ts';
 import type { Draft } from './write-log.ts';
 
 /**
@@ -22,12 +23,3 @@ listenOn(
     }
   }),
 );
-
-function textOf(request: IncomingMessage): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    request.on('error', reject);
-  });
-}

@@ -1,11 +1,17 @@
 import type { Spread } from '../measure/statistics.ts';
 import type { Comparison, Result } from './comparison.ts';
 
-/** A table in Markdown, with the goals beside what was reached. All comparisons are of one part of the bench. */
-export function table(comparisons: readonly Comparison[]): string {
-  const figures = [
-    ...new Set(comparisons.flatMap(({ lines }) => lines.flatMap(({ figures }) => Object.keys(figures)))),
-  ];
+/** Tables in Markdown, with the goals beside what was reached: one for all comparisons that have the same figures. */
+export function tables(comparisons: readonly Comparison[]): string {
+  const byFigures = new Map<string, Comparison[]>();
+  for (const comparison of comparisons) {
+    const names = JSON.stringify(Object.keys(comparison.lines[0]?.figures ?? {}));
+    byFigures.set(names, [...(byFigures.get(names) ?? []), comparison]);
+  }
+  return [...byFigures].map(([names, alike]) => table(JSON.parse(names), alike)).join('\n\n');
+}
+
+function table(figures: readonly string[], comparisons: readonly Comparison[]): string {
   const rows = comparisons.flatMap(({ id, database, title, lines, results }) => {
     const height = Math.max(lines.length, results.length);
     return Array.from({ length: height }, (_, place) => {

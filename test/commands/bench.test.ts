@@ -39,15 +39,17 @@ describe('the bench', () => {
   });
 
   // On Postgres, where no peer needs a native driver.
-  test('measures each workload beside its peer, with the goal in the same row', { timeout: 240_000 }, async () => {
-    const short = ['--rounds', '1', '--seconds', '0.05', '--users', '20'];
-    const { code, stdout, stderr } = await bench('postgresql', 'reads', 'writes', ...short);
+  test('measures each workload beside its peer, with the goal in the same row', { timeout: 600_000 }, async () => {
+    const short = ['--rounds=1', '--seconds=0.05', '--users=20', '--subscribers=10', '--streams=10', '--followers=10'];
+    const { code, stdout, stderr } = await bench('postgresql', ...short, '--backlog=80');
     expect(code, stderr).toBe(0);
     const workloads = workloadsIn(stdout);
-    expect([...new Set(workloads.map(({ id }) => id))]).toEqual(['R1', 'R2', 'R3', 'R4', 'R5', 'W1', 'W2']);
+    expect(new Set(workloads.map(({ id }) => id))).toEqual(
+      new Set(['R1', 'R2', 'R3', 'R4', 'R5', 'W1', 'W2', 'F1', 'F2', 'F3', 'F4']),
+    );
     for (const { id, cells } of workloads) {
       const [reached = '', goal = ''] = cells.slice(-2);
-      expect(reached, id).toMatch(/^[✓✗] \*\*\d[\d.,]*x\*\*/);
+      expect(reached, id).toMatch(/^[✓✗] \*\*-?\d[\d.,]*(x| \w+(\/s)?)\*\*/);
       expect(goal, id).toMatch(/^[≤≥] \d/);
     }
     expect(stdout).toMatch(/^- PostgreSQL \d/m);
