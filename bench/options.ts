@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Provider, providers } from './data/databases.ts';
 
 /** The parts of the bench, in the order in which they run. */
-const partNames = ['reads', 'writes', 'streams'] as const;
+const partNames = ['reads', 'writes', 'streams', 'start', 'scale'] as const;
 export type PartName = (typeof partNames)[number];
 
 const numbers = {
@@ -13,6 +13,7 @@ const numbers = {
   streams: { default: 5_000, text: 'idle streams; the goal is for 25,000' },
   backlog: { default: 200_000, text: 'events that one reader catches up with' },
   followers: { default: 2_000, text: 'followers who are cut at once; the goal is for 10,000' },
+  millions: { default: 2, text: 'millions of events in the large world of `scale`; the goal is for 10' },
 } as const;
 type NumberName = keyof typeof numbers;
 

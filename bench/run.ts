@@ -1,24 +1,19 @@
-import { type FilledDatabase, preferMemory } from './data/databases.ts';
+import { preferMemory } from './data/databases.ts';
 import { installPackages, type Progress } from './install.ts';
 import { leaveServersCore } from './measure/server-process.ts';
-import { help, type Options, type PartName, parseOptions, UsageError } from './options.ts';
+import { help, type PartName, parseOptions, UsageError } from './options.ts';
+import type { Bench, Part } from './part.ts';
 import type { Comparison } from './report/comparison.ts';
 import { header } from './report/header.ts';
 import { tables } from './report/table.ts';
 
-/** What a part works with. */
-export interface Bench {
-  readonly options: Options;
-  readonly say: Progress;
-  /** Adds the database to those that the header names. */
-  uses(database: FilledDatabase): void;
-}
-
 /** Parts are loaded when they run: their packages may have been installed a moment ago. */
-const parts: Readonly<Record<PartName, () => Promise<(bench: Bench) => Promise<Comparison[]>>>> = {
+const parts: Readonly<Record<PartName, () => Promise<Part>>> = {
   reads: async () => (await import('./parts/reads.ts')).measureReads,
   writes: async () => (await import('./parts/writes.ts')).measureWrites,
   streams: async () => (await import('./parts/streams.ts')).measureStreams,
+  start: async () => (await import('./parts/start.ts')).measureStart,
+  scale: async () => (await import('./parts/scale.ts')).measureScale,
 };
 
 async function main(): Promise<void> {
@@ -38,7 +33,9 @@ async function main(): Promise<void> {
   for (const name of options.parts)
     try {
       const measure = await parts[name]();
-      console.log(`### ${name}\n\n${tables(await measure(bench))}\n`);
+      const found: Comparison[] = [];
+      for (const provider of options.providers) found.push(...(await measure(provider, bench)));
+      console.log(`### ${name}\n\n${tables(found)}\n`);
     } catch (error) {
       // What the others measure is worth having.
       console.error(error);
@@ -47,6 +44,9 @@ async function main(): Promise<void> {
   console.log(header([...databases]));
   say('done');
 }
+
+// Servers end with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
 try {
   await main();

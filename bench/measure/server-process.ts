@@ -16,6 +16,11 @@ const START_PATIENCE_MS = 60_000;
 /** What a server may take to end before it is killed. */
 const END_PATIENCE_MS = 10_000;
 
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A server under measurement, as a process of its own. */
 export interface MeasuredServer {
   readonly url: string;
@@ -44,7 +49,10 @@ export function leaveServersCore(): void {
 }
 
 /** Starts a TypeScript file of the repository on the servers' core, and waits until it says that it listens. */
-async function startServer(file: string, environment: Readonly<Record<string, string>>): Promise<MeasuredServer> {
+export async function startServer(
+  file: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<MeasuredServer> {
   const begun = performance.now();
   const options = ['--expose-gc', '--import', 'tsx', '--import', './bench/measure/heap-report.ts'];
   const command = ['-c', SERVER_CORE, process.execPath, ...options, file];
@@ -53,6 +61,8 @@ async function startServer(file: string, environment: Readonly<Record<string, st
     env: { ...process.env, LOG_LEVEL: 'warn', ...serverSettings, ...environment, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  running.add(child);
+  child.once('close', () => running.delete(child));
   const lines = createInterface(child.stdout);
   const url = await listens(child, lines, file);
   return {

@@ -28,7 +28,7 @@ export interface ReadWorkload {
 type Length = Pick<Rounds, 'rounds' | 'seconds'>;
 
 /** Fewer than any bound of anybody's cache. */
-const hotUsers = userIds(1, 16);
+const HOT_USERS = 16;
 const words = ['garmin', 'oura', 'whoop', 'apple'];
 
 /** Requests of a round that asks for what was never asked for, for each second of its length. */
@@ -60,6 +60,7 @@ export async function readWorkloads(
 ): Promise<ReadWorkload[]> {
   const fresh = freshIn(seconds);
   const allUsers = userIds(1, users);
+  const hotUsers = allUsers.slice(0, HOT_USERS);
   const everyone = ['Synclog', 'mercurius', 'stock-yoga', 'apollo'];
   const best = ['Synclog', 'mercurius'];
   const headersOf = (name: string) => (name === 'Synclog' ? { 'x-api-key': apiKey } : {});

@@ -2,8 +2,8 @@ import { type FilledDatabase, openFilled, type Provider } from '../data/database
 import { inTurns, type Rounds } from '../measure/rounds.ts';
 import { sameAnswers } from '../measure/same-answers.ts';
 import { withServers } from '../measure/server-process.ts';
+import type { Bench } from '../part.ts';
 import { type Comparison, cpuAgainst, requestLines } from '../report/comparison.ts';
-import type { Bench } from '../run.ts';
 import { coldUsers, type ReadWorkload, readWorkloads } from './read-workloads.ts';
 
 const servers = {
@@ -15,13 +15,7 @@ const servers = {
 } as const;
 
 /** Reads of newest events, R1 to R5. What R6 is to measure, answers that may be `304`, does not exist yet. */
-export async function measureReads(bench: Bench): Promise<Comparison[]> {
-  const found: Comparison[] = [];
-  for (const provider of bench.options.providers) found.push(...(await measureOn(provider, bench)));
-  return found;
-}
-
-async function measureOn(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
+export async function measureReads(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
   const rounds: Rounds = { ...options, warmUpSeconds: options.seconds };
   say(`reads, ${provider}: writing users and events`);
   const database = await openFilled(provider, [

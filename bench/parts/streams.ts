@@ -1,7 +1,7 @@
 import { openFilled, type Provider } from '../data/databases.ts';
 import { EVENTS_PER_RUN } from '../data/fill.ts';
+import type { Bench } from '../part.ts';
 import type { Comparison } from '../report/comparison.ts';
-import type { Bench } from '../run.ts';
 import { measureBacklog } from './backlog.ts';
 import { measureDelivery } from './delivery.ts';
 import { measureFanOut } from './fan-out.ts';
@@ -10,14 +10,8 @@ import { measureReturn } from './return-of-followers.ts';
 import { backlogUser, type StreamsSetup } from './streams-setup.ts';
 
 /** Streams over WebSockets, F1 to F4. Idle streams do not depend on the database, and are measured on the first one. */
-export async function measureStreams(bench: Bench): Promise<Comparison[]> {
-  const found: Comparison[] = [];
-  for (const [place, provider] of bench.options.providers.entries())
-    found.push(...(await measureOn(provider, bench, place === 0)));
-  return found;
-}
-
-async function measureOn(provider: Provider, { options, say, uses }: Bench, isFirst: boolean): Promise<Comparison[]> {
+export async function measureStreams(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
+  const isFirst = provider === options.providers[0];
   say(`streams, ${provider}: writing users and events`);
   const database = await openFilled(provider, [
     { from: 1, users: Math.max(options.users, options.subscribers), eventsPerUser: 200 },

@@ -2,8 +2,8 @@ import { type FilledDatabase, openFilled, type Provider } from '../data/database
 import { type Contestant, inTurns, type Outcome, type Rounds } from '../measure/rounds.ts';
 import { type MeasuredServer, serverOf, withServers } from '../measure/server-process.ts';
 import { ratios, spreadOf } from '../measure/statistics.ts';
+import type { Bench } from '../part.ts';
 import type { Comparison } from '../report/comparison.ts';
-import type { Bench } from '../run.ts';
 import { draftsOf, insertShot, recordingShot } from './recordings.ts';
 import { samePromises } from './same-promises.ts';
 
@@ -29,13 +29,7 @@ const workloads: readonly WriteWorkload[] = [
 const CPU_GOAL = 1.6;
 
 /** Recording, W1 and W2, against a server that promises the same without GraphQL. */
-export async function measureWrites(bench: Bench): Promise<Comparison[]> {
-  const found: Comparison[] = [];
-  for (const provider of bench.options.providers) found.push(...(await measureOn(provider, bench)));
-  return found;
-}
-
-async function measureOn(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
+export async function measureWrites(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
   const rounds: Rounds = { ...options, warmUpSeconds: options.seconds };
   say(`writes, ${provider}: writing users`);
   const database = await openFilled(provider, [{ from: 1, users: options.users, eventsPerUser: 8 }]);
