@@ -36,6 +36,9 @@ export function installPackages({ native }: { readonly native: boolean }, say: P
   }
 }
 
+/** What the bench needs is not there, and cannot be had now. npm has said why. */
+export class InstallError extends Error {}
+
 /** What lies in bench/node_modules; undefined if nothing does. */
 function installedVersion(name: string): string | undefined {
   try {
@@ -60,12 +63,16 @@ function npm(args: readonly string[]): void {
   try {
     // npm's output is no result; its errors are for whoever waits.
     execFileSync('npm', args, { cwd: import.meta.dirname, stdio: ['ignore', 'ignore', 'inherit'] });
-  } catch (cause) {
-    throw new Error(`The packages of bench/ are not installed, and \`npm ${args.join(' ')}\` in bench/ failed`, {
-      cause,
-    });
+  } catch {
+    throw new InstallError(`The packages of bench/ are not installed, and \`npm ${args.join(' ')}\` in bench/ failed`);
   }
 }
 
 // As a command: what types need, and nothing native.
-if (process.argv[1] === import.meta.filename) installPackages({ native: false }, (line) => console.error(line));
+if (process.argv[1] === import.meta.filename)
+  try {
+    installPackages({ native: false }, (line) => console.error(line));
+  } catch (error) {
+    console.error(error instanceof InstallError ? error.message : error);
+    process.exitCode = 1;
+  }

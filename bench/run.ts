@@ -1,5 +1,5 @@
 import { preferMemory } from './data/databases.ts';
-import { installPackages, type Progress } from './install.ts';
+import { InstallError, installPackages, type Progress } from './install.ts';
 import { leaveServersCore } from './measure/server-process.ts';
 import { help, type PartName, parseOptions, UsageError } from './options.ts';
 import type { Bench, Part } from './part.ts';
@@ -52,6 +52,7 @@ try {
   await main();
   process.exit();
 } catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n\n${help}` : error);
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${help}`);
+  else console.error(error instanceof InstallError ? error.message : error);
   process.exit(error instanceof UsageError ? 2 : 1);
 }
