@@ -4,7 +4,7 @@
  */
 export function isBusy(error: unknown): boolean {
   const codes = codesOf(error);
-  return codes.has('P1008') || codes.has('SocketTimeout');
+  return codes.has('P1008') || codes.has('SocketTimeout') || codes.has('SQLITE_BUSY');
 }
 
 /** Two transactions met: a serialization failure, a deadlock, or the same unique value from both. */
@@ -46,6 +46,7 @@ const awayCodes = new Set([
   'DatabaseNotReachable',
   'ConnectionClosed',
   'SocketTimeout',
+  'SQLITE_BUSY',
   'TooManyConnections',
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,5 +1,6 @@
-import { type Client, type Config, LibsqlError } from '@libsql/client';
+import type { Client, Config, InValue } from '@libsql/client';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
+import type { SqliteReadConnection } from './sqlite-read-connection.ts';
 
 type Statement = Parameters<Client['execute']>[0];
 
@@ -15,16 +16,26 @@ export class OneConnectionLibSql extends PrismaLibSql {
   }
 }
 
-/**
- * The libsql adapter on a connection that cannot write, nor begin a transaction: it would wait for the write lock
- * within the driver, and nothing else would run meanwhile. The driver may leave a statement open that meets a busy
- * database, and as long as one is open, its connection goes on reading what was there at the next read. So the
- * connection is closed then, and the next statement opens another one.
- */
+/** The libsql adapter on a connection that only reads. */
 export class ReadOnlyLibSql extends PrismaLibSql {
-  override createClient(config: Config): Client {
-    const client = super.createClient(config);
-    return replaceMethods(client, { execute: readOnly(client), transaction: refuseTransaction });
+  readonly #connection: SqliteReadConnection;
+
+  constructor(connection: SqliteReadConnection) {
+    super({ url: ':memory:' }, { timestampFormat: 'unixepoch-ms' });
+    this.#connection = connection;
+  }
+
+  override createClient(): Client {
+    const connection = this.#connection;
+    const client = {
+      async execute({ sql, args }: { readonly sql: string; readonly args: readonly InValue[] }) {
+        return { ...connection.all(sql, args), rowsAffected: 0 };
+      },
+      executeMultiple: refuse,
+      transaction: refuse,
+      close: () => connection.close(),
+    };
+    return client as unknown as Client; // the adapter calls nothing else
   }
 }
 
@@ -58,25 +69,6 @@ async function begin(client: Client) {
   };
 }
 
-/** Runs statements, of which the adapter sends one at a time. */
-function readOnly(client: Client) {
-  let connection: 'new' | 'ready' | 'broken' = 'new';
-  return async (statement: Statement) => {
-    if (connection === 'broken') await client.reconnect();
-    if (connection !== 'ready') await client.execute('PRAGMA query_only = ON');
-    connection = 'ready';
-    try {
-      return await client.execute(statement);
-    } catch (error) {
-      if (error instanceof LibsqlError && error.code === 'SQLITE_BUSY') {
-        connection = 'broken';
-        client.close();
-      }
-      throw error;
-    }
-  };
-}
-
-async function refuseTransaction(): Promise<never> {
+async function refuse(): Promise<never> {
   throw new Error('The connection that reads begins no transaction');
 }

@@ -8,6 +8,8 @@ import type { Database, Reader, Transaction } from './database.ts';
 import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { CONNECT_TIMEOUT_MS, createPool, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
+import { postgresTypes } from './postgres-types.ts';
+import { toObjects, withRawReads } from './raw-reads.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
 /** What transactions may still take once the server closes. */
@@ -58,7 +60,7 @@ export function openPostgres(url: string, watchers: Watchers): Database {
 
 /** A client whose every statement tells whether the database is there. */
 function createClient(pool: pg.Pool, { observe, outage }: Watchers): Reader {
-  const adapter = aroundStatements(new PrismaPg(pool, { disposeExternalPool: false }), async (_, run) => {
+  async function watched<T>(run: () => Promise<T>): Promise<T> {
     try {
       const result = await unlessSuspicious(pool, run);
       outage?.works();
@@ -67,9 +69,18 @@ function createClient(pool: pg.Pool, { observe, outage }: Watchers): Reader {
       if (isUnavailable(error) && !isHeldUp(error)) outage?.failed(error);
       throw error;
     }
-  });
+  }
+  const driver = new PrismaPg(pool, { disposeExternalPool: false });
+  const adapter = aroundStatements(driver, (_, run) => watched(run));
+  const client = new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   // Both clients are generated from the same models; they differ in nothing that this server uses.
-  return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter }) as unknown as Reader;
+  return withRawReads(client as unknown as Reader, async ({ text, values }) => {
+    const query = { text, values, rowMode: 'array', types: postgresTypes } as const;
+    const { fields, rows } = await watched(() => pool.query<unknown[]>(query));
+    observe?.({ sql: text, rows: rows.length });
+    const columns = fields.map(({ name }) => name);
+    return toObjects(columns, [], rows);
+  });
 }
 
 /** Rejects with UNAVAILABLE so many milliseconds after the signal has aborted. */

@@ -9,6 +9,9 @@ import type { Database, Transaction } from './database.ts';
 import { isBusy } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
+import { toObjects, withRawReads } from './raw-reads.ts';
+import { SqliteReadConnection } from './sqlite-read-connection.ts';
+import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
 /** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
@@ -37,11 +40,6 @@ export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): One
   return new OneConnectionLibSql({ url, timeout: busyTimeoutMs }, options);
 }
 
-/** The same for what only reads a database that is there. */
-export function sqliteReadAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): ReadOnlyLibSql {
-  return new ReadOnlyLibSql({ url, timeout: busyTimeoutMs }, options);
-}
-
 /** Makes the file write ahead, for whoever opens it from now on. */
 async function writeAhead(url: string): Promise<void> {
   const adapter = await sqliteAdapter(url).connect();
@@ -67,7 +65,13 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   };
   const openWriter = () => open(sqliteAdapter(url, BUSY_TRANSACTION_TIMEOUT_MS));
   await writeAhead(url);
-  const reader = open(sqliteReadAdapter(url));
+  const reading = new SqliteReadConnection(url, BUSY_TIMEOUT_MS);
+  const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
+    await nextTurn();
+    const { columns, columnTypes, rows } = reading.all(sql, values.map(toSqliteValue));
+    observe?.({ sql, rows: rows.length });
+    return toObjects(columns, columnTypes.map(fromSqliteType), rows);
+  });
   let writer = openWriter();
   let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();

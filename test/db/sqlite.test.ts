@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { sqliteReadAdapter } from '../../src/db/open-sqlite.ts';
+import { ReadOnlyLibSql } from '../../src/db/libsql-adapter.ts';
+import { SqliteReadConnection } from '../../src/db/sqlite-read-connection.ts';
 import { openAgain, openNewDatabase } from '../support/database.ts';
 import { startScript } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
@@ -47,7 +48,7 @@ describe('a SQLite file', () => {
 
   test('is read as it is now by a connection that met a lock before', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = await sqliteReadAdapter(url, 10).connect();
+    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, 10)).connect();
     onTestFinished(() => reading.dispose());
     const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
     const names = async () => {
