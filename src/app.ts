@@ -8,12 +8,13 @@ import type { Clock } from './lib/clock.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
+import { KeptAnswers } from './operations/kept-answers.ts';
 import { Operations } from './operations/operations.ts';
 import { buildSchema } from './schema.ts';
 import { installedSources } from './sources/installed.ts';
 import { type OpenWebhook, openSources } from './sources/open-sources.ts';
 import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
-import { createGraphqlServer } from './transports/graphql.ts';
+import { createGraphqlListener } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
 import { createRestListener } from './transports/rest/rest.ts';
 import { WebSocketEndpoint } from './transports/websocket.ts';
@@ -95,8 +96,9 @@ async function serve(
     shutdown: shutdown.signal,
   });
   const operations = new Operations({ schema: buildSchema(), limits, formatError });
-  const common = { operations, services, gate, formatError };
-  const graphql = createGraphqlServer({ ...common, graphiql });
+  const kept = config.cache ? new KeptAnswers(services) : undefined;
+  const common = { operations, services, gate, formatError, kept };
+  const graphql = createGraphqlListener({ ...common, graphiql });
   const webSockets = new WebSocketEndpoint(common);
   const rest = createRestListener({
     ...common,
@@ -109,7 +111,7 @@ async function serve(
     url: http.url,
     stop() {
       logger.info('stops: streams end, requests finish');
-      const drained = http.close();
+      const drained = http.close().finally(() => kept?.close());
       shutdown.abort(new AppError('UNAVAILABLE', 'The server is shutting down'));
       return drained;
     },

@@ -61,6 +61,7 @@ const settings = z.object({
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   CORS_ORIGINS: origins.default([]),
+  CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 
@@ -90,6 +91,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** The settings of the sources that are set up. */
   readonly sources: SourceSettings;
+  /** May answers be kept, to be given again? */
+  readonly cache: boolean;
   readonly logLevel: string;
 }
 
@@ -132,6 +135,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
         : undefined,
     corsOrigins: env.CORS_ORIGINS,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
+    cache: env.CACHE === 'on',
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -31,6 +31,8 @@ export const defaultLimits = {
   listedSources: 20,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
+  /** Answers that are kept to be given again, all together, in bytes. */
+  keptAnswerBytes: 64 * 1_048_576,
   /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
   waitingRuns: 10_000,
   /** Newest events of each user that retention leaves, however old they are. */

@@ -1,6 +1,7 @@
 import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
+import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
-import type { Batch, Context } from '../graphql/context.ts';
+import type { Context } from '../graphql/context.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
@@ -11,6 +12,7 @@ import { type ConnectionHealth, connectionHealth, connectionThresholds } from '.
 
 const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
   keyOf: (userId) => userId,
+  restsOn: { owner: (userId) => userId },
   find: (userIds, { connections }) => connections.ofUsers(userIds),
 };
 

@@ -67,7 +67,7 @@ async function run(args: readonly string[]): Promise<void> {
 
 /** A database that others fill is not to be mixed with invented people; one that a demo has filled may hold more. */
 async function refuseForeignData({ services: { users } }: App, { databaseUrl }: Config): Promise<void> {
-  const [someone] = await users.list({ kind: 'all' }, null, { limit: 1, fromEnd: false });
+  const [someone] = await users.list({ visible: { kind: 'all' }, limit: 1, fromEnd: false });
   if (!someone || (await users.byIds(demoPeople.map(({ id }) => id))).length > 0) return;
   throw new Error(
     `${nameOf(databaseUrl)} holds data that is not the demo's; set DATABASE_URL to a database of its own`,

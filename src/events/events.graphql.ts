@@ -1,7 +1,8 @@
 import type { SyncEvent as SyncEventRow, User } from '../db/rows.ts';
 import { badInput } from '../errors.ts';
+import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
-import type { Batch, Context } from '../graphql/context.ts';
+import type { Context } from '../graphql/context.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
@@ -16,6 +17,7 @@ import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graph
 
 const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
   keyOf: JSON.stringify,
+  restsOn: { owner: ({ log }) => log.userId },
   find: (requests, { log }) => log.readPages(requests),
 };
 
@@ -44,7 +46,7 @@ export function eventConnection(
   log: LogBounds,
   args: PageArgs,
   filter: SyncEventFilter | null | undefined,
-  { load, services: { limits } }: Context,
+  { load, limits }: Context,
 ) {
   const page = parsePage(args, sequenceCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   checkCursors(page, log);
@@ -168,7 +170,7 @@ function addLogOfUser(
         filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
       },
       authScopes: { read: true },
-      resolve: async (user, { limit, filter }, { load, services: { limits } }) => {
+      resolve: async (user, { limit, filter }, { load, limits }) => {
         parseLimit('limit', limit, limits.pageSize);
         checkFilter(filter, limits);
         return [...(await load(eventPages, { log: logOf(user), limit, fromEnd: true, filter }))].reverse();
@@ -184,7 +186,7 @@ function addLogOfUser(
       },
       authScopes: { read: true },
       resolve: (user, { filter, ...args }, context) => {
-        checkFilter(filter, context.services.limits);
+        checkFilter(filter, context.limits);
         return eventConnection(logOf(user), args, filter, context);
       },
     }),

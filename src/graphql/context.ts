@@ -1,13 +1,9 @@
 import DataLoader from 'dataloader';
 import type { Viewer } from '../auth/viewer.ts';
+import type { Limits } from '../limits.ts';
 import type { Services } from '../services.ts';
-
-/** A way to find many things at once. `keyOf` tells which keys are the same. */
-export interface Batch<K, V> {
-  /** Answers in the order of the keys. */
-  readonly find: (keys: readonly K[], services: Services) => Promise<readonly V[]>;
-  readonly keyOf: (key: K) => string;
-}
+import type { Batch } from './batch.ts';
+import { type Basis, Reads } from './reads.ts';
 
 /** The time that a stream may last. */
 export interface StreamLife {
@@ -23,9 +19,16 @@ export interface StreamLife {
 /** What every resolver gets, the same on every transport. */
 export interface Context {
   readonly viewer: Viewer;
+  readonly limits: Limits;
+  /** For what goes not through {@link Context.load}. Whoever takes them makes an answer that cannot be kept. */
   readonly services: Services;
-  /** The moment of the operation, or of a payload: all of its answer is judged by it. Milliseconds since 1970. */
+  /**
+   * The moment of the operation, or of a payload: all of its answer is judged by it. Milliseconds since 1970. An answer
+   * that depends on it cannot be kept.
+   */
   readonly now: number;
+  /** What everything that was read so far rests on; undefined when that cannot be told. */
+  readonly basis: Basis | undefined;
   /** Begins the life of a stream on this transport. Whoever runs a subscription calls it once, and ends it. */
   readonly openStream: () => StreamLife;
   /** Within a subscription: the signal of its life. */
@@ -38,21 +41,41 @@ export interface Context {
   readonly forget: () => void;
 }
 
+/** What a context is made of. */
+export type ContextParts = Pick<Context, 'viewer' | 'services' | 'openStream' | 'signal' | 'resumeAfter'>;
+
 /** A context with caches of its own: one for each request, and for each payload of a subscription. */
-export function createContext(parts: Omit<Context, 'now' | 'load' | 'forget'>): Context {
+export function createContext({ services, ...parts }: ContextParts): Context {
   const loaders = new Map<unknown, unknown>();
+  const reads = new Reads();
+  const now = services.clock();
   return {
     ...parts,
-    now: parts.services.clock(),
-    load<K, V>(batch: Batch<K, V>, key: K): Promise<V> {
+    limits: services.limits,
+    get services() {
+      reads.lose();
+      return services;
+    },
+    get now() {
+      reads.lose();
+      return now;
+    },
+    get basis() {
+      return reads.basis;
+    },
+    async load<K, V>(batch: Batch<K, V>, key: K): Promise<V> {
+      const { restsOn } = batch;
+      if (!restsOn) reads.lose();
+      else if ('owner' in restsOn) reads.belowUser(restsOn.owner(key));
       // The loader under a batch was made from that batch, below, so the loader has the batch's types.
       let loader = loaders.get(batch) as DataLoader<K, V, string> | undefined;
       if (!loader) {
-        const find = (keys: readonly K[]) => batch.find(keys, parts.services);
-        loader = new DataLoader<K, V, string>(find, { cacheKeyFn: batch.keyOf });
+        loader = new DataLoader<K, V, string>((keys) => batch.find(keys, services), { cacheKeyFn: batch.keyOf });
         loaders.set(batch, loader);
       }
-      return loader.load(key);
+      const answer = await loader.load(key);
+      if (restsOn && 'users' in restsOn) reads.root(batch, key, answer, restsOn.users(answer));
+      return answer;
     },
     forget: () => loaders.clear(),
   };

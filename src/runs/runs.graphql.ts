@@ -4,8 +4,9 @@ import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { addWordFields, type WordTypes } from '../events/words.graphql.ts';
+import type { Batch } from '../graphql/batch.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
-import type { Batch, Context } from '../graphql/context.ts';
+import type { Context } from '../graphql/context.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { pageOf } from '../graphql/items.ts';
 import { pageSizes } from '../graphql/limit-texts.ts';
@@ -18,6 +19,7 @@ import type { RunId, RunKey, RunPageRequest, SyncRunFilter } from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
   keyOf: runKey,
+  restsOn: { owner: ({ userId }) => userId },
   async find(ids, { runs }) {
     const found = new Map((await runs.byIds(ids)).map((run) => [runKey(run), run]));
     return ids.map((id) => found.get(runKey(id)) ?? null);
@@ -39,8 +41,7 @@ const runCursor = keyCursor<RunKey>(
 
 /** @param owner the user whose runs these are, where they are a field of a user. */
 function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context, owner?: string) {
-  const { viewer, now, load } = context;
-  const { limits } = context.services;
+  const { viewer, limits, now, load } = context;
   checkFilter(filter, limits);
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   const userId = filter?.userId ?? owner;
@@ -60,10 +61,7 @@ export function findRun(id: RunId, { load }: Context): Promise<SyncRunRow | null
 }
 
 /** The runs of a user that are under way: neither finished nor stalled. Newest activity first, a page at most. */
-export function runsUnderWay(
-  userId: string,
-  { viewer, now, load, services: { limits } }: Context,
-): Promise<readonly SyncRunRow[]> {
+export function runsUnderWay(userId: string, { viewer, now, load, limits }: Context): Promise<readonly SyncRunRow[]> {
   const filter: SyncRunFilter = { userId, health: ['active', 'quiet'] };
   return load(runPages, { visible: visibility(viewer), filter, now, limit: limits.pageSize, fromEnd: false });
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
@@ -6,10 +7,12 @@ import type { Gate } from '../gate/gate.ts';
 import type { Origins } from '../gate/origins.ts';
 import { type Context, createContext } from '../graphql/context.ts';
 import { type FormatError, locationOf } from '../operations/format-error.ts';
+import type { KeptAnswers } from '../operations/kept-answers.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import type { GraphiqlPage } from './graphiql.ts';
+import { type Begun, PlainRequests } from './plain-requests.ts';
 import { useRequestGuard } from './request-guard.ts';
 import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
@@ -19,18 +22,55 @@ export interface GraphqlOptions {
   readonly gate: Gate;
   readonly formatError: FormatError;
   readonly graphiql: GraphiqlPage;
+  /** Undefined: every answer is made anew. */
+  readonly kept: KeptAnswers | undefined;
 }
 
-export type GraphqlServer = YogaServerInstance<Record<never, never>, Record<never, never>>;
+/** What Yoga is told beside the request. */
+interface ServerContext {
+  readonly begun?: Begun;
+}
 
 /**
- * The GraphQL endpoint: Yoga over HTTP (POST, GET, server-sent events, and GraphiQL in a browser). Yoga reads requests
- * and writes answers; what it has read is answered by {@link Operations}, as on every other door.
+ * The GraphQL endpoint over HTTP: POST, GET, server-sent events, and GraphiQL in a browser. What {@link PlainRequests} does
+ * not answer is left to Yoga.
  */
-export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
+export function createGraphqlListener(
+  options: GraphqlOptions,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const yoga = createYogaServer(options);
+  const plain = new PlainRequests(options);
+  return async (request, response) => {
+    if (!mayBePlain(request)) return yoga(request, response);
+    const begun = await plain.answer(request, response);
+    if (begun?.body) Object.assign(request, { body: unreadBody(begun.body) });
+    if (begun) await yoga(request, response, { begun });
+  };
+}
+
+/** A body whose length is known, or a query in the URL, from who is no browser that would be shown a page. */
+function mayBePlain({ method, url = '', headers }: IncomingMessage): boolean {
+  if (method === 'POST') return headers['content-length'] !== undefined;
+  return method === 'GET' && url.includes('?') && !/text\/(html|event-stream)/.test(headers.accept ?? '');
+}
+
+/** A body that Yoga has not read, as Yoga takes it. (It would list the indices of a plain buffer one by one.) */
+function unreadBody(bytes: Buffer) {
+  return {
+    isUnread: true,
+    async *[Symbol.asyncIterator]() {
+      yield bytes;
+    },
+  };
+}
+
+/**
+ * Yoga reads requests and writes answers; what it has read is answered by {@link Operations}, as on every other door.
+ */
+function createYogaServer(options: GraphqlOptions): YogaServerInstance<ServerContext, Record<never, never>> {
   const { services, gate, formatError } = options;
   const streams = createServerSentEvents(services.limits);
-  return createYoga({
+  return createYoga<ServerContext>({
     plugins: [
       useOperations(options, streams),
       useRequestGuard(services.limits),
@@ -52,33 +92,37 @@ export function createGraphqlServer(options: GraphqlOptions): GraphqlServer {
 }
 
 /** Puts {@link Operations} in the place of Yoga's own parsing, validation and execution. */
-function useOperations({ operations, services, gate, formatError }: GraphqlOptions, streams: ServerSentEvents): Plugin {
-  async function contextOf(request: Request): Promise<Context> {
+function useOperations(
+  { operations, services, gate, formatError }: GraphqlOptions,
+  streams: ServerSentEvents,
+): Plugin<object, ServerContext> {
+  async function contextOf(request: Request, begun: Begun | undefined): Promise<Context> {
     const header = (name: string) => request.headers.get(name);
-    const viewer = await gate.admission.admit({ header }).catch(refuse);
+    const viewer = await (begun?.viewer ?? gate.admission.admit({ header })).catch(refuse);
     const openStream = () => gate.streams.open(viewer, request.signal);
     return createContext({ viewer, services, resumeAfter: header('last-event-id'), openStream });
   }
 
-  async function answer(request: Request, { query = '', operationName, variables }: GraphQLParams) {
+  async function answer(request: Request, params: GraphQLParams, begun: Begun | undefined) {
+    const { query = '', operationName, variables } = params;
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
-    const context = await contextOf(request);
+    const context = await contextOf(request, begun);
     if (operation.kind === 'subscription') {
       streams.markSubscription(request);
       return operation.subscribe(context, variables ?? {});
     }
-    const result = await operation.run(context, variables ?? {});
+    const result = begun?.result ?? (await operation.run(context, variables ?? {}));
     return 'data' in result
       ? result
       : { errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
   }
 
   return {
-    onParams: ({ setParamsHandler }) =>
+    onParams: ({ context, setParamsHandler }) =>
       setParamsHandler(({ request, params }) =>
-        answer(request, params).catch((error: unknown) => ({ errors: [formatError(error)] })),
+        answer(request, params, context.begun).catch((error: unknown) => ({ errors: [formatError(error)] })),
       ),
   };
 }

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
-import type { GraphqlServer } from './graphql.ts';
 import { trackIdleConnections } from './idle-connections.ts';
 import { refuseBody } from './request-guard.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
@@ -11,7 +10,7 @@ import type { WebSocketEndpoint } from './websocket.ts';
 const GRAPHQL_PATH = '/graphql';
 
 export interface HttpOptions {
-  readonly graphql: GraphqlServer;
+  readonly graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
   readonly webSockets: WebSocketEndpoint;
   /** Everything that is not GraphQL. */
   readonly rest: (request: IncomingMessage, response: ServerResponse) => unknown;

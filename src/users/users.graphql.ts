@@ -2,21 +2,29 @@ import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { User } from '../db/rows.ts';
 import { badInput, noSuchUser } from '../errors.ts';
+import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
-import type { Batch, Context } from '../graphql/context.ts';
+import type { Context } from '../graphql/context.ts';
 import { pageOf } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { defaultLimits } from '../limits.ts';
-import type { UserKey } from './users.ts';
+import type { UserKey, UserPageRequest } from './users.ts';
 
 const usersById: Batch<string, User | null> = {
   keyOf: (id) => id,
+  restsOn: { users: (user) => (user ? [user.id] : []) },
   async find(ids, { users }) {
     const found = new Map((await users.byIds(ids)).map((user) => [user.id, user]));
     return ids.map((id) => found.get(id) ?? null);
   },
+};
+
+const userPages: Batch<UserPageRequest, readonly User[]> = {
+  keyOf: JSON.stringify,
+  restsOn: { users: (page) => page.map(({ id }) => id) },
+  find: (requests, { users }) => Promise.all(requests.map((each) => users.list(each))),
 };
 
 const userCursor = keyCursor<UserKey>(
@@ -83,7 +91,7 @@ function addUserQueries(builder: Builder, { User, UserConnection }: UserTypes): 
         search: t.arg.string({ description: 'A part of a name, an e-mail address or an external id.' }),
       },
       authScopes: { read: true },
-      resolve: (_, { search, ...args }, { viewer, services: { users, limits } }) => {
+      resolve: (_, { search, ...args }, { viewer, limits, load }) => {
         if (search && search.length > limits.searchLength)
           throw badInput(`search must have at most ${limits.searchLength} characters`, ['search']);
         // No user has such a text, and the database would look for what stands before the NUL.
@@ -92,7 +100,7 @@ function addUserQueries(builder: Builder, { User, UserConnection }: UserTypes): 
         return fetchConnection(
           page,
           (user: User) => userCursor.encode(user),
-          (wider) => users.list(visibility(viewer), search, wider),
+          (wider) => load(userPages, { ...wider, visible: visibility(viewer), search }),
         );
       },
     }),

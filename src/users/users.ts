@@ -27,6 +27,12 @@ export interface UserKey {
   readonly id: string;
 }
 
+/** A page of the visible users. `search` is a part of a name, e-mail address or external id. */
+export interface UserPageRequest extends Page<UserKey> {
+  readonly visible: Visibility;
+  readonly search?: string | null | undefined;
+}
+
 /** Who the users are. */
 export class Users {
   readonly #database: Database;
@@ -52,9 +58,8 @@ export class Users {
       SELECT ${selectedUser} FROM "user" u WHERE ${isListed(this.#database, sql`u.id`, ids)}`;
   }
 
-  /** A page of the visible users, newest first; `search` is a part of a name, e-mail address or external id. */
-  async list(visible: Visibility, search: string | null | undefined, page: Page<UserKey>): Promise<User[]> {
-    const { after, before, limit, fromEnd } = page;
+  /** A page, newest first, in one statement. */
+  async list({ visible, search, after, before, limit, fromEnd }: UserPageRequest): Promise<User[]> {
     const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
     if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
     if (search) conditions.push(matching(search, this.#database));

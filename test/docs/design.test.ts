@@ -55,8 +55,8 @@ describe('the pages about the code', () => {
     for (const name of matches(text, citedScript)) expect(Object.keys(scripts)).toContain(name);
   });
 
-  test('describe I1 to I9, each with where it is kept and what proves it', () => {
-    expect([...invariants.keys()]).toEqual(Array.from({ length: 9 }, (_, index) => `I${index + 1}`));
+  test('describe I1 to I10, each with where it is kept and what proves it', () => {
+    expect([...invariants.keys()]).toEqual(Array.from({ length: 10 }, (_, index) => `I${index + 1}`));
     for (const [name, section] of invariants) {
       const [, keptBy = '', provedBy = ''] = section.split(/^- \*(?:Kept|Proved) by:\*/m);
       expect(matches(keptBy, citedPath), `${name} is kept by`).not.toEqual([]);

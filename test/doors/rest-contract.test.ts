@@ -379,7 +379,8 @@ describe('what was observed on its wire', () => {
         'content-type': 'application/json',
         'content-length': String(Buffer.byteLength(text)),
       });
-      for (const name of ['etag', 'cache-control']) expect(headers).not.toHaveProperty(name);
+      // Beyond the original, which sends neither.
+      expect(headers).toMatchObject({ 'cache-control': 'private, no-store', etag: expect.stringMatching(/^".+"$/) });
     }
     expect((await follow(user)).headers).toMatchObject({
       'cache-control': 'no-cache, no-transform',

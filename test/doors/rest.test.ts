@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { claimsWith, secondsFromNow, signWithSecret } from '../support/identity-provider.ts';
 import { exchange, type RestAnswer, type RestRequest, rest } from '../support/rest-client.ts';
 import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
@@ -269,17 +270,21 @@ describe('GET /api/v1/users/{user_id}/sync/recent', () => {
     expect(body[0].metadata).toEqual({ 'schlüssel"': 1 });
   });
 
-  it('sends JSON with a length, and nothing about caching', async () => {
-    for (const answer of [await recent(user), await recent(user, '', {}), await recent('x'), await get('/nowhere')]) {
-      const { 'content-type': type, 'content-length': length, 'synclog-cursor': _, ...others } = answer.headers;
+  it('sends JSON with a length, and an entity tag with a list alone', async () => {
+    const list = await recent(user);
+    expect(list.headers).toMatchObject({ etag: expect.any(String), 'cache-control': 'private, no-store' });
+    for (const answer of [list, await recent(user, '', {}), await recent('x'), await get('/nowhere')]) {
+      const { 'content-type': type, 'content-length': length, ...others } = answer.headers;
       expect([type, length]).toEqual(['application/json', String(Buffer.byteLength(answer.text))]);
-      expect(Object.keys(others).sort()).toEqual(['connection', 'date', 'keep-alive']);
+      const ofList = answer === list ? ['cache-control', 'etag', 'synclog-cursor'] : [];
+      expect(Object.keys(others).sort()).toEqual(['connection', 'date', 'keep-alive', ...ofList].sort());
     }
   });
 
   it('costs as many statements for 200 events as for none', async () => {
     const statements: string[] = [];
-    const counted = await startServer({ onStatement: ({ sql }) => statements.push(sql) });
+    const onStatement = ({ sql }: StatementReport) => statements.push(sql);
+    const counted = await startServer({ onStatement, settings: { CACHE: 'off' } });
     try {
       const owner = await counted.user();
       const countFor = async () => {

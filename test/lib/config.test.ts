@@ -23,6 +23,7 @@ describe('settings', () => {
       jwtSecret: undefined,
       jwks: undefined,
       corsOrigins: [],
+      cache: true,
       sources: {},
       logLevel: 'info',
     });

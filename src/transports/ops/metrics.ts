@@ -6,6 +6,8 @@ interface MetricsOptions {
   readonly services: Services;
   /** How many streams are open. */
   readonly openStreams: () => number;
+  /** What the answers take that are kept, in bytes. */
+  readonly keptBytes: () => number;
 }
 
 /** `/metrics`: counts of this process in Prometheus' text format. They name no user, so anybody may read them. */
@@ -18,7 +20,7 @@ export function addMetrics(app: Hono, options: MetricsOptions): void {
   });
 }
 
-function createRegistry({ services: { log, sources }, openStreams }: MetricsOptions): Registry {
+function createRegistry({ services: { log, sources }, openStreams, keptBytes }: MetricsOptions): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number) =>
@@ -31,6 +33,7 @@ function createRegistry({ services: { log, sources }, openStreams }: MetricsOpti
       },
     });
   gauge('synclog_open_streams', 'Subscriptions that are open.', openStreams);
+  gauge('synclog_kept_answer_bytes', 'Memory of answers that are kept to be given again.', keptBytes);
   gauge('synclog_followed_logs', 'Logs that are followed, each once.', () => log.followedLogs);
   gauge('synclog_waiting_recordings', 'Recordings that wait for a transaction.', () => log.waitingRecordings);
   new Counter({

@@ -63,14 +63,14 @@ export const recentEvents = defineRoute({
   open({ prepare }) {
     const runNewest = prepare<Newest>(newest);
     const runNext = prepare<Next>(next);
-    return async ({ user_id: userId, limit, after, ...filters }, viewer) => {
+    return async ({ user_id: userId, limit, after, ...filters }, visit) => {
       const variables = { userId, limit, filter: toEventFilter(filters) };
       if (after === undefined) {
-        const { user } = await runNewest(viewer, variables);
+        const { user } = await runNewest(visit, variables);
         if (!user) throw noUser();
         return answer(user.recentSyncEvents, user.headCursor);
       }
-      const { user } = await runNext(viewer, { ...variables, after });
+      const { user } = await runNext(visit, { ...variables, after });
       if (!user) throw noUser();
       const { edges, pageInfo } = user.syncEvents;
       const events = edges.map(({ node }) => node).reverse();

@@ -51,14 +51,14 @@ export const eventRecording = defineRoute({
   errors: ['NOT_FOUND', 'EVENT_ID_CONFLICT', 'LIMIT_EXCEEDED'],
   open({ prepare, limits }) {
     const run = prepare<Data>(document);
-    return async ({ user_id: userId }, viewer, request) => {
+    return async ({ user_id: userId }, visit, request) => {
       const body = await readJson(request.raw, limits.requestBytes);
       if (typeof body !== 'object' || body === null)
         throw new HTTPException(400, { message: 'The body must be an event or an array of events' });
       const placeOf = (index: number) => (Array.isArray(body) ? `events[${index}]` : '');
       const given: readonly unknown[] = Array.isArray(body) ? body : [body];
       const events = given.map((event, index) => readEvent(event, userId, placeOf(index)));
-      const { recordSyncEvents } = await run(viewer, { events }).catch((error: unknown) => {
+      const { recordSyncEvents } = await run(visit, { events }).catch((error: unknown) => {
         throw inWireNames(error, placeOf);
       });
       const answers = recordSyncEvents.results.map(({ event: { id, sequence }, duplicate }) => ({

@@ -1,8 +1,10 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, RequestError } from '@hono/node-server';
-import { Hono, type HonoRequest } from 'hono';
+import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Database } from '../../db/database.ts';
 import type { Gate } from '../../gate/gate.ts';
 import type { FormatError } from '../../operations/format-error.ts';
+import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { Services } from '../../services.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
@@ -11,6 +13,7 @@ import { addMetrics } from '../ops/metrics.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
+import { KeptLists, type RestEnvironment } from './kept-lists.ts';
 import { describeApi } from './openapi.ts';
 import { detail } from './rest-answer.ts';
 import type { Handler } from './route.ts';
@@ -25,6 +28,8 @@ export interface RestOptions {
   readonly database: Database;
   readonly gate: Gate;
   readonly formatError: FormatError;
+  /** Undefined: every answer is made anew. */
+  readonly kept: KeptAnswers | undefined;
   /** Of all installed sources. */
   readonly webhooks: readonly OpenWebhook[];
   /** Aborts when the server begins to shut down. */
@@ -37,41 +42,50 @@ export interface RestOptions {
  */
 export function createRestListener(options: RestOptions) {
   const { operations, services, gate, formatError, webhooks, shutdown } = options;
+  const lists = new KeptLists(options.kept, gate.admission);
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
+  const api = new Hono<RestEnvironment>();
   app.onError(fail);
   app.notFound(() => detail(404, 'Not Found'));
-  app.use(`${BASE_PATH}/*`, cors(gate.origins));
-  for (const [path, handlers] of openRoutes(options)) {
-    app.all(path, async ({ req }) => {
-      const handle = handlers.get(req.method);
-      return handle ? handle(req) : detail(405, 'Method Not Allowed', { allow: [...handlers.keys()].join(', ') });
+  api.use(`${BASE_PATH}/*`, lists.middleware, cors(gate.origins));
+  for (const [path, handlers] of openRoutes(options, lists)) {
+    api.all(path, async (context) => {
+      const handle = handlers.get(context.req.method);
+      return handle ? handle(context) : detail(405, 'Method Not Allowed', { allow: [...handlers.keys()].join(', ') });
     });
-    app.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
+    api.all(`${path}/`, ({ req }) => withoutTrailingSlash(req));
   }
+  app.route('/', api);
   const descriptions = webhooks.map(({ description }) => description);
   addDocs(app, describeApi(services.limits, operations.schema, descriptions));
   addWebhooks(app, webhooks, services.limits);
-  addMetrics(app, { services, openStreams: () => gate.streams.count });
+  addMetrics(app, {
+    services,
+    openStreams: () => gate.streams.count,
+    keptBytes: () => options.kept?.bytes ?? 0,
+  });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
   addHealth(app, { database: options.database, shutdown, onError });
 
-  return getRequestListener(app.fetch, {
+  const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     hostname: 'localhost', // stands in for a missing `Host`, which HTTP/1.0 allows
     errorHandler: (error) => (error instanceof RequestError ? detail(400, 'Bad Request') : fail(error)),
   });
+  return async (request: IncomingMessage, response: ServerResponse) => {
+    if (!(await lists.answer(request, response))) await listener(request, response);
+  };
 }
 
-type Answer = (request: HonoRequest) => Promise<Response>;
+type Answer = (context: Context<RestEnvironment>) => Promise<Response>;
 
 /** What answers at each path, by method. */
-function openRoutes({
-  operations,
-  services,
-  gate: { admission, streams },
-}: RestOptions): Map<string, Map<string, Answer>> {
+function openRoutes(
+  { operations, services, gate: { admission, streams } }: RestOptions,
+  lists: KeptLists,
+): Map<string, Map<string, Answer>> {
   const paths = new Map<string, Map<string, Answer>>();
   const tools = { operations, services, streams };
   for (const { method, path, open, takesTokenInQuery } of routes) {
@@ -81,12 +95,14 @@ function openRoutes({
       prepareStream: (document) => prepareStream(tools, document),
     });
     const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
-    answers.set(method, async (request) => {
-      const viewer = await admission.admitToRest({
-        header: (name) => request.raw.headers.get(name),
+    answers.set(method, async (context) => {
+      const { req: request } = context;
+      const presented = {
+        header: (name: string) => request.raw.headers.get(name),
         tokenInUrl: takesTokenInQuery && request.queries(TOKEN_PARAMETER)?.at(-1),
-      });
-      return handle(request, viewer);
+      };
+      const admit = () => admission.admitToRest(presented);
+      return lists.enter(context, admit, (visit) => handle(request, visit));
     });
     paths.set(BASE_PATH + path, answers);
   }

@@ -1,13 +1,13 @@
 import type { HonoRequest } from 'hono';
-import type { Viewer } from '../../auth/viewer.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { type Parameters, readParameters, type ValuesOf } from './parameters.ts';
 import type { FollowDocument, RunDocument } from './stored-document.ts';
+import type { Visit } from './visit.ts';
 
 /** Answers a request of an authenticated viewer. What it throws becomes an answer by `failures.ts`. */
-export type Handler = (request: HonoRequest, viewer: Viewer) => Promise<Response>;
+export type Handler = (request: HonoRequest, visit: Visit) => Promise<Response>;
 
 /** What a route is opened with. */
 interface RouteTools {
@@ -53,9 +53,7 @@ export interface Route extends Description<Parameters> {
 }
 
 interface Definition<P extends Parameters> extends Description<P> {
-  readonly open: (
-    tools: RouteTools,
-  ) => (values: ValuesOf<P>, viewer: Viewer, request: HonoRequest) => Promise<Response>;
+  readonly open: (tools: RouteTools) => (values: ValuesOf<P>, visit: Visit, request: HonoRequest) => Promise<Response>;
 }
 
 /** A route whose handler gets its parameters read. */
@@ -65,7 +63,7 @@ export function defineRoute<P extends Parameters>({ open, ...description }: Defi
     open(tools) {
       const parameters = description.parameters(tools.limits);
       const handle = open(tools);
-      return async (request, viewer) => handle(readParameters(request, parameters), viewer, request);
+      return async (request, visit) => handle(readParameters(request, parameters), visit, request);
     },
   };
 }

@@ -57,8 +57,8 @@ export const userRuns = defineRoute({
   errors: ['NOT_FOUND'],
   open({ prepare }) {
     const query = prepare<RunsOfUser>(runsOfUser);
-    return async ({ user_id: userId, limit }, viewer) => {
-      const { user } = await query(viewer, { userId, limit });
+    return async ({ user_id: userId, limit }, visit) => {
+      const { user } = await query(visit, { userId, limit });
       if (!user) throw noUser();
       return answer(user.syncRuns.edges.map(({ node }) => node));
     };
@@ -82,10 +82,10 @@ export const allRuns = defineRoute({
   answer: summaries,
   open({ prepare, limits }) {
     const query = prepare<{ readonly syncRuns: Page }>(runsOfAll);
-    return async ({ limit, user_id: userId, provider, status, source }, viewer) => {
+    return async ({ limit, user_id: userId, provider, status, source }, visit) => {
       const providers = provider === undefined ? null : [provider];
       const filter = { userId, providers, statuses: status, sources: source };
-      const read = async (place: object, first: number) => (await query(viewer, { ...place, first, filter })).syncRuns;
+      const read = async (place: object, first: number) => (await query(visit, { ...place, first, filter })).syncRuns;
       return answer(await readRuns(read, limit, limits.pageSize));
     };
   },

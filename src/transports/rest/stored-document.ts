@@ -4,9 +4,10 @@ import { createContext } from '../../graphql/context.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { StreamedResult } from '../../operations/result-stream.ts';
 import type { Services } from '../../services.ts';
+import type { Visit } from './visit.ts';
 
-/** Runs a query or mutation for a viewer. @throws GraphQLError the first error of the result, formatted */
-export type RunDocument<Data> = (viewer: Viewer, variables: Readonly<Record<string, unknown>>) => Promise<Data>;
+/** Runs a query or mutation for a visitor. @throws GraphQLError the first error of the result, formatted */
+export type RunDocument<Data> = (visit: Visit, variables: Readonly<Record<string, unknown>>) => Promise<Data>;
 
 /** A subscription that somebody wants to run. */
 interface Following {
@@ -30,9 +31,10 @@ interface Tools {
 /** Makes a query or mutation of ours ready to run. @throws GraphQLError if it does not fit the schema */
 export function prepareDocument<Data>({ operations, services }: Tools, text: string): RunDocument<Data> {
   const operation = operations.prepareStored(text);
-  return async (viewer, variables) => {
-    const context = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
+  return async (visit, variables) => {
+    const context = createContext({ viewer: visit.viewer, services, resumeAfter: null, openStream: refuseStream });
     const { data, errors } = await operation.run(context, variables);
+    visit.restsOn(operation.kind === 'query' ? context.basis : undefined);
     if (errors?.[0]) throw errors[0];
     return data as Data; // the shape that the document asks for
   };

@@ -55,7 +55,7 @@ export const eventStream = defineRoute({
   takesTokenInQuery: true,
   open({ prepareStream, limits }) {
     const follow = prepareStream(document);
-    return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, viewer, request) => {
+    return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, { viewer }, request) => {
       const results = await follow({
         viewer,
         variables: { userId, ...(after === undefined ? { replay } : { after }), filter: toEventFilter(filters) },

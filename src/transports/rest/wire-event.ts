@@ -1,8 +1,9 @@
 import { HTTPException } from 'hono/http-exception';
+import { isObject } from '../../lib/json.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { sourceWords, stageWords, statusWords } from '../../log/words.ts';
 import type { WireField } from './wire-fields.ts';
-import { count, fraction, isObject, object, text, time, uuid, word } from './wire-values.ts';
+import { count, fraction, object, text, time, uuid, word } from './wire-values.ts';
 
 interface EventField extends WireField {
   /** The field of `SyncEventInput` that it goes into. */

@@ -1,5 +1,6 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
 import { parseRfc3339 } from '../../lib/date-time.ts';
+import { isObject } from '../../lib/json.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid } from './lenient-uuid.ts';
 
@@ -74,7 +75,3 @@ export const time: WireValue = {
   schema: { type: 'string', format: 'date-time' },
   write: (value) => `"${String(value).replace(/\.(\d{3})Z$/, (_, ms) => (ms === '000' ? 'Z' : `.${ms}000Z`))}"`,
 };
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,0 +1,156 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
+import type { Viewer } from '../auth/viewer.ts';
+import type { Gate } from '../gate/gate.ts';
+import { createContext } from '../graphql/context.ts';
+import { isObject } from '../lib/json.ts';
+import type { KeptAnswers } from '../operations/kept-answers.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Services } from '../services.ts';
+import { AnswerHeads } from './answer-heads.ts';
+import { entityTagOf, notStored } from './entity-tag.ts';
+import { headerOf } from './node-headers.ts';
+import { sendKept } from './send-kept.ts';
+
+interface PlainRequestsOptions {
+  readonly operations: Operations;
+  readonly services: Services;
+  readonly gate: Gate;
+  /** Undefined: every answer is made anew. */
+  readonly kept: KeptAnswers | undefined;
+}
+
+/** What is known of a request that Yoga is to answer after all. */
+export interface Begun {
+  /** The body of a POST, which can be read only once. */
+  readonly body: Buffer | undefined;
+  /** Resolves to who is asking, or fails as admission did. */
+  readonly viewer: Promise<Viewer>;
+  /** What the operation came to, if it has run. */
+  readonly result?: ExecutionResult;
+}
+
+/** A longer request is not looked for among the answers that are kept. */
+const LONGEST_KEPT_REQUEST = 16_384;
+const parameters: ReadonlySet<string> = new Set(['query', 'variables', 'operationName', 'extensions']);
+
+/**
+ * Queries and mutations as nearly every client sends them, with an answer of data alone. They are answered
+ * here without Yoga, whose own work is several times theirs. Whatever is not as plain is left to Yoga, errors included, so
+ * that GraphQL over HTTP is written down in one place; Yoga also says which headers an answer has.
+ */
+export class PlainRequests {
+  readonly #options: PlainRequestsOptions;
+  readonly #heads = new AnswerHeads();
+
+  constructor(options: PlainRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers, or returns what is known of a request that is left to Yoga. Never rejects. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
+    const body = request.method === 'POST' ? await readBody(request) : undefined;
+    const viewer = this.#options.gate.admission.admit({ header: (name) => headerOf(request, name) });
+    try {
+      return await this.#answer({ request, response, body, viewer: await viewer });
+    } catch {
+      return { body, viewer };
+    }
+  }
+
+  async #answer({ request, response, body, viewer }: Asked): Promise<Begun | undefined> {
+    const { services, kept } = this.#options;
+    const text = body?.toString() ?? request.url ?? '';
+    const head = this.#heads.of(request);
+    const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${text}` : undefined;
+    const known = key && (await kept?.find(viewer, key));
+    if (known) return void sendKept(request, response, known);
+
+    const era = kept?.era ?? 0;
+    const begun = { body, viewer: Promise.resolve(viewer) };
+    const plain = body ? readBodyParameters(text) : readQueryParameters(text);
+    const operation = plain && this.#operationOf(plain);
+    if (!operation || (!body && operation.kind !== 'query')) return begun;
+    const context = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
+    const result = await operation.run(context, plain.variables ?? {});
+    if (!isDataAlone(result)) return { ...begun, result };
+    const bytes = Buffer.from(JSON.stringify(result));
+    const tag = body ? {} : { etag: entityTagOf(bytes), 'cache-control': notStored };
+    if (!head) {
+      for (const [name, value] of Object.entries(tag)) response.setHeader(name, value);
+      this.#heads.learn(request, response);
+      return { ...begun, result };
+    }
+    const answer = { headers: { ...head.headers, ...tag }, body: bytes };
+    sendKept(request, response, answer);
+    const basis = operation.kind === 'query' ? context.basis : undefined;
+    if (key && basis) kept?.keep(viewer, key, answer, basis, era);
+    return undefined;
+  }
+
+  /** The query or mutation that a request asks for, if there is nothing wrong with it. */
+  #operationOf({ query, operationName }: PlainRequest): Operation | undefined {
+    const document = this.#options.operations.prepare(query);
+    const operation = document.mistakes.length === 0 ? document.operation(operationName) : undefined;
+    return operation?.kind === 'subscription' ? undefined : operation;
+  }
+}
+
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Undefined for GET. */
+  readonly body: Buffer | undefined;
+  readonly viewer: Viewer;
+}
+
+interface PlainRequest {
+  readonly query: string;
+  readonly operationName?: string | null;
+  readonly variables?: Readonly<Record<string, unknown>> | null;
+}
+
+/** The parameters of GraphQL over HTTP in a body: each of its type, and nothing else. */
+function readBodyParameters(text: string): PlainRequest | undefined {
+  return readParameters(JSON.parse(text));
+}
+
+/** The same in a URL, each once. */
+function readQueryParameters(url: string): PlainRequest | undefined {
+  const given = [...new URLSearchParams(url.slice(url.indexOf('?') + 1))];
+  const values = given.map(([name, value]) => [name, asJson.has(name) ? JSON.parse(value) : value] as const);
+  const unique = Object.fromEntries(values);
+  return Object.keys(unique).length === values.length ? readParameters(unique) : undefined;
+}
+
+const asJson: ReadonlySet<string> = new Set(['variables', 'extensions']);
+
+function readParameters(given: unknown): PlainRequest | undefined {
+  if (!isObject(given) || !Object.keys(given).every((name) => parameters.has(name))) return undefined;
+  const { query, operationName = null, variables = null, extensions = null } = given;
+  if (typeof query !== 'string' || query === '') return undefined;
+  if (operationName !== null && typeof operationName !== 'string') return undefined;
+  if (variables !== null && !isObject(variables)) return undefined;
+  if (extensions !== null && !isObject(extensions)) return undefined;
+  return { query, operationName, variables };
+}
+
+function isDataAlone(result: ExecutionResult): boolean {
+  return result.data != null && result.errors === undefined && result.extensions === undefined;
+}
+
+/** Resolves to what came in, be it less than was announced: then nobody is there to be answered. */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const end = () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    request.once('end', end);
+    request.once('close', end);
+  });
+}
+
+function refuseStream(): never {
+  throw new Error('A query cannot be streamed');
+}

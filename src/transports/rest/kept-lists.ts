@@ -1,0 +1,94 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Viewer } from '../../auth/viewer.ts';
+import type { Admission } from '../../gate/admit.ts';
+import type { KeptAnswers } from '../../operations/kept-answers.ts';
+import { jsonOf } from '../answer.ts';
+import { entityTagOf, isKnown, notStored } from '../entity-tag.ts';
+import { headerOf } from '../node-headers.ts';
+import { sendKept } from '../send-kept.ts';
+import { BASE_PATH } from './routes.ts';
+import { Visit } from './visit.ts';
+
+/** What Hono carries along with a request of this door. */
+export interface RestEnvironment {
+  readonly Bindings: HttpBindings;
+  readonly Variables: {
+    /** Set by a route that was entered. */
+    entered?: Entered;
+  };
+}
+
+interface Entered {
+  readonly visit: Visit;
+  /** The era of the kept answers at that time. */
+  readonly era: number;
+  /** The body of the answer, if it is JSON. */
+  readonly text: string | undefined;
+}
+
+/** Lists that were answered before, with what must not be asked twice of a request. */
+export class KeptLists {
+  readonly #kept: KeptAnswers | undefined;
+  readonly #admission: Admission;
+  readonly #viewers = new WeakMap<IncomingMessage, Viewer>();
+
+  constructor(kept: KeptAnswers | undefined, admission: Admission) {
+    this.#kept = kept;
+    this.#admission = admission;
+  }
+
+  /** Sends an answer that was given before, if there is one that holds. Never rejects. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (!this.#kept || request.method !== 'GET' || !request.url?.startsWith(BASE_PATH)) return false;
+    try {
+      const viewer = await this.#admission.admitToRest({ header: (name) => headerOf(request, name) });
+      this.#viewers.set(request, viewer);
+      const known = await this.#kept.find(viewer, keyOf(request));
+      if (known) sendKept(request, response, known);
+      return known !== undefined;
+    } catch {
+      return false; // the route will find the same, and say it in its words
+    }
+  }
+
+  /** Enters a route. @param admit is asked who is there, if that was not found out on the way */
+  async enter(
+    context: Context<RestEnvironment>,
+    admit: () => Promise<Viewer>,
+    answer: (visit: Visit) => Promise<Response>,
+  ): Promise<Response> {
+    const visit = new Visit(this.#viewers.get(context.env.incoming) ?? (await admit()));
+    const era = this.#kept?.era ?? 0;
+    const response = await answer(visit);
+    context.set('entered', { visit, era, text: jsonOf(response) });
+    return response;
+  }
+
+  /** Gives every good list an entity tag, and keeps it. It stands around everything that sets headers. */
+  readonly middleware: MiddlewareHandler<RestEnvironment> = async (context, next) => {
+    await next();
+    const { incoming } = context.env;
+    const { visit, era, text } = context.get('entered') ?? {};
+    if (!visit || era === undefined || text === undefined) return;
+    if (incoming.method !== 'GET' || context.res.status !== 200) return;
+    const body = Buffer.from(text);
+    const etag = entityTagOf(body);
+    const headers: Record<string, string> = {
+      ...Object.fromEntries(context.res.headers),
+      etag,
+      'cache-control': notStored,
+    };
+    if (visit.basis) this.#kept?.keep(visit.viewer, keyOf(incoming), { headers, body }, visit.basis, era);
+    const { 'content-type': _, ...ofKnown } = headers;
+    context.res = isKnown(incoming, etag)
+      ? new Response(null, { status: 304, headers: ofKnown })
+      : new Response(text, { status: 200, headers });
+  };
+}
+
+/** Pages of other origins are answered with other headers. */
+function keyOf({ url = '', headers: { origin = '' } }: IncomingMessage): string {
+  return `${origin}\n${url}`;
+}
