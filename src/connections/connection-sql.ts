@@ -1,6 +1,7 @@
 import { listOf, replacedBy, selectOf, toColumn } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
-import { toPostgresJson, toSqliteJson } from '../db/row-json.ts';
+import { type ColumnTypes, insertRows } from '../db/row-arrays.ts';
+import { toSqliteJson } from '../db/row-json.ts';
 import { connectionFields, type ProviderConnection } from '../db/rows.ts';
 import { type Sql, sql } from '../db/sql.ts';
 
@@ -12,6 +13,19 @@ export const selectedConnection = selectOf('c', connectionFields);
 
 const replaced = replacedBy(connectionFields);
 
+const connectionTypes: ColumnTypes<ProviderConnection> = {
+  userId: 'uuid',
+  provider: 'text',
+  firstAttemptAt: 'timestamptz',
+  lastAttemptAt: 'timestamptz',
+  lastSuccessAt: 'timestamptz',
+  lastDataAt: 'timestamptz',
+  consecutiveFailures: 'int',
+  emptySuccesses: 'int',
+  source: 'text',
+  lastRunId: 'text',
+};
+
 interface ConnectionSql {
   /** The connections with these keys, as far as they exist. */
   select(keys: readonly ConnectionKey[]): Sql;
@@ -19,7 +33,7 @@ interface ConnectionSql {
   upsert(connections: readonly ProviderConnection[]): Sql;
 }
 
-/** Any number of connections is one statement: SQLite gets them as one JSON text, Postgres as arrays and as JSON. */
+/** Any number of connections is one statement: SQLite gets them as one JSON text, Postgres as arrays. */
 export const connectionSql: Readonly<Record<Provider, ConnectionSql>> = {
   sqlite: {
     select: (keys) => sql`
@@ -38,8 +52,7 @@ export const connectionSql: Readonly<Record<Provider, ConnectionSql>> = {
         k(user_id, provider)
       JOIN provider_connection c ON c.user_id = k.user_id AND c.provider = k.provider`,
     upsert: (connections) => sql`
-      INSERT INTO provider_connection
-      SELECT * FROM jsonb_populate_recordset(NULL::provider_connection, ${toPostgresJson(connections)}::jsonb)
+      ${insertRows('provider_connection', connectionTypes, connections)}
       ON CONFLICT (user_id, provider) DO UPDATE SET ${replaced}`,
   },
 };

@@ -24,7 +24,7 @@ export interface FilteredPage extends SequenceRange {
 export type PagedEvent = SyncEvent & { readonly page: number };
 
 /**
- * The log's own SQL, written once for each database. Everything that writes takes its rows as one JSON text, and
+ * The log's own SQL, written once for each database. Everything that writes takes any number of rows, and
  * everything that reads answers any number of requests, so that the number of statements never depends on the number
  * of events, users or requests.
  */

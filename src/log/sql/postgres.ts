@@ -1,11 +1,59 @@
 import { isOneOf } from '../../db/columns.ts';
-import { toPostgresJson } from '../../db/row-json.ts';
+import { type ColumnTypes, insertRows } from '../../db/row-arrays.ts';
+import type { SyncRun } from '../../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
+import type { SyncEvent } from '../event.ts';
 import { listFilters } from '../filter.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 import { replacedRun, selectedEvent, selectedRun } from './selected-columns.ts';
 
-/** The log in Postgres: rows are passed as JSON, lists of ids and ranges as arrays. */
+const eventTypes: ColumnTypes<SyncEvent> = {
+  userId: 'uuid',
+  sequence: 'int',
+  id: 'uuid',
+  runId: 'text',
+  provider: 'text',
+  source: 'text',
+  stage: 'text',
+  status: 'text',
+  message: 'text',
+  progress: 'float8',
+  itemsProcessed: 'int',
+  itemsTotal: 'int',
+  error: 'text',
+  primaryUserId: 'uuid',
+  metadata: 'jsonb',
+  startedAt: 'timestamptz',
+  endedAt: 'timestamptz',
+  timestamp: 'timestamptz',
+  recordedAt: 'timestamptz',
+  late: 'boolean',
+};
+
+const runTypes: ColumnTypes<SyncRun> = {
+  userId: 'uuid',
+  runId: 'text',
+  provider: 'text',
+  source: 'text',
+  stage: 'text',
+  status: 'text',
+  message: 'text',
+  progress: 'float8',
+  itemsProcessed: 'int',
+  itemsTotal: 'int',
+  error: 'text',
+  primaryUserId: 'uuid',
+  newestPrimaryUserId: 'uuid',
+  startedAt: 'timestamptz',
+  endedAt: 'timestamptz',
+  lastEventAt: 'timestamptz',
+  lastSequence: 'int',
+  eventCount: 'int',
+  finished: 'boolean',
+  recordedAt: 'timestamptz',
+};
+
+/** The log in Postgres: rows, lists of ids and ranges are passed as arrays. */
 export const postgresLogSql: LogSql = {
   async lockUsers(transaction, userIds) {
     const rows = await transaction.$queryRaw<{ id: string; head: number }[]>`
@@ -29,13 +77,12 @@ export const postgresLogSql: LogSql = {
       JOIN sync_run r ON r.user_id = k.user_id AND r.last_sequence > k.after ORDER BY r.last_sequence`,
 
   async insertEvents(transaction, events) {
-    await transaction.$executeRaw`
-      INSERT INTO sync_event SELECT * FROM jsonb_populate_recordset(NULL::sync_event, ${toPostgresJson(events)}::jsonb)`;
+    await transaction.$executeRaw(insertRows('sync_event', eventTypes, events));
   },
 
   async upsertRuns(transaction, runs) {
     await transaction.$executeRaw`
-      INSERT INTO sync_run SELECT * FROM jsonb_populate_recordset(NULL::sync_run, ${toPostgresJson(runs)}::jsonb)
+      ${insertRows('sync_run', runTypes, runs)}
       ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
   },
 
