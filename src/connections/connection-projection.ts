@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { ProviderConnection } from '../db/rows.ts';
 import type { Projection } from '../log/projection.ts';
-import { type ConnectionKey, connectionSql } from './connection-sql.ts';
+import { type ConnectionKey, connectionUpsert, selectConnections } from './connection-sql.ts';
 import { foldConnection } from './fold-connection.ts';
 
 const keyOf = ({ userId, provider }: Pick<ProviderConnection, 'userId' | 'provider'>): ConnectionKey => [
@@ -11,7 +11,7 @@ const keyOf = ({ userId, provider }: Pick<ProviderConnection, 'userId' | 'provid
 
 /** The connections as what the log's events add up to. Late events do not count. */
 export function createConnectionProjection({ kind }: Database): Projection<ConnectionKey, ProviderConnection> {
-  const { select, upsert } = connectionSql[kind];
+  const select = selectConnections[kind];
   return {
     keyOf,
     async read(transaction, keys) {
@@ -20,8 +20,6 @@ export function createConnectionProjection({ kind }: Database): Projection<Conne
     },
     fold: (connection, event, runBefore) =>
       event.late ? undefined : foldConnection(connection, event, runBefore === undefined),
-    async write(transaction, connections) {
-      await transaction.$executeRaw(upsert(connections));
-    },
+    write: connectionUpsert[kind],
   };
 }

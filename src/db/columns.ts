@@ -10,10 +10,6 @@ export const listOf = (names: readonly string[], each: (name: string) => string)
 export const selectOf = (table: string, fields: readonly string[]) =>
   listOf(fields, (field) => `${table}.${toColumn(field)} AS "${field}"`);
 
-/** What an upsert changes: every column becomes that of the row that could not be inserted. */
-export const replacedBy = (fields: readonly string[]) =>
-  listOf(fields, (field) => `${toColumn(field)} = excluded.${toColumn(field)}`);
-
 /** Can a text be in a database? Postgres takes no NUL, and half a surrogate pair would become another text. */
 export const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();
 

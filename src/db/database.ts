@@ -1,10 +1,32 @@
 import type { PrismaClient, TransactionClient } from './rows.ts';
+import type { SqlTemplate } from './sql.ts';
 
 export type Provider = 'sqlite' | 'postgresql';
 export type Reader = PrismaClient;
 export type Transaction = TransactionClient;
-/** Whatever reads with SQL of its own: the reader, or a transaction. */
-export type Queryable = Pick<Transaction, '$queryRaw'>;
+/** Whatever reads with SQL of its own: the reader, a transaction, or a change. */
+export interface Queryable {
+  $queryRaw<Rows>(statement: SqlTemplate, ...values: unknown[]): Promise<Rows>;
+}
+
+/** A statement that writes, once for each row of bound values. */
+export interface Write {
+  readonly text: string;
+  readonly rows: readonly (readonly BoundValue[])[];
+}
+
+/** What is bound as it stands, on either database. */
+export type BoundValue = string | number | null;
+
+/** What a change has made up its mind to. */
+export interface Decision<T> {
+  readonly answer: T;
+  /** In this order. They are committed together, or none of them is. */
+  readonly writes: readonly Write[];
+}
+
+/** Locks and reads. Statements run in the order in which they are sent; none has to wait for the answer to another. */
+export type Decide<T> = (reading: Queryable) => Promise<Decision<T>>;
 
 /** The server's database. Whoever opens it closes it. */
 export interface Database {
@@ -17,6 +39,11 @@ export interface Database {
    * @throws AppError UNAVAILABLE when other processes keep the database busy for too long.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * A transaction of SQL by hand, for what is written all the time: it goes past Prisma to the same driver. It reads
+   * first, then writes, and what it writes is sent together with the commit. Everything else is as with `transaction`.
+   */
+  change<T>(decide: Decide<T>): Promise<T>;
   /** The server is closing: from now on transactions give up after three seconds, whatever they wait for. */
   stopWaiting(): void;
   close(): Promise<void>;

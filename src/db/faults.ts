@@ -1,6 +1,6 @@
 /**
  * SQLite is locked by another process. The libsql adapter calls SQLITE_BUSY a `SocketTimeout`, of which Prisma makes
- * P1008 for its own statements, and another code for raw ones.
+ * P1008 for its own statements, and another code for raw ones. The driver itself says SQLITE_BUSY.
  */
 export function isBusy(error: unknown): boolean {
   const codes = codesOf(error);

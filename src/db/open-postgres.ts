@@ -7,6 +7,7 @@ import { aroundStatements } from './around-statements.ts';
 import type { Database, Reader, Transaction } from './database.ts';
 import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
+import { type AroundQuery, changePostgres } from './postgres-change.ts';
 import { CONNECT_TIMEOUT_MS, createPool, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
 import { postgresTypes } from './postgres-types.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
@@ -28,7 +29,8 @@ interface Watchers {
  */
 export function openPostgres(url: string, watchers: Watchers): Database {
   const pool = createPool(url);
-  const client = createClient(pool, watchers);
+  const guarded = guard(pool, watchers.outage);
+  const client = createClient(pool, guarded, watchers.observe);
   const closing = new AbortController();
   const tooLate = rejectAfter(closing.signal, CLOSING_MS);
   const limits = { maxWait: CONNECT_TIMEOUT_MS, timeout: QUERY_TIMEOUT_MS };
@@ -42,13 +44,23 @@ export function openPostgres(url: string, watchers: Watchers): Database {
     );
   }
 
+  const around: AroundQuery = async (sql, run) => {
+    const result = await guarded(run);
+    watchers.observe?.({ sql, rows: result.rows.length });
+    return result;
+  };
+
+  function untilClosed<T>(attempt: () => Promise<T>): Promise<T> {
+    const done = retry(attempt, { pauseMs: 0, attempts: COLLISION_ATTEMPTS, isTemporary: isCollision });
+    return Promise.race([done, tooLate]);
+  }
+
   return {
     kind: 'postgresql',
     reader: client,
-    transaction(work) {
-      const done = retry(() => attempt(work), { pauseMs: 0, attempts: COLLISION_ATTEMPTS, isTemporary: isCollision });
-      return Promise.race([done, tooLate]);
-    },
+    transaction: (work) => untilClosed(() => attempt(work)),
+    change: (decide) =>
+      untilClosed(() => unlessSuspicious(pool, (begun) => changePostgres(pool, decide, { around, begun }))),
     stopWaiting: () => closing.abort(),
     async close() {
       closing.abort();
@@ -58,9 +70,11 @@ export function openPostgres(url: string, watchers: Watchers): Database {
   };
 }
 
-/** A client whose every statement tells whether the database is there. */
-function createClient(pool: pg.Pool, { observe, outage }: Watchers): Reader {
-  async function watched<T>(run: () => Promise<T>): Promise<T> {
+/** Runs a statement, and tells whether the database is there. */
+type Guarded = <T>(run: () => Promise<T>) => Promise<T>;
+
+function guard(pool: pg.Pool, outage: Outage | undefined): Guarded {
+  return async (run) => {
     try {
       const result = await unlessSuspicious(pool, run);
       outage?.works();
@@ -69,14 +83,17 @@ function createClient(pool: pg.Pool, { observe, outage }: Watchers): Reader {
       if (isUnavailable(error) && !isHeldUp(error)) outage?.failed(error);
       throw error;
     }
-  }
+  };
+}
+
+function createClient(pool: pg.Pool, guarded: Guarded, observe: StatementObserver | undefined): Reader {
   const driver = new PrismaPg(pool, { disposeExternalPool: false });
-  const adapter = aroundStatements(driver, (_, run) => watched(run));
+  const adapter = aroundStatements(driver, (_, run) => guarded(run));
   const client = new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   // Both clients are generated from the same models; they differ in nothing that this server uses.
   return withRawReads(client as unknown as Reader, async ({ text, values }) => {
     const query = { text, values, rowMode: 'array', types: postgresTypes } as const;
-    const { fields, rows } = await watched(() => pool.query<unknown[]>(query));
+    const { fields, rows } = await guarded(() => pool.query<unknown[]>(query));
     observe?.({ sql: text, rows: rows.length });
     const columns = fields.map(({ name }) => name);
     return toObjects(columns, [], rows);

@@ -5,11 +5,12 @@ import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { AppError } from '../errors.ts';
 import { retry } from '../lib/retry.ts';
 import { aroundStatements } from './around-statements.ts';
-import type { Database, Transaction } from './database.ts';
+import type { Database } from './database.ts';
 import { isBusy } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
+import { SqliteChanges } from './sqlite-change.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
@@ -40,11 +41,13 @@ export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): One
   return new OneConnectionLibSql({ url, timeout: busyTimeoutMs }, options);
 }
 
-/** Makes the file write ahead, for whoever opens it from now on. */
-async function writeAhead(url: string): Promise<void> {
+/** Makes the file write ahead, for whoever opens it from now on. @returns where it is, as the driver has read the URL */
+async function writeAhead(url: string): Promise<string> {
   const adapter = await sqliteAdapter(url).connect();
+  const read = async (sql: string) => (await adapter.queryRaw({ sql, args: [], argTypes: [] })).rows[0]?.[0];
   try {
-    await adapter.queryRaw({ sql: 'PRAGMA journal_mode = WAL', args: [], argTypes: [] });
+    await read('PRAGMA journal_mode = WAL');
+    return String(await read("SELECT file FROM pragma_database_list WHERE name = 'main'"));
   } finally {
     await adapter.dispose();
   }
@@ -64,7 +67,8 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
   const openWriter = () => open(sqliteAdapter(url, BUSY_TRANSACTION_TIMEOUT_MS));
-  await writeAhead(url);
+  const path = await writeAhead(url);
+  const changes = new SqliteChanges(path, BUSY_TRANSACTION_TIMEOUT_MS, observe);
   const reading = new SqliteReadConnection(url, BUSY_TIMEOUT_MS);
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
@@ -76,34 +80,41 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
-  function attempt<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + BUSY_PATIENCE_MS;
-    return retry(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), {
-      pauseMs: BUSY_PAUSE_MS,
-      isTemporary: isBusy,
-      async onFailure() {
-        // The driver leaves a statement that met a busy database open, and no transaction can then be committed.
-        await writer.$disconnect();
-        writer = openWriter();
-        if (performance.now() > Math.min(deadline, lastMoment))
-          throw new AppError('UNAVAILABLE', 'The database is busy; try again');
-      },
+  /** One after the other, each as often as it meets a busy database. */
+  function inTurn<T>(attempt: () => Promise<T>, afterBusy = async () => {}): Promise<T> {
+    const result = lastTransaction.then(() => {
+      const deadline = performance.now() + BUSY_PATIENCE_MS;
+      return retry(attempt, {
+        pauseMs: BUSY_PAUSE_MS,
+        isTemporary: isBusy,
+        async onFailure() {
+          await afterBusy();
+          if (performance.now() > Math.min(deadline, lastMoment))
+            throw new AppError('UNAVAILABLE', 'The database is busy; try again');
+        },
+      });
     });
+    lastTransaction = result.catch(() => {});
+    return result;
+  }
+
+  /** The driver leaves a statement that met a busy database open, and no transaction can then be committed. */
+  async function replaceWriter(): Promise<void> {
+    await writer.$disconnect();
+    writer = openWriter();
   }
 
   return {
     kind: 'sqlite',
     reader,
-    transaction(work) {
-      const result = lastTransaction.then(() => attempt(work));
-      lastTransaction = result.catch(() => {});
-      return result;
-    },
+    transaction: (work) => inTurn(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), replaceWriter),
+    change: (decide) => inTurn(() => changes.run(decide)),
     stopWaiting() {
       lastMoment = Math.min(lastMoment, performance.now() + CLOSING_PATIENCE_MS);
     },
     async close() {
       await lastTransaction;
+      changes.close();
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
     },
   };

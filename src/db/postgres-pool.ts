@@ -26,6 +26,8 @@ export function createPool(url: string): pg.Pool {
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
+    // Whoever sends several statements on one connection need not wait for the answer to each.
+    pipeline: true,
     // Prisma's adapter drops the offset of the times it reads and writes none, so every session has to be in UTC.
     onConnect: (client) => client.query("SET TIME ZONE 'UTC'"),
     application_name: 'synclog',

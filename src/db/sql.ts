@@ -7,6 +7,12 @@ export type Sql = Prisma.Sql;
 /** A statement out of a template: what stands in `${}` is bound as a value, or put in place where it is `Sql` itself. */
 export const { sql } = Prisma;
 
+/** A statement as whoever runs one takes it: made already, or as a template. */
+export type SqlTemplate = Sql | TemplateStringsArray;
+
+export const toSql = (statement: SqlTemplate, values: readonly unknown[]): Sql =>
+  'raw' in statement ? sql(statement, ...values) : statement;
+
 /** Text that is SQL as it stands. It must hold nothing from outside. */
 export const rawSql = Prisma.raw;
 

@@ -1,6 +1,5 @@
-import type { Transaction } from '../db/database.ts';
+import type { Queryable, Write } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
-import { groupBy } from '../lib/group-by.ts';
 import type { SyncEvent } from './event.ts';
 
 /** What tells one state of a projection from another, such as a user's id and a provider. */
@@ -14,16 +13,16 @@ type ProjectionKey = readonly (string | number)[];
  * The transaction holds the locks of the users whose events it adds. A state whose key names the user is therefore
  * changed by one transaction at a time; a projection whose states are shared between users has to lock them in `read`,
  * in an order of its own. The transaction may run again after a collision, and a projection that throws fails every
- * recording of the transaction, so the four functions change nothing but the database, and only within the transaction.
+ * recording of the transaction, so none of the four functions changes anything.
  *
- * Every transaction costs each projection two statements, however many events, users and keys there are: `read` and
- * `write` each send one. There are at most as many keys as events, which `limits.eventsPerTransaction` bounds.
+ * Every transaction costs each projection two statements, however many events, users and keys there are: `read` sends
+ * one and `write` makes one. There are at most as many keys as events, which `limits.eventsPerTransaction` bounds.
  */
 export interface Projection<Key extends ProjectionKey, State> {
-  /** The key of the state that an event may change. Pure. */
-  keyOf(event: SyncEvent): Key;
+  /** The key of the state that an event may change, out of what its producer has said. Pure. */
+  keyOf(event: Pick<SyncEvent, 'userId' | 'runId' | 'provider' | 'source'>): Key;
   /** The states with these keys, each with its key, in any order. What does not exist yet is left out. */
-  read(transaction: Transaction, keys: readonly Key[]): Promise<readonly (readonly [key: Key, state: State])[]>;
+  read(transaction: Queryable, keys: readonly Key[]): Promise<readonly (readonly [key: Key, state: State])[]>;
   /**
    * A state after one more event. Pure: time comes from the event, never from a clock.
    * @param state as earlier events left it; undefined if there is none yet
@@ -32,8 +31,8 @@ export interface Projection<Key extends ProjectionKey, State> {
    * @returns the new state, or undefined when the event leaves the state, or its absence, as it is.
    */
   fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined): State | undefined;
-  /** Stores the states that were folded, at least one: inserts those that are new and replaces the others. */
-  write(transaction: Transaction, states: readonly State[]): Promise<void>;
+  /** Stores the states that were folded, at least one: inserts those that are new and replaces the others. Pure. */
+  write(states: readonly State[]): Write;
 }
 
 /** Any projection. Nothing looks into its keys and states: they only go back to where they came from. */
@@ -46,24 +45,29 @@ export interface AddedEvent {
   readonly runBefore: SyncRun | undefined;
 }
 
-/** Brings one projection up to date with the events that a transaction adds, at least one, in order of sequence. */
-export async function project(
+/** The states of one projection that a recording may change, by the text of their keys. */
+export async function readStates(
   projection: AnyProjection,
-  transaction: Transaction,
+  transaction: Queryable,
+  drafts: readonly Parameters<AnyProjection['keyOf']>[0][],
+): Promise<ReadonlyMap<string, unknown>> {
+  const keys = new Map(drafts.map((draft) => projection.keyOf(draft)).map((key) => [JSON.stringify(key), key]));
+  const read = await projection.read(transaction, [...keys.values()]);
+  return new Map(read.map(([key, state]) => [JSON.stringify(key), state]));
+}
+
+/** What brings one projection up to date with the events that a transaction adds, in order of sequence. */
+export function foldStates(
+  projection: AnyProjection,
+  states: ReadonlyMap<string, unknown>,
   added: readonly AddedEvent[],
-): Promise<void> {
-  const keyed = added.map((each) => ({ ...each, key: projection.keyOf(each.event) }));
-  const byKey = groupBy(keyed, ({ key }) => JSON.stringify(key));
-  const read = await projection.read(
-    transaction,
-    [...byKey.values()].flatMap(([first]) => (first ? [first.key] : [])),
-  );
-  const states = new Map(read.map(([key, state]) => [JSON.stringify(key), state]));
-  const changed: unknown[] = [];
-  for (const [key, events] of byKey) {
-    const before = states.get(key);
-    const state = events.reduce((sum, { event, runBefore }) => projection.fold(sum, event, runBefore) ?? sum, before);
-    if (state !== before) changed.push(state);
+): Write[] {
+  const changed = new Map<string, unknown>();
+  for (const { event, runBefore } of added) {
+    const key = JSON.stringify(projection.keyOf(event));
+    const before = changed.get(key) ?? states.get(key);
+    const state = projection.fold(before, event, runBefore);
+    if (state !== undefined && state !== before) changed.set(key, state);
   }
-  if (changed.length > 0) await projection.write(transaction, changed);
+  return changed.size > 0 ? [projection.write([...changed.values()])] : [];
 }

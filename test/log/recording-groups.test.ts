@@ -101,10 +101,10 @@ describe('small recordings that come together', () => {
 
 test('small recordings are refused together when the database stays busy, not one after another', async () => {
   const busy = new AppError('UNAVAILABLE', 'busy');
-  const transaction = vi.fn(() => Promise.reject(busy));
+  const change = vi.fn(() => Promise.reject(busy));
   const { database } = server.app.services;
   const log = openEventLog({
-    database: { ...database, transaction },
+    database: { ...database, change },
     ...{ limits: defaultLimits, clock: Date.now, onError: (error: unknown) => expect.unreachable(String(error)) },
   });
   onTestFinished(() => log.close());
@@ -118,7 +118,7 @@ test('small recordings are refused together when the database stays busy, not on
   };
   const outcomes = await Promise.allSettled([log.record([draft]), log.record([draft]), log.record([draft])]);
   expect(outcomes).toEqual(Array(3).fill({ status: 'rejected', reason: busy }));
-  expect(transaction).toHaveBeenCalledTimes(1);
+  expect(change).toHaveBeenCalledTimes(1);
 });
 
 describe('with small bounds', () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database, Transaction } from '../../db/database.ts';
+import type { Database, Decision, Queryable } from '../../db/database.ts';
 import { isHeldUp, isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
-import { type AnyProjection, project } from '../projection.ts';
+import { type AnyProjection, foldStates, readStates } from '../projection.ts';
 import { logSqlOf } from '../sql/log-sql-of.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import { runKey } from './fold-run.ts';
@@ -126,31 +126,29 @@ export class Recorder {
   }
 
   #store(group: readonly Waiting[]): Promise<RecordingPlan> {
-    return this.#database.transaction((transaction) => this.#write(transaction, group));
+    return this.#database.change((reading) => this.#decide(reading, group));
   }
 
-  async #write(transaction: Transaction, group: readonly Waiting[]): Promise<RecordingPlan> {
+  async #decide(reading: Queryable, group: readonly Waiting[]): Promise<Decision<RecordingPlan>> {
     const sql = logSqlOf(this.#database);
     const drafts = group.flatMap((waiting) => waiting.drafts);
-    const heads = await sql.lockUsers(transaction, [...new Set(drafts.map(({ userId }) => userId))].sort());
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
-    const plan = planRecordings(
-      group.map((waiting) => waiting.drafts),
-      {
-        heads,
-        events: await sql.readEventsById(transaction, [...new Set(drafts.map(({ id }) => id))]),
-        runs: await sql.readRuns(transaction, [...runKeys.values()]),
-      },
-      new Date(this.#clock()),
-    );
-    if (plan.added.length > 0) {
-      const events = plan.added.map(({ event }) => event);
-      await sql.insertEvents(transaction, events);
-      await sql.upsertRuns(transaction, plan.runs);
-      for (const projection of this.#projections) await project(projection, transaction, plan.added);
-      await sql.raiseHeads(transaction, plan.heads);
-    }
-    return plan;
+    const [heads, events, runs, ...states] = await Promise.all([
+      sql.lockUsers(reading, [...new Set(drafts.map(({ userId }) => userId))].sort()),
+      sql.readEventsById(reading, [...new Set(drafts.map(({ id }) => id))]),
+      sql.readRuns(reading, [...runKeys.values()]),
+      ...this.#projections.map((projection) => readStates(projection, reading, drafts)),
+    ]);
+    const recordings = group.map((waiting) => waiting.drafts);
+    const plan = planRecordings(recordings, { heads, events, runs }, new Date(this.#clock()));
+    if (plan.added.length === 0) return { answer: plan, writes: [] };
+    const writes = [
+      sql.insertEvents(plan.added.map(({ event }) => event)),
+      sql.upsertRuns(plan.runs),
+      ...this.#projections.flatMap((projection, at) => foldStates(projection, states[at] ?? new Map(), plan.added)),
+      sql.raiseHeads(plan.heads),
+    ];
+    return { answer: plan, writes };
   }
 
   #answer(group: readonly Waiting[], plan: RecordingPlan): void {
@@ -184,6 +182,6 @@ function identify(drafts: readonly EventDraft[], limits: Limits): IdentifiedDraf
   return drafts.map((draft) => ({
     ...draft,
     id: draft.id ?? randomUUID(),
-    metadata: JSON.parse(JSON.stringify(draft.metadata ?? {})),
+    metadata: draft.metadata ? JSON.parse(JSON.stringify(draft.metadata)) : {},
   }));
 }

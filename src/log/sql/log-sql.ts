@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '../../db/database.ts';
+import type { Queryable, Transaction, Write } from '../../db/database.ts';
 import type { SyncRun, User } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
@@ -30,7 +30,7 @@ export type PagedEvent = SyncEvent & { readonly page: number };
  */
 export interface LogSql {
   /** Locks the users in the order of their ids and returns their heads; users that do not exist are missing. */
-  lockUsers(transaction: Transaction, userIds: readonly string[]): Promise<Map<string, number>>;
+  lockUsers(transaction: Queryable, userIds: readonly string[]): Promise<Map<string, number>>;
   readEventsById(database: Queryable, ids: readonly string[]): Promise<SyncEvent[]>;
   readRuns(
     database: Queryable,
@@ -38,9 +38,9 @@ export interface LogSql {
   ): Promise<SyncRun[]>;
   /** The runs with events after a sequence of their user's log, in the order of their newest ones. */
   readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
-  insertEvents(transaction: Transaction, events: readonly SyncEvent[]): Promise<void>;
-  upsertRuns(transaction: Transaction, runs: readonly SyncRun[]): Promise<void>;
-  raiseHeads(transaction: Transaction, heads: ReadonlyMap<string, number>): Promise<void>;
+  insertEvents(events: readonly SyncEvent[]): Write;
+  upsertRuns(runs: readonly SyncRun[]): Write;
+  raiseHeads(heads: ReadonlyMap<string, number>): Write;
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
   /** All events of all ranges, in one statement and in no order. */

@@ -1,57 +1,10 @@
 import { isOneOf } from '../../db/columns.ts';
-import { type ColumnTypes, insertRows } from '../../db/row-arrays.ts';
-import type { SyncRun } from '../../db/rows.ts';
+import { arrayOf } from '../../db/postgres-array.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
-import type { SyncEvent } from '../event.ts';
 import { listFilters } from '../filter.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
-import { replacedRun, selectedEvent, selectedRun } from './selected-columns.ts';
-
-const eventTypes: ColumnTypes<SyncEvent> = {
-  userId: 'uuid',
-  sequence: 'int',
-  id: 'uuid',
-  runId: 'text',
-  provider: 'text',
-  source: 'text',
-  stage: 'text',
-  status: 'text',
-  message: 'text',
-  progress: 'float8',
-  itemsProcessed: 'int',
-  itemsTotal: 'int',
-  error: 'text',
-  primaryUserId: 'uuid',
-  metadata: 'jsonb',
-  startedAt: 'timestamptz',
-  endedAt: 'timestamptz',
-  timestamp: 'timestamptz',
-  recordedAt: 'timestamptz',
-  late: 'boolean',
-};
-
-const runTypes: ColumnTypes<SyncRun> = {
-  userId: 'uuid',
-  runId: 'text',
-  provider: 'text',
-  source: 'text',
-  stage: 'text',
-  status: 'text',
-  message: 'text',
-  progress: 'float8',
-  itemsProcessed: 'int',
-  itemsTotal: 'int',
-  error: 'text',
-  primaryUserId: 'uuid',
-  newestPrimaryUserId: 'uuid',
-  startedAt: 'timestamptz',
-  endedAt: 'timestamptz',
-  lastEventAt: 'timestamptz',
-  lastSequence: 'int',
-  eventCount: 'int',
-  finished: 'boolean',
-  recordedAt: 'timestamptz',
-};
+import { selectedEvent, selectedRun } from './selected-columns.ts';
+import { eventInsertion, runUpsert } from './written-rows.ts';
 
 /** The log in Postgres: rows, lists of ids and ranges are passed as arrays. */
 export const postgresLogSql: LogSql = {
@@ -76,21 +29,13 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${logs.map(({ userId }) => userId)}::uuid[], ${logs.map(({ after }) => after)}::int[]) k(user_id, after)
       JOIN sync_run r ON r.user_id = k.user_id AND r.last_sequence > k.after ORDER BY r.last_sequence`,
 
-  async insertEvents(transaction, events) {
-    await transaction.$executeRaw(insertRows('sync_event', eventTypes, events));
-  },
+  insertEvents: eventInsertion.postgresql,
+  upsertRuns: runUpsert.postgresql,
 
-  async upsertRuns(transaction, runs) {
-    await transaction.$executeRaw`
-      ${insertRows('sync_run', runTypes, runs)}
-      ON CONFLICT (user_id, run_id) DO UPDATE SET ${replacedRun}`;
-  },
-
-  async raiseHeads(transaction, heads) {
-    await transaction.$executeRaw`
-      UPDATE "user" SET head_sequence = h.head
-      FROM unnest(${[...heads.keys()]}::uuid[], ${[...heads.values()]}::int[]) h(id, head) WHERE "user".id = h.id`;
-  },
+  raiseHeads: (heads) => ({
+    text: `UPDATE "user" SET head_sequence = h.head FROM unnest($1::uuid[], $2::int[]) h(id, head) WHERE "user".id = h.id`,
+    rows: [[arrayOf([...heads.keys()], String), arrayOf([...heads.values()], String)]],
+  }),
 
   async raiseTail(transaction, { id, createdAt }, tail) {
     const changed = await transaction.$executeRaw`

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import type { Decide } from './database.ts';
+import { arrayOf, quoted } from './postgres-array.ts';
+import { CONNECT_TIMEOUT_MS } from './postgres-pool.ts';
+import { type SqlTemplate, toSql } from './sql.ts';
+
+/** What is done around each statement: `run` sends it. */
+export type AroundQuery = (text: string, run: () => Promise<pg.QueryResult>) => Promise<pg.QueryResult>;
+
+/**
+ * A transaction of two round trips, on a connection of a pool that sends statements without waiting for answers: BEGIN and
+ * what is read, then what is written and COMMIT. After a statement that fails Postgres runs no other of the transaction,
+ * and makes a rollback of the COMMIT.
+ * @param begun is called when the database has answered.
+ */
+export async function changePostgres<T>(
+  pool: pg.Pool,
+  decide: Decide<T>,
+  { around, begun }: { around: AroundQuery; begun: () => void },
+): Promise<T> {
+  const client = await pool.connect();
+  client.on('error', ignore); // it fails the statements, too
+  const sent: Promise<pg.QueryResult>[] = [];
+  const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
+    const answer = around(text, () => client.query({ text, values: values.map(toParameter), ...limits }));
+    answer.catch(ignore); // each of them is waited for below
+    sent.push(answer);
+    return answer;
+  };
+  let isLost = false;
+  try {
+    // As long as it may take to get a connection: on one that is cut, this is the first to notice.
+    send('BEGIN', [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
+    const { answer, writes } = await decide({
+      async $queryRaw<Rows>(statement: SqlTemplate, ...given: unknown[]) {
+        const { text, values } = toSql(statement, given);
+        return (await send(text, values)).rows as Rows; // the caller knows what the statement selects
+      },
+    });
+    for (const { text, rows } of writes) for (const values of rows) void send(text, values);
+    void send('COMMIT');
+    await Promise.all(sent);
+    return answer;
+  } catch (error) {
+    const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
+    isLost = await client.query('ROLLBACK').then(
+      () => false,
+      () => true,
+    );
+    throw failed?.reason ?? error; // those behind the first that fails only say that the transaction is over
+  } finally {
+    client.off('error', ignore);
+    client.release(isLost);
+  }
+}
+
+/** Nothing that is bound can fail before it is sent: a COMMIT that is behind it would commit the rest. */
+function toParameter(value: unknown): string | null {
+  if (Array.isArray(value)) return arrayOf(value, (element) => quoted(String(element)));
+  if (value instanceof Date) return value.toISOString();
+  return value === null ? null : String(value);
+}
+
+function ignore(): void {}

@@ -1,0 +1,86 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { InValue } from '@libsql/client';
+import Libsql from 'libsql';
+import { inPieces } from '../lib/in-pieces.ts';
+import type { Decide, Write } from './database.ts';
+import { toObjects } from './raw-reads.ts';
+import { type SqlTemplate, toSql } from './sql.ts';
+import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
+import type { StatementObserver } from './watch-statements.ts';
+
+/** Rows that are written before others get a turn: some two milliseconds. */
+const ROWS_PER_TURN = 100;
+
+/**
+ * The connection of changes: it keeps its statements prepared, which Prisma's adapter would prepare again each time. What
+ * begins a transaction is not kept: the driver leaves a statement open that meets a busy database, and no transaction could
+ * then be committed.
+ */
+export class SqliteChanges {
+  readonly #connection: Libsql.Database;
+  readonly #observe: StatementObserver | undefined;
+  readonly #statements = new Map<string, Libsql.Statement>();
+
+  constructor(path: string, busyTimeoutMs: number, observe?: StatementObserver) {
+    this.#connection = new Libsql(path, { timeout: busyTimeoutMs });
+    this.#observe = observe;
+  }
+
+  /** Runs a change; there must be no other at the same time. */
+  async run<T>(decide: Decide<T>): Promise<T> {
+    await nextTurn();
+    this.#connection.exec('BEGIN IMMEDIATE');
+    try {
+      let last: Promise<unknown> = Promise.resolve();
+      const { answer, writes } = await decide({
+        $queryRaw: <Rows>(statement: SqlTemplate, ...given: unknown[]) => {
+          const { sql, values } = toSql(statement, given);
+          const rows = last.then(() => nextTurn()).then(() => this.#read(sql, values.map(toSqliteValue)));
+          last = rows;
+          return rows as Promise<Rows>; // the caller knows what the statement selects
+        },
+      });
+      for (const write of writes) await this.#write(write);
+      this.#connection.exec('COMMIT');
+      return answer;
+    } catch (error) {
+      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#connection.close();
+  }
+
+  #read(text: string, values: InValue[]): object[] {
+    const statement = this.#prepare(text).raw();
+    const rows = statement.all(values) as unknown[][]; // as `raw` makes them
+    const columns = statement.columns();
+    this.#observe?.({ sql: text, rows: rows.length });
+    const names = columns.map(({ name }) => name);
+    return toObjects(
+      names,
+      columns.map(({ type }) => fromSqliteType(type ?? '')),
+      rows,
+    );
+  }
+
+  async #write({ text, rows }: Write): Promise<void> {
+    const statement = this.#prepare(text);
+    for (const some of inPieces(rows, ROWS_PER_TURN)) {
+      await nextTurn();
+      for (const values of some) statement.run(values);
+    }
+    this.#observe?.({ sql: text, rows: 0 });
+  }
+
+  #prepare(text: string): Libsql.Statement {
+    const known = this.#statements.get(text);
+    if (known) return known;
+    const statement = this.#connection.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+}
