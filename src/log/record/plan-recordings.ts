@@ -95,32 +95,12 @@ function findRefusal(
   return undefined;
 }
 
-function makeEvent(draft: IdentifiedDraft, sequence: number, late: boolean, recordedAt: Date): SyncEvent {
+/** The event that a draft becomes, with nothing left open. */
+function makeEvent(draft: IdentifiedDraft | SyncEvent, sequence: number, late: boolean, recordedAt: Date): SyncEvent {
   return {
-    ...contentOf(draft),
-    id: draft.id,
     userId: draft.userId,
     sequence,
-    timestamp: draft.timestamp ?? recordedAt,
-    recordedAt,
-    late,
-  };
-}
-
-/** Is the draft a retry of an earlier one? One without a time agrees with any. */
-function isRepetition(draft: IdentifiedDraft, earlier: IdentifiedDraft | SyncEvent): boolean {
-  if (draft.timestamp && earlier.timestamp && draft.timestamp.getTime() !== earlier.timestamp.getTime()) return false;
-  return draft.userId === earlier.userId && isDeepStrictEqual(contentOf(draft), contentOf(earlier));
-}
-
-/** Are two drafts of one recording the same? Both or neither must name a time, or a retry would meet another one. */
-function isTwin(draft: IdentifiedDraft, twin: IdentifiedDraft): boolean {
-  return isRepetition(draft, twin) && (draft.timestamp == null) === (twin.timestamp == null);
-}
-
-/** What a producer decides about an event, with nothing left open. */
-function contentOf(draft: IdentifiedDraft | SyncEvent) {
-  return {
+    id: draft.id,
     runId: draft.runId,
     provider: draft.provider,
     source: draft.source,
@@ -135,7 +115,27 @@ function contentOf(draft: IdentifiedDraft | SyncEvent) {
     metadata: (draft.metadata ?? {}) as SyncEvent['metadata'], // Prisma's type of a JSON column is mutable, ours is not
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
+    timestamp: draft.timestamp ?? recordedAt,
+    recordedAt,
+    late,
   };
+}
+
+/** Is the draft a retry of an earlier one? One without a time agrees with any. */
+function isRepetition(draft: IdentifiedDraft, earlier: IdentifiedDraft | SyncEvent): boolean {
+  if (draft.timestamp && earlier.timestamp && draft.timestamp.getTime() !== earlier.timestamp.getTime()) return false;
+  return isDeepStrictEqual(contentOf(draft), contentOf(earlier));
+}
+
+/** Are two drafts of one recording the same? Both or neither must name a time, or a retry would meet another one. */
+function isTwin(draft: IdentifiedDraft, twin: IdentifiedDraft): boolean {
+  return isRepetition(draft, twin) && (draft.timestamp == null) === (twin.timestamp == null);
+}
+
+/** What a producer decides about an event, but for its time. */
+function contentOf(draft: IdentifiedDraft | SyncEvent) {
+  const { sequence, late, timestamp, recordedAt, ...content } = makeEvent(draft, 0, false, new Date(0));
+  return content;
 }
 
 /** A number as the log keeps it: there is no negative zero in the database, so a retry of one would look different. */
