@@ -14,6 +14,7 @@ import type { AppError } from '../errors.ts';
 import { type Context, createContext } from '../graphql/context.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
+import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { ResultStream, type StreamedResult, withCursor } from './result-stream.ts';
@@ -34,11 +35,13 @@ export interface OperationOptions {
 export class Operation {
   readonly kind: OperationTypeNode;
   readonly #options: OperationOptions;
+  readonly #coerced: CoercedVariables | undefined;
   #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
 
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
     this.#options = options;
+    this.#coerced = coerceVariables(options.schema, options.document, options.operation);
   }
 
   /** Subscribes to a subscription and runs everything else. */
@@ -105,7 +108,11 @@ export class Operation {
 
   #args(contextValue: Context, variableValues: Variables) {
     const { schema, document, operation } = this.#options;
-    return { schema, document, operationName: operation.name?.value ?? null, contextValue, variableValues };
+    const common = { schema, operationName: operation.name?.value ?? null, contextValue };
+    const coerced = this.#coerced?.coerce(variableValues);
+    return this.#coerced && coerced
+      ? { ...common, document: this.#coerced.document, variableValues: coerced }
+      : { ...common, document, variableValues };
   }
 
   /** Makes the check of the operation's cost, if there is none yet: a client's operation gets it when it first runs. */
