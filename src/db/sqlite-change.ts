@@ -12,6 +12,12 @@ import type { StatementObserver } from './watch-statements.ts';
 const ROWS_PER_TURN = 100;
 
 /**
+ * Memory for pages of the database, in KiB; SQLite's default is 2,000. Ids are random, so that the pages of their index
+ * are soon more than that, and nearly every event would read one again.
+ */
+const CACHE_KIB = 16_000;
+
+/**
  * The connection of changes: it keeps its statements prepared, which Prisma's adapter would prepare again each time. What
  * begins a transaction is not kept: the driver leaves a statement open that meets a busy database, and no transaction could
  * then be committed.
@@ -23,6 +29,7 @@ export class SqliteChanges {
 
   constructor(path: string, busyTimeoutMs: number, observe?: StatementObserver) {
     this.#connection = new Libsql(path, { timeout: busyTimeoutMs });
+    this.#connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     this.#observe = observe;
   }
 
