@@ -4,7 +4,7 @@ import { joinSql, rawSql, type Sql, sql } from './sql.ts';
 export const toColumn = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Each name turned into SQL, with commas between. The names are the models' and hold nothing from outside. */
-export const listOf = (names: readonly string[], each: (name: string) => string) => rawSql(names.map(each).join(', '));
+const listOf = (names: readonly string[], each: (name: string) => string) => rawSql(names.map(each).join(', '));
 
 /** A table's columns under the names of the fields, as Prisma itself would return them. */
 export const selectOf = (table: string, fields: readonly string[]) =>
