@@ -14,7 +14,7 @@ const proofs = 'test/proofs/**/*.test.ts';
 
 /** What `npm run test:quick` leaves out of the folders that it runs: what takes many events or long silences. */
 const slow = [
-  ...['log/slow-consumer', 'log/follow-cost', 'log/long-lists', 'nouns/query-cost'],
+  ...['log/slow-consumer', 'log/follow-cost', 'log/long-lists', 'nouns/query-cost', 'log/long-histories'],
   ...['log/follow-end', 'nouns/runs-subscription', 'doors/rest-stream', 'doors/rest-agreement'],
 ];
 const leftOut = process.env.TEST_QUICK ? slow.map((name) => `test/${name}.test.ts`) : [];

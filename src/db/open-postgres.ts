@@ -44,9 +44,9 @@ export function openPostgres(url: string, watchers: Watchers): Database {
     );
   }
 
-  const around: AroundQuery = async (sql, run) => {
+  const around: AroundQuery = async ({ text, values }, run) => {
     const result = await guarded(run);
-    watchers.observe?.({ sql, rows: result.rows.length });
+    watchers.observe?.({ sql: text, values, rows: result.rows.length });
     return result;
   };
 
@@ -94,7 +94,7 @@ function createClient(pool: pg.Pool, guarded: Guarded, observe: StatementObserve
   return withRawReads(client as unknown as Reader, async ({ text, values }) => {
     const query = { text, values, rowMode: 'array', types: postgresTypes } as const;
     const { fields, rows } = await guarded(() => pool.query<unknown[]>(query));
-    observe?.({ sql: text, rows: rows.length });
+    observe?.({ sql: text, values, rows: rows.length });
     const columns = fields.map(({ name }) => name);
     return toObjects(columns, [], rows);
   });

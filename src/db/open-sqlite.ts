@@ -73,7 +73,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
     const { columns, columnTypes, rows } = reading.all(sql, values.map(toSqliteValue));
-    observe?.({ sql, rows: rows.length });
+    observe?.({ sql, values, rows: rows.length });
     return toObjects(columns, columnTypes.map(fromSqliteType), rows);
   });
   let writer = openWriter();

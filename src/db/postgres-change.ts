@@ -5,7 +5,10 @@ import { CONNECT_TIMEOUT_MS } from './postgres-pool.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
 
 /** What is done around each statement: `run` sends it. */
-export type AroundQuery = (text: string, run: () => Promise<pg.QueryResult>) => Promise<pg.QueryResult>;
+export type AroundQuery = (
+  query: { readonly text: string; readonly values: readonly unknown[] },
+  run: () => Promise<pg.QueryResult>,
+) => Promise<pg.QueryResult>;
 
 /**
  * A transaction of two round trips, on a connection of a pool that sends statements without waiting for answers: BEGIN and
@@ -22,7 +25,7 @@ export async function changePostgres<T>(
   client.on('error', ignore); // it fails the statements, too
   const sent: Promise<pg.QueryResult>[] = [];
   const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
-    const answer = around(text, () => client.query({ text, values: values.map(toParameter), ...limits }));
+    const answer = around({ text, values }, () => client.query({ text, values: values.map(toParameter), ...limits }));
     answer.catch(ignore); // each of them is waited for below
     sent.push(answer);
     return answer;

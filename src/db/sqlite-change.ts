@@ -65,7 +65,7 @@ export class SqliteChanges {
     const statement = this.#prepare(text).raw();
     const rows = statement.all(values) as unknown[][]; // as `raw` makes them
     const columns = statement.columns();
-    this.#observe?.({ sql: text, rows: rows.length });
+    this.#observe?.({ sql: text, values, rows: rows.length });
     const names = columns.map(({ name }) => name);
     return toObjects(
       names,
@@ -80,7 +80,7 @@ export class SqliteChanges {
       await nextTurn();
       for (const values of some) statement.run(values);
     }
-    this.#observe?.({ sql: text, rows: 0 });
+    this.#observe?.({ sql: text, values: rows[0] ?? [], rows: 0 });
   }
 
   #prepare(text: string): Libsql.Statement {

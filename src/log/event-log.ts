@@ -26,7 +26,8 @@ export interface EventLog {
   record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
   /**
    * Any number of pages, each in ascending order and bound by the log's ends as the request names them; an answer for
-   * each request, in their order. The pages without a filter are one statement, and up to a hundred others are one.
+   * each request, in their order. The pages without a filter are one statement, and up to a hundred others are one for each ten
+   * thousand events that they look through.
    */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
   /** The events with these ids, as far as the log has them, in one statement. */

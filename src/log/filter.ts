@@ -19,7 +19,12 @@ export const listFilters = [
 
 /** Does the filter let everything pass? */
 export function isOpen(filter: SyncEventFilter | null | undefined): boolean {
-  return !filter || (filter.runId == null && listFilters.every(([list]) => filter[list] == null));
+  return !filter || (filter.runId == null && !hasWords(filter));
+}
+
+/** Does it ask for words, whatever it says of the run? */
+export function hasWords(filter: SyncEventFilter): boolean {
+  return listFilters.some(([list]) => filter[list] != null);
 }
 
 export function matches(event: SyncEvent, filter: SyncEventFilter | null | undefined): boolean {

@@ -23,6 +23,9 @@ export interface FilteredPage extends SequenceRange {
 /** An event with the index of the range or page that it was read for. */
 export type PagedEvent = SyncEvent & { readonly page: number };
 
+/** Where an event stands, with the index of the page that it was looked for in. */
+export type FoundEvent = Pick<PagedEvent, 'page' | 'sequence'>;
+
 /**
  * The log's own SQL, written once for each database. Everything that writes takes any number of rows, and
  * everything that reads answers any number of requests, so that the number of statements never depends on the number
@@ -47,4 +50,9 @@ export interface LogSql {
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
   /** Any mix of at most `SELECTS_PER_STATEMENT` filtered pages, in one statement and in no order. */
   readFilteredPages(database: Queryable, pages: readonly FilteredPage[]): Promise<PagedEvent[]>;
+  /**
+   * Of each page the `place`th event of the run that its filter names, from 1 and in the direction of the page; other
+   * parts of the filter do not count. Pages with fewer are missing. One statement for `SELECTS_PER_STATEMENT` pages.
+   */
+  findRunEvents(database: Queryable, pages: readonly FilteredPage[], place: number): Promise<FoundEvent[]>;
 }

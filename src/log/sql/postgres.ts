@@ -1,8 +1,6 @@
-import { isOneOf } from '../../db/columns.ts';
 import { arrayOf } from '../../db/postgres-array.ts';
-import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
-import { listFilters } from '../filter.ts';
-import type { FilteredPage, LogSql } from './log-sql.ts';
+import { filteredPages } from './filtered-pages.ts';
+import type { LogSql } from './log-sql.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -54,20 +52,5 @@ export const postgresLogSql: LogSql = {
       ) WITH ORDINALITY r(user_id, after, up_to, page)
       JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
 
-  readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
+  ...filteredPages,
 };
-
-/** A page is a SELECT of its own that walks the log from one end and stops at its limit. */
-function selectFilteredPage({ userId, after, upTo, filter, limit, fromEnd }: FilteredPage, page: number): Sql {
-  const conditions = [
-    sql`e.user_id = ${userId}::uuid AND e.sequence > ${after}::int AND e.sequence <= ${upTo}::int`,
-    ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
-    ...listFilters.flatMap(([list, field]) => {
-      const words = filter[list];
-      return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
-    }),
-  ];
-  return sql`(SELECT ${selectedEvent}, ${page}::int AS "page" FROM sync_event e
-    WHERE ${joinSql(conditions, ' AND ')}
-    ORDER BY e.sequence ${rawSql(fromEnd ? 'DESC' : 'ASC')} LIMIT ${limit}::int)`;
-}

@@ -1,7 +1,5 @@
-import { isOneOf } from '../../db/columns.ts';
-import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
-import { listFilters } from '../filter.ts';
-import type { FilteredPage, LogSql } from './log-sql.ts';
+import { filteredPages } from './filtered-pages.ts';
+import type { LogSql } from './log-sql.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -49,23 +47,5 @@ export const sqliteLogSql: LogSql = {
       CROSS JOIN sync_event e
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
 
-  readFilteredPages: (database, pages) => database.$queryRaw(joinSql(pages.map(selectFilteredPage), ' UNION ALL ')),
+  ...filteredPages,
 };
-
-/**
- * A page is a SELECT of its own that walks the log from one end and stops at its limit, instead of a window function
- * that would rank the whole log.
- */
-function selectFilteredPage({ userId, after, upTo, filter, limit, fromEnd }: FilteredPage, page: number): Sql {
-  const conditions = [
-    sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`,
-    ...(filter.runId == null ? [] : [isOneOf(rawSql('e.run_id'), [filter.runId])]),
-    ...listFilters.flatMap(([list, field]) => {
-      const words = filter[list];
-      return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
-    }),
-  ];
-  return sql`SELECT * FROM (
-    SELECT ${selectedEvent}, ${page} AS "page" FROM sync_event e WHERE ${joinSql(conditions, ' AND ')}
-    ORDER BY e.sequence ${rawSql(fromEnd ? 'DESC' : 'ASC')} LIMIT ${limit})`;
-}

@@ -1,0 +1,52 @@
+import { isOneOf } from '../../db/columns.ts';
+import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
+import { listFilters } from '../filter.ts';
+import type { FilteredPage, LogSql } from './log-sql.ts';
+import { selectedEvent } from './selected-columns.ts';
+
+/** Pages of logs in the SQL of both databases: each walks an index from one end and stops at its limit. */
+export const filteredPages: Pick<LogSql, 'readFilteredPages' | 'findRunEvents'> = {
+  readFilteredPages: (database, pages) =>
+    database.$queryRaw(
+      selectEach(pages, (page) => ({
+        columns: selectedEvent,
+        conditions: [...inRange(page), ...wordsOf(page)],
+        limit: sql`LIMIT ${page.limit}`,
+      })),
+    ),
+
+  findRunEvents: (database, pages, place) =>
+    database.$queryRaw(
+      selectEach(pages, (page) => ({
+        columns: sql`e.sequence`,
+        conditions: inRange(page),
+        limit: sql`LIMIT 1 OFFSET ${place - 1}`,
+      })),
+    ),
+};
+
+/** A SELECT for each page, instead of a window function that would rank the whole log. */
+function selectEach(
+  pages: readonly FilteredPage[],
+  toParts: (page: FilteredPage) => { readonly columns: Sql; readonly conditions: readonly Sql[]; readonly limit: Sql },
+): Sql {
+  const selects = pages.map((page, index) => {
+    const { columns, conditions, limit } = toParts(page);
+    return sql`SELECT * FROM (
+      SELECT ${columns}, CAST(${index} AS INTEGER) AS "page" FROM sync_event e WHERE ${joinSql([...conditions], ' AND ')}
+      ORDER BY e.sequence ${rawSql(page.fromEnd ? 'DESC' : 'ASC')} ${limit}) AS p`;
+  });
+  return joinSql(selects, ' UNION ALL ');
+}
+
+function inRange({ userId, after, upTo, filter }: FilteredPage): Sql[] {
+  const range = sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`;
+  return filter.runId == null ? [range] : [range, isOneOf(rawSql('e.run_id'), [filter.runId])];
+}
+
+function wordsOf({ filter }: FilteredPage): Sql[] {
+  return listFilters.flatMap(([list, field]) => {
+    const words = filter[list];
+    return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
+  });
+}
