@@ -1,10 +1,11 @@
 import type { Visibility } from '../auth/permissions.ts';
-import { isOneOf, isStorable } from '../db/columns.ts';
+import { isOneOf, isStorable, selectOf } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { emptySql, joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
+import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
@@ -39,6 +40,9 @@ export interface RunPageRequest extends Page<RunKey> {
   readonly now: number;
 }
 
+/** Runs that one statement looks through for those that match: SQLite keeps the process for 7 ms with them. */
+const WALKED_PER_STATEMENT = 20_000;
+
 const listFilters = [
   ['providers', 'provider'],
   ['sources', 'source'],
@@ -48,9 +52,12 @@ const listFilters = [
 /** The summaries of all syncs, for reading: the log itself writes them. */
 export class Runs {
   readonly #database: Database;
+  readonly #walked: number;
 
-  constructor({ database }: { readonly database: Database }) {
+  /** @param parts.walked runs that one statement may look through. */
+  constructor({ database, walked = WALKED_PER_STATEMENT }: { readonly database: Database; readonly walked?: number }) {
     this.#database = database;
+    this.#walked = walked;
   }
 
   /** The runs with these keys, as far as they exist, in any order and in one statement. */
@@ -62,14 +69,36 @@ export class Runs {
   /**
    * Any mix of pages, each newest first. Of all users' runs, what a page costs does not grow with how many there have been:
    * it stops at its limit, and a filter of words costs at most so many rows for each kind (provider, source, status) there is.
-   * Of one user's runs, those that such a filter leaves out are read, too.
+   * Of one user's runs, and of those that have not finished, what a filter leaves out is read, too, a piece at a time.
    */
-  async list(requests: readonly RunPageRequest[]): Promise<readonly (readonly SyncRun[])[]> {
-    const pages: SyncRun[][] = requests.map(() => []);
+  list(requests: readonly RunPageRequest[]): Promise<readonly (readonly SyncRun[])[]> {
+    return walkPages<RunKey, RunPageRequest, SyncRun>(requests, {
+      findEnds: (pages) => this.#findEnds(pages),
+      read: (pieces) => this.#read(pieces),
+    });
+  }
+
+  /** Of each page that is walked, where its next piece ends: no part of the page has more runs before there than is looked at. */
+  async #findEnds(pages: readonly RunPageRequest[]): Promise<(RunKey | undefined)[]> {
+    const ends: (RunKey | undefined)[] = pages.map(() => undefined);
+    const walked = [...pages.entries()].filter(([, request]) => isWalked(request));
+    const size = Math.max(1, Math.floor(this.#walked / MOST_PARTS / Math.min(walked.length, SELECTS_PER_STATEMENT)));
+    for (const some of inPieces(walked, SELECTS_PER_STATEMENT)) {
+      const selects = some.map(([page, request]) => selectEnd(request, page, size));
+      const found = this.#database.reader.$queryRaw<(RunKey & { readonly page: number })[]>(
+        joinSql(selects, ' UNION ALL '),
+      );
+      for (const { page, ...end } of await found) ends[page] = end;
+    }
+    return ends;
+  }
+
+  async #read(pieces: readonly RunPiece[]): Promise<SyncRun[][]> {
+    const pages: SyncRun[][] = pieces.map(() => []);
     const kindSql = kindSqlOf(this.#database);
-    for (const some of inPieces([...requests.entries()], SELECTS_PER_STATEMENT)) {
-      const selects = some.map(([page, request]) => selectPage(request, page, kindSql));
-      const kinds = some.some(([, request]) => areFoundByKind(request))
+    for (const some of inPieces([...pieces.entries()], SELECTS_PER_STATEMENT)) {
+      const selects = some.map(([page, piece]) => selectPage(piece, page, kindSql));
+      const kinds = some.some(([, piece]) => areFoundByKind(piece))
         ? sql`WITH RECURSIVE ${kindSql.runKinds}`
         : emptySql;
       const rows = await this.#database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>`
@@ -80,30 +109,65 @@ export class Runs {
   }
 }
 
+type RunPiece = Piece<RunKey, RunPageRequest>;
+
 /** The page is merged from its parts, each of which walks an index in list order and stops at the limit, too. */
-function selectPage(request: RunPageRequest, page: number, kindSql: KindSql): Sql {
-  const direction = rawSql(request.fromEnd ? 'ASC' : 'DESC');
-  const end = sql`
-    ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction} LIMIT ${request.limit}`;
-  const parts = partsOf(request).map((part) => sql`SELECT * FROM (${selectPart(request, part, end, kindSql)}) AS part`);
+function selectPage(piece: RunPiece, page: number, kindSql: KindSql): Sql {
+  const end = sql`${inListOrder(piece)} LIMIT ${piece.limit}`;
+  const parts = partsOf(piece).map((part) => selectPart(piece, part, end, kindSql));
   if (parts.length === 0) parts.push(sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
+  return mergeParts(piece, parts, page);
+}
+
+/** Of the runs that a piece of so many of each part looks at, the last one. */
+function selectEnd(request: RunPageRequest, page: number, size: number): Sql {
+  const end = sql`${inListOrder(request)} LIMIT 1 OFFSET ${size - 1}`;
+  const parts = partsOf(request).map(({ isFinished }) => {
+    const conditions = joinSql([isInPart(isFinished), ...conditionsOf(request)], ' AND ');
+    return sql`SELECT ${selectedKey} FROM sync_run r WHERE ${conditions} ${end}`;
+  });
+  return mergeParts({ ...request, limit: 1 }, parts, page);
+}
+
+const selectedKey = selectOf('r', ['lastEventAt', 'userId', 'runId']);
+
+/** The first runs in list order of all parts, or with `fromEnd` the last ones. */
+function mergeParts(request: RunPageRequest, parts: readonly Sql[], page: number): Sql {
+  const direction = directionOf(request);
+  const all = joinSql(
+    parts.map((part) => sql`SELECT * FROM (${part}) AS part`),
+    ' UNION ALL ',
+  );
   return sql`SELECT * FROM (
-    SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${joinSql(parts, ' UNION ALL ')}) AS part
+    SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${all}) AS part
     ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
 }
 
-function selectPart(request: RunPageRequest, part: Part, end: Sql, kindSql: KindSql): Sql {
+function directionOf({ fromEnd }: RunPageRequest): Sql {
+  return rawSql(fromEnd ? 'ASC' : 'DESC');
+}
+
+function inListOrder(request: RunPageRequest): Sql {
+  const direction = directionOf(request);
+  return sql`ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction}`;
+}
+
+function selectPart(piece: RunPiece, part: Part, end: Sql, kindSql: KindSql): Sql {
   const { isFinished, condition } = part;
-  const conditions = [condition, ...conditionsOf(request)];
-  if (!areFoundByKind(request)) {
-    const all = [sql`r.finished = ${rawSql(String(isFinished))}`, ...conditions, ...wordsOf(request, 'r')];
+  const conditions = [condition, ...conditionsOf(piece)];
+  if (!areFoundByKind(piece)) {
+    const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece, 'r')];
     return sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`;
   }
   const state = sql`k.status ${rawSql(isFinished ? 'IN' : 'NOT IN')} (${joinSql(terminalStatuses)})`;
   return kindSql.selectRunsByKind(
-    joinSql([state, ...wordsOf(request, 'k')], ' AND '),
+    joinSql([state, ...wordsOf(piece, 'k')], ' AND '),
     sql`AND ${joinSql(conditions, ' AND ')} ${end}`,
   );
+}
+
+function isInPart(isFinished: boolean): Sql {
+  return sql`r.finished = ${rawSql(String(isFinished))}`;
 }
 
 /**
@@ -111,8 +175,26 @@ function selectPart(request: RunPageRequest, part: Part, end: Sql, kindSql: Kind
  * anywhere in the list, or nowhere. One user's runs are few.
  */
 function areFoundByKind({ visible, filter }: RunPageRequest): boolean {
-  return visible.kind === 'all' && filter?.userId == null && listFilters.some(([list]) => filter?.[list] != null);
+  return visible.kind === 'all' && filter?.userId == null && hasWords(filter);
 }
+
+function hasWords(filter: SyncRunFilter | null | undefined): boolean {
+  return listFilters.some(([list]) => filter?.[list] != null);
+}
+
+/**
+ * Is there no index that leads to the runs of the page? So it is with words of one user's runs, and where stalled runs are
+ * wanted and others that are under way are not. All other states that may be wanted are bound by time, or are all there are.
+ */
+function isWalked(request: RunPageRequest): boolean {
+  if (request.visible.kind === 'none' || partsOf(request).length === 0 || areFoundByKind(request)) return false;
+  const wanted = request.filter?.health ?? runHealths;
+  const unfinished = new Set(wanted.filter((state) => state !== 'ended'));
+  return hasWords(request.filter) || (unfinished.has('stalled') && unfinished.size < runHealths.length - 1);
+}
+
+/** The finished runs and the others. */
+const MOST_PARTS = 2;
 
 interface Part {
   readonly isFinished: boolean;
@@ -136,14 +218,27 @@ function partsOf({ filter, now }: RunPageRequest): Part[] {
 }
 
 /** What every run of the page has to fulfil beside its words. */
-function conditionsOf({ visible, filter, after, before }: RunPageRequest): Sql[] {
+function conditionsOf({ visible, filter, after, before, fromEnd, upTo }: RunPiece): Sql[] {
   const conditions = visible.kind === 'none' ? [sql`false`] : [];
   if (visible.kind === 'one') conditions.push(sql`r.user_id = ${visible.userId}`);
   if (filter?.userId != null) conditions.push(sql`r.user_id = ${filter.userId}`);
-  const key = sql`(r.last_event_at, r.user_id, r.run_id)`;
-  if (after) conditions.push(sql`${key} < (${after.lastEventAt}, ${after.userId}, ${after.runId})`);
-  if (before) conditions.push(sql`${key} > (${before.lastEventAt}, ${before.userId}, ${before.runId})`);
+  const userId = visible.kind === 'one' ? visible.userId : filter?.userId;
+  if (after) conditions.push(compareKey('<', after, userId));
+  if (before) conditions.push(compareKey('>', before, userId));
+  if (upTo) {
+    const notBeyond = fromEnd ? '<=' : '>=';
+    conditions.push(compareKey(notBeyond, upTo, userId));
+    // By the time alone, Postgres estimates how few runs there are.
+    conditions.push(sql`r.last_event_at ${rawSql(notBeyond)} ${upTo.lastEventAt}`);
+  }
   return conditions;
+}
+
+/** @param userId the user whose runs all of them are; without the user in the comparison, an index of one user's runs serves it. */
+function compareKey(sign: '<' | '<=' | '>' | '>=', key: RunKey, userId: string | null | undefined): Sql {
+  return key.userId === userId
+    ? sql`(r.last_event_at, r.run_id) ${rawSql(sign)} (${key.lastEventAt}, ${key.runId})`
+    : sql`(r.last_event_at, r.user_id, r.run_id) ${rawSql(sign)} (${key.lastEventAt}, ${key.userId}, ${key.runId})`;
 }
 
 /** The words that a run `r`, or a kind `k`, must have. */

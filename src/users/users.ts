@@ -10,7 +10,11 @@ import { badInput, noSuchUser } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
+import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { Limits } from '../limits.ts';
+
+/** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
+const WALKED_PER_STATEMENT = 10_000;
 
 /** What is known of a user from outside. A field that is left out keeps its value; null clears it. */
 interface UserDraft {
@@ -39,17 +43,21 @@ export class Users {
   readonly #wakeUps: WakeUps;
   readonly #limits: Limits;
   readonly #clock: Clock;
+  readonly #walked: number;
 
+  /** @param parts.walked users that one statement of a search may look through. */
   constructor(parts: {
     readonly database: Database;
     readonly wakeUps: WakeUps;
     readonly limits: Limits;
     readonly clock: Clock;
+    readonly walked?: number;
   }) {
     this.#database = parts.database;
     this.#wakeUps = parts.wakeUps;
     this.#limits = parts.limits;
     this.#clock = parts.clock;
+    this.#walked = parts.walked ?? WALKED_PER_STATEMENT;
   }
 
   /** The users with these ids, as far as they exist, in one statement. */
@@ -58,18 +66,37 @@ export class Users {
       SELECT ${selectedUser} FROM "user" u WHERE ${isListed(this.#database, sql`u.id`, ids)}`;
   }
 
-  /** A page, newest first, in one statement. */
-  async list({ visible, search, after, before, limit, fromEnd }: UserPageRequest): Promise<User[]> {
-    const conditions = [visible.kind === 'none' ? sql`false` : sql`true`];
+  /**
+   * A page, newest first. No index leads to the texts that `search` is a part of: the users are looked through in pieces
+   * until the page is full. Everything else is one statement.
+   */
+  async list(request: UserPageRequest): Promise<User[]> {
+    const isWalked = request.visible.kind === 'all' && request.search;
+    const [users = []] = await walkPages<UserKey, UserPageRequest, User>([request], {
+      findEnds: async ([rest]) => [rest && isWalked ? await this.#findEnd(rest) : undefined],
+      read: async ([piece]) => [piece ? await this.#read(piece) : []],
+    });
+    return [...users];
+  }
+
+  /** Of the users that a piece looks at, the last one; nothing where that is the end of the list. */
+  async #findEnd(page: Page<UserKey>): Promise<UserKey | undefined> {
+    const [end] = await this.#database.reader.$queryRaw<UserKey[]>`
+      SELECT created_at AS "createdAt", id FROM "user" u WHERE ${joinSql(within(page), ' AND ')} ${inListOrder(page)}
+      LIMIT 1 OFFSET ${this.#walked - 1}`;
+    return end;
+  }
+
+  async #read(piece: Piece<UserKey, UserPageRequest>): Promise<User[]> {
+    const { visible, search } = piece;
+    const conditions = within(piece);
+    if (visible.kind === 'none') conditions.push(sql`false`);
     if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
     if (search) conditions.push(matching(search, this.#database));
-    if (after) conditions.push(sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
-    if (before) conditions.push(sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
-    const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
     const users = await this.#database.reader.$queryRaw<User[]>`
-      SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')}
-      ORDER BY created_at ${direction}, id ${direction} LIMIT ${limit}`;
-    return fromEnd ? users.reverse() : users;
+      SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')} ${inListOrder(piece)}
+      LIMIT ${piece.limit}`;
+    return piece.fromEnd ? users.reverse() : users;
   }
 
   /**
@@ -114,6 +141,24 @@ export class Users {
 }
 
 const selectedUser = selectOf('u', userFields);
+
+/** The condition that a user belongs to a part of the list. */
+function within({ after, before, fromEnd, upTo }: Piece<UserKey, Page<UserKey>>): Sql[] {
+  const conditions = [sql`true`];
+  if (after) conditions.push(sql`(created_at, id) < (${after.createdAt}, ${after.id})`);
+  if (before) conditions.push(sql`(created_at, id) > (${before.createdAt}, ${before.id})`);
+  if (upTo) {
+    const notBeyond = rawSql(fromEnd ? '<=' : '>=');
+    conditions.push(sql`created_at ${notBeyond} ${upTo.createdAt}`); // by this, Postgres estimates how few users there are
+    conditions.push(sql`(created_at, id) ${notBeyond} (${upTo.createdAt}, ${upTo.id})`);
+  }
+  return conditions;
+}
+
+function inListOrder({ fromEnd }: Page<UserKey>): Sql {
+  const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
+  return sql`ORDER BY created_at ${direction}, id ${direction}`;
+}
 
 const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
 

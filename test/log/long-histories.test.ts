@@ -3,15 +3,30 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
+import { WakeUps } from '../../src/instances/wake-ups.ts';
+import type { Page } from '../../src/lib/page.ts';
+import { defaultLimits } from '../../src/limits.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
 import { type EventPageRequest, readPages } from '../../src/log/read-pages.ts';
+import { type RunPageRequest, Runs } from '../../src/runs/runs.ts';
+import { type UserKey, Users } from '../../src/users/users.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { numberedUser, writeHistories } from '../support/long-history.ts';
+import { numberedUser, startOfHistories, writeHistories } from '../support/long-history.ts';
 import { mulberry32 } from '../support/seeded.ts';
 import { expectBoundedWalks } from '../support/walked-rows.ts';
 
 /** Rows that one statement may look at: what it walks, and as much as it returns. */
-const bound = 10_000 + 1_000;
+const bound = 20_000 + 1_000;
+
+/** Where the run with this number stands in the list of the long log's runs. */
+const runAt = (number: number) => ({
+  userId: numberedUser(1),
+  runId: `run_${number}`,
+  lastEventAt: new Date(startOfHistories + (number + 1) * 5_000),
+});
+
+/** Where the user with this number stands in the list of users. */
+const userAt = (number: number) => ({ id: numberedUser(number), createdAt: new Date(startOfHistories + number) });
 
 describe('reads of long histories', () => {
   let file: TestDatabase;
@@ -34,6 +49,8 @@ describe('reads of long histories', () => {
     statements.length = 0;
   });
 
+  const usersOf = (walked?: number) =>
+    new Users({ database, limits: defaultLimits, clock: Date.now, wakeUps: new WakeUps(), ...(walked && { walked }) });
   const newest = (filter: SyncEventFilter): EventPageRequest => ({ log: long, filter, limit: 50, fromEnd: true });
 
   test.each<[string, EventPageRequest, { events: number; statements: number }]>([
@@ -82,5 +99,80 @@ describe('reads of long histories', () => {
     for (const walked of [300, 5_000]) expect(await readPages(database, requests, walked)).toEqual(whole);
     const firstThree = requests.slice(0, 3);
     for (const walked of [1, 10, 300]) expect(await readPages(database, firstThree, walked)).toEqual(whole.slice(0, 3));
+  });
+
+  const ofLong = { visible: { kind: 'all' }, now: Date.now(), limit: 51, fromEnd: false } as const;
+  test.each<[string, Omit<RunPageRequest, keyof typeof ofLong>, { runs: number; statements: number }]>([
+    ['of a provider that never synced', { filter: { providers: ['nobody'] } }, { runs: 0, statements: 6 }],
+    ['that failed', { filter: { statuses: ['failed'], sources: ['pull'] } }, { runs: 0, statements: 6 }],
+    ['after another one', { filter: { sources: ['sdk'] }, after: runAt(15_000) }, { runs: 0, statements: 4 }],
+    ['of any of two providers', { filter: { providers: ['oura', 'garmin'] } }, { runs: 51, statements: 2 }],
+    ['that have ended', { filter: { health: ['ended'] } }, { runs: 51, statements: 1 }],
+    ['of all kinds', { filter: {} }, { runs: 51, statements: 1 }],
+  ])('runs of one user %s are looked for in pieces', async (_, request, cost) => {
+    const runs = new Runs({ database });
+    const filter = { ...request.filter, userId: long.userId };
+    const [found] = await runs.list([{ ...ofLong, ...request, filter }]);
+    expect({ runs: found?.length, statements: statements.length }).toEqual(cost);
+    const [ofViewer] = await runs.list([{ ...ofLong, ...request, visible: { kind: 'one', userId: long.userId } }]);
+    expect(ofViewer).toEqual(found);
+    await expectBoundedWalks(database, file.url, statements, bound);
+  });
+
+  test('the size of the pieces does not show in pages of runs', async () => {
+    const random = mulberry32(8);
+    const below = (most: number) => Math.floor(random() * most);
+    const some = <T>(all: readonly T[]) => (random() < 0.5 ? undefined : all.filter(() => random() < 0.5));
+    const requests = Array.from({ length: 60 }, () => {
+      const userId = numberedUser(2 + below(10));
+      const place = () => (random() < 0.3 ? { ...runAt(below(220)), userId } : undefined);
+      return {
+        ...({ visible: { kind: 'all' }, now: startOfHistories + below(3_000_000), limit: 1 + below(40) } as const),
+        ...{ fromEnd: random() < 0.5, after: place(), before: place() },
+        filter: {
+          userId: random() < 0.9 ? userId : undefined,
+          providers: some(['garmin', 'nobody']),
+          statuses: some(['success', 'in_progress', 'failed']),
+          health: some(['active', 'quiet', 'stalled', 'ended'] as const),
+        },
+      };
+    });
+    const whole = await new Runs({ database, walked: Number.MAX_SAFE_INTEGER }).list(requests);
+    expect(new Set(whole.map((runs) => Math.min(runs.length, 9))).size).toBeGreaterThan(5);
+    for (const walked of [1_800, 12_000]) expect(await new Runs({ database, walked }).list(requests)).toEqual(whole);
+  });
+
+  const newestUsers = { limit: 21, fromEnd: false } as const;
+  test.each<[string, Page<UserKey>, string, { users: number; statements: number }]>([
+    ['that nobody has', newestUsers, 'nobody@', { users: 0, statements: 8 }],
+    ['that the oldest one has', newestUsers, 'person1@', { users: 1, statements: 8 }],
+    ['that the newest one has', newestUsers, 'PERSON30000@', { users: 1, statements: 8 }],
+    ['that many have', newestUsers, 'First2', { users: 21, statements: 2 }],
+    ['that many have, from the end', { ...newestUsers, fromEnd: true }, 'First1', { users: 21, statements: 2 }],
+    [
+      'that nobody after a cursor has',
+      { ...newestUsers, after: userAt(15_000) },
+      'nobody@',
+      { users: 0, statements: 4 },
+    ],
+    ['in an empty search', newestUsers, '', { users: 21, statements: 1 }],
+  ])('users with a text %s are looked for in pieces', async (_, page, search, cost) => {
+    const users = await usersOf().list({ visible: { kind: 'all' }, search, ...page });
+    expect({ users: users.length, statements: statements.length }).toEqual(cost);
+    await expectBoundedWalks(database, file.url, statements, bound);
+  });
+
+  test('the size of the pieces does not show in pages of users', async () => {
+    const random = mulberry32(9);
+    const below = (most: number) => Math.floor(random() * most);
+    for (let round = 0; round < 20; round += 1) {
+      const place = () => (random() < 0.4 ? userAt(1 + below(30_000)) : undefined);
+      const page = { limit: 1 + below(20), fromEnd: random() < 0.5, after: place(), before: place() };
+      const search = `t${below(30_000)}`.slice(0, 2 + below(5));
+      const request = { visible: { kind: 'all' }, search, ...page } as const;
+      const whole = await usersOf(Number.MAX_SAFE_INTEGER).list(request);
+      expect(await usersOf(1_000).list(request)).toEqual(whole);
+      expect(await usersOf(9_999).list(request)).toEqual(whole);
+    }
   });
 });

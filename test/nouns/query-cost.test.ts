@@ -83,7 +83,7 @@ describe('what queries cost', () => {
     { fields: 'syncRuns(first: 5) { edges { node { runId } } pageInfo { hasNextPage } }', statements: 3, perUser: 1 },
     {
       fields: 'syncRuns(last: 5, filter: { providers: ["oura"] }) { edges { node { runId } } }',
-      statements: 3,
+      statements: 4,
       perUser: 1,
     },
     { fields: 'syncRun(runId: "run_7") { runId eventCount }', statements: 3, perUser: 0 },
@@ -95,7 +95,7 @@ describe('what queries cost', () => {
     { fields: 'headCursor', statements: 2, perUser: 0 },
     {
       fields: 'syncRuns(first: 5, filter: { health: [STALLED, ENDED] }) { edges { node { runId health } } }',
-      statements: 3,
+      statements: 4,
       perUser: 1,
     },
     { fields: 'connections { provider lastSuccessAt consecutiveFailures }', statements: 3, perUser: 2 },

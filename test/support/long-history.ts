@@ -12,7 +12,7 @@ const EVENTS_PER_RUN = 5;
 /** Events that one statement writes. */
 const BATCH = 20_000;
 /** When the first event of each log happened. */
-const START = Date.UTC(2026, 0);
+export const startOfHistories = Date.UTC(2026, 0);
 
 export const numberedUser = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 
@@ -33,7 +33,8 @@ const dialects = {
 
 /**
  * Writes users `first` to `last`, and whole logs with their runs, by SQL over numbers: recording would take minutes. The
- * providers are `garmin` and `oura`, run by run, and the source is `pull`. The database knows its statistics afterwards.
+ * providers are `garmin` and `oura`, run by run, and the source is `pull`; every seventh run has not finished, whatever its
+ * events say. The database knows its statistics afterwards.
  */
 export async function writeHistories(
   database: Database,
@@ -43,7 +44,7 @@ export async function writeHistories(
   const { numbers, id, time } = dialects[database.kind];
   const run = (statement: string) => database.transaction((transaction) => transaction.$executeRawUnsafe(statement));
   await run(`INSERT INTO "user" (id, email, first_name, created_at, head_sequence)
-    SELECT ${id('00000000-0000-4000-8000-', 's.n')}, 'person' || s.n || '@example.org', 'First' || s.n, ${time(`${START} + s.n`)}, 0
+    SELECT ${id('00000000-0000-4000-8000-', 's.n')}, 'person' || s.n || '@example.org', 'First' || s.n, ${time(`${startOfHistories} + s.n`)}, 0
     FROM ${numbers(first, last)}`);
   for (const { user, events } of histories) {
     const owner = id('00000000-0000-4000-8000-', String(user));
@@ -57,13 +58,13 @@ export async function writeHistories(
         SELECT ${owner}, s.n, ${id(prefix, 's.n')}, 'run_' || ((s.n - 1) / ${EVENTS_PER_RUN}),
           ${words(`(s.n - 1) / ${EVENTS_PER_RUN}`)}, CASE s.n % ${EVENTS_PER_RUN} WHEN 0 THEN 'completed' ELSE 'fetching' END,
           CASE s.n % ${EVENTS_PER_RUN} WHEN 0 THEN 'success' ELSE 'in_progress' END, '{}',
-          ${time(`${START} + s.n * 1000`)}, ${time(`${START} + s.n * 1000`)}, 1 = 0
+          ${time(`${startOfHistories} + s.n * 1000`)}, ${time(`${startOfHistories} + s.n * 1000`)}, 1 = 0
         FROM ${numbers(from, upTo)}`);
       await run(`INSERT INTO sync_run (user_id, run_id, provider, source, stage, status, last_event_at, last_sequence,
           event_count, finished, recorded_at)
-        SELECT ${owner}, 'run_' || s.n, ${words('s.n')}, 'completed', 'success',
-          ${time(`${START} + (s.n + 1) * ${EVENTS_PER_RUN}000`)}, (s.n + 1) * ${EVENTS_PER_RUN}, ${EVENTS_PER_RUN}, 1 = 1,
-          ${time(`${START} + (s.n + 1) * ${EVENTS_PER_RUN}000`)}
+        SELECT ${owner}, 'run_' || s.n, ${words('s.n')}, 'completed', CASE s.n % 7 WHEN 3 THEN 'in_progress' ELSE 'success' END,
+          ${time(`${startOfHistories} + (s.n + 1) * ${EVENTS_PER_RUN}000`)}, (s.n + 1) * ${EVENTS_PER_RUN}, ${EVENTS_PER_RUN}, s.n % 7 <> 3,
+          ${time(`${startOfHistories} + (s.n + 1) * ${EVENTS_PER_RUN}000`)}
         FROM ${numbers((from - 1) / EVENTS_PER_RUN, upTo / EVENTS_PER_RUN - 1)}`);
     }
   }

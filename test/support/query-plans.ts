@@ -18,7 +18,11 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
   );
   const kinds = 'sync_run_provider_source_status_last_event_at_user_id_run_id_idx';
   expect(new Set(scans)).toEqual(
-    new Set(['SCAN u USING INDEX user_created_at_id_idx', `SCAN sync_run USING COVERING INDEX ${kinds}`]),
+    new Set([
+      'SCAN u USING INDEX user_created_at_id_idx',
+      'SCAN u USING COVERING INDEX user_created_at_id_idx',
+      `SCAN sync_run USING COVERING INDEX ${kinds}`,
+    ]),
   );
   // A page behind a cursor is entered at the cursor.
   const searches = plans.filter((step) => step.startsWith('SEARCH'));
@@ -27,7 +31,7 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
     '((created_at,id)>(?,?))',
     '(finished=? AND (last_event_at,user_id,run_id)<(?,?,?))',
     '(finished=? AND (last_event_at,user_id,run_id)>(?,?,?))',
-    '(user_id=? AND finished=? AND last_event_at<?)',
+    '(user_id=? AND finished=? AND last_event_at<?)', // of another user's cursor
     '(finished=? AND last_event_at>?)',
     // From each kind of runs to the next one, and to the page of each.
     `COVERING INDEX ${kinds} (provider=? AND source=? AND status>?)`,
