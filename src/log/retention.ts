@@ -84,28 +84,44 @@ export class Retention {
   }
 
   async #sweepUser(user: SweptUser, highestTail: number, cutoff: Date): Promise<Swept> {
-    const { id: userId, tailSequence: tail } = user;
-    const due = await this.#database.reader.syncEvent.findFirst({
-      where: { userId, sequence: { gte: tail, lt: highestTail }, recordedAt: { gte: cutoff } },
+    const swept = { events: 0, runs: 0 };
+    for (let from = user.tailSequence; from < highestTail && !this.#closing.signal.aborted; ) {
+      const upTo = Math.min(from + this.#limits.retentionBatch, highestTail);
+      const newTail = (await this.#findYoung(user.id, { from, upTo }, cutoff)) ?? upTo;
+      if (newTail > from) {
+        const { events, runs } = await this.#removeBefore(user, newTail);
+        swept.events += events;
+        swept.runs += runs;
+      }
+      if (newTail < upTo) break;
+      from = upTo;
+    }
+    return swept;
+  }
+
+  /** The first event of a batch that has to be kept. In one batch only: a log may hold any number of those that need not. */
+  async #findYoung(
+    userId: string,
+    { from, upTo }: { readonly from: number; readonly upTo: number },
+    cutoff: Date,
+  ): Promise<number | undefined> {
+    const young = await this.#database.reader.syncEvent.findFirst({
+      where: { userId, sequence: { gte: from, lt: upTo }, recordedAt: { gte: cutoff } },
       orderBy: { sequence: 'asc' },
       select: { sequence: true },
     });
-    const newTail = due?.sequence ?? highestTail;
-    let events = 0;
-    let runs = 0;
-    for (let from = tail; from < newTail && !this.#closing.signal.aborted; from += this.#limits.retentionBatch) {
-      const upTo = Math.min(from + this.#limits.retentionBatch, newTail);
-      const removed = await this.#database.transaction(async (transaction) => {
-        // Another log may be under this id by now: the user was deleted and made anew.
-        if (!(await logSqlOf(this.#database).raiseTail(transaction, user, upTo))) return { events: 0, runs: 0 };
-        const gone = await transaction.syncEvent.deleteMany({ where: { userId, sequence: { lt: upTo } } });
-        const ended = await transaction.syncRun.deleteMany({ where: { userId, lastSequence: { lt: upTo } } });
-        return { events: gone.count, runs: ended.count };
-      });
-      events += removed.events;
-      runs += removed.runs;
-    }
-    return { events, runs };
+    return young?.sequence;
+  }
+
+  #removeBefore(user: SweptUser, newTail: number): Promise<Swept> {
+    return this.#database.transaction(async (transaction) => {
+      // Another log may be under this id by now: the user was deleted and made anew.
+      if (!(await logSqlOf(this.#database).raiseTail(transaction, user, newTail))) return { events: 0, runs: 0 };
+      const ofUser = { userId: user.id };
+      const gone = await transaction.syncEvent.deleteMany({ where: { ...ofUser, sequence: { lt: newTail } } });
+      const ended = await transaction.syncRun.deleteMany({ where: { ...ofUser, lastSequence: { lt: newTail } } });
+      return { events: gone.count, runs: ended.count };
+    });
   }
 
   async #run(): Promise<void> {

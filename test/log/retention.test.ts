@@ -12,13 +12,17 @@ let server: TestServer;
 let aheadMs = 0;
 /** Rows that each of the last sweeps' statements removed from logs. */
 const batches: number[] = [];
+/** Of each of their statements that looked for the end of what is too old: how many events it may have looked at. */
+const looked: number[] = [];
 
 beforeAll(async () => {
   server = await startServer({
     clock: () => Date.now() + aheadMs,
     limits: { retainedEvents: kept, retentionBatch: 10, retentionUsers: 2, slowPollMs: 200 },
-    onStatement({ sql, rows }) {
+    onStatement({ sql, values, rows }) {
       if (/DELETE FROM.*sync_event/s.test(sql)) batches.push(rows);
+      const [from, upTo] = values.filter((value) => typeof value === 'number');
+      if (/^SELECT.*recorded_at/s.test(sql) && from !== undefined && upTo !== undefined) looked.push(upTo - from);
     },
   });
 });
@@ -87,6 +91,7 @@ test('it goes oldest first, in small batches, and stops between two of them when
   const userId = await userWith(85);
   const sweeping = retention();
   batches.length = 0;
+  looked.length = 0;
   const swept = sweeping.sweep();
   await expect.poll(() => batches.length, { interval: 1 }).toBeGreaterThan(0);
   await sweeping.close();
@@ -95,6 +100,8 @@ test('it goes oldest first, in small batches, and stops between two of them when
   await retention().sweep();
   expect(await logOf(userId)).toMatchObject({ sequences: range(66, 85), tail: 66 });
   expect(Math.max(...batches)).toBeLessThanOrEqual(10);
+  expect(looked.length).toBeGreaterThanOrEqual(7);
+  expect(Math.max(...looked)).toBe(10);
 });
 
 test.each(['websocket', 'sse'] as const)('an old cursor over %s is reset to the oldest event', async (name) => {
