@@ -37,10 +37,10 @@ export const defaultLimits = {
   waitingRuns: 10_000,
   /** Newest events of each user that retention leaves, however old they are. */
   retainedEvents: 200,
-  /** Events that retention removes in one transaction. */
+  /** Events that retention, or the deletion of a user, removes in one transaction. */
   retentionBatch: 500,
   /** Users that retention looks at in one statement. */
-  retentionUsers: 500,
+  retentionUsers: 100,
 
   runIdLength: 255,
   providerLength: 64,

@@ -3,22 +3,16 @@ import type { User } from '../db/rows.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import type { Limits } from '../limits.ts';
-import { logSqlOf } from './sql/log-sql-of.ts';
+import { type Cut, cutLog } from './cut-log.ts';
 
 type SweptUser = Pick<User, 'id' | 'createdAt' | 'tailSequence'>;
-
-/** What one sweep removed. */
-export interface Swept {
-  readonly events: number;
-  readonly runs: number;
-}
 
 const DAY_MS = 86_400_000;
 
 /**
  * Removes what is older than it must be kept: always the oldest part of a log, never one of its newest
- * `retainedEvents`, and the runs of which no event is left. Each batch is a short transaction that moves the log's tail
- * first, so that writers wait for milliseconds and a reader is told of a gap instead of falling into it.
+ * `retainedEvents`, and the runs of which no event is left. Each batch is a short transaction, so that writers wait for
+ * milliseconds.
  */
 export class Retention {
   readonly #database: Database;
@@ -26,7 +20,7 @@ export class Retention {
   readonly #keepMs: number;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #onSwept: (swept: Swept) => void;
+  readonly #onSwept: (swept: Cut) => void;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -37,7 +31,7 @@ export class Retention {
     clock: Clock;
     onError: (error: unknown) => void;
     /** Told what a sweep has removed, if anything. */
-    onSwept?: (swept: Swept) => void;
+    onSwept?: (swept: Cut) => void;
   }) {
     this.#database = options.database;
     this.#limits = options.limits;
@@ -58,7 +52,7 @@ export class Retention {
   }
 
   /** Removes everything that is due, user by user. */
-  async sweep(): Promise<Swept> {
+  async sweep(): Promise<Cut> {
     const cutoff = new Date(this.#clock() - this.#keepMs);
     let events = 0;
     let runs = 0;
@@ -83,13 +77,13 @@ export class Retention {
     return { events, runs };
   }
 
-  async #sweepUser(user: SweptUser, highestTail: number, cutoff: Date): Promise<Swept> {
+  async #sweepUser(user: SweptUser, highestTail: number, cutoff: Date): Promise<Cut> {
     const swept = { events: 0, runs: 0 };
     for (let from = user.tailSequence; from < highestTail && !this.#closing.signal.aborted; ) {
       const upTo = Math.min(from + this.#limits.retentionBatch, highestTail);
       const newTail = (await this.#findYoung(user.id, { from, upTo }, cutoff)) ?? upTo;
       if (newTail > from) {
-        const { events, runs } = await this.#removeBefore(user, newTail);
+        const { events, runs } = await cutLog(this.#database, user, newTail);
         swept.events += events;
         swept.runs += runs;
       }
@@ -111,17 +105,6 @@ export class Retention {
       select: { sequence: true },
     });
     return young?.sequence;
-  }
-
-  #removeBefore(user: SweptUser, newTail: number): Promise<Swept> {
-    return this.#database.transaction(async (transaction) => {
-      // Another log may be under this id by now: the user was deleted and made anew.
-      if (!(await logSqlOf(this.#database).raiseTail(transaction, user, newTail))) return { events: 0, runs: 0 };
-      const ofUser = { userId: user.id };
-      const gone = await transaction.syncEvent.deleteMany({ where: { ...ofUser, sequence: { lt: newTail } } });
-      const ended = await transaction.syncRun.deleteMany({ where: { ...ofUser, lastSequence: { lt: newTail } } });
-      return { events: gone.count, runs: ended.count };
-    });
   }
 
   async #run(): Promise<void> {

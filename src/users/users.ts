@@ -12,6 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { Limits } from '../limits.ts';
+import { cutLog } from '../log/cut-log.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
 const WALKED_PER_STATEMENT = 10_000;
@@ -132,11 +133,24 @@ export class Users {
     return new Map(found.map(({ id, deletedAt }) => [id, deletedAt]));
   }
 
-  /** Removes a user with the log and the runs, and ends the streams. @throws AppError NOT_FOUND */
+  /**
+   * Removes a user with the log and the runs, and ends the streams. Of a log longer than `limits.retentionBatch` the
+   * oldest events go before, batch by batch as retention takes them: what fails in between leaves a shorter log.
+   * @throws AppError NOT_FOUND
+   */
   async delete(id: string): Promise<void> {
+    await this.#shortenLog(id);
     const count = await this.#database.transaction((transaction) => remove(transaction, id, new Date(this.#clock())));
     if (count === 0) throw noSuchUser(id);
     this.#wakeUps.notify({ kind: 'deleted', userId: id });
+  }
+
+  async #shortenLog(id: string): Promise<void> {
+    const [user] = await this.byIds([id]);
+    if (!user) return;
+    const batch = this.#limits.retentionBatch;
+    for (let tail = user.tailSequence + batch; tail <= user.headSequence; tail += batch)
+      await cutLog(this.#database, user, tail);
   }
 }
 

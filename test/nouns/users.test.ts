@@ -1,13 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cutLog } from '../../src/log/cut-log.ts';
 import { everythingOf, headOf, refusals, tryRecord } from '../support/recording.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
+import { plainSql } from '../support/sql.ts';
 
 let server: TestServer;
 let now = Date.UTC(2026, 2, 14, 12);
+/** Statements that removed events or users. */
+const deletions: string[] = [];
 
 beforeAll(async () => {
-  server = await startServer({ clock: () => now });
+  server = await startServer({
+    clock: () => now,
+    limits: { retentionBatch: 10 },
+    onStatement({ sql }) {
+      if (/DELETE FROM.*(sync_event|user)\b.*WHERE/s.test(sql) && !sql.includes('sync_run'))
+        deletions.push(plainSql(sql));
+    },
+  });
 });
 afterAll(() => server.close());
 
@@ -36,6 +47,20 @@ describe('deleteUser', () => {
     expect(await server.record({ userId, id: ids[1], message: 'new' })).toMatchObject([
       { duplicate: false, event: { sequence: 1, late: false } },
     ]);
+  });
+
+  test('removes a long log batch by batch, so that no statement takes as long as the log is', async () => {
+    const userId = await server.user();
+    await server.record(...Array.from({ length: 55 }, (_, n) => ({ userId, runId: `run_${n % 7}` })));
+    const { reader } = server.app.services.database;
+    const { createdAt } = await reader.user.findUniqueOrThrow({ where: { id: userId } });
+    expect(await cutLog(server.app.services.database, { id: userId, createdAt }, 4)).toEqual({ events: 3, runs: 0 });
+    deletions.length = 0;
+    expect((await deleteUser(userId)).data).toEqual({ deleteUser: { deletedUserId: userId } });
+    const tables = deletions.map((sql) => /DELETE FROM (\w+)/.exec(sql)?.[1]);
+    expect(tables).toEqual([...Array(5).fill('sync_event'), 'user']);
+    expect(await reader.syncEvent.count({ where: { userId } })).toBe(0);
+    expect(await reader.syncRun.count({ where: { userId } })).toBe(0);
   });
 
   test('answers NOT_FOUND for an unknown user', async () => {
