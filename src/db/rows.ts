@@ -25,4 +25,5 @@ export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
+export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);
 export const apiKeyFields = Object.keys(Prisma.ApiKeyScalarFieldEnum);

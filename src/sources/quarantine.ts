@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { toStorable } from '../db/columns.ts';
+import { selectOf, toStorable } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
-import type { QuarantinedEntry } from '../db/rows.ts';
-import { joinSql, type Sql, sql } from '../db/sql.ts';
+import { type QuarantinedEntry, quarantinedEntryFields } from '../db/rows.ts';
+import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
@@ -65,12 +65,14 @@ export class Quarantine {
   /** A page of a source's entries, newest first. */
   async list(source: string, page: Page<QuarantineKey>): Promise<QuarantinedEntry[]> {
     const { after, before, limit, fromEnd } = page;
-    const direction = fromEnd ? 'asc' : 'desc';
-    const found = await this.#database.reader.quarantinedEntry.findMany({
-      where: { source, AND: [after ? beyond(after, 'lt') : {}, before ? beyond(before, 'gt') : {}] },
-      orderBy: [{ firstSeenAt: direction }, { fingerprint: direction }],
-      take: limit,
-    });
+    const conditions = [sql`q.source = ${source}`];
+    // As rows: Postgres would walk from the beginning of the list to a cursor that is told in single columns.
+    if (after) conditions.push(sql`(q.first_seen_at, q.fingerprint) < (${after.firstSeenAt}, ${after.fingerprint})`);
+    if (before) conditions.push(sql`(q.first_seen_at, q.fingerprint) > (${before.firstSeenAt}, ${before.fingerprint})`);
+    const direction = rawSql(fromEnd ? 'ASC' : 'DESC');
+    const found = await this.#database.reader.$queryRaw<QuarantinedEntry[]>`
+      SELECT ${selectedEntry} FROM quarantined_entry q WHERE ${joinSql(conditions, ' AND ')}
+      ORDER BY q.first_seen_at ${direction}, q.fingerprint ${direction} LIMIT ${limit}`;
     return fromEnd ? found.reverse() : found;
   }
 
@@ -129,9 +131,11 @@ export class Quarantine {
       skip: most - 1,
       select: { firstSeenAt: true, fingerprint: true },
     });
-    if (last) await transaction.quarantinedEntry.deleteMany({ where: { source, ...beyond(last, 'lt') } });
+    if (last) await transaction.quarantinedEntry.deleteMany({ where: { source, ...olderThan(last) } });
   }
 }
+
+const selectedEntry = selectOf('q', quarantinedEntryFields);
 
 /** Has a count that has grown to `total` by `added` passed a multiple of the step? */
 function passes(step: number, added: number, total: number): boolean {
@@ -142,6 +146,6 @@ function fingerprintOf(source: string, text: string): string {
   return createHash('sha256').update(source).update('\0').update(text).digest('hex');
 }
 
-function beyond({ firstSeenAt, fingerprint }: QuarantineKey, than: 'lt' | 'gt') {
-  return { OR: [{ firstSeenAt: { [than]: firstSeenAt } }, { firstSeenAt, fingerprint: { [than]: fingerprint } }] };
+function olderThan({ firstSeenAt, fingerprint }: QuarantineKey) {
+  return { OR: [{ firstSeenAt: { lt: firstSeenAt } }, { firstSeenAt, fingerprint: { lt: fingerprint } }] };
 }

@@ -9,9 +9,10 @@ import { defaultLimits } from '../../src/limits.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
 import { type EventPageRequest, readPages } from '../../src/log/read-pages.ts';
 import { type RunPageRequest, Runs } from '../../src/runs/runs.ts';
+import { Quarantine } from '../../src/sources/quarantine.ts';
 import { type UserKey, Users } from '../../src/users/users.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { numberedUser, startOfHistories, writeHistories } from '../support/long-history.ts';
+import { numberedUser, seenAt, startOfHistories, writeHistories, writeQuarantine } from '../support/long-history.ts';
 import { mulberry32 } from '../support/seeded.ts';
 import { expectBoundedWalks } from '../support/walked-rows.ts';
 
@@ -40,6 +41,7 @@ describe('reads of long histories', () => {
     database = await openDatabase(file.url, { observe: (report) => statements.push(report) });
     const others = Array.from({ length: 50 }, (_, n) => ({ user: n + 2, events: 1_000 }));
     await writeHistories(database, { first: 1, last: 30_000 }, [{ user: 1, events: 150_000 }, ...others]);
+    await writeQuarantine(database, 'a source', 50_000);
   });
   afterAll(async () => {
     await database.close();
@@ -174,5 +176,23 @@ describe('reads of long histories', () => {
       expect(await usersOf(1_000).list(request)).toEqual(whole);
       expect(await usersOf(9_999).list(request)).toEqual(whole);
     }
+  });
+
+  test('a page of a long quarantine is entered at its cursor', async () => {
+    const quarantine = new Quarantine({ database, limits: defaultLimits, clock: Date.now });
+    const keyOf = (number: number) => ({
+      firstSeenAt: seenAt(number),
+      fingerprint: `f${String(number).padStart(10, '0')}`,
+    });
+    for (const [page, first, last] of [
+      [{ after: keyOf(20_500), fromEnd: false }, 20_499, 20_450],
+      [{ before: keyOf(20_500), fromEnd: true }, 20_550, 20_501],
+      [{ after: keyOf(40_000), before: keyOf(39_990), fromEnd: false }, 39_999, 39_991],
+      [{ fromEnd: true }, 50, 1],
+    ] as const) {
+      const found = await quarantine.list('a source', { ...page, limit: 50 });
+      expect([found[0], found.at(-1)]).toMatchObject([keyOf(first), keyOf(last)]);
+    }
+    await expectBoundedWalks(database, file.url, statements, 100);
   });
 });

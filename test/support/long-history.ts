@@ -70,3 +70,17 @@ export async function writeHistories(
   }
   await run('ANALYZE');
 }
+
+/** When an entry of `writeQuarantine` was first seen: a thousand of them in each second. */
+export const seenAt = (number: number) => new Date(startOfHistories + Math.floor(number / 1_000) * 1_000);
+
+/** Writes entries 1 to `count` of a source's quarantine, with fingerprints `f0000000001` and so on. */
+export async function writeQuarantine(database: Database, source: string, count: number): Promise<void> {
+  const { numbers, time } = dialects[database.kind];
+  const digits = database.kind === 'sqlite' ? "printf('%010d', s.n)" : "lpad(s.n::text, 10, '0')";
+  const write = `INSERT INTO quarantined_entry (fingerprint, source, reason, detail, place, payload_bytes, first_seen_at)
+    SELECT 'f' || ${digits}, '${source}', 'not_json', 'no JSON', 'a list', 3, ${time(`${startOfHistories} + s.n / 1000 * 1000`)}
+    FROM ${numbers(1, count)}`;
+  await database.transaction((transaction) => transaction.$executeRawUnsafe(write));
+  await database.transaction((transaction) => transaction.$executeRawUnsafe('ANALYZE'));
+}

@@ -24,7 +24,7 @@ export interface FilteredPage extends SequenceRange {
 export type PagedEvent = SyncEvent & { readonly page: number };
 
 /** Where an event stands, with the index of the page that it was looked for in. */
-export type FoundEvent = Pick<PagedEvent, 'page' | 'sequence'>;
+type FoundEvent = Pick<PagedEvent, 'page' | 'sequence'>;
 
 /**
  * The log's own SQL, written once for each database. Everything that writes takes any number of rows, and
