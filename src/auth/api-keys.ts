@@ -6,6 +6,7 @@ import { isListed } from '../db/listed.ts';
 import { type ApiKey as ApiKeyRow, apiKeyFields } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
+import { BatchTurns } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
@@ -43,7 +44,7 @@ export class ApiKeys {
   readonly #database: Database;
   readonly #limits: ApiKeyParts['limits'];
   readonly #clock: Clock;
-  /** What is asked for in one turn is one statement. Prisma's `findUnique` does so, too, but splits a long list. */
+  /** What is asked for until the last answer came is one statement. */
   readonly #bySecretHash: DataLoader<string, ApiKeyRow | undefined>;
   readonly #listeners = new Set<(id: string) => void>();
 
@@ -51,7 +52,11 @@ export class ApiKeys {
     this.#database = database;
     this.#limits = limits;
     this.#clock = clock;
-    this.#bySecretHash = new DataLoader((hashes) => findBySecretHash(database, hashes), { cache: false });
+    const turns = new BatchTurns();
+    this.#bySecretHash = new DataLoader((hashes) => turns.run(() => findBySecretHash(database, hashes)), {
+      cache: false,
+      batchScheduleFn: turns.schedule,
+    });
   }
 
   /**
@@ -99,8 +104,8 @@ export class ApiKeys {
   }
 
   /**
-   * The service that this secret belongs to, or null when it is unknown, revoked or expired. All that are asked for in
-   * one turn are one indexed look-up.
+   * The service that this secret belongs to, or null when it is unknown, revoked or expired. All that are asked for at
+   * once are one indexed look-up.
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
@@ -136,7 +141,7 @@ async function findBySecretHash(
   hashes: readonly string[],
 ): Promise<readonly (ApiKeyRow | undefined)[]> {
   const rows = await database.reader.$queryRaw<ApiKeyRow[]>`
-    SELECT ${selectedKey} FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, hashes, 'text')}`;
+    SELECT ${selectedKey} FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, [...new Set(hashes)], 'text')}`;
   const found = new Map(rows.map((row) => [row.secretHash, row]));
   return hashes.map((each) => found.get(each));
 }

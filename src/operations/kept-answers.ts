@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Batch } from '../graphql/batch.ts';
 import { asText, type Basis, type Root } from '../graphql/reads.ts';
+import { BatchTurns } from '../lib/batch-turns.ts';
 import type { Services } from '../services.ts';
 
 /** An answer as it was sent, to be sent again as long as it holds. */
@@ -22,8 +23,7 @@ const BYTES_OF_ENTRY = 500;
 const BYTES_OF_ROOT = 300;
 
 /**
- * Answers that were given before. What an answer rests on is asked again each time, for all requests of a turn of the
- * event loop in one statement, and an answer is given again only if everything is as it was. So it is never older than
+ * Answers that were given before. What an answer rests on is asked again each time, for many requests in one statement, and an answer is given again only if everything is as it was. So it is never older than
  * what the request would have read itself, whoever has written meanwhile, through this process or another.
  *
  * The least recently used go when all together take more than `keptAnswerBytes`. Nothing is kept for who shows no
@@ -34,6 +34,7 @@ export class KeptAnswers {
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry>();
   readonly #askers = new Map<unknown, DataLoader<unknown, string, string>>();
+  readonly #turns = new Map<unknown, BatchTurns>();
   readonly #stopListening: () => void;
   #bytes = 0;
   /** Ends when everything is forgotten; what was begun before is not kept after. */
@@ -84,13 +85,13 @@ export class KeptAnswers {
     this.#clear();
   }
 
-  /** Asks together with everything else that is asked in this turn. */
+  /** Asks together with everything else that is asked until the last questions are answered. */
   #ask({ batch, key }: Root): Promise<string> {
     let asker = this.#askers.get(batch);
     if (!asker) {
       asker = new DataLoader((keys: readonly unknown[]) => this.#askAll(batch, keys), {
         cacheKeyFn: batch.keyOf,
-        batchScheduleFn: setImmediate,
+        batchScheduleFn: this.#turnsOf(batch).schedule,
       });
       this.#askers.set(batch, asker);
     }
@@ -100,7 +101,14 @@ export class KeptAnswers {
   async #askAll(batch: Batch<unknown, unknown>, keys: readonly unknown[]): Promise<string[]> {
     // From now on a question is a new one: what is about to be read may be old by then.
     this.#askers.delete(batch);
-    return (await batch.find(keys, this.#services)).map(asText);
+    const answers = await this.#turnsOf(batch).run(() => batch.find(keys, this.#services));
+    return answers.map(asText);
+  }
+
+  #turnsOf(batch: unknown): BatchTurns {
+    const turns = this.#turns.get(batch) ?? new BatchTurns();
+    this.#turns.set(batch, turns);
+    return turns;
   }
 
   #add(entry: Entry): void {

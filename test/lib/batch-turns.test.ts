@@ -1,0 +1,51 @@
+import DataLoader from 'dataloader';
+import { expect, test } from 'vitest';
+import { BatchTurns } from '../../src/lib/batch-turns.ts';
+
+/** A loader whose batches are answered when the test says so. */
+function slowLoader() {
+  const turns = new BatchTurns();
+  const batches: { readonly keys: readonly number[]; answer: () => void }[] = [];
+  const find = (keys: readonly number[]) =>
+    new Promise<readonly number[]>((resolve) => batches.push({ keys, answer: () => resolve(keys) }));
+  const options = { cache: false, batchScheduleFn: turns.schedule };
+  return { batches, loader: new DataLoader<number, number>((keys) => turns.run(() => find(keys)), options) };
+}
+
+test('what is asked while a batch is on its way goes together, with the next one', async () => {
+  const { batches, loader } = slowLoader();
+  const asked = [loader.load(1), loader.load(2)];
+  await expect.poll(() => batches.length).toBe(1);
+  asked.push(loader.load(3), loader.load(4));
+  batches[0]?.answer();
+  await expect
+    .poll(() => batches.map(({ keys }) => keys))
+    .toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+  batches[1]?.answer();
+  expect(await Promise.all(asked)).toEqual([1, 2, 3, 4]);
+});
+
+test('a batch that is not answered holds up nobody for long', async () => {
+  const { batches, loader } = slowLoader();
+  void loader.load(1);
+  await expect.poll(() => batches.length).toBe(1);
+  const later = loader.load(2);
+  await expect.poll(() => batches.length).toBe(2);
+  batches[1]?.answer();
+  expect(await later).toBe(2);
+  batches[0]?.answer();
+  expect(batches).toHaveLength(2);
+});
+
+test('a batch that fails lets the next one go', async () => {
+  const turns = new BatchTurns();
+  let isAway = true;
+  const find = (keys: readonly number[]) => turns.run(async () => (isAway ? Promise.reject(new Error('away')) : keys));
+  const loader = new DataLoader<number, number>(find, { cache: false, batchScheduleFn: turns.schedule });
+  await expect(loader.load(1)).rejects.toThrow('away');
+  isAway = false;
+  expect(await loader.load(2)).toBe(2);
+});
