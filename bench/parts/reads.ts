@@ -16,7 +16,7 @@ const servers = {
 
 /** Reads of newest events, R1 to R5. What R6 is to measure, answers that may be `304`, does not exist yet. */
 export async function measureReads(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
-  const rounds: Rounds = { ...options, warmUpSeconds: options.seconds };
+  const rounds: Rounds = { ...options, warmUpSeconds: 4 * options.seconds };
   say(`reads, ${provider}: writing users and events`);
   const database = await openFilled(provider, [
     { from: 1, users: options.users, eventsPerUser: 200 },
