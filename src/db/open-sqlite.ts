@@ -11,6 +11,7 @@ import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { SqliteChanges } from './sqlite-change.ts';
+import { sqlitePath } from './sqlite-path.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
@@ -37,7 +38,7 @@ const options = { timestampFormat: 'unixepoch-ms' } as const;
  * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
  */
 export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
-  mkdirSync(dirname(url.slice('file:'.length)), { recursive: true });
+  mkdirSync(dirname(sqlitePath(url)), { recursive: true });
   return new OneConnectionLibSql({ url, timeout: busyTimeoutMs }, options);
 }
 

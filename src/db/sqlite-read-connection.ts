@@ -1,5 +1,6 @@
 import type { InValue } from '@libsql/client';
 import LibSql, { type Statement } from 'libsql';
+import { sqlitePath } from './sqlite-path.ts';
 
 /** What a statement found. */
 export interface FoundRows {
@@ -33,8 +34,9 @@ export class SqliteReadConnection {
 
   /** @param busyTimeoutMs how long a statement waits for another process's lock; nothing else runs meanwhile. */
   constructor(url: string, busyTimeoutMs: number) {
+    const path = sqlitePath(url);
     this.#open = () => {
-      const connection = new LibSql(url.slice('file:'.length), { timeout: busyTimeoutMs });
+      const connection = new LibSql(path, { timeout: busyTimeoutMs });
       connection.exec('PRAGMA query_only = ON');
       return connection;
     };

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ReadOnlyLibSql } from '../../src/db/libsql-adapter.ts';
+import { migrate } from '../../src/db/migrations.ts';
 import { SqliteReadConnection } from '../../src/db/sqlite-read-connection.ts';
-import { openAgain, openNewDatabase } from '../support/database.ts';
+import { newFileUrl, openAgain, openNewDatabase } from '../support/database.ts';
 import { startScript } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 
@@ -69,6 +71,21 @@ describe('a SQLite file', () => {
     await create('c');
     expect(await names()).toEqual(['a', 'b', 'c']);
     await expect(run('DELETE FROM source')).rejects.toThrow(/readonly/);
+  });
+
+  test('is one file for who reads and who writes, however its URL is written', async () => {
+    const folder = dirname(newFileUrl().slice('file:'.length));
+    for (const url of [
+      `file:${folder}/a%20b/c%C3%A9.db`,
+      `file://localhost${folder}/d.db`,
+      `file:${folder}/e.db?tls=0`,
+    ]) {
+      await migrate(url);
+      const database = await openAgain(url);
+      await database.transaction((transaction) => transaction.source.create({ data: { name: url } }));
+      expect(await database.reader.$queryRaw`SELECT name FROM source`).toEqual([{ name: url }]);
+    }
+    expect(readdirSync(folder).filter((name) => !/-(wal|shm)$/.test(name))).toEqual(['a b', 'd.db', 'e.db']);
   });
 
   test('keeps one connection for all transactions', async () => {
