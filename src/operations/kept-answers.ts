@@ -72,7 +72,8 @@ export class KeptAnswers {
     if (known) this.#remove(known);
     const roots = basis.reduce((sum, { said }) => sum + BYTES_OF_ROOT + said.length, 0);
     const bytes = BYTES_OF_ENTRY + 2 * key.length + answer.body.byteLength + roots;
-    if (bytes <= this.#services.limits.keptAnswerBytes) this.#add({ ...answer, key, basis, bytes });
+    if (bytes > this.#services.limits.keptAnswerBytes) return;
+    this.#add({ ...answer, body: inOwnMemory(answer.body), key, basis, bytes });
   }
 
   /** What all answers take, in bytes, about. */
@@ -130,6 +131,13 @@ export class KeptAnswers {
     this.#entries.clear();
     this.#bytes = 0;
   }
+}
+
+/** The same bytes. A small buffer is a part of a larger one, all of which stays as long as it does. */
+function inOwnMemory(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.byteLength);
+  bytes.copy(own);
+  return own;
 }
 
 /** The request together with everything that is known of the viewer: nobody is given the answer of somebody else. */

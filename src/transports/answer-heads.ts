@@ -26,8 +26,6 @@ export class AnswerHeads {
   learn(request: IncomingMessage, response: ServerResponse): void {
     const key = keyOf(request);
     if (key.length > LONGEST_KEY) return;
-    const [oldest] = this.#heads.keys();
-    if (this.#heads.size >= MOST_HEADS && oldest !== undefined) this.#heads.delete(oldest);
     const own = response.getHeaderNames();
     const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
     response.writeHead = (status: number, ...rest: unknown[]) => {
@@ -35,9 +33,15 @@ export class AnswerHeads {
       const headers = inLowerCase(given);
       for (const name of ['content-length', ...own]) delete headers[name];
       const isJson = /^application\/(graphql-response\+)?json\b/.test(headers['content-type'] ?? '');
-      if (status === 200 && isJson) this.#heads.set(key, { key, headers });
+      if (status === 200 && isJson) this.#add({ key, headers });
       return writeHead(status, ...rest);
     };
+  }
+
+  #add(head: AnswerHead): void {
+    this.#heads.set(head.key, head);
+    const [oldest] = this.#heads.keys();
+    if (this.#heads.size > MOST_HEADS && oldest !== undefined) this.#heads.delete(oldest);
   }
 }
 

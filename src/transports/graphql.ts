@@ -50,6 +50,8 @@ export function createGraphqlListener(
 
 /** A body whose length is known, or a query in the URL, from who is no browser that would be shown a page. */
 function mayBePlain({ method, url = '', headers }: IncomingMessage): boolean {
+  // Of these, Yoga makes headers of the answer. A browser sends them with OPTIONS alone.
+  if ('access-control-request-headers' in headers || 'access-control-request-method' in headers) return false;
   if (method === 'POST') return headers['content-length'] !== undefined;
   return method === 'GET' && url.includes('?') && !/text\/(html|event-stream)/.test(headers.accept ?? '');
 }

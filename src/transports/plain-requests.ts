@@ -48,9 +48,18 @@ export class PlainRequests {
     this.#options = options;
   }
 
-  /** Answers, or returns what is known of a request that is left to Yoga. Never rejects. */
+  /**
+   * Answers, or returns what is known of a request that is left to Yoga. Never rejects. Nothing is done for a client that
+   * has left: Yoga would begin a stream for it, and nothing would tell Yoga to end it.
+   */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
+    const begun = await this.#begin(request, response);
+    return response.closed ? undefined : begun;
+  }
+
+  async #begin(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
     const body = request.method === 'POST' ? await readBody(request) : undefined;
+    if (body && !request.complete) return undefined;
     const viewer = this.#options.gate.admission.admit({ header: (name) => headerOf(request, name) });
     try {
       return await this.#answer({ request, response, body, viewer: await viewer });
@@ -63,7 +72,8 @@ export class PlainRequests {
     const { services, kept } = this.#options;
     const text = body?.toString() ?? request.url ?? '';
     const head = this.#heads.of(request);
-    const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${text}` : undefined;
+    // A body may be any text, such as the URL of a GET.
+    const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${request.method}\n${text}` : undefined;
     const known = key && (await kept?.find(viewer, key));
     if (known) return void sendKept(request, response, known);
 
@@ -140,7 +150,7 @@ function isDataAlone(result: ExecutionResult): boolean {
   return result.data != null && result.errors === undefined && result.extensions === undefined;
 }
 
-/** Resolves to what came in, be it less than was announced: then nobody is there to be answered. */
+/** Resolves to what came in. It is less than was announced when the client has left, and the request is not complete. */
 function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
