@@ -9,7 +9,7 @@ import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { type AroundQuery, changePostgres } from './postgres-change.ts';
 import { CONNECT_TIMEOUT_MS, createPool, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
-import { postgresTypes } from './postgres-types.ts';
+import { postgresTypes, toPostgresValue } from './postgres-types.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
 
@@ -92,7 +92,7 @@ function createClient(pool: pg.Pool, guarded: Guarded, observe: StatementObserve
   const client = new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   // Both clients are generated from the same models; they differ in nothing that this server uses.
   return withRawReads(client as unknown as Reader, async ({ text, values }) => {
-    const query = { text, values, rowMode: 'array', types: postgresTypes } as const;
+    const query = { text, values: values.map(toPostgresValue), rowMode: 'array', types: postgresTypes } as const;
     const { fields, rows } = await guarded(() => pool.query<unknown[]>(query));
     observe?.({ sql: text, values, rows: rows.length });
     const columns = fields.map(({ name }) => name);

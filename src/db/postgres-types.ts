@@ -2,6 +2,9 @@ import pg from 'pg';
 
 const { builtins } = pg.types;
 
+/** A bound value. pg would write a time in the zone of this process, whose offset is cut to minutes where it has seconds. */
+export const toPostgresValue = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : value);
+
 /** How a value's text is read where it is read otherwise than pg reads it, so that fields are what Prisma makes of them. */
 const parsers = new Map<number, (text: string) => unknown>([
   // Every session is in UTC, so that its times end with `+00`.

@@ -14,6 +14,8 @@ export function fromSqliteType(type: string): FromColumn {
   switch (type.toUpperCase()) {
     case 'DATETIME':
       return (value) => new Date(Number(value));
+    case 'BIGINT':
+      return (value) => BigInt(Number(value));
     case 'BOOLEAN':
       return (value) => value === 1;
     case 'JSONB':
