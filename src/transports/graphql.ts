@@ -115,7 +115,7 @@ function useOperations(
       streams.markSubscription(request);
       return operation.subscribe(context, variables ?? {});
     }
-    const result = begun?.result ?? (await operation.run(context, variables ?? {}));
+    const result = await (begun?.result ?? operation.run(context, variables ?? {}));
     return 'data' in result
       ? result
       : { errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };

@@ -27,8 +27,8 @@ export interface Begun {
   readonly body: Buffer | undefined;
   /** Resolves to who is asking, or fails as admission did. */
   readonly viewer: Promise<Viewer>;
-  /** What the operation came to, if it has run. */
-  readonly result?: ExecutionResult;
+  /** What the operation comes to, if it runs: it must not run again. */
+  readonly result?: Promise<ExecutionResult>;
 }
 
 /** A longer request is not looked for among the answers that are kept. */
@@ -83,14 +83,15 @@ export class PlainRequests {
     const operation = plain && this.#operationOf(plain);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
     const context = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
-    const result = await operation.run(context, plain.variables ?? {});
-    if (!isDataAlone(result)) return { ...begun, result };
+    const running = operation.run(context, plain.variables ?? {});
+    const result = await running.catch(() => undefined);
+    if (!result || !isDataAlone(result)) return { ...begun, result: running };
     const bytes = Buffer.from(JSON.stringify(result));
     const tag = body ? {} : { etag: entityTagOf(bytes), 'cache-control': notStored };
     if (!head) {
       for (const [name, value] of Object.entries(tag)) response.setHeader(name, value);
       this.#heads.learn(request, response);
-      return { ...begun, result };
+      return { ...begun, result: running };
     }
     const answer = { headers: { ...head.headers, ...tag }, body: bytes };
     sendKept(request, response, answer);
