@@ -14,7 +14,7 @@ const servers = {
   bare: 'bench/peers/bare.ts',
 } as const;
 
-/** Reads of newest events, R1 to R5. What R6 is to measure, answers that may be `304`, does not exist yet. */
+/** Reads of newest events, R1 to R6. */
 export async function measureReads(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
   const rounds: Rounds = { ...options, warmUpSeconds: 4 * options.seconds };
   say(`reads, ${provider}: writing users and events`);
