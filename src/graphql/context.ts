@@ -81,6 +81,14 @@ export function createContext({ services, ...parts }: ContextParts): Context {
   };
 }
 
+/** The context of a query or mutation on a door that streams nothing. */
+export function createQueryContext(viewer: Viewer, services: Services): Context {
+  const openStream = () => {
+    throw new Error('A query cannot be streamed');
+  };
+  return createContext({ viewer, services, resumeAfter: null, openStream });
+}
+
 /** The signal of the stream that a `subscribe` resolver belongs to. */
 export function streamSignal({ signal }: Context): AbortSignal {
   if (!signal) throw new Error('A subscription was started outside of subscribe()');

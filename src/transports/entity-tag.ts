@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 export const notStored = 'private, no-store';
 
 /** The tag of a body: the same bytes have the same one. */
-export function entityTagOf(body: Buffer | string): string {
+export function entityTagOf(body: Buffer): string {
   return `"${createHash('sha256').update(body).digest('base64url')}"`;
 }
 

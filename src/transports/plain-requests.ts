@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Gate } from '../gate/gate.ts';
-import { createContext } from '../graphql/context.ts';
+import { createQueryContext } from '../graphql/context.ts';
 import { isObject } from '../lib/json.ts';
 import type { KeptAnswers } from '../operations/kept-answers.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -82,7 +82,7 @@ export class PlainRequests {
     const plain = body ? readBodyParameters(text) : readQueryParameters(text);
     const operation = plain && this.#operationOf(plain);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
-    const context = createContext({ viewer, services, resumeAfter: null, openStream: refuseStream });
+    const context = createQueryContext(viewer, services);
     const running = operation.run(context, plain.variables ?? {});
     const result = await running.catch(() => undefined);
     if (!result || !isDataAlone(result)) return { ...begun, result: running };
@@ -160,8 +160,4 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
     request.once('end', end);
     request.once('close', end);
   });
-}
-
-function refuseStream(): never {
-  throw new Error('A query cannot be streamed');
 }

@@ -1,6 +1,6 @@
 import type { Viewer } from '../../auth/viewer.ts';
 import type { OpenStreams } from '../../gate/open-streams.ts';
-import { createContext } from '../../graphql/context.ts';
+import { createContext, createQueryContext } from '../../graphql/context.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { StreamedResult } from '../../operations/result-stream.ts';
 import type { Services } from '../../services.ts';
@@ -32,7 +32,7 @@ interface Tools {
 export function prepareDocument<Data>({ operations, services }: Tools, text: string): RunDocument<Data> {
   const operation = operations.prepareStored(text);
   return async (visit, variables) => {
-    const context = createContext({ viewer: visit.viewer, services, resumeAfter: null, openStream: refuseStream });
+    const context = createQueryContext(visit.viewer, services);
     const { data, errors } = await operation.run(context, variables);
     visit.restsOn(operation.kind === 'query' ? context.basis : undefined);
     if (errors?.[0]) throw errors[0];
@@ -49,8 +49,4 @@ export function prepareStream({ operations, services, streams }: Tools, text: st
     if (Symbol.asyncIterator in results) return results;
     throw results.errors?.[0] ?? new Error('The subscription has neither begun nor been refused');
   };
-}
-
-function refuseStream(): never {
-  throw new Error('A query cannot be streamed');
 }

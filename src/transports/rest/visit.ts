@@ -1,12 +1,10 @@
 import type { Viewer } from '../../auth/viewer.ts';
-import type { Basis, Root } from '../../graphql/reads.ts';
+import type { Basis } from '../../graphql/reads.ts';
 
 /** One request of the REST door, behind admission. */
 export class Visit {
   readonly viewer: Viewer;
-  readonly #roots: Root[] = [];
-  #isTraced = false;
-  #isLost = false;
+  readonly #bases: (Basis | undefined)[] = [];
 
   constructor(viewer: Viewer) {
     this.viewer = viewer;
@@ -14,13 +12,12 @@ export class Visit {
 
   /** A document was run. @param basis what its result rests on, if that can be told */
   restsOn(basis: Basis | undefined): void {
-    this.#isTraced = true;
-    if (basis) this.#roots.push(...basis);
-    else this.#isLost = true;
+    this.#bases.push(basis);
   }
 
   /** What the answer rests on; undefined when that cannot be told, or when nothing was run for it. */
   get basis(): Basis | undefined {
-    return this.#isTraced && !this.#isLost ? this.#roots : undefined;
+    const known = this.#bases.filter((basis) => basis !== undefined);
+    return known.length > 0 && known.length === this.#bases.length ? known.flat() : undefined;
   }
 }
