@@ -2,8 +2,8 @@
 const PATIENCE_MS = 100;
 
 /**
- * When a DataLoader sends its batches: not before the last one was answered, so that under load many questions share a
- * statement and none is asked with an answer that is old already.
+ * When a DataLoader sends its batches: not before the last one was answered. So what is asked meanwhile shares a statement,
+ * and is answered with what was read after it was asked.
  */
 export class BatchTurns {
   #onTheWay = 0;

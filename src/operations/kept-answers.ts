@@ -34,11 +34,9 @@ export class KeptAnswers {
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry>();
   readonly #askers = new Map<unknown, DataLoader<unknown, string, string>>();
-  readonly #turns = new Map<unknown, BatchTurns>();
   readonly #stopListening: () => void;
   #bytes = 0;
-  /** Ends when everything is forgotten; what was begun before is not kept after. */
-  era = 0;
+  #era = 0;
 
   constructor(services: Services) {
     this.#services = services;
@@ -53,9 +51,9 @@ export class KeptAnswers {
     const key = keyOf(viewer, request);
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    const { era } = this;
+    const era = this.#era;
     const said = await Promise.all(entry.basis.map((root) => this.#ask(root)));
-    if (era !== this.era) return undefined;
+    if (era !== this.#era) return undefined;
     const holds = said.every((text, index) => text === entry.basis[index]?.said);
     const isCurrent = this.#entries.get(key) === entry;
     if (isCurrent) this.#remove(entry);
@@ -66,7 +64,7 @@ export class KeptAnswers {
 
   /** @param era the one in which the making of the answer began */
   keep(viewer: Viewer, request: string, answer: KeptAnswer, basis: Basis, era: number): void {
-    if (era !== this.era || viewer.kind === 'anonymous') return;
+    if (era !== this.#era || viewer.kind === 'anonymous') return;
     const key = keyOf(viewer, request);
     const known = this.#entries.get(key);
     if (known) this.#remove(known);
@@ -74,6 +72,11 @@ export class KeptAnswers {
     const bytes = BYTES_OF_ENTRY + 2 * key.length + answer.body.byteLength + roots;
     if (bytes > this.#services.limits.keptAnswerBytes) return;
     this.#add({ ...answer, body: inOwnMemory(answer.body), key, basis, bytes });
+  }
+
+  /** It ends when everything is forgotten: what was begun before is not kept after. */
+  get era(): number {
+    return this.#era;
   }
 
   /** What all answers take, in bytes, about. */
@@ -88,28 +91,21 @@ export class KeptAnswers {
 
   /** Asks together with everything else that is asked until the last questions are answered. */
   #ask({ batch, key }: Root): Promise<string> {
-    let asker = this.#askers.get(batch);
-    if (!asker) {
-      asker = new DataLoader((keys: readonly unknown[]) => this.#askAll(batch, keys), {
-        cacheKeyFn: batch.keyOf,
-        batchScheduleFn: this.#turnsOf(batch).schedule,
-      });
-      this.#askers.set(batch, asker);
-    }
+    const asker = this.#askers.get(batch) ?? this.#createAsker(batch);
+    this.#askers.set(batch, asker);
     return asker.load(key);
   }
 
-  async #askAll(batch: Batch<unknown, unknown>, keys: readonly unknown[]): Promise<string[]> {
-    // From now on a question is a new one: what is about to be read may be old by then.
-    this.#askers.delete(batch);
-    const answers = await this.#turnsOf(batch).run(() => batch.find(keys, this.#services));
-    return answers.map(asText);
-  }
-
-  #turnsOf(batch: unknown): BatchTurns {
-    const turns = this.#turns.get(batch) ?? new BatchTurns();
-    this.#turns.set(batch, turns);
-    return turns;
+  #createAsker(batch: Batch<unknown, unknown>): DataLoader<unknown, string, string> {
+    const turns = new BatchTurns();
+    const asker: DataLoader<unknown, string, string> = new DataLoader(
+      (keys) => {
+        asker.clearAll(); // from now on a question is a new one: what is about to be read may be old by then
+        return turns.run(async () => (await batch.find(keys, this.#services)).map(asText));
+      },
+      { cacheKeyFn: batch.keyOf, batchScheduleFn: turns.schedule },
+    );
+    return asker;
   }
 
   #add(entry: Entry): void {
@@ -127,7 +123,7 @@ export class KeptAnswers {
   }
 
   #clear(): void {
-    this.era += 1;
+    this.#era += 1;
     this.#entries.clear();
     this.#bytes = 0;
   }
