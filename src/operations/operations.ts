@@ -13,6 +13,7 @@ import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
 import { Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
+import { TextSelections } from './text/text-selections.ts';
 
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
@@ -40,6 +41,7 @@ export interface PreparedDocument {
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly #options: OperationsOptions;
+  readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #documents = new DocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
@@ -48,6 +50,7 @@ export class Operations {
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
     this.#options = options;
+    this.#texts = new TextSelections(options.schema);
     this.#parseWithin = parseWithin(options.limits);
   }
 
@@ -96,7 +99,7 @@ export class Operations {
         const key = node.name?.value;
         const known = operations.get(key);
         if (known) return known;
-        const operation = new Operation({ ...this.#options, document, operation: node, fragments });
+        const operation = new Operation({ ...this.#options, document, operation: node, fragments, texts: this.#texts });
         operations.set(key, operation);
         return operation;
       },

@@ -83,15 +83,21 @@ export class PlainRequests {
     const operation = plain && this.#operationOf(plain);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
     const context = createQueryContext(viewer, services);
-    const running = operation.run(context, plain.variables ?? {});
-    const result = await running.catch(() => undefined);
-    if (!result || !isDataAlone(result)) return { ...begun, result: running };
-    const bytes = Buffer.from(JSON.stringify(result));
+    const variables = plain.variables ?? {};
+    let written = head && (await operation.write(context, variables));
+    let running: Promise<ExecutionResult> | undefined;
+    if (written === undefined) {
+      running = operation.run(context, variables);
+      const result = await running.catch(() => undefined);
+      if (!result || !isDataAlone(result)) return { ...begun, result: running };
+      written = JSON.stringify(result);
+    }
+    const bytes = Buffer.from(written);
     const tag = body ? {} : { etag: entityTagOf(bytes), 'cache-control': notStored };
     if (!head) {
       for (const [name, value] of Object.entries(tag)) response.setHeader(name, value);
       this.#heads.learn(request, response);
-      return { ...begun, result: running };
+      return { ...begun, ...(running && { result: running }) };
     }
     const answer = { headers: { ...head.headers, ...tag }, body: bytes };
     sendKept(request, response, answer);

@@ -1,0 +1,19 @@
+/** A value of an answer that is JSON already. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Writes what graphql-js made of a selection, as `JSON.stringify` does, but with its {@link JsonText}s as they are. */
+export function writeJson(value: unknown): string {
+  if (value instanceof JsonText) return value.text;
+  if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`;
+  // The objects that graphql-js makes have no prototype; one that has is the value of a scalar.
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== null)
+    return JSON.stringify(value) ?? 'null';
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${writeJson(field)}`).join(',')}}`;
+}

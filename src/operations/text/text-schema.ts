@@ -1,0 +1,55 @@
+import { MapperKind, mapSchema } from '@graphql-tools/utils';
+import {
+  defaultFieldResolver,
+  type GraphQLFieldConfig,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  GraphQLScalarType,
+  type GraphQLSchema,
+  getNamedType,
+  isNonNullType,
+  isObjectType,
+} from 'graphql';
+import type { Context } from '../../graphql/context.ts';
+import { JsonText } from './json-text.ts';
+import type { WriteValue } from './value-writer.ts';
+
+/** The name of the field that has the value of this one as text. No field that clients know ends like it. */
+export const textFieldName = (name: string): string => `${name}__text`;
+
+/** Finds how the value of a field of this type is written as it is selected in an operation. */
+export type FindWriter = (type: GraphQLOutputType, info: GraphQLResolveInfo) => WriteValue;
+
+/**
+ * The same schema, in which each field of objects has another one beside it: resolved alike, permissions included, and
+ * then written as {@link JsonText} instead of executed field by field.
+ */
+export function withTextFields(schema: GraphQLSchema, findWriter: FindWriter): GraphQLSchema {
+  return mapSchema(schema, {
+    [MapperKind.OBJECT_TYPE]: (type) => {
+      const config = type.toConfig();
+      const texts = Object.entries(config.fields)
+        .filter(([, field]) => isObjectType(getNamedType(field.type)))
+        .map(([name, field]) => [textFieldName(name), asText(name, field, findWriter)] as const);
+      return new GraphQLObjectType({ ...config, fields: { ...config.fields, ...Object.fromEntries(texts) } });
+    },
+  });
+}
+
+const JsonTextType = new GraphQLScalarType<JsonText>({ name: 'JsonText' });
+
+type FieldConfig = GraphQLFieldConfig<unknown, Context>;
+
+function asText(name: string, field: FieldConfig, findWriter: FindWriter): FieldConfig {
+  const { type, resolve = defaultFieldResolver } = field;
+  return {
+    ...field,
+    type: isNonNullType(type) ? new GraphQLNonNull(JsonTextType) : JsonTextType,
+    async resolve(source, args, context, info) {
+      const value: unknown = await resolve(source, args, context, { ...info, fieldName: name });
+      return value == null ? null : new JsonText(findWriter(type, info)(value, context));
+    },
+  };
+}
