@@ -109,7 +109,7 @@ function toFilteredPage(piece: Piece<number, FilteredRequest>): FilteredPage {
 
 /** Puts each event into the answer that it was read for, in order of sequence. */
 function fill(places: readonly { readonly answer: SyncEvent[] }[], events: readonly PagedEvent[]): void {
-  for (const { page, ...event } of events) places[page]?.answer.push(event);
+  for (const { page, event } of events) places[page]?.answer.push(event);
   for (const { answer } of places) answer.sort((a, b) => a.sequence - b.sequence);
 }
 

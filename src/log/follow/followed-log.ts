@@ -97,6 +97,6 @@ export class FollowedLog {
     const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
       { userId: this.userId, after, upTo },
     ]);
-    return rows.map(({ page: _, ...event }) => event).sort((a, b) => a.sequence - b.sequence);
+    return rows.map(({ event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

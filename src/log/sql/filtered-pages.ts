@@ -1,15 +1,17 @@
 import { isOneOf } from '../../db/columns.ts';
+import type { Provider } from '../../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
-import { selectedEvent } from './selected-columns.ts';
+import { packedEvent, readPackedEvents } from './packed-events.ts';
 
 /** Pages of logs in the SQL of both databases: each walks an index from one end and stops at its limit. */
-export const filteredPages: Pick<LogSql, 'readFilteredPages' | 'findRunEvents'> = {
+export const filteredPages = (kind: Provider): Pick<LogSql, 'readFilteredPages' | 'findRunEvents'> => ({
   readFilteredPages: (database, pages) =>
-    database.$queryRaw(
+    readPackedEvents(
+      database,
       selectEach(pages, (page) => ({
-        columns: selectedEvent,
+        columns: packedEvent[kind],
         conditions: [...inRange(page), ...wordsOf(page)],
         limit: sql`LIMIT ${page.limit}`,
       })),
@@ -23,7 +25,7 @@ export const filteredPages: Pick<LogSql, 'readFilteredPages' | 'findRunEvents'> 
         limit: sql`LIMIT 1 OFFSET ${place - 1}`,
       })),
     ),
-};
+});
 
 /** A SELECT for each page, instead of a window function that would rank the whole log. */
 function selectEach(

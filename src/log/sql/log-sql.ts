@@ -21,10 +21,13 @@ export interface FilteredPage extends SequenceRange {
 }
 
 /** An event with the index of the range or page that it was read for. */
-export type PagedEvent = SyncEvent & { readonly page: number };
+export interface PagedEvent {
+  readonly event: SyncEvent;
+  readonly page: number;
+}
 
 /** Where an event stands, with the index of the page that it was looked for in. */
-type FoundEvent = Pick<PagedEvent, 'page' | 'sequence'>;
+type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
 
 /**
  * The log's own SQL, written once for each database. Everything that writes takes any number of rows, and

@@ -1,6 +1,8 @@
 import { arrayOf } from '../../db/postgres-array.ts';
+import { sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
 import type { LogSql } from './log-sql.ts';
+import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -43,14 +45,17 @@ export const postgresLogSql: LogSql = {
   },
 
   readRanges: (database, ranges) =>
-    database.$queryRaw`
-      SELECT ${selectedEvent}, (r.page - 1)::int AS "page"
+    readPackedEvents(
+      database,
+      sql`
+      SELECT ${packedEvent.postgresql}, (r.page - 1)::int AS "page"
       FROM unnest(
         ${ranges.map(({ userId }) => userId)}::uuid[],
         ${ranges.map(({ after }) => after)}::int[],
         ${ranges.map(({ upTo }) => upTo)}::int[]
       ) WITH ORDINALITY r(user_id, after, up_to, page)
       JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
+    ),
 
-  ...filteredPages,
+  ...filteredPages('postgresql'),
 };

@@ -1,5 +1,7 @@
+import { sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
 import type { LogSql } from './log-sql.ts';
+import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -41,11 +43,14 @@ export const sqliteLogSql: LogSql = {
   },
 
   readRanges: (database, ranges) =>
-    database.$queryRaw`
-      SELECT ${selectedEvent}, r.key AS "page"
+    readPackedEvents(
+      database,
+      sql`
+      SELECT ${packedEvent.sqlite}, r.key AS "page"
       FROM json_each(${JSON.stringify(ranges.map(({ userId, after, upTo }) => [userId, after, upTo]))}) r
       CROSS JOIN sync_event e
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
+    ),
 
-  ...filteredPages,
+  ...filteredPages('sqlite'),
 };
