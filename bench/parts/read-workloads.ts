@@ -36,6 +36,8 @@ const FRESH_REQUESTS = 700;
 /** The same for pages of {@link USERS_PER_PAGE} users. */
 const FRESH_PAGES = 40;
 const USERS_PER_PAGE = 20;
+/** As many rounds of such requests come before those that are measured, since nothing else takes the same ways in a server. */
+const WARM_UP_ROUNDS = 2;
 const FIRST_COLD_USER = 100_001;
 /** These are the newest ones, with which lists of users begin. */
 const FIRST_LISTED_USER = 1_000_001;
@@ -44,8 +46,8 @@ const FIRST_LISTED_USER = 1_000_001;
 export function coldUsers({ rounds, seconds }: Length): Population[] {
   const { requests, pages } = freshIn(seconds);
   return [
-    { from: FIRST_COLD_USER, users: rounds * requests, eventsPerUser: 24 },
-    { from: FIRST_LISTED_USER, users: (rounds * pages + 1) * USERS_PER_PAGE, eventsPerUser: 16 },
+    { from: FIRST_COLD_USER, users: (WARM_UP_ROUNDS + rounds) * requests, eventsPerUser: 24 },
+    { from: FIRST_LISTED_USER, users: ((WARM_UP_ROUNDS + rounds) * pages + 1) * USERS_PER_PAGE, eventsPerUser: 16 },
   ];
 }
 
@@ -66,21 +68,20 @@ export async function readWorkloads(
   const headersOf = (name: string) => (name === 'Synclog' ? { 'x-api-key': apiKey } : {});
   const ask = (name: string, document: string, variables: object): Shot =>
     graphqlShot(name === 'Synclog' ? document : document.replaceAll('UUID!', 'ID!'), variables, headersOf(name));
-  const contestants = (
-    names: readonly string[],
-    warmUp: (name: string) => Shot[],
-    freshShots?: (name: string, round: number) => Shot[],
-  ): Contestant[] =>
-    names.map((name) => {
-      const { url, pid } = serverOf(servers, name);
-      return {
-        name,
-        url,
-        pid,
-        warmUp: warmUp(name),
-        ...(freshShots && { fresh: (round: number) => freshShots(name, round) }),
-      };
-    });
+  const contestantNamed = (name: string) => {
+    const { url, pid } = serverOf(servers, name);
+    return { name, url, pid };
+  };
+  const contestants = (names: readonly string[], shots: (name: string) => Shot[]): Contestant[] =>
+    names.map((name) => ({ ...contestantNamed(name), warmUp: shots(name) }));
+  /** @param shots what has never been asked for before, for a round and for those before the first. */
+  const cold = (shots: (name: string, round: number) => Shot[]): Contestant[] =>
+    best.map((name) => ({
+      ...contestantNamed(name),
+      warmUp: Array.from({ length: WARM_UP_ROUNDS }, (_, before) => shots(name, -1 - before)).flat(),
+      warmUpOnce: true,
+      fresh: (round) => shots(name, round),
+    }));
   const recent = (users: readonly string[]) => (name: string) => users.map((id) => ask(name, recentDocument, { id }));
 
   /** A provider's word that nobody has asked for before; each contestant gets the same ones. */
@@ -88,7 +89,6 @@ export async function readWorkloads(
   const userAt = (index: number) => userId(1 + (index % allUsers.length));
   const each = (count: number, shotAt: (index: number) => Shot) =>
     Array.from({ length: count }, (_, index) => shotAt(index));
-  const WARM_UP = -1;
   const filtered = (name: string, round: number) =>
     each(fresh.requests, (index) =>
       ask(name, filteredDocument, { id: userAt(index), filter: { providers: unseen(round, index) } }),
@@ -101,12 +101,12 @@ export async function readWorkloads(
   );
   const pages = await pageStarts(serverOf(servers, 'Synclog'), headersOf('Synclog'), {
     size: USERS_PER_PAGE,
-    count: rounds * fresh.pages,
+    count: (WARM_UP_ROUNDS + rounds) * fresh.pages,
   });
   const firstPage = (name: string) => [ask(name, usersDocument, { first: USERS_PER_PAGE })];
   const pagesOf = (name: string, round: number) =>
     pages
-      .slice(round * fresh.pages, (round + 1) * fresh.pages)
+      .slice((WARM_UP_ROUNDS + round) * fresh.pages, (WARM_UP_ROUNDS + round + 1) * fresh.pages)
       .map(({ synclog, peers }) =>
         ask(name, usersDocument, { first: USERS_PER_PAGE, after: name === 'Synclog' ? synclog : peers }),
       );
@@ -149,8 +149,8 @@ export async function readWorkloads(
     {
       id: 'R4',
       title: 'users never read before',
-      contestants: contestants(best, recent(hotUsers), (name, round) =>
-        recent(userIds(FIRST_COLD_USER + round * fresh.requests, fresh.requests))(name),
+      contestants: cold((name, round) =>
+        recent(userIds(FIRST_COLD_USER + (WARM_UP_ROUNDS + round) * fresh.requests, fresh.requests))(name),
       ),
       connections: 16,
       against: 'mercurius',
@@ -159,7 +159,7 @@ export async function readWorkloads(
     {
       id: 'R4',
       title: 'a filter never seen, in variables',
-      contestants: contestants(best, (name) => filtered(name, WARM_UP), filtered),
+      contestants: cold(filtered),
       connections: 16,
       against: 'mercurius',
       goal: 1.2,
@@ -167,7 +167,7 @@ export async function readWorkloads(
     {
       id: 'R4',
       title: 'a filter never seen, in the document',
-      contestants: contestants(best, (name) => written(name, WARM_UP), written),
+      contestants: cold(written),
       connections: 16,
       against: 'mercurius',
       goal: 1.2,
@@ -183,7 +183,7 @@ export async function readWorkloads(
     {
       id: 'R5',
       title: 'the same, 20 users never read before',
-      contestants: contestants(best, firstPage, pagesOf),
+      contestants: cold(pagesOf),
       connections: 4,
       against: 'mercurius',
       goal: 1.5,
