@@ -5,10 +5,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { Outage } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
+import type { EventPageRequest } from './event-pages.ts';
 import { type FollowedEvents, type FollowRequest, follow } from './follow/follow.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
 import type { AnyProjection } from './projection.ts';
-import { type EventPageRequest, readPages } from './read-pages.ts';
+import { readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
 import { Recorder } from './record/recorder.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
@@ -26,8 +27,8 @@ export interface EventLog {
   record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
   /**
    * Any number of pages, each in ascending order and bound by the log's ends as the request names them; an answer for
-   * each request, in their order. The pages without a filter are one statement, and up to a hundred others are one for each ten
-   * thousand events that they look through.
+   * each request, in their order. The pages without a filter are one statement, and up to a hundred others are
+   * a few, unless a log has very many kinds of events.
    */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
   /** The events with these ids, as far as the log has them, in one statement. */

@@ -30,5 +30,13 @@ export function hasWords(filter: SyncEventFilter): boolean {
 export function matches(event: SyncEvent, filter: SyncEventFilter | null | undefined): boolean {
   if (!filter) return true;
   if (filter.runId != null && event.runId !== filter.runId) return false;
-  return listFilters.every(([list, field]) => filter[list]?.includes(event[field]) ?? true);
+  return matchesWords(event, filter);
+}
+
+/** Are these words among those that the filter asks for? */
+export function matchesWords(
+  words: Pick<SyncEvent, (typeof listFilters)[number][1]>,
+  filter: SyncEventFilter,
+): boolean {
+  return listFilters.every(([list, field]) => filter[list]?.includes(words[field]) ?? true);
 }

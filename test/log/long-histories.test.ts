@@ -6,8 +6,9 @@ import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { WakeUps } from '../../src/instances/wake-ups.ts';
 import type { Page } from '../../src/lib/page.ts';
 import { defaultLimits } from '../../src/limits.ts';
+import type { EventPageRequest } from '../../src/log/event-pages.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
-import { type EventPageRequest, readPages } from '../../src/log/read-pages.ts';
+import { readPages } from '../../src/log/read-pages.ts';
 import { type RunPageRequest, Runs } from '../../src/runs/runs.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
 import { type UserKey, Users } from '../../src/users/users.ts';
@@ -56,17 +57,31 @@ describe('reads of long histories', () => {
   const newest = (filter: SyncEventFilter): EventPageRequest => ({ log: long, filter, limit: 50, fromEnd: true });
 
   test.each<[string, EventPageRequest, { events: number; statements: number }]>([
-    ['of nobody', newest({ providers: ['nobody'] }), { events: 0, statements: 15 }],
-    ['that there are none of', newest({ statuses: ['failed'], stages: ['completed'] }), { events: 0, statements: 15 }],
+    ['of nobody', newest({ providers: ['nobody'] }), { events: 0, statements: 2 }],
+    ['that there are none of', newest({ statuses: ['failed'], stages: ['completed'] }), { events: 0, statements: 2 }],
     ['that there are many of', newest({ statuses: ['success'] }), { events: 50, statements: 1 }],
     ['of one run', newest({ runId: 'run_70' }), { events: 5, statements: 1 }],
     ['of one run with a status', newest({ runId: 'run_70', statuses: ['success'] }), { events: 1, statements: 2 }],
-    ['from the oldest', { ...newest({ sources: ['sdk'] }), fromEnd: false }, { events: 0, statements: 15 }],
-    ['between two', { ...newest({ sources: ['sdk'] }), after: 20_000, before: 60_001 }, { events: 0, statements: 4 }],
-  ])('events %s are looked for in pieces', async (_, request, cost) => {
+    ['from the oldest', { ...newest({ sources: ['sdk'] }), fromEnd: false }, { events: 0, statements: 2 }],
+    ['between two', { ...newest({ sources: ['sdk'] }), after: 20_000, before: 60_001 }, { events: 0, statements: 2 }],
+  ])('events %s are found in few statements', async (_, request, cost) => {
     const [events] = await readPages(database, [request]);
     expect({ events: events?.length, statements: statements.length }).toEqual(cost);
     await expectBoundedWalks(database, file.url, statements, bound);
+  });
+
+  test.each<[string, SyncEventFilter, { kinds: number }, { events: number; statements: number }]>([
+    ['that match is read kind by kind', { statuses: ['success'] }, { kinds: 4 }, { events: 50, statements: 3 }],
+    [
+      'is walked to its end if it has too many kinds',
+      { sources: ['sdk'] },
+      { kinds: 3 },
+      { events: 0, statements: 1_501 },
+    ],
+  ])('what is beyond the first piece of a log %s', async (_, filter, { kinds }, cost) => {
+    const [events] = await readPages(database, [newest(filter)], { nearest: 100, walked: 100, kinds });
+    expect({ events: events?.length, statements: statements.length }).toEqual(cost);
+    await expectBoundedWalks(database, file.url, statements.slice(0, 20), 500);
   });
 
   test('pages of a hundred logs share what a statement looks through', async () => {
@@ -75,7 +90,7 @@ describe('reads of long histories', () => {
       log: { userId: numberedUser(n + 2), headSequence: 1_000, tailSequence: 1 },
     }));
     expect(await readPages(database, [...requests, newest({ statuses: ['success'] })])).toHaveLength(51);
-    expect(statements).toHaveLength(6);
+    expect(statements).toHaveLength(3);
     await expectBoundedWalks(database, file.url, statements, bound);
   });
 
@@ -96,11 +111,19 @@ describe('reads of long histories', () => {
       after: random() < 0.3 ? below(300) : undefined,
       before: random() < 0.3 ? below(400) : undefined,
     }));
-    const whole = await readPages(database, requests, Number.MAX_SAFE_INTEGER);
+    const whole = await readPages(database, requests, {
+      nearest: Number.MAX_SAFE_INTEGER,
+      walked: Number.MAX_SAFE_INTEGER,
+      kinds: 0,
+    });
     expect(new Set(whole.map((events) => Math.min(events.length, 9))).size).toBeGreaterThan(5);
-    for (const walked of [300, 5_000]) expect(await readPages(database, requests, walked)).toEqual(whole);
     const firstThree = requests.slice(0, 3);
-    for (const walked of [1, 10, 300]) expect(await readPages(database, firstThree, walked)).toEqual(whole.slice(0, 3));
+    for (const kinds of [0, 4, 100]) {
+      for (const walked of [300, 5_000])
+        expect(await readPages(database, requests, { nearest: walked, walked, kinds })).toEqual(whole);
+      for (const walked of [1, 10, 300])
+        expect(await readPages(database, firstThree, { nearest: walked, walked, kinds })).toEqual(whole.slice(0, 3));
+    }
   });
 
   const ofLong = { visible: { kind: 'all' }, now: Date.now(), limit: 51, fromEnd: false } as const;

@@ -2,11 +2,14 @@ import { isOneOf } from '../../db/columns.ts';
 import type { Provider } from '../../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
+import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 
+type PageSql = Pick<LogSql, 'readFilteredPages' | 'findRunEvents' | 'findKinds' | 'readPagesOfKinds'>;
+
 /** Pages of logs in the SQL of both databases: each walks an index from one end and stops at its limit. */
-export const filteredPages = (kind: Provider): Pick<LogSql, 'readFilteredPages' | 'findRunEvents'> => ({
+export const filteredPages = (kind: Provider): PageSql => ({
   readFilteredPages: (database, pages) =>
     readPackedEvents(
       database,
@@ -25,12 +28,27 @@ export const filteredPages = (kind: Provider): Pick<LogSql, 'readFilteredPages' 
         limit: sql`LIMIT 1 OFFSET ${place - 1}`,
       })),
     ),
+
+  findKinds: (database, userIds, most) => database.$queryRaw(eventKindSqlOf(kind).selectKinds(userIds, most)),
+
+  readPagesOfKinds: (database, pages) =>
+    readPackedEvents(
+      database,
+      selectEach(pages, (page) => ({
+        columns: packedEvent[kind],
+        conditions: [
+          sql`e.user_id = ${page.userId}`,
+          sql`e.sequence IN (${eventKindSqlOf(kind).selectSequences(page)})`,
+        ],
+        limit: sql`LIMIT ${page.limit}`,
+      })),
+    ),
 });
 
 /** A SELECT for each page, instead of a window function that would rank the whole log. */
-function selectEach(
-  pages: readonly FilteredPage[],
-  toParts: (page: FilteredPage) => { readonly columns: Sql; readonly conditions: readonly Sql[]; readonly limit: Sql },
+function selectEach<Page extends FilteredPage>(
+  pages: readonly Page[],
+  toParts: (page: Page) => { readonly columns: Sql; readonly conditions: readonly Sql[]; readonly limit: Sql },
 ): Sql {
   const selects = pages.map((page, index) => {
     const { columns, conditions, limit } = toParts(page);

@@ -20,6 +20,14 @@ export interface FilteredPage extends SequenceRange {
   readonly fromEnd: boolean;
 }
 
+/** Words that events of one user have together: what filters ask for, beside the run. */
+export type EventKind = Pick<SyncEvent, 'userId' | 'provider' | 'source' | 'stage' | 'status'>;
+
+/** A page whose filter lets through the events of some kinds of its user, whatever else it says. */
+export interface PageOfKinds extends FilteredPage {
+  readonly kinds: readonly EventKind[];
+}
+
 /** An event with the index of the range or page that it was read for. */
 export interface PagedEvent {
   readonly event: SyncEvent;
@@ -58,4 +66,11 @@ export interface LogSql {
    * parts of the filter do not count. Pages with fewer are missing. One statement for `SELECTS_PER_STATEMENT` pages.
    */
   findRunEvents(database: Queryable, pages: readonly FilteredPage[], place: number): Promise<FoundEvent[]>;
+  /** All kinds that there are of the events of each user, but of no user more than so many. */
+  findKinds(database: Queryable, userIds: readonly string[], most: number): Promise<EventKind[]>;
+  /**
+   * The pages of at most `SELECTS_PER_STATEMENT`, in one statement and in no order. For each kind it looks at as many events
+   * as the page takes.
+   */
+  readPagesOfKinds(database: Queryable, pages: readonly PageOfKinds[]): Promise<PagedEvent[]>;
 }
