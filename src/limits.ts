@@ -73,6 +73,8 @@ export const defaultLimits = {
   /** A longer API key or bearer token is no credential, and is not even looked up. */
   apiKeyLength: 256,
   bearerTokenLength: 16_384,
+  /** Tokens that are remembered as well signed, in UTF-16 code units of all of them: some thousands. */
+  verifiedTokensLength: 1_048_576,
   /** Life of a user token; the default where a request names none. */
   userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 

@@ -1,9 +1,9 @@
 import {
+  type CryptoKey,
   createRemoteJWKSet,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
-  type JWTVerifyGetKey,
   jwtVerify,
   SignJWT,
 } from 'jose';
@@ -11,6 +11,7 @@ import { AppError, badInput } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
 
 /** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
@@ -45,7 +46,7 @@ export interface TokenOptions {
   readonly secret: string | undefined;
   /** Where the public keys are, and what their tokens must name as `iss` and `aud`. */
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
-  readonly limits: Pick<Limits, 'userTokenSeconds' | 'bearerTokenLength'>;
+  readonly limits: Pick<Limits, 'userTokenSeconds' | 'bearerTokenLength' | 'verifiedTokensLength'>;
   readonly clock?: Clock;
 }
 
@@ -54,17 +55,27 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
   const sharedKey = secret === undefined ? undefined : new TextEncoder().encode(secret);
   const publicKeys = jwks === undefined ? undefined : remoteKeys(jwks.url);
 
+  const verified = new VerifiedTokens(limits.verifiedTokensLength);
+
   /** The claims of a token whose signature and times are good. Throws or answers null for any other. */
   async function verifiedClaims(token: string): Promise<JWTPayload | null> {
+    const known = verified.get(token);
+    // A key set may have lost the key since.
+    if (known && known.key === (known.header.alg === 'HS256' ? sharedKey : await publicKeys?.(known.header)))
+      return isTimeFor(known.claims, clock()) ? known.claims : null;
     const currentDate = new Date(clock());
     const { alg } = decodeProtectedHeader(token);
     if (alg === 'HS256' && sharedKey) {
-      const { payload } = await jwtVerify(token, sharedKey, { algorithms: ['HS256'], currentDate });
-      return payload.aud === undefined ? payload : null;
+      const { payload, protectedHeader } = await jwtVerify(token, sharedKey, { algorithms: ['HS256'], currentDate });
+      if (payload.aud !== undefined) return null;
+      verified.set(token, { header: protectedHeader, claims: payload, key: sharedKey });
+      return payload;
     }
     if ((alg === 'RS256' || alg === 'ES256') && publicKeys && jwks) {
       const { issuer, audience } = jwks;
-      const { payload } = await jwtVerify(token, publicKeys, { algorithms: [alg], issuer, audience, currentDate });
+      const options = { algorithms: [alg], issuer, audience, currentDate };
+      const { payload, protectedHeader, key } = await jwtVerify(token, publicKeys, options);
+      verified.set(token, { header: protectedHeader, claims: payload, key });
       return payload;
     }
     return null;
@@ -102,11 +113,11 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
 }
 
 /** The key set at `url`. What the token is to blame for stays jose's error; everything else becomes `UNAVAILABLE`. */
-function remoteKeys(url: string): JWTVerifyGetKey {
+function remoteKeys(url: string): (...asked: Parameters<ReturnType<typeof createRemoteJWKSet>>) => Promise<CryptoKey> {
   const keySet = createRemoteJWKSet(new URL(url));
-  return async (header, token) => {
+  return async (...asked) => {
     try {
-      return await keySet(header, token);
+      return await keySet(...asked);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       const outage = new AppError(
@@ -117,6 +128,12 @@ function remoteKeys(url: string): JWTVerifyGetKey {
       throw outage;
     }
   };
+}
+
+/** Do the times in claims still let them pass? They are compared in whole seconds, as jose does. */
+function isTimeFor({ nbf, exp }: JWTPayload, now: number): boolean {
+  const seconds = Math.floor(now / 1000);
+  return (nbf === undefined || nbf <= seconds) && (exp === undefined || exp > seconds);
 }
 
 function viewerOf({ sub, exp, scope }: JWTPayload, now: number): DeveloperViewer | UserViewer | null {

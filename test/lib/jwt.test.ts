@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK } from 'jose';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createTokens, type TokenOptions } from '../../src/auth/jwt.ts';
+import { type VerifiedToken, VerifiedTokens } from '../../src/auth/verified-tokens.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { claimsWith, secondsFromNow, signWithSecret, startIdentityProvider } from '../support/identity-provider.ts';
 
@@ -236,6 +237,66 @@ test('an unreachable key set does not stop tokens of the shared secret', async (
   const tokens = tokensWith({ jwks: { ...issuer.jwks, url: 'http://127.0.0.1:1/jwks.json' } });
   await expect(tokens.verify(await issuer.sign('ES256', claimsWith()))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   expect(await tokens.verify(await signWithSecret(secret, claimsWith()))).toMatchObject({ kind: 'developer' });
+});
+
+test('a token that was good before is good from its nbf until its exp, and then no more', async () => {
+  let now = Date.now();
+  const [nbf, exp] = [secondsFromNow(-10), secondsFromNow(10)];
+  const tokens = tokensWith({ clock: () => now });
+  const token = await signWithSecret(secret, claimsWith({ nbf, exp }));
+  for (const [at, isGood] of [
+    [nbf * 1000, true],
+    [exp * 1000 - 1, true],
+    [exp * 1000, false],
+    [nbf * 1000 - 1, false],
+    [nbf * 1000, true],
+  ] as const) {
+    now = at;
+    expect((await tokens.verify(token)) !== null).toBe(isGood);
+  }
+});
+
+test('a token that was good before is refused once its key has left the key set', async () => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  const token = await issuer.sign('RS256', claimsWith());
+  for (let times = 0; times < 3; times += 1) expect(await tokens.verify(token)).toMatchObject({ subject: 'dev-1' });
+  expect(issuer.requests).toBe(1);
+
+  issuer.answer = {
+    status: 200,
+    body: JSON.stringify({ keys: issuer.publicKeys.filter(({ kid }) => kid !== 'RS256') }),
+  };
+  const later = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 11 * 60_000); // the key set is kept for ten minutes
+  onTestFinished(() => later.mockRestore());
+  expect(await tokens.verify(token)).toBeNull();
+  expect(issuer.requests).toBe(2);
+});
+
+test('a token that was good before is neither good nor bad while the key set cannot be fetched again', async () => {
+  const issuer = await startIssuer();
+  const tokens = tokensWith({ jwks: issuer.jwks });
+  const token = await issuer.sign('ES256', claimsWith());
+  expect(await tokens.verify(token)).not.toBeNull();
+  issuer.answer = { status: 503, body: '' };
+  const later = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 11 * 60_000);
+  onTestFinished(() => later.mockRestore());
+  await expect(tokens.verify(token)).rejects.toMatchObject({ extensions: { code: 'UNAVAILABLE' } });
+});
+
+test('tokens are remembered up to a bound, and good beyond it', async () => {
+  const token = await signWithSecret(secret, claimsWith());
+  const tokens = new VerifiedTokens(2 * token.length);
+  const verified: VerifiedToken = { header: { alg: 'HS256' }, claims: {}, key: new Uint8Array() };
+  const others = [token.replace('.', '1'), token.replace('.', '2')] as const;
+  tokens.set(token, verified);
+  tokens.set(others[0], verified);
+  expect(tokens.get(token)).toBe(verified);
+  tokens.set(others[1], verified);
+  expect([token, ...others].map((each) => tokens.get(each) !== undefined)).toEqual([true, false, true]);
+  expect(await tokensWith({ limits: { ...defaultLimits, verifiedTokensLength: 0 } }).verify(token)).toMatchObject({
+    subject: 'dev-1',
+  });
 });
 
 test('a minted token opens one log until it expires', async () => {
