@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import DataLoader from 'dataloader';
 import { selectOf } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
@@ -70,7 +70,7 @@ export class ApiKeys {
     const data = {
       id: randomUUID(),
       name,
-      secretHash: hash(secret),
+      secretHash: hashOf(secret),
       scopes: scopes.join(' '),
       createdAt: new Date(this.#clock()),
       expiresAt,
@@ -109,7 +109,7 @@ export class ApiKeys {
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
-    const row = await this.#bySecretHash.load(hash(secret));
+    const row = await this.#bySecretHash.load(hashOf(secret));
     if (!row || row.revokedAt || this.#isPast(row.expiresAt)) return null;
     const { id: keyId, name, scopes, expiresAt } = fromRow(row);
     return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
@@ -167,8 +167,8 @@ function checkDraft(draft: ApiKeyDraft, limits: ApiKeyParts['limits'], now: numb
 }
 
 /** A secret is 256 random bits, so a plain hash without salt cannot be guessed back. */
-function hash(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+function hashOf(secret: string): string {
+  return hash('sha256', secret);
 }
 
 function fromRow({ id, name, scopes, createdAt, expiresAt, revokedAt }: ApiKeyRow): ApiKey {

@@ -51,9 +51,9 @@ export async function readStates(
   transaction: Queryable,
   drafts: readonly Parameters<AnyProjection['keyOf']>[0][],
 ): Promise<ReadonlyMap<string, unknown>> {
-  const keys = new Map(drafts.map((draft) => projection.keyOf(draft)).map((key) => [JSON.stringify(key), key]));
+  const keys = new Map(drafts.map((draft) => projection.keyOf(draft)).map((key) => [textOf(key), key]));
   const read = await projection.read(transaction, [...keys.values()]);
-  return new Map(read.map(([key, state]) => [JSON.stringify(key), state]));
+  return new Map(read.map(([key, state]) => [textOf(key), state]));
 }
 
 /** What brings one projection up to date with the events that a transaction adds, in order of sequence. */
@@ -64,10 +64,15 @@ export function foldStates(
 ): Write[] {
   const changed = new Map<string, unknown>();
   for (const { event, runBefore } of added) {
-    const key = JSON.stringify(projection.keyOf(event));
+    const key = textOf(projection.keyOf(event));
     const before = changed.get(key) ?? states.get(key);
     const state = projection.fold(before, event, runBefore);
     if (state !== undefined && state !== before) changed.set(key, state);
   }
   return changed.size > 0 ? [projection.write([...changed.values()])] : [];
+}
+
+/** A key as one text, for maps. No text of an event has a NUL in it. */
+function textOf(key: ProjectionKey): string {
+  return key.join('\0');
 }

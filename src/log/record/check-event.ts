@@ -16,26 +16,26 @@ export interface EventProblem {
  */
 export function checkEvent(draft: EventDraft, limits: Limits): EventProblem[] {
   const problems: EventProblem[] = [];
-  const say = (field: keyof EventDraft, message: string | undefined) => {
-    if (message) problems.push({ field, message });
-  };
-
-  say('runId', checkText(draft.runId, 1, limits.runIdLength));
-  say('provider', checkText(draft.provider, 1, limits.providerLength));
-  for (const field of ['source', 'stage', 'status'] as const)
-    say(field, checkText(draft[field], 1, limits.providerLength));
-  say('message', checkText(draft.message, 0, limits.messageLength));
-  say('error', checkText(draft.error, 0, limits.errorLength));
+  say(problems, 'runId', checkText(draft.runId, 1, limits.runIdLength));
+  say(problems, 'provider', checkText(draft.provider, 1, limits.providerLength));
+  say(problems, 'source', checkText(draft.source, 1, limits.providerLength));
+  say(problems, 'stage', checkText(draft.stage, 1, limits.providerLength));
+  say(problems, 'status', checkText(draft.status, 1, limits.providerLength));
+  say(problems, 'message', checkText(draft.message, 0, limits.messageLength));
+  say(problems, 'error', checkText(draft.error, 0, limits.errorLength));
   if (draft.progress != null && !(draft.progress >= 0 && draft.progress <= 1))
-    say('progress', 'must be a number from 0 to 1');
-  for (const field of ['itemsProcessed', 'itemsTotal'] as const) {
-    const count = draft[field];
-    if (count != null && !(Number.isInteger(count) && count >= 0 && count <= limits.itemCount))
-      say(field, `must be a whole number from 0 to ${limits.itemCount}`);
-  }
-  for (const field of ['startedAt', 'endedAt', 'timestamp'] as const) say(field, checkTime(draft[field], limits));
-  if (draft.metadata != null) say('metadata', checkMetadata(draft.metadata, limits));
+    say(problems, 'progress', 'must be a number from 0 to 1');
+  say(problems, 'itemsProcessed', checkCount(draft.itemsProcessed, limits));
+  say(problems, 'itemsTotal', checkCount(draft.itemsTotal, limits));
+  say(problems, 'startedAt', checkTime(draft.startedAt, limits));
+  say(problems, 'endedAt', checkTime(draft.endedAt, limits));
+  say(problems, 'timestamp', checkTime(draft.timestamp, limits));
+  if (draft.metadata != null) say(problems, 'metadata', checkMetadata(draft.metadata, limits));
   return problems;
+}
+
+function say(problems: EventProblem[], field: keyof EventDraft, message: string | undefined): void {
+  if (message) problems.push({ field, message });
 }
 
 function checkText(text: string | null | undefined, min: number, max: number): string | undefined {
@@ -51,10 +51,35 @@ function checkCharacters(text: string): string | undefined {
   return undefined;
 }
 
+function checkCount(count: number | null | undefined, { itemCount }: Limits): string | undefined {
+  if (count == null || (Number.isInteger(count) && count >= 0 && count <= itemCount)) return undefined;
+  return `must be a whole number from 0 to ${itemCount}`;
+}
+
 function checkTime(time: Date | null | undefined, limits: Limits): string | undefined {
   if (time == null) return undefined;
-  const inRange = time.getTime() >= Date.parse(limits.earliestTime) && time.getTime() < Date.parse(limits.latestTime);
-  return inRange ? undefined : `must be from ${limits.earliestTime} to before ${limits.latestTime}`;
+  const { earliest, latest } = timeBoundsOf(limits);
+  const ms = time.getTime();
+  return ms >= earliest && ms < latest
+    ? undefined
+    : `must be from ${limits.earliestTime} to before ${limits.latestTime}`;
+}
+
+interface TimeBounds {
+  /** Milliseconds since 1970. */
+  readonly earliest: number;
+  readonly latest: number;
+}
+
+/** Parsed once. */
+const timeBounds = new WeakMap<Limits, TimeBounds>();
+
+function timeBoundsOf(limits: Limits): TimeBounds {
+  const known = timeBounds.get(limits);
+  if (known) return known;
+  const bounds = { earliest: Date.parse(limits.earliestTime), latest: Date.parse(limits.latestTime) };
+  timeBounds.set(limits, bounds);
+  return bounds;
 }
 
 /** Walks without recursion, so that no depth of nesting can exhaust the stack; the size is measured only then. */
