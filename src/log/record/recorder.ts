@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database, Decision, Queryable } from '../../db/database.ts';
 import { isHeldUp, isUnavailable } from '../../db/faults.ts';
 import { AppError } from '../../errors.ts';
@@ -18,6 +19,12 @@ interface Waiting {
   readonly resolve: (recorded: readonly RecordedEvent[]) => void;
   readonly reject: (reason: unknown) => void;
 }
+
+/**
+ * Requests that come at once are read in several turns of the event loop: a transaction that did not wait for them would
+ * be small, and they would wait for all of it.
+ */
+const GATHERING_TURNS = 8;
 
 /** How many problems of one recording are listed. */
 const LISTED_PROBLEMS = 20;
@@ -75,9 +82,20 @@ export class Recorder {
   }
 
   async #work(): Promise<void> {
-    await Promise.resolve(); // recordings of the same turn of the event loop go together
-    while (this.#waiting.length > 0) await this.#commit(this.#takeGroup());
+    while (this.#waiting.length > 0) {
+      await this.#gather();
+      await this.#commit(this.#takeGroup());
+    }
     this.#working = undefined;
+  }
+
+  /** Waits a turn of the event loop, and others as long as each of them brings more recordings. */
+  async #gather(): Promise<void> {
+    for (let turns = 0; turns < GATHERING_TURNS; turns += 1) {
+      const before = this.#waiting.length;
+      await nextTurn();
+      if (this.#waiting.length === before) return;
+    }
   }
 
   #takeGroup(): Waiting[] {
