@@ -24,11 +24,11 @@ export class OpenStreams {
     return this.#count;
   }
 
-  /** Begins the life of a stream of this viewer. @param client aborts when the client leaves */
-  open(viewer: Viewer, client: AbortSignal): StreamLife {
+  /** Begins the life of a stream of this viewer. @param client aborts when the client leaves, unless somebody ends the life then */
+  open(viewer: Viewer, client?: AbortSignal): StreamLife {
     const { signal, release } = this.#credentials.watch(viewer);
     this.#count += 1;
-    return startLife([client, signal, this.#shutdown], () => {
+    return startLife(client ? [client, signal, this.#shutdown] : [signal, this.#shutdown], () => {
       this.#count -= 1;
       release();
     });

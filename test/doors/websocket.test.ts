@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { deepList } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
@@ -23,12 +23,6 @@ describe('a WebSocket', () => {
     socket.send(initMessage({ ...server.admin }));
     expect(await socket.next()).toEqual({ type: 'connection_ack' });
     return socket;
-  }
-
-  /** Keeps what graphql-ws says about broken clients out of the output of the test. */
-  function silenceErrors() {
-    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
-    onTestFinished(() => error.mockRestore());
   }
 
   test('answers operations once it was initialised', async () => {
@@ -60,7 +54,6 @@ describe('a WebSocket', () => {
   ];
   for (const [what, message, expected = 4400] of broken)
     test(`is closed as the protocol says, and the server serves on, after ${what}`, async () => {
-      silenceErrors();
       const socket = await opened();
       socket.send(message);
       const { code } = await socket.closed;
@@ -122,7 +115,6 @@ describe('a WebSocket', () => {
   });
 
   test('is closed with 1009 for a message that is too large', async () => {
-    silenceErrors();
     const narrow = await startServer({ limits: { requestBytes: 400 } });
     onTestFinished(() => narrow.close());
     const frame = JSON.stringify({ type: 'ping', payload: { x: '' } });
@@ -136,7 +128,6 @@ describe('a WebSocket', () => {
   });
 
   test('is closed for frames that break the protocol', async () => {
-    silenceErrors();
     for (const [frame, code] of [
       [Buffer.from([0x83, 0x80, 0, 0, 0, 0]), 1002], // an unknown kind of frame
       [Buffer.from([0xf1, 0x80, 0, 0, 0, 0]), 1002], // bits of an extension that was not agreed on

@@ -1,0 +1,63 @@
+/** Something that waits for a time. */
+export interface Alarmed {
+  /** The time has come, give or take a slot. It must not throw. */
+  ring(): void;
+}
+
+/** Into so many slots the usual wait is cut. */
+const SLOTS = 64;
+
+/**
+ * Many waits with one timer: what a timer for each stream would cost in memory, and in turns of the event loop. Times are
+ * those of `performance.now()`. An alarm rings in the slot in which its time lies, so up to `slotMs` too early or too late;
+ * one that has rung is over. The timer runs while anything waits, and does not keep the process alive.
+ */
+export class Alarms {
+  /** How far from its time an alarm may ring, in milliseconds. */
+  readonly slotMs: number;
+  readonly #slots = new Map<number, Set<Alarmed>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param usualMs how long most of them wait, in milliseconds */
+  constructor(usualMs: number) {
+    this.slotMs = Math.max(1, usualMs / SLOTS);
+  }
+
+  /** @returns the slot, for {@link cancel} */
+  set(alarmed: Alarmed, atMs: number): number {
+    const slot = Math.max(this.#slotAt(atMs), this.#slotAt(performance.now()) + 1);
+    const waiting = this.#slots.get(slot);
+    if (waiting) waiting.add(alarmed);
+    else this.#slots.set(slot, new Set([alarmed]));
+    this.#timer ??= setInterval(() => this.#ring(), this.slotMs).unref();
+    return slot;
+  }
+
+  /** Nothing rings that has rung, or was cancelled, before. */
+  cancel(alarmed: Alarmed, slot: number): void {
+    const waiting = this.#slots.get(slot);
+    if (!waiting?.delete(alarmed) || waiting.size > 0) return;
+    this.#slots.delete(slot);
+    this.#stopIfIdle();
+  }
+
+  #slotAt(atMs: number): number {
+    return Math.floor(atMs / this.slotMs);
+  }
+
+  #ring(): void {
+    const now = this.#slotAt(performance.now());
+    for (const [slot, waiting] of this.#slots) {
+      if (slot > now) continue;
+      this.#slots.delete(slot);
+      for (const alarmed of waiting) alarmed.ring();
+    }
+    this.#stopIfIdle();
+  }
+
+  #stopIfIdle(): void {
+    if (this.#slots.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

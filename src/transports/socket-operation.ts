@@ -1,0 +1,97 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { WebSocket } from 'ws';
+import type { StreamedResult } from '../operations/result-stream.ts';
+import { nextMessage } from './result-message.ts';
+
+/** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
+export type SocketAnswer = readonly GraphQLError[] | ExecutionResult | AsyncGenerator<StreamedResult, void>;
+
+/** The connection that an operation runs on. */
+export interface OperationOwner {
+  readonly socket: WebSocket;
+  /** Told once, of an operation that nobody has stopped. */
+  failed(operation: SocketOperation, errors: readonly GraphQLError[]): void;
+  completed(operation: SocketOperation): void;
+  formatError(error: unknown): GraphQLError;
+}
+
+/**
+ * One operation on a socket: what has the client's id. Of a stream the next result is asked for when the last one was
+ * written out, so that a client that does not read holds up its own streams.
+ *
+ *     answering --stream--> streaming --complete--> over
+ *               --errors, or a result that is written--^   (`stop()` leads there from everywhere)
+ */
+export class SocketOperation {
+  readonly id: string;
+  readonly #owner: OperationOwner;
+  #stream: AsyncGenerator<StreamedResult, void> | undefined;
+  #isOver = false;
+
+  constructor(id: string, owner: OperationOwner) {
+    this.id = id;
+    this.#owner = owner;
+  }
+
+  /** Called once. */
+  run(answer: Promise<SocketAnswer>): void {
+    answer.then((given) => this.#take(given)).catch(this.#onError);
+  }
+
+  /** The client, or the connection, wants no more of it. */
+  stop(): void {
+    this.#isOver = true;
+    this.#stream?.return().catch(() => {});
+  }
+
+  #take(answer: SocketAnswer): void {
+    if (Array.isArray(answer)) this.#fail(answer);
+    else if (Symbol.asyncIterator in answer) {
+      this.#stream = answer;
+      if (this.#isOver) this.stop();
+      else this.#pull();
+    } else if (!this.#isOver) this.#send(answer as ExecutionResult, this.#complete); // neither of the other two
+  }
+
+  #pull(): void {
+    this.#stream?.next().then(this.#onStep).catch(this.#onError);
+  }
+
+  readonly #onStep = ({ done, value }: IteratorResult<StreamedResult, void>): void => {
+    if (this.#isOver) return;
+    if (done) this.#complete();
+    else this.#send(value, this.#onWritten);
+  };
+
+  readonly #onWritten = (): void => {
+    if (!this.#isOver) this.#pull();
+  };
+
+  /** A socket that is closing takes nothing: its end stops what runs on it. */
+  #send(result: ExecutionResult, onWritten: () => void): void {
+    const { socket } = this.#owner;
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(nextMessage(this.id, result), text, (error) => {
+      if (!error) onWritten();
+    });
+  }
+
+  readonly #complete = (): void => {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.completed(this);
+  };
+
+  readonly #onError = (error: unknown): void => {
+    this.#fail([this.#owner.formatError(error)]);
+  };
+
+  #fail(errors: readonly GraphQLError[]): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.failed(this, errors);
+  }
+}
+
+/** Frames of text, though the message is made of bytes already. */
+const text = { binary: false };

@@ -1,0 +1,233 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { GraphQLError } from 'graphql';
+import { CloseCode, type Message, MessageType, parseMessage, type SubscribePayload } from 'graphql-ws';
+import type { RawData, WebSocket } from 'ws';
+import type { Viewer } from '../auth/viewer.ts';
+import { AppError } from '../errors.ts';
+import type { Gate } from '../gate/gate.ts';
+import { startLife } from '../gate/open-streams.ts';
+import { createContext, type StreamLife } from '../graphql/context.ts';
+import type { Alarmed, Alarms } from '../lib/alarms.ts';
+import type { FormatError } from '../operations/format-error.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Services } from '../services.ts';
+import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
+
+/** What all connections work with. */
+export interface ConnectionTools {
+  readonly operations: Operations;
+  readonly services: Services;
+  readonly gate: Gate;
+  readonly formatError: FormatError;
+  /** For the pings of all sockets. */
+  readonly pings: Alarms;
+}
+
+/** Close code of RFC 6455 for a server that stops. */
+const GOING_AWAY = 1001;
+/** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
+const LAST_RESULTS_MS = 1_000;
+/** A close reason has at most 123 bytes (RFC 6455, 5.5). */
+const REASON_LENGTH = 120;
+
+/** Who is at the other end, and until when. */
+interface Accepted {
+  readonly viewer: Viewer;
+  readonly life: StreamLife;
+}
+
+/**
+ * One socket that speaks graphql-transport-ws.
+ *
+ *     opened --connection_init--> asking --admitted--> accepted --life ends--> leaving
+ *
+ * In each state the socket may be closed, by either end, which ends whatever runs on it. While leaving, operations may
+ * send what they have, and the socket is closed after the last of them: its closing code says what happened, and a client
+ * that heard `complete` would not come back.
+ */
+export class WebSocketConnection implements Alarmed, OperationOwner {
+  readonly socket: WebSocket;
+  readonly #tools: ConnectionTools;
+  /** Those of the request, until it is known who is asking. */
+  #headers: IncomingHttpHeaders | undefined;
+  #initialisation: NodeJS.Timeout | undefined;
+  #accepted: Accepted | undefined;
+  /** Set when the server ends the connection: what to close the socket with. */
+  #goodbye: { readonly code: number; readonly reason: string } | undefined;
+  /** What runs, by the client's ids. */
+  readonly #running = new Map<string, SocketOperation>();
+  #isAlive = true;
+  #pingSlot: number;
+
+  constructor(socket: WebSocket, headers: IncomingHttpHeaders, tools: ConnectionTools) {
+    this.socket = socket;
+    this.#headers = headers;
+    this.#tools = tools;
+    this.#pingSlot = this.#awaitPing();
+    socket.on('message', (data) => this.#hear(data));
+    socket.on('pong', () => {
+      this.#isAlive = true;
+    });
+    socket.on('error', () => {}); // the socket is closed with a fitting code, and there is nothing else to do
+    socket.on('close', () => this.#closed());
+    this.#initialisation = setTimeout(
+      () => socket.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
+      tools.services.limits.connectionInitMs,
+    );
+  }
+
+  /** Time for a ping. A socket that has not answered the last one is cut. */
+  ring(): void {
+    if (this.socket.readyState === this.socket.OPEN) {
+      if (!this.#isAlive) {
+        this.socket.terminate();
+        return;
+      }
+      this.#isAlive = false;
+      this.socket.ping();
+    }
+    this.#pingSlot = this.#awaitPing();
+  }
+
+  #awaitPing(): number {
+    return this.#tools.pings.set(this, performance.now() + this.#tools.services.limits.socketPingMs);
+  }
+
+  #hear(data: RawData): void {
+    const message = messageIn(data);
+    if (!message) {
+      this.socket.close(CloseCode.BadRequest, 'Invalid message received');
+      return;
+    }
+    switch (message.type) {
+      case MessageType.ConnectionInit:
+        void this.#initialise(message.payload);
+        break;
+      case MessageType.Subscribe:
+        this.#subscribe(message.id, message.payload);
+        break;
+      case MessageType.Complete:
+        this.#running.get(message.id)?.stop();
+        this.#remove(message.id);
+        break;
+      case MessageType.Ping:
+        this.#send(JSON.stringify({ type: MessageType.Pong, ...(message.payload && { payload: message.payload }) }));
+        break;
+      case MessageType.Pong:
+        break;
+      default:
+        this.socket.close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
+    }
+  }
+
+  async #initialise(payload: unknown): Promise<void> {
+    const headers = this.#headers;
+    if (!headers) return this.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+    this.#headers = undefined;
+    clearTimeout(this.#initialisation);
+    this.#initialisation = undefined;
+    try {
+      const { admission, streams } = this.#tools.gate;
+      const header = (name: string) => headers[name]?.toString();
+      const viewer = await admission.admit({ header, payload });
+      if (this.socket.readyState !== this.socket.OPEN) return;
+      const life = streams.open(viewer);
+      this.#accepted = { viewer, life };
+      life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
+      if (life.signal.aborted) this.#leave(life.signal.reason);
+      this.#send('{"type":"connection_ack"}');
+    } catch (error) {
+      const reason = this.#tools.formatError(error).message.slice(0, REASON_LENGTH);
+      this.socket.close(CloseCode.Forbidden, reason);
+    }
+  }
+
+  #subscribe(id: string, payload: SubscribePayload): void {
+    if (!this.#accepted) this.socket.close(CloseCode.Unauthorized, 'Unauthorized');
+    else if (this.#running.has(id))
+      this.socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+    else {
+      const operation = new SocketOperation(id, this);
+      this.#running.set(id, operation);
+      operation.run(this.#answer(this.#accepted, payload));
+    }
+  }
+
+  async #answer({ viewer, life }: Accepted, payload: SubscribePayload): Promise<SocketAnswer> {
+    const { operations, services, formatError } = this.#tools;
+    try {
+      if (this.#goodbye) throw life.signal.reason;
+      if (this.#running.size > services.limits.streamsPerSocket)
+        throw new AppError(
+          'LIMIT_EXCEEDED',
+          `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
+        );
+      const { mistakes, operation: operationNamed } = operations.prepare(payload.query);
+      if (mistakes.length > 0) return mistakes.map(formatError);
+      const operation = operationNamed(payload.operationName);
+      if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
+      const openStream = () => startLife([life.signal]);
+      const context = createContext({ viewer, services, resumeAfter: null, openStream });
+      return await operation.answer(context, payload.variables ?? {});
+    } catch (error) {
+      return [formatError(error)];
+    }
+  }
+
+  failed({ id }: SocketOperation, errors: readonly GraphQLError[]): void {
+    this.#remove(id);
+    this.#send(`{"id":${JSON.stringify(id)},"type":"error","payload":${JSON.stringify(errors)}}`);
+  }
+
+  completed({ id }: SocketOperation): void {
+    this.#remove(id);
+    if (!this.#goodbye) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
+  }
+
+  formatError(error: unknown): GraphQLError {
+    return this.#tools.formatError(error);
+  }
+
+  #remove(id: string): void {
+    this.#running.delete(id);
+    if (this.#running.size === 0) this.#sayGoodbye();
+  }
+
+  /** The life of the connection is over. Nothing is to be done if it is so because the client has left. */
+  #leave(reason: unknown): void {
+    if (!(reason instanceof AppError)) return;
+    if (reason.code === 'UNAVAILABLE') {
+      // Operations may finish, as requests may; the listener cuts what takes too long.
+      this.#goodbye = { code: GOING_AWAY, reason: 'Going away' };
+    } else {
+      this.#goodbye = { code: CloseCode.Forbidden, reason: reason.message.slice(0, REASON_LENGTH) };
+      setTimeout(() => this.#sayGoodbye(), LAST_RESULTS_MS).unref();
+    }
+    if (this.#running.size === 0) this.#sayGoodbye();
+  }
+
+  #sayGoodbye(): void {
+    if (this.#goodbye) this.socket.close(this.#goodbye.code, this.#goodbye.reason);
+  }
+
+  #closed(): void {
+    clearTimeout(this.#initialisation);
+    this.#headers = undefined;
+    this.#tools.pings.cancel(this, this.#pingSlot);
+    for (const operation of this.#running.values()) operation.stop();
+    this.#running.clear();
+    this.#accepted?.life.end();
+  }
+
+  #send(message: string): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(message);
+  }
+}
+
+function messageIn(data: RawData): Message | undefined {
+  try {
+    return parseMessage(String(data));
+  } catch {
+    return undefined;
+  }
+}
