@@ -8,7 +8,7 @@ import { inWords } from '../graphql/limit-texts.ts';
 import { parseLimit } from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import { defaultLimits } from '../limits.ts';
-import type { FollowedEvents, FollowReset } from '../log/follow/follow.ts';
+import type { FollowedEvents, FollowReset } from '../log/follow/steps.ts';
 import { findVisibleUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
 

@@ -6,8 +6,9 @@ import type { Outage } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft, SyncEvent } from './event.ts';
 import type { EventPageRequest } from './event-pages.ts';
-import { type FollowedEvents, type FollowRequest, follow } from './follow/follow.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
+import { Follower, type FollowRequest } from './follow/follower.ts';
+import type { FollowedEvents } from './follow/steps.ts';
 import type { AnyProjection } from './projection.ts';
 import { readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
@@ -74,7 +75,7 @@ export function openEventLog(options: {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(options.database, requests),
     eventsById: (ids) => logSqlOf(options.database).readEventsById(options.database.reader, ids),
-    follow: (request, signal) => follow(followed, options.limits, request, signal),
+    follow: (request, signal) => new Follower(followed, options.limits, request, signal),
     wakeUps,
     get followedLogs() {
       return followed.size;

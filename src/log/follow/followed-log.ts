@@ -1,8 +1,10 @@
 import type { Database } from '../../db/database.ts';
 import type { SyncEvent } from '../event.ts';
+import type { SyncEventFilter } from '../filter.ts';
 import { logSqlOf } from '../sql/log-sql-of.ts';
 import { type FoundLog, findLogs } from './found-log.ts';
 import { LogTail } from './log-tail.ts';
+import { type FollowedEvents, SharedSteps } from './steps.ts';
 
 /**
  * One log that somebody follows. It moves its tail on to the head that signals and looks tell of, with one read for each
@@ -16,6 +18,9 @@ export class FollowedLog {
   readonly userId: string;
   readonly tail: LogTail;
   readonly #database: Database;
+  readonly #steps = new SharedSteps();
+  /** Pages that are being read, by the sequence before each. */
+  readonly #reading = new Map<number, Promise<readonly SyncEvent[]>>();
   /** The highest head that was told of. */
   #target: number;
   #isAdvancing = false;
@@ -49,15 +54,35 @@ export class FollowedLog {
   }
 
   /**
-   * Up to `limit` events after a sequence, in order, from memory if they are there. Empty only at the head, or when
-   * retention took the next event, or after the user's deletion.
+   * What comes after a sequence, if it is in memory: up to `limit` events of which those are shown that match the filter,
+   * or none at the head. All followers at the same place are given the same step.
    */
-  async read(after: number, limit: number): Promise<readonly SyncEvent[]> {
-    const recalled = this.tail.recall(after, limit);
-    if (recalled) return recalled;
+  stepAfter(after: number, filter: SyncEventFilter | null | undefined, limit: number): FollowedEvents | undefined {
+    const { tail } = this;
+    return this.#steps.after(after, filter, tail, () => (after < tail.head ? tail.recall(after, limit) : []));
+  }
+
+  /**
+   * Up to `limit` events after a sequence, in order; one read for all who ask for the same at once, and what leads to the
+   * head stays in memory. Empty only when retention took the next event, or after the user's deletion.
+   */
+  read(after: number, limit: number): Promise<readonly SyncEvent[]> {
+    return this.#reading.get(after) ?? this.#startReading(after, limit);
+  }
+
+  #startReading(after: number, limit: number): Promise<readonly SyncEvent[]> {
+    const reading = this.#readAfter(after, limit).finally(() => this.#reading.delete(after));
+    this.#reading.set(after, reading);
+    return reading;
+  }
+
+  async #readAfter(after: number, limit: number): Promise<readonly SyncEvent[]> {
     const events = await this.#readRange(after, Math.min(after + limit, this.tail.head));
     // The numbers are dense, so a first event other than the next one shows that the log was cut or deleted.
-    if (events[0]?.sequence === after + 1) return events;
+    if (events[0]?.sequence === after + 1) {
+      this.tail.prepend(events);
+      return events;
+    }
     await this.catchUp();
     if (!this.tail.gone && this.tail.oldest <= after + 1)
       throw new Error(`The log of ${this.userId} has a hole at ${after + 1}`);

@@ -1,13 +1,14 @@
 import type { Database } from '../../db/database.ts';
 import { isUnavailable } from '../../db/faults.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
+import { Alarms } from '../../lib/alarms.ts';
 import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
 import { FollowedLog } from './followed-log.ts';
 import { findLogs } from './found-log.ts';
 
 /** A followed log, until it is released. */
-interface AcquiredLog extends Disposable {
+export interface AcquiredLog extends Disposable {
   readonly log: FollowedLog;
 }
 
@@ -29,11 +30,13 @@ interface Followed {
  *                     +--> FollowedLog: reads what is new --> LogTail: keeps it --> followers
  *     slow poll, gap -+
  *
- * Nothing calls upwards but the tail's news of itself. This class owns the listening to wake-ups and both timers: the
+ * Nothing calls upwards but the tail's news of itself. This class owns the listening to wake-ups and the timers: the
  * poll runs while anybody follows, and a failed look is tried again every `databaseRetryMs` while the database is away.
  * A followed log comes with its first follower, and goes with its last one or with its user.
  */
 export class FollowedLogs {
+  /** For the checkpoints of all followers. */
+  readonly checkpoints: Alarms;
   readonly #database: Database;
   readonly #limits: Limits;
   readonly #onError: (error: unknown) => void;
@@ -47,6 +50,7 @@ export class FollowedLogs {
   constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
     this.#database = options.database;
     this.#limits = options.limits;
+    this.checkpoints = new Alarms(options.limits.checkpointMs);
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen((change) => {
       const followed = this.#byUser.get(change.userId);
@@ -121,8 +125,10 @@ export class FollowedLogs {
     const [found] = await findLogs(this.#database, [userId]);
     if (!found) return undefined;
     const log = new FollowedLog(found, { database: this.#database, capacity: this.#limits.tailEvents });
-    log.tail.onChange(() => {
-      if (log.tail.gone) forget();
+    log.tail.listen({
+      changed() {
+        if (log.tail.gone) forget();
+      },
     });
     return log;
   }

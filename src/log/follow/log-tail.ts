@@ -1,6 +1,11 @@
 import type { SyncEvent } from '../event.ts';
 import type { FoundLog } from './found-log.ts';
 
+/** Told of each turn of news. */
+export interface TailListener {
+  changed(): void;
+}
+
 /**
  * The end of one followed log, in memory once for all who follow: its bounds and its newest events. It reads nothing; it
  * is told what was read, and tells its listeners.
@@ -10,7 +15,7 @@ import type { FoundLog } from './found-log.ts';
 export class LogTail {
   readonly #capacity: number;
   readonly #createdAt: number;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<TailListener>();
   /** Without holes, the last one at the head. */
   #newest: SyncEvent[] = [];
   #head: number;
@@ -74,13 +79,22 @@ export class LogTail {
     this.#tell();
   }
 
-  /** Calls back, at most once for each turn of news, until the returned function is called. */
-  onChange(listener: () => void): () => void {
+  /** Events that were read, in order: kept if they lead to the oldest one in memory, or to the head. */
+  prepend(events: readonly SyncEvent[]): void {
+    const isBefore = events.at(-1)?.sequence === (this.#newest[0]?.sequence ?? this.#head + 1) - 1;
+    if (isBefore && this.#newest.length + events.length <= this.#capacity) this.#newest = [...events, ...this.#newest];
+  }
+
+  /** Tells the listener of news until it leaves. */
+  listen(listener: TailListener): void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  }
+
+  leave(listener: TailListener): void {
+    this.#listeners.delete(listener);
   }
 
   #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) listener.changed();
   }
 }
