@@ -6,6 +6,7 @@ import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { parseLimit } from '../graphql/paging.ts';
+import { payloadAsItIs } from '../graphql/payloads.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import { defaultLimits } from '../limits.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/steps.ts';
@@ -50,6 +51,7 @@ export function addFollowing(builder: Builder, events: EventTypes): void {
           streamSignal(context),
         );
       },
+      ...payloadAsItIs,
       resolve: (step) => step,
     }),
   );

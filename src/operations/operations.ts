@@ -8,6 +8,7 @@ import {
   parse,
   validate,
 } from 'graphql';
+import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
@@ -43,6 +44,7 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
+  readonly #patience: Alarms;
   readonly #documents = new DocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
   readonly #refused = new DocumentCache<Error | PreparedDocument>();
@@ -51,6 +53,7 @@ export class Operations {
     this.schema = options.schema;
     this.#options = options;
     this.#texts = new TextSelections(options.schema);
+    this.#patience = new Alarms(options.limits.slowConsumerMs);
     this.#parseWithin = parseWithin(options.limits);
   }
 
@@ -99,7 +102,8 @@ export class Operations {
         const key = node.name?.value;
         const known = operations.get(key);
         if (known) return known;
-        const operation = new Operation({ ...this.#options, document, operation: node, fragments, texts: this.#texts });
+        const shared = { texts: this.#texts, patience: this.#patience };
+        const operation = new Operation({ ...this.#options, ...shared, document, operation: node, fragments });
         operations.set(key, operation);
         return operation;
       },

@@ -1,5 +1,7 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { AppError } from '../errors.ts';
+import type { StreamLife } from '../graphql/context.ts';
+import type { Alarmed, Alarms } from '../lib/alarms.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
 export const resultCursor = Symbol('cursor of a result');
@@ -18,33 +20,38 @@ interface ResultStreamOptions {
   /** What the subscription's resolver yields: one payload for each result. */
   readonly payloads: AsyncIterator<unknown>;
   /** Turns a payload into a result; into nothing once the life has ended. */
-  readonly execute: (payload: unknown) => Promise<StreamedResult | undefined>;
-  /** What every result goes through on its way out. */
+  readonly resultOf: (payload: unknown) => StreamedResult | Promise<StreamedResult | undefined>;
+  /** What every result with errors goes through on its way out. */
   readonly format: (result: StreamedResult) => StreamedResult;
-  /** The life of the stream, and with it of the payloads. */
-  readonly signal: AbortSignal;
-  /** Ends that life. */
-  readonly end: () => void;
+  /** The life of the stream, and with it of the payloads. The stream ends it. */
+  readonly life: StreamLife;
+  /** For the waits of all streams for their readers. */
+  readonly patience: Alarms;
   /** How long the reader may take over one result, in milliseconds. */
   readonly patienceMs: number;
 }
+
+type NextResult = IteratorResult<StreamedResult, void>;
 
 /**
  * The results of one subscription, pulled by its transport one by one.
  *
  * | state | enters | leaves |
  * |---|---|---|
- * | idle | at the beginning, and when a result was handed out; then the timer of the reader's patience runs | `next()` |
+ * | idle | at the beginning, and when a result was handed out; then the reader's patience is measured | `next()` |
  * | reading | `next()`: waits for a payload, then executes it | with a result, or when the life or the payloads end |
  * | ended | `return()`, the end of the life or of the payloads, an error, or the end of the patience | never |
  *
  * After the end `next()` gives the last word, if there is one: why the server ended the stream, with the cursor to resume
- * from among the error's `extensions`. The stream owns the timer and ends the life and the payloads, in this order;
- * the life belongs to the transport, which may end it at any time.
+ * from among the error's `extensions`. The stream ends the life and the payloads, in this order; the life belongs to the
+ * transport, which may end it at any time. An alarm that was set for one result may ring for a later one: it is then set
+ * anew, so that a result costs no alarm.
  */
-export class ResultStream implements AsyncGenerator<StreamedResult, void, undefined> {
+export class ResultStream implements AsyncGenerator<StreamedResult, void, undefined>, Alarmed {
   readonly #options: ResultStreamOptions;
-  #patience: NodeJS.Timeout | undefined;
+  /** Since when the reader has had the newest result, and has asked for no other. */
+  #idleSince: number | undefined;
+  #alarm: number | undefined;
   #cursor: string | undefined;
   #ended = false;
   /** What is still to be said after the end. */
@@ -54,42 +61,59 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
     this.#options = options;
   }
 
-  async next(): Promise<IteratorResult<StreamedResult, void>> {
-    clearTimeout(this.#patience);
-    if (this.#ended) return this.#afterEnd();
-    try {
-      const step = await this.#options.payloads.next();
-      const result = step.done || this.#ended ? undefined : await this.#result(step.value);
-      if (result) return { done: false, value: this.#options.format(result) };
-      const { reason } = this.#options.signal;
-      await this.return();
-      // The payload that was just read is not delivered any more, so the cursor is that of the last delivered result.
-      if (!step.done && reason instanceof AppError) this.#lastWord = this.#endedBy(reason);
-    } catch (error) {
-      await this.return();
-      this.#lastWord = lastResult(error);
-    }
+  next(): Promise<NextResult> {
+    this.#idleSince = undefined;
+    if (this.#ended) return Promise.resolve(this.#afterEnd());
+    return this.#options.payloads.next().then(this.#onPayload).catch(this.#onError);
+  }
+
+  readonly #onPayload = (step: IteratorResult<unknown>): NextResult | Promise<NextResult> => {
+    if (step.done || this.#ended) return this.#cut(!step.done);
+    const result = this.#options.resultOf(step.value);
+    if (!('then' in result)) return this.#handOut(result);
+    return result.then((made) => (made ? this.#handOut(made) : this.#cut(true)));
+  };
+
+  readonly #onError = async (error: unknown): Promise<NextResult> => {
+    await this.return();
+    this.#lastWord = lastResult(error);
+    return this.#afterEnd();
+  };
+
+  /** The payloads have ended. @param isOpen one has come that is not delivered any more: the last cursor stands */
+  async #cut(isOpen: boolean): Promise<NextResult> {
+    const { reason } = this.#options.life.signal;
+    await this.return();
+    if (isOpen && reason instanceof AppError) this.#lastWord = this.#endedBy(reason);
     return this.#afterEnd();
   }
 
+  #handOut(result: StreamedResult): NextResult {
+    this.#cursor = result[resultCursor] ?? this.#cursor;
+    this.#idleSince = performance.now();
+    if (!this.#ended) this.#alarm ??= this.#options.patience.set(this, this.#idleSince + this.#options.patienceMs);
+    return { done: false, value: result.errors ? this.#options.format(result) : result };
+  }
+
   /** Ends the life first, so that the payloads are not waiting when they are told to return. */
-  async return(): Promise<IteratorResult<StreamedResult, void>> {
-    clearTimeout(this.#patience);
+  async return(): Promise<NextResult> {
     this.#ended = true;
-    this.#options.end();
+    if (this.#alarm !== undefined) this.#options.patience.cancel(this, this.#alarm);
+    this.#options.life.end();
     await this.#options.payloads.return?.();
     return { done: true, value: undefined };
   }
 
-  async #result(payload: unknown): Promise<StreamedResult | undefined> {
-    const result = await this.#options.execute(payload);
-    if (!result) return undefined;
-    this.#cursor = result[resultCursor] ?? this.#cursor;
-    this.#patience = setTimeout(() => void this.#giveUp(), this.#options.patienceMs).unref();
-    return result;
+  /** The reader may have had its time. */
+  ring(): void {
+    this.#alarm = undefined;
+    if (this.#idleSince === undefined) return;
+    const until = this.#idleSince + this.#options.patienceMs;
+    if (performance.now() < until) this.#alarm = this.#options.patience.set(this, until);
+    else void this.#giveUp();
   }
 
-  #afterEnd(): IteratorResult<StreamedResult, void> {
+  #afterEnd(): NextResult {
     const value = this.#lastWord;
     this.#lastWord = undefined;
     return value ? { done: false, value: this.#options.format(value) } : { done: true, value };

@@ -1,27 +1,53 @@
 import type { ExecutionResult } from 'graphql';
 
-/** What was written of a result, for all who get the same one: its JSON, and the message with the id that was last asked for. */
+/** What was written of a result, for all who get the same one: its JSON, and the frame with the id that was last asked for. */
 interface Written {
   readonly json: string;
   id?: string;
-  message?: Buffer;
+  frame?: Buffer;
 }
 
 const writtenOf = new WeakMap<ExecutionResult, Written>();
 
-/** The `next` message of graphql-transport-ws. Subscribers who share a result share its JSON, and the message with their id. */
-export function nextMessage(id: string, result: ExecutionResult): Buffer {
+/**
+ * The `next` message of graphql-transport-ws, as the bytes of a WebSocket frame. Subscribers who share a result share its
+ * JSON, and the frame with their id.
+ */
+export function nextFrame(id: string, result: ExecutionResult): Buffer {
   const written = writtenOf.get(result) ?? write(result);
-  if (written.message && written.id === id) return written.message;
-  const message = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":${written.json}}`);
+  if (written.frame && written.id === id) return written.frame;
+  const frame = textFrame(`{"id":${JSON.stringify(id)},"type":"next","payload":${written.json}}`);
   written.id = id;
-  written.message = message;
-  return message;
+  written.frame = frame;
+  return frame;
+}
+
+/** The JSON of a result, made once: `data` before `errors`, as that protocol has it. */
+export function jsonOf(result: ExecutionResult): string {
+  return (writtenOf.get(result) ?? write(result)).json;
 }
 
 function write(result: ExecutionResult): Written {
   const { errors, ...rest } = result;
-  const written = { json: JSON.stringify({ ...rest, ...(errors && { errors }) }) };
+  const written: Written = { json: JSON.stringify({ ...rest, ...(errors && { errors }) }) };
   writtenOf.set(result, written);
   return written;
+}
+
+/** A text in one frame, as a server sends it: not masked, not compressed (RFC 6455, 5.2). */
+function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + length);
+  frame[0] = 0x81; // the last frame of a text
+  if (header === 2) frame[1] = length;
+  else if (header === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, header);
+  return frame;
 }

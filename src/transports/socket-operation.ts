@@ -1,14 +1,14 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import type { WebSocket } from 'ws';
 import type { StreamedResult } from '../operations/result-stream.ts';
-import { nextMessage } from './result-message.ts';
+import { nextFrame } from './result-message.ts';
 
 /** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
 export type SocketAnswer = readonly GraphQLError[] | ExecutionResult | AsyncGenerator<StreamedResult, void>;
 
 /** The connection that an operation runs on. */
 export interface OperationOwner {
-  readonly socket: WebSocket;
+  /** Sends the bytes of a frame. What is written to a socket that is closing is dropped: its end stops what runs on it. */
+  sendFrame(frame: Buffer, onWritten: () => void): void;
   /** Told once, of an operation that nobody has stopped. */
   failed(operation: SocketOperation, errors: readonly GraphQLError[]): void;
   completed(operation: SocketOperation): void;
@@ -67,13 +67,8 @@ export class SocketOperation {
     if (!this.#isOver) this.#pull();
   };
 
-  /** A socket that is closing takes nothing: its end stops what runs on it. */
   #send(result: ExecutionResult, onWritten: () => void): void {
-    const { socket } = this.#owner;
-    if (socket.readyState !== socket.OPEN) return;
-    socket.send(nextMessage(this.id, result), text, (error) => {
-      if (!error) onWritten();
-    });
+    this.#owner.sendFrame(nextFrame(this.id, result), onWritten);
   }
 
   readonly #complete = (): void => {
@@ -92,6 +87,3 @@ export class SocketOperation {
     this.#owner.failed(this, errors);
   }
 }
-
-/** Frames of text, though the message is made of bytes already. */
-const text = { binary: false };

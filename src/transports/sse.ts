@@ -1,5 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import { resultCursor, type StreamedResult } from '../operations/result-stream.ts';
+import { jsonOf } from './result-message.ts';
 
 /** With these headers nothing on the way holds events back. */
 export const eventStreamHeaders = {
@@ -73,7 +74,7 @@ export function graphqlEvents(): EventFormat {
     write(result) {
       comesBack = result.errors?.some((error: GraphQLError) => error.extensions.code === 'UNAVAILABLE') ?? false;
       const cursor = result[resultCursor];
-      return `event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${JSON.stringify(result)}\n\n`;
+      return `event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${result.errors ? JSON.stringify(result) : jsonOf(result)}\n\n`;
     },
     end: () => (comesBack ? '' : 'event: complete\ndata:\n\n'),
     heartbeat: ':\n\n',

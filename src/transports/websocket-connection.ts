@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
 import { CloseCode, type Message, MessageType, parseMessage, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
@@ -46,7 +47,9 @@ interface Accepted {
  * that heard `complete` would not come back.
  */
 export class WebSocketConnection implements Alarmed, OperationOwner {
-  readonly socket: WebSocket;
+  readonly #socket: WebSocket;
+  /** What lies under the socket. */
+  readonly #stream: Duplex;
   readonly #tools: ConnectionTools;
   /** Those of the request, until it is known who is asking. */
   #headers: IncomingHttpHeaders | undefined;
@@ -59,8 +62,9 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #isAlive = true;
   #pingSlot: number;
 
-  constructor(socket: WebSocket, headers: IncomingHttpHeaders, tools: ConnectionTools) {
-    this.socket = socket;
+  constructor(socket: WebSocket, stream: Duplex, headers: IncomingHttpHeaders, tools: ConnectionTools) {
+    this.#socket = socket;
+    this.#stream = stream;
     this.#headers = headers;
     this.#tools = tools;
     this.#pingSlot = this.#awaitPing();
@@ -78,13 +82,13 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
 
   /** Time for a ping. A socket that has not answered the last one is cut. */
   ring(): void {
-    if (this.socket.readyState === this.socket.OPEN) {
+    if (this.#socket.readyState === this.#socket.OPEN) {
       if (!this.#isAlive) {
-        this.socket.terminate();
+        this.#socket.terminate();
         return;
       }
       this.#isAlive = false;
-      this.socket.ping();
+      this.#socket.ping();
     }
     this.#pingSlot = this.#awaitPing();
   }
@@ -96,7 +100,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #hear(data: RawData): void {
     const message = messageIn(data);
     if (!message) {
-      this.socket.close(CloseCode.BadRequest, 'Invalid message received');
+      this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
       return;
     }
     switch (message.type) {
@@ -116,13 +120,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       case MessageType.Pong:
         break;
       default:
-        this.socket.close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
+        this.#socket.close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
     }
   }
 
   async #initialise(payload: unknown): Promise<void> {
     const headers = this.#headers;
-    if (!headers) return this.socket.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+    if (!headers)
+      return this.#socket.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
     this.#headers = undefined;
     clearTimeout(this.#initialisation);
     this.#initialisation = undefined;
@@ -130,7 +135,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const { admission, streams } = this.#tools.gate;
       const header = (name: string) => headers[name]?.toString();
       const viewer = await admission.admit({ header, payload });
-      if (this.socket.readyState !== this.socket.OPEN) return;
+      if (this.#socket.readyState !== this.#socket.OPEN) return;
       const life = streams.open(viewer);
       this.#accepted = { viewer, life };
       life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
@@ -138,14 +143,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       this.#send('{"type":"connection_ack"}');
     } catch (error) {
       const reason = this.#tools.formatError(error).message.slice(0, REASON_LENGTH);
-      this.socket.close(CloseCode.Forbidden, reason);
+      this.#socket.close(CloseCode.Forbidden, reason);
     }
   }
 
   #subscribe(id: string, payload: SubscribePayload): void {
-    if (!this.#accepted) this.socket.close(CloseCode.Unauthorized, 'Unauthorized');
+    if (!this.#accepted) this.#socket.close(CloseCode.Unauthorized, 'Unauthorized');
     else if (this.#running.has(id))
-      this.socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+      this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
     else {
       const operation = new SocketOperation(id, this);
       this.#running.set(id, operation);
@@ -184,6 +189,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     if (!this.#goodbye) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
   }
 
+  /** Past `ws`, which would write the head of each frame by itself. It writes its own at once as well: the order is that of calls. */
+  sendFrame(frame: Buffer, onWritten: () => void): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#stream.write(frame, (error) => {
+      if (!error) onWritten();
+    });
+  }
+
   formatError(error: unknown): GraphQLError {
     return this.#tools.formatError(error);
   }
@@ -207,7 +220,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   #sayGoodbye(): void {
-    if (this.#goodbye) this.socket.close(this.#goodbye.code, this.#goodbye.reason);
+    if (this.#goodbye) this.#socket.close(this.#goodbye.code, this.#goodbye.reason);
   }
 
   #closed(): void {
@@ -220,7 +233,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   #send(message: string): void {
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(message);
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(message);
   }
 }
 

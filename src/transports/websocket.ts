@@ -24,7 +24,7 @@ export class WebSocketEndpoint {
     }
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
       if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL)
-        new WebSocketConnection(socket, request.headers, this.#tools);
+        new WebSocketConnection(socket, stream, request.headers, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
     });
   }

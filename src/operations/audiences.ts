@@ -1,0 +1,69 @@
+import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, type SelectionNode, visit } from 'graphql';
+import type { Viewer } from '../auth/viewer.ts';
+import { isPayloadAsItIs } from '../graphql/payloads.ts';
+import type { ValidOperation, Variables } from './cost.ts';
+import type { StreamedResult } from './result-stream.ts';
+
+/** Subscribers to whom a payload shows the same, as long as nothing but the payload is read. */
+export class Audience {
+  members = 0;
+  readonly #results = new WeakMap<object, StreamedResult>();
+
+  resultOf(payload: object): StreamedResult | undefined {
+    return this.#results.get(payload);
+  }
+
+  /** For as long as somebody has the payload. @param result read nothing but the payload, and is not changed any more */
+  keep(payload: object, result: StreamedResult): void {
+    this.#results.set(payload, result);
+  }
+}
+
+/**
+ * The audiences of one subscription: who asks with another selection has another operation. What else a result may depend
+ * on, beside its payload, is the key: what the viewer may do and see, and the variables that are used below the field that
+ * is subscribed to. An audience is forgotten with its last member.
+ */
+export class Audiences {
+  readonly #names: readonly string[];
+  readonly #byKey = new Map<string, Audience>();
+
+  constructor(operation: ValidOperation) {
+    this.#names = variablesBelow(operation);
+  }
+
+  /** Adds a member. */
+  join(viewer: Viewer, variables: Variables): { readonly audience: Audience; readonly leave: () => void } {
+    const given = this.#names.filter((name) => Object.hasOwn(variables, name));
+    const key = JSON.stringify([sightOf(viewer), given.map((name) => [name, variables[name]])]);
+    const audience = this.#byKey.get(key) ?? new Audience();
+    this.#byKey.set(key, audience);
+    audience.members += 1;
+    const leave = () => {
+      audience.members -= 1;
+      if (audience.members === 0) this.#byKey.delete(key);
+    };
+    return { audience, leave };
+  }
+}
+
+/** Everything that permissions and visibility are made of. Until when a credential lasts is shown in no payload. */
+function sightOf(viewer: Viewer): readonly unknown[] {
+  const scopes = 'scopes' in viewer ? [...viewer.scopes].sort() : [];
+  return [viewer.kind, scopes, viewer.kind === 'user' ? viewer.userId : null];
+}
+
+/** The variables of a subscription on which more may depend than which payloads come. */
+function variablesBelow({ schema, operation, fragments }: ValidOperation): string[] {
+  const names = new Set<string>();
+  const collect = (node: OperationDefinitionNode | FragmentDefinitionNode | SelectionNode) =>
+    visit(node, { Variable: ({ name }) => void names.add(name.value), VariableDefinition: () => false });
+  const fields = schema.getSubscriptionType()?.getFields() ?? {};
+  for (const selection of operation.selectionSet.selections) {
+    const isField = selection.kind === Kind.FIELD && isPayloadAsItIs(fields[selection.name.value]);
+    collect(isField ? { ...selection, arguments: [] } : selection);
+  }
+  collect({ ...operation, selectionSet: { ...operation.selectionSet, selections: [] } });
+  for (const fragment of fragments.values()) collect(fragment);
+  return [...names];
+}
