@@ -23,6 +23,21 @@ interface Watched {
   expiry: NodeJS.Timeout | undefined;
 }
 
+/** What a stream or socket has of the watch. */
+class WatchedCredential {
+  readonly signal: AbortSignal;
+  readonly #release: () => void;
+
+  constructor(signal: AbortSignal, release: () => void) {
+    this.signal = signal;
+    this.#release = release;
+  }
+
+  release(): void {
+    this.#release();
+  }
+}
+
 /**
  * Looks after the credentials of whatever stays open longer than a request. A watched credential is open until it is
  * released, or until it ends: its time is over, or its API key was revoked. While no API key is watched, nothing polls;
@@ -54,12 +69,12 @@ export class CredentialWatch {
    * else within `limits.credentialPollMs`. Without an expiry and a key (an anonymous viewer) it never aborts. The
    * caller releases it when the stream or socket closes; releasing twice, or after the abort, is fine.
    */
-  watch(viewer: Viewer): { readonly signal: AbortSignal; release(): void } {
+  watch(viewer: Viewer): WatchedCredential {
     const watched: Watched = { viewer, controller: new AbortController(), expiry: undefined };
     // Every stream of a socket listens to the one signal; Node warns of a leak from the eleventh on.
     setMaxListeners(0, watched.controller.signal);
     if (!this.#closed) this.#add(watched);
-    return { signal: watched.controller.signal, release: () => this.#remove(watched) };
+    return new WatchedCredential(watched.controller.signal, () => this.#remove(watched));
   }
 
   /** Releases everything and aborts nothing; what is watched afterwards never aborts. */

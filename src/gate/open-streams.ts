@@ -26,11 +26,12 @@ export class OpenStreams {
 
   /** Begins the life of a stream of this viewer. @param client aborts when the client leaves, unless somebody ends the life then */
   open(viewer: Viewer, client?: AbortSignal): StreamLife {
-    const { signal, release } = this.#credentials.watch(viewer);
+    const credential = this.#credentials.watch(viewer);
+    const signals = [credential.signal, this.#shutdown];
     this.#count += 1;
-    return startLife(client ? [client, signal, this.#shutdown] : [signal, this.#shutdown], () => {
+    return startLife(client ? [client, ...signals] : signals, () => {
       this.#count -= 1;
-      release();
+      credential.release();
     });
   }
 }
@@ -39,19 +40,41 @@ export class OpenStreams {
  * A stream's life that ends, with the same reason, when the first of several signals aborts. (`AbortSignal.any` would
  * keep every stream reachable from a signal that lives as long as the server.) `onEnd` is called once, however it ends.
  */
-export function startLife(signals: readonly AbortSignal[], onEnd: () => void = () => {}): StreamLife {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal); // all streams of a socket listen to the socket's life
-  const listeners = signals.map((signal) => ({ signal, abort: () => end(signal.reason) }));
-  for (const { signal, abort } of listeners) signal.addEventListener('abort', abort);
-  for (const { signal, abort } of listeners) if (signal.aborted) abort();
+export function startLife(signals: readonly AbortSignal[], onEnd?: () => void): StreamLife {
+  return new Life(signals, onEnd);
+}
 
-  function end(reason?: unknown): void {
-    if (controller.signal.aborted) return;
-    for (const { signal, abort } of listeners) signal.removeEventListener('abort', abort);
-    controller.abort(reason);
-    onEnd();
+class Life implements StreamLife {
+  readonly #controller = new AbortController();
+  readonly #signals: readonly AbortSignal[];
+  readonly #onEnd: (() => void) | undefined;
+
+  constructor(signals: readonly AbortSignal[], onEnd?: () => void) {
+    this.#signals = signals;
+    this.#onEnd = onEnd;
+    setMaxListeners(0, this.signal); // all streams of a socket listen to the socket's life
+    for (const signal of signals) signal.addEventListener('abort', this);
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted) this.#end(aborted.reason);
   }
 
-  return { signal: controller.signal, end: () => end() };
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    this.#end();
+  }
+
+  /** One of the signals has aborted. */
+  handleEvent(): void {
+    this.#end(this.#signals.find((signal) => signal.aborted)?.reason);
+  }
+
+  #end(reason?: unknown): void {
+    if (this.signal.aborted) return;
+    for (const signal of this.#signals) signal.removeEventListener('abort', this);
+    this.#controller.abort(reason);
+    this.#onEnd?.();
+  }
 }

@@ -6,8 +6,14 @@ import type { StreamedResult } from './result-stream.ts';
 
 /** Subscribers to whom a payload shows the same, as long as nothing but the payload is read. */
 export class Audience {
-  members = 0;
+  readonly #forget: () => void;
   readonly #results = new WeakMap<object, StreamedResult>();
+  #members = 0;
+
+  /** @param forget called when the last member has left */
+  constructor(forget: () => void) {
+    this.#forget = forget;
+  }
 
   resultOf(payload: object): StreamedResult | undefined {
     return this.#results.get(payload);
@@ -16,6 +22,20 @@ export class Audience {
   /** For as long as somebody has the payload. @param result read nothing but the payload, and is not changed any more */
   keep(payload: object, result: StreamedResult): void {
     this.#results.set(payload, result);
+  }
+
+  enter(): void {
+    this.#members += 1;
+  }
+
+  leave(): void {
+    this.#members -= 1;
+    if (this.#members === 0) this.#forget();
+  }
+
+  /** Leaves when a member's life ends. */
+  handleEvent(): void {
+    this.leave();
   }
 }
 
@@ -32,18 +52,16 @@ export class Audiences {
     this.#names = variablesBelow(operation);
   }
 
-  /** Adds a member. */
-  join(viewer: Viewer, variables: Variables): { readonly audience: Audience; readonly leave: () => void } {
+  /** The audience of a subscriber, who is a member as long as that life lasts. */
+  join(viewer: Viewer, variables: Variables, life: AbortSignal): Audience {
     const given = this.#names.filter((name) => Object.hasOwn(variables, name));
     const key = JSON.stringify([sightOf(viewer), given.map((name) => [name, variables[name]])]);
-    const audience = this.#byKey.get(key) ?? new Audience();
+    const audience = this.#byKey.get(key) ?? new Audience(() => this.#byKey.delete(key));
+    if (life.aborted) return audience;
     this.#byKey.set(key, audience);
-    audience.members += 1;
-    const leave = () => {
-      audience.members -= 1;
-      if (audience.members === 0) this.#byKey.delete(key);
-    };
-    return { audience, leave };
+    audience.enter();
+    life.addEventListener('abort', audience);
+    return audience;
   }
 }
 

@@ -9,17 +9,16 @@ import {
   type OperationDefinitionNode,
   type OperationTypeNode,
 } from 'graphql';
-import { isUnavailable } from '../db/faults.ts';
 import type { AppError } from '../errors.ts';
-import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
+import { type Context, createContext } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
-import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
-import { type Audience, Audiences } from './audiences.ts';
+import { Audiences } from './audiences.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
-import { ResultStream, type StreamedResult, withCursor } from './result-stream.ts';
+import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
+import { ResultStream, type StreamedResult } from './result-stream.ts';
 import { writeJson } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
 
@@ -53,6 +52,7 @@ export class Operation {
   /** The same with plain selections as text; null where there are none, and undefined as long as nobody has asked. */
   #asText: Executable | null | undefined;
   #audiences: Audiences | undefined;
+  #executor: PayloadExecutor | undefined;
   #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
 
   constructor(options: OperationOptions) {
@@ -93,10 +93,8 @@ export class Operation {
   }
 
   /**
-   * Begins a subscription; a result instead of a stream says why it was refused. Each payload is executed with caches of
-   * its own, as a request would be, and again as long as the database is away: a result without its data would be a hole
-   * in the stream. What rests on the payload alone is executed once for all who are shown the same, see {@link Audiences}.
-   * See {@link ResultStream} for the end.
+   * Begins a subscription; a result instead of a stream says why it was refused. See
+   * {@link SubscriberResults} for what payloads become, and {@link ResultStream} for the end.
    */
   async subscribe(
     context: Context,
@@ -105,68 +103,34 @@ export class Operation {
     const tooMuch = this.#tooMuch(variables);
     if (tooMuch) return this.#format(tooMuch);
     const life = context.openStream();
-    const { viewer, services, openStream, resumeAfter } = context;
     try {
-      const own = { viewer, services, openStream, resumeAfter, signal: life.signal };
-      const payloads = await createSourceEventStream(this.#args(createContext(own), variables));
-      if (!(Symbol.asyncIterator in payloads)) {
-        life.end();
-        return this.#format(payloads);
-      }
-      this.#audiences ??= new Audiences(this.#options);
-      const { audience, leave } = this.#audiences.join(viewer, variables);
-      if (life.signal.aborted) leave();
-      else life.signal.addEventListener('abort', leave);
-      return new ResultStream({
-        payloads: payloads[Symbol.asyncIterator](),
-        resultOf: (payload) => this.#resultOf(payload, own, variables, audience),
-        format: (result) => this.#format(result),
-        life,
-        patience: this.#options.patience,
-        patienceMs: this.#options.limits.slowConsumerMs,
-      });
+      const args = this.#args(createContext({ ...context, signal: life.signal }), variables);
+      const payloads = await createSourceEventStream(args);
+      if (Symbol.asyncIterator in payloads)
+        return new ResultStream({
+          payloads: payloads[Symbol.asyncIterator](),
+          results: this.#resultsFor(context, variables, life.signal),
+          life,
+          patience: this.#options.patience,
+          patienceMs: this.#options.limits.slowConsumerMs,
+        });
+      life.end();
+      return this.#format(payloads);
     } catch (error) {
       life.end();
       return { errors: [this.#options.formatError(error)] };
     }
   }
 
-  /** What a payload shows. If that rests on nothing else, it is the same for the whole audience. */
-  #resultOf(
-    payload: unknown,
-    own: ContextParts & { readonly signal: AbortSignal },
-    variables: Variables,
-    audience: Audience,
-  ): StreamedResult | Promise<StreamedResult | undefined> {
-    const object = typeof payload === 'object' && payload !== null ? payload : {};
-    const known = audience.resultOf(object);
-    if (known) return known;
-    const run = (context: Context) => execute({ ...this.#args(context, variables), rootValue: payload });
-    const context = createContext(own);
-    const begun = run(context);
-    if ('then' in begun || begun.errors)
-      return this.#retried(begun, () => run(createContext(own)), payload, own.signal);
-    const result = withCursor(begun, payload);
-    if (context.basis?.length === 0) audience.keep(object, result);
-    return result;
-  }
-
-  /** Nothing when the stream's life ended before the database came back. */
-  #retried(
-    begun: ExecutionResult | PromiseLike<ExecutionResult>,
-    again: () => ExecutionResult | PromiseLike<ExecutionResult>,
-    payload: unknown,
-    signal: AbortSignal,
-  ): Promise<StreamedResult | undefined> {
-    let first: typeof begun | undefined = begun;
-    const attempt = async () => {
-      const result = await (first ?? again());
-      first = undefined;
-      const away = result.errors?.find(({ originalError }) => isUnavailable(originalError));
-      if (away) throw away.originalError;
-      return withCursor(result, payload);
+  #resultsFor(context: Context, variables: Variables, life: AbortSignal): SubscriberResults {
+    this.#audiences ??= new Audiences(this.#options);
+    this.#executor ??= {
+      execute: (context, variables, rootValue) => execute({ ...this.#args(context, variables), rootValue }),
+      format: (result) => this.#format(result),
+      databaseRetryMs: this.#options.limits.databaseRetryMs,
     };
-    return retry(attempt, { signal, pauseMs: this.#options.limits.databaseRetryMs, isTemporary: isUnavailable });
+    const audience = this.#audiences.join(context.viewer, variables, life);
+    return new SubscriberResults(this.#executor, context, { variables, audience, life });
   }
 
   #args(

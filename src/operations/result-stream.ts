@@ -16,13 +16,18 @@ export function withCursor(result: StreamedResult, payload: unknown): StreamedRe
   return typeof cursor === 'number' && result.data ? { ...result, [resultCursor]: String(cursor) } : result;
 }
 
+/** What payloads are turned into. */
+export interface PayloadResults {
+  /** A payload's result; nothing once the life has ended. */
+  of(payload: unknown): StreamedResult | Promise<StreamedResult | undefined>;
+  /** What every result with errors goes through on its way out. */
+  format(result: StreamedResult): StreamedResult;
+}
+
 interface ResultStreamOptions {
   /** What the subscription's resolver yields: one payload for each result. */
   readonly payloads: AsyncIterator<unknown>;
-  /** Turns a payload into a result; into nothing once the life has ended. */
-  readonly resultOf: (payload: unknown) => StreamedResult | Promise<StreamedResult | undefined>;
-  /** What every result with errors goes through on its way out. */
-  readonly format: (result: StreamedResult) => StreamedResult;
+  readonly results: PayloadResults;
   /** The life of the stream, and with it of the payloads. The stream ends it. */
   readonly life: StreamLife;
   /** For the waits of all streams for their readers. */
@@ -64,21 +69,36 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
   next(): Promise<NextResult> {
     this.#idleSince = undefined;
     if (this.#ended) return Promise.resolve(this.#afterEnd());
-    return this.#options.payloads.next().then(this.#onPayload).catch(this.#onError);
+    return this.#options.payloads.next().then(
+      (step) => this.#onPayload(step),
+      (error) => this.#onError(error),
+    );
   }
 
-  readonly #onPayload = (step: IteratorResult<unknown>): NextResult | Promise<NextResult> => {
+  #onPayload(step: IteratorResult<unknown>): NextResult | Promise<NextResult> {
     if (step.done || this.#ended) return this.#cut(!step.done);
-    const result = this.#options.resultOf(step.value);
-    if (!('then' in result)) return this.#handOut(result);
-    return result.then((made) => (made ? this.#handOut(made) : this.#cut(true)));
-  };
+    try {
+      const result = this.#options.results.of(step.value);
+      return 'then' in result ? this.#whenMade(result) : this.#handOut(result);
+    } catch (error) {
+      return this.#onError(error);
+    }
+  }
 
-  readonly #onError = async (error: unknown): Promise<NextResult> => {
+  async #whenMade(making: Promise<StreamedResult | undefined>): Promise<NextResult> {
+    try {
+      const result = await making;
+      return result ? this.#handOut(result) : this.#cut(true);
+    } catch (error) {
+      return this.#onError(error);
+    }
+  }
+
+  async #onError(error: unknown): Promise<NextResult> {
     await this.return();
     this.#lastWord = lastResult(error);
     return this.#afterEnd();
-  };
+  }
 
   /** The payloads have ended. @param isOpen one has come that is not delivered any more: the last cursor stands */
   async #cut(isOpen: boolean): Promise<NextResult> {
@@ -92,7 +112,7 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
     this.#cursor = result[resultCursor] ?? this.#cursor;
     this.#idleSince = performance.now();
     if (!this.#ended) this.#alarm ??= this.#options.patience.set(this, this.#idleSince + this.#options.patienceMs);
-    return { done: false, value: result.errors ? this.#options.format(result) : result };
+    return { done: false, value: result.errors ? this.#options.results.format(result) : result };
   }
 
   /** Ends the life first, so that the payloads are not waiting when they are told to return. */
@@ -116,7 +136,7 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
   #afterEnd(): NextResult {
     const value = this.#lastWord;
     this.#lastWord = undefined;
-    return value ? { done: false, value: this.#options.format(value) } : { done: true, value };
+    return value ? { done: false, value: this.#options.results.format(value) } : { done: true, value };
   }
 
   /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */

@@ -8,7 +8,7 @@ export type SocketAnswer = readonly GraphQLError[] | ExecutionResult | AsyncGene
 /** The connection that an operation runs on. */
 export interface OperationOwner {
   /** Sends the bytes of a frame. What is written to a socket that is closing is dropped: its end stops what runs on it. */
-  sendFrame(frame: Buffer, onWritten: () => void): void;
+  sendFrame(frame: Buffer, operation: SocketOperation): void;
   /** Told once, of an operation that nobody has stopped. */
   failed(operation: SocketOperation, errors: readonly GraphQLError[]): void;
   completed(operation: SocketOperation): void;
@@ -35,7 +35,7 @@ export class SocketOperation {
 
   /** Called once. */
   run(answer: Promise<SocketAnswer>): void {
-    answer.then((given) => this.#take(given)).catch(this.#onError);
+    answer.then((given) => this.#take(given)).catch((error) => this.#onError(error));
   }
 
   /** The client, or the connection, wants no more of it. */
@@ -50,36 +50,42 @@ export class SocketOperation {
       this.#stream = answer;
       if (this.#isOver) this.stop();
       else this.#pull();
-    } else if (!this.#isOver) this.#send(answer as ExecutionResult, this.#complete); // neither of the other two
+    } else if (!this.#isOver) this.#send(answer as ExecutionResult); // neither of the other two
   }
 
   #pull(): void {
-    this.#stream?.next().then(this.#onStep).catch(this.#onError);
+    this.#stream?.next().then(
+      (step) => this.#onStep(step),
+      (error) => this.#onError(error),
+    );
   }
 
-  readonly #onStep = ({ done, value }: IteratorResult<StreamedResult, void>): void => {
+  #onStep({ done, value }: IteratorResult<StreamedResult, void>): void {
     if (this.#isOver) return;
     if (done) this.#complete();
-    else this.#send(value, this.#onWritten);
-  };
-
-  readonly #onWritten = (): void => {
-    if (!this.#isOver) this.#pull();
-  };
-
-  #send(result: ExecutionResult, onWritten: () => void): void {
-    this.#owner.sendFrame(nextFrame(this.id, result), onWritten);
+    else this.#send(value);
   }
 
-  readonly #complete = (): void => {
+  #send(result: ExecutionResult): void {
+    this.#owner.sendFrame(nextFrame(this.id, result), this);
+  }
+
+  /** What was sent is written out. */
+  written(): void {
+    if (this.#isOver) return;
+    if (this.#stream) this.#pull();
+    else this.#complete();
+  }
+
+  #complete(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#owner.completed(this);
-  };
+  }
 
-  readonly #onError = (error: unknown): void => {
+  #onError(error: unknown): void {
     this.#fail([this.#owner.formatError(error)]);
-  };
+  }
 
   #fail(errors: readonly GraphQLError[]): void {
     if (this.#isOver) return;

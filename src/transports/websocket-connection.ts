@@ -190,10 +190,10 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   /** Past `ws`, which would write the head of each frame by itself. It writes its own at once as well: the order is that of calls. */
-  sendFrame(frame: Buffer, onWritten: () => void): void {
+  sendFrame(frame: Buffer, operation: SocketOperation): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#stream.write(frame, (error) => {
-      if (!error) onWritten();
+      if (!error) operation.written();
     });
   }
 

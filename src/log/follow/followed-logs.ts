@@ -8,8 +8,18 @@ import { FollowedLog } from './followed-log.ts';
 import { findLogs } from './found-log.ts';
 
 /** A followed log, until it is released. */
-export interface AcquiredLog extends Disposable {
+export class AcquiredLog implements Disposable {
   readonly log: FollowedLog;
+  readonly #release: () => void;
+
+  constructor(log: FollowedLog, release: () => void) {
+    this.log = log;
+    this.#release = release;
+  }
+
+  [Symbol.dispose](): void {
+    this.#release();
+  }
 }
 
 /** A user whose log somebody follows. */
@@ -80,7 +90,7 @@ export class FollowedLogs {
     } finally {
       if (!log) this.#leave(followed);
     }
-    return log && { log, [Symbol.dispose]: () => this.#leave(followed) };
+    return log && new AcquiredLog(log, () => this.#leave(followed));
   }
 
   /** Looks at all followed logs now, once more if a look is under way: changes may have been missed. */
