@@ -10,29 +10,34 @@ import type { StreamLife } from '../graphql/context.ts';
 export class OpenStreams {
   readonly #credentials: CredentialWatch;
   readonly #shutdown: AbortSignal;
-  #count = 0;
+  readonly #lives = new Set<Life>();
 
   /** @param shutdown aborts when the server stops, with the reason that streams end with. */
   constructor(credentials: CredentialWatch, shutdown: AbortSignal) {
     this.#credentials = credentials;
     this.#shutdown = shutdown;
-    setMaxListeners(0, shutdown); // every stream listens to it
+    // A listener for each stream would make the opening of many slow: each new one is compared with all others.
+    shutdown.addEventListener('abort', () => {
+      for (const life of this.#lives) life.end(shutdown.reason);
+    });
   }
 
   /** How many are open. */
   get count(): number {
-    return this.#count;
+    return this.#lives.size;
   }
 
   /** Begins the life of a stream of this viewer. @param client aborts when the client leaves, unless somebody ends the life then */
   open(viewer: Viewer, client?: AbortSignal): StreamLife {
     const credential = this.#credentials.watch(viewer);
-    const signals = [credential.signal, this.#shutdown];
-    this.#count += 1;
-    return startLife(client ? [client, ...signals] : signals, () => {
-      this.#count -= 1;
+    const life = new Life(() => {
+      this.#lives.delete(life);
       credential.release();
     });
+    this.#lives.add(life);
+    if (this.#shutdown.aborted) life.end(this.#shutdown.reason);
+    life.follow(client ? [client, credential.signal] : [credential.signal]);
+    return life;
   }
 }
 
@@ -41,37 +46,42 @@ export class OpenStreams {
  * keep every stream reachable from a signal that lives as long as the server.) `onEnd` is called once, however it ends.
  */
 export function startLife(signals: readonly AbortSignal[], onEnd?: () => void): StreamLife {
-  return new Life(signals, onEnd);
+  const life = new Life(onEnd);
+  life.follow(signals);
+  return life;
 }
+
+/** Why a life has ended that nobody has ended with a reason. One for all, since each would hold a stack. */
+const left = new DOMException('The stream is over', 'AbortError');
 
 class Life implements StreamLife {
   readonly #controller = new AbortController();
-  readonly #signals: readonly AbortSignal[];
   readonly #onEnd: (() => void) | undefined;
+  #signals: readonly AbortSignal[] = [];
 
-  constructor(signals: readonly AbortSignal[], onEnd?: () => void) {
-    this.#signals = signals;
+  constructor(onEnd?: () => void) {
     this.#onEnd = onEnd;
     setMaxListeners(0, this.signal); // all streams of a socket listen to the socket's life
-    for (const signal of signals) signal.addEventListener('abort', this);
-    const aborted = signals.find((signal) => signal.aborted);
-    if (aborted) this.#end(aborted.reason);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  end(): void {
-    this.#end();
+  /** Ends with the first of these. Called once. */
+  follow(signals: readonly AbortSignal[]): void {
+    if (this.signal.aborted) return;
+    this.#signals = signals;
+    for (const signal of signals) signal.addEventListener('abort', this);
+    if (signals.some(({ aborted }) => aborted)) this.handleEvent();
   }
 
   /** One of the signals has aborted. */
   handleEvent(): void {
-    this.#end(this.#signals.find((signal) => signal.aborted)?.reason);
+    this.end(this.#signals.find(({ aborted }) => aborted)?.reason);
   }
 
-  #end(reason?: unknown): void {
+  end(reason: unknown = left): void {
     if (this.signal.aborted) return;
     for (const signal of this.#signals) signal.removeEventListener('abort', this);
     this.#controller.abort(reason);

@@ -10,7 +10,7 @@ import {
   type OperationTypeNode,
 } from 'graphql';
 import type { AppError } from '../errors.ts';
-import { type Context, createContext } from '../graphql/context.ts';
+import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { Audiences } from './audiences.ts';
@@ -62,8 +62,8 @@ export class Operation {
   }
 
   /** Subscribes to a subscription and runs everything else. */
-  answer(context: Context, variables: Variables): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
-    return this.kind === 'subscription' ? this.subscribe(context, variables) : this.run(context, variables);
+  answer(parts: ContextParts, variables: Variables): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
+    return this.kind === 'subscription' ? this.subscribe(parts, variables) : this.run(createContext(parts), variables);
   }
 
   /** Runs a query or a mutation. A result without `data` was refused before anything of it ran. */
@@ -97,19 +97,19 @@ export class Operation {
    * {@link SubscriberResults} for what payloads become, and {@link ResultStream} for the end.
    */
   async subscribe(
-    context: Context,
+    parts: ContextParts,
     variables: Variables,
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
     const tooMuch = this.#tooMuch(variables);
     if (tooMuch) return this.#format(tooMuch);
-    const life = context.openStream();
+    const life = parts.openStream();
     try {
-      const args = this.#args(createContext({ ...context, signal: life.signal }), variables);
+      const args = this.#args(createContext({ ...parts, signal: life.signal }), variables);
       const payloads = await createSourceEventStream(args);
       if (Symbol.asyncIterator in payloads)
         return new ResultStream({
           payloads: payloads[Symbol.asyncIterator](),
-          results: this.#resultsFor(context, variables, life.signal),
+          results: this.#resultsFor(parts, variables, life.signal),
           life,
           patience: this.#options.patience,
           patienceMs: this.#options.limits.slowConsumerMs,
@@ -122,15 +122,15 @@ export class Operation {
     }
   }
 
-  #resultsFor(context: Context, variables: Variables, life: AbortSignal): SubscriberResults {
+  #resultsFor(parts: ContextParts, variables: Variables, life: AbortSignal): SubscriberResults {
     this.#audiences ??= new Audiences(this.#options);
     this.#executor ??= {
       execute: (context, variables, rootValue) => execute({ ...this.#args(context, variables), rootValue }),
       format: (result) => this.#format(result),
       databaseRetryMs: this.#options.limits.databaseRetryMs,
     };
-    const audience = this.#audiences.join(context.viewer, variables, life);
-    return new SubscriberResults(this.#executor, context, { variables, audience, life });
+    const audience = this.#audiences.join(parts.viewer, variables, life);
+    return new SubscriberResults(this.#executor, parts, { variables, audience, life });
   }
 
   #args(

@@ -7,7 +7,7 @@ import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Gate } from '../gate/gate.ts';
 import { startLife } from '../gate/open-streams.ts';
-import { createContext, type StreamLife } from '../graphql/context.ts';
+import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
@@ -171,9 +171,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (mistakes.length > 0) return mistakes.map(formatError);
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
-      const openStream = () => startLife([life.signal]);
-      const context = createContext({ viewer, services, resumeAfter: null, openStream });
-      return await operation.answer(context, payload.variables ?? {});
+      const parts = { viewer, services, resumeAfter: null, openStream: () => startLife([life.signal]) };
+      return await operation.answer(parts, payload.variables ?? {});
     } catch (error) {
       return [formatError(error)];
     }
