@@ -19,7 +19,7 @@ import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { ResultStream, type StreamedResult } from './result-stream.ts';
-import { writeJson } from './text/json-text.ts';
+import { writeResult } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
 
 export interface OperationOptions {
@@ -41,6 +41,15 @@ interface Executable {
   readonly coerced: CoercedVariables | undefined;
 }
 
+/** What results hold: objects alone, or {@link JsonText} in the place of plain selections, for who writes them as JSON. */
+export type ResultForm = 'objects' | 'text';
+
+/** What all subscribers to results of one form share. */
+interface PayloadTools {
+  readonly audiences: Audiences;
+  readonly executor: PayloadExecutor;
+}
+
 /**
  * One operation of a document that fits the schema. It may run any number of times, for different viewers, at once.
  * Errors in its results are formatted.
@@ -51,8 +60,7 @@ export class Operation {
   readonly #executable: Executable;
   /** The same with plain selections as text; null where there are none, and undefined as long as nobody has asked. */
   #asText: Executable | null | undefined;
-  #audiences: Audiences | undefined;
-  #executor: PayloadExecutor | undefined;
+  readonly #payloads: Partial<Record<ResultForm, PayloadTools>> = {};
   #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
 
   constructor(options: OperationOptions) {
@@ -61,9 +69,11 @@ export class Operation {
     this.#executable = toExecutable(options.schema, options);
   }
 
-  /** Subscribes to a subscription and runs everything else. */
+  /** Subscribes to a subscription, whose results hold text, and runs everything else. */
   answer(parts: ContextParts, variables: Variables): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
-    return this.kind === 'subscription' ? this.subscribe(parts, variables) : this.run(createContext(parts), variables);
+    return this.kind === 'subscription'
+      ? this.subscribe(parts, variables, 'text')
+      : this.run(createContext(parts), variables);
   }
 
   /** Runs a query or a mutation. A result without `data` was refused before anything of it ran. */
@@ -79,17 +89,20 @@ export class Operation {
    * @returns undefined when there is nothing to gain by it, or the result holds more than data: then it has to be run.
    */
   async write(context: Context, variables: Variables): Promise<string | undefined> {
-    if (this.kind !== 'query') return undefined;
-    this.#asText ??= this.#toTextOperation();
-    if (!this.#asText || this.#tooMuch(variables)) return undefined;
-    const { data, errors } = await execute(this.#args(context, variables, this.#asText));
-    return data && !errors ? `{"data":${writeJson(data)}}` : undefined;
+    const executable = this.kind === 'query' ? this.#toText() : null;
+    if (!executable || this.#tooMuch(variables)) return undefined;
+    const { data, errors } = await execute(this.#args(context, variables, executable));
+    return data && !errors ? writeResult({ data }) : undefined;
   }
 
-  #toTextOperation(): Executable | null {
+  /** The same operation with text in the place of plain selections; null if there are none. */
+  #toText(): Executable | null {
     const { texts, operation, fragments } = this.#options;
-    const rewritten = texts.rewrite(operation, fragments);
-    return rewritten ? toExecutable(texts.schema, rewritten) : null;
+    if (this.#asText === undefined) {
+      const rewritten = texts.rewrite(operation, fragments);
+      this.#asText = rewritten ? toExecutable(texts.schema, rewritten) : null;
+    }
+    return this.#asText;
   }
 
   /**
@@ -99,6 +112,7 @@ export class Operation {
   async subscribe(
     parts: ContextParts,
     variables: Variables,
+    form: ResultForm = 'objects',
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
     const tooMuch = this.#tooMuch(variables);
     if (tooMuch) return this.#format(tooMuch);
@@ -109,7 +123,7 @@ export class Operation {
       if (Symbol.asyncIterator in payloads)
         return new ResultStream({
           payloads: payloads[Symbol.asyncIterator](),
-          results: this.#resultsFor(parts, variables, life.signal),
+          results: this.#resultsFor(parts, variables, life.signal, form),
           life,
           patience: this.#options.patience,
           patienceMs: this.#options.limits.slowConsumerMs,
@@ -122,15 +136,38 @@ export class Operation {
     }
   }
 
-  #resultsFor(parts: ContextParts, variables: Variables, life: AbortSignal): SubscriberResults {
-    this.#audiences ??= new Audiences(this.#options);
-    this.#executor ??= {
-      execute: (context, variables, rootValue) => execute({ ...this.#args(context, variables), rootValue }),
-      format: (result) => this.#format(result),
-      databaseRetryMs: this.#options.limits.databaseRetryMs,
+  #resultsFor(parts: ContextParts, variables: Variables, life: AbortSignal, form: ResultForm): SubscriberResults {
+    const { audiences, executor } = this.#payloads[form] ?? this.#payloadTools(form);
+    return new SubscriberResults(executor, parts, {
+      variables,
+      audience: audiences.join(parts.viewer, variables, life),
+      life,
+    });
+  }
+
+  #payloadTools(form: ResultForm): PayloadTools {
+    const text = form === 'text' ? this.#toText() : null;
+    const tools: PayloadTools = {
+      audiences: new Audiences(this.#options),
+      executor: {
+        execute: (context, variables, payload) =>
+          text
+            ? this.#executeAsText(text, context, variables, payload)
+            : execute({ ...this.#args(context, variables), rootValue: payload }),
+        format: (result) => this.#format(result),
+        databaseRetryMs: this.#options.limits.databaseRetryMs,
+      },
     };
-    const audience = this.#audiences.join(parts.viewer, variables, life);
-    return new SubscriberResults(this.#executor, parts, { variables, audience, life });
+    this.#payloads[form] = tools;
+    return tools;
+  }
+
+  /** What has an error is executed again without text. */
+  #executeAsText(text: Executable, context: Context, variables: Variables, rootValue: unknown) {
+    const unlessWrong = (result: ExecutionResult) =>
+      result.errors ? execute({ ...this.#args(context, variables), rootValue }) : result;
+    const begun = execute({ ...this.#args(context, variables, text), rootValue });
+    return 'then' in begun ? begun.then(unlessWrong) : unlessWrong(begun);
   }
 
   #args(

@@ -113,7 +113,7 @@ function useOperations(
     const context = await contextOf(request, begun);
     if (operation.kind === 'subscription') {
       streams.markSubscription(request);
-      return operation.subscribe(context, variables ?? {});
+      return operation.subscribe(context, variables ?? {}, 'text');
     }
     const result = await (begun?.result ?? operation.run(context, variables ?? {}));
     return 'data' in result

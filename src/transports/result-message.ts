@@ -1,4 +1,5 @@
 import type { ExecutionResult } from 'graphql';
+import { writeResult } from '../operations/text/json-text.ts';
 
 /** What was written of a result, for all who get the same one: its JSON, and the frame with the id that was last asked for. */
 interface Written {
@@ -28,8 +29,7 @@ export function jsonOf(result: ExecutionResult): string {
 }
 
 function write(result: ExecutionResult): Written {
-  const { errors, ...rest } = result;
-  const written: Written = { json: JSON.stringify({ ...rest, ...(errors && { errors }) }) };
+  const written: Written = { json: writeResult(result) };
   writtenOf.set(result, written);
   return written;
 }

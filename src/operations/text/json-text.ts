@@ -1,3 +1,5 @@
+import type { ExecutionResult } from 'graphql';
+
 /** A value of an answer that is JSON already. */
 export class JsonText {
   readonly text: string;
@@ -7,8 +9,14 @@ export class JsonText {
   }
 }
 
+/** The JSON of a result, `data` before `errors`. */
+export function writeResult({ errors, ...others }: ExecutionResult): string {
+  const parts = Object.entries({ ...others, ...(errors && { errors }) }).filter(([, part]) => part !== undefined);
+  return `{${parts.map(([key, part]) => `"${key}":${writeJson(part)}`).join(',')}}`;
+}
+
 /** Writes what graphql-js made of a selection, as `JSON.stringify` does, but with its {@link JsonText}s as they are. */
-export function writeJson(value: unknown): string {
+function writeJson(value: unknown): string {
   if (value instanceof JsonText) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`;
   // The objects that graphql-js makes have no prototype; one that has is the value of a scalar.

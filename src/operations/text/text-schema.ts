@@ -47,9 +47,10 @@ function asText(name: string, field: FieldConfig, findWriter: FindWriter): Field
   return {
     ...field,
     type: isNonNullType(type) ? new GraphQLNonNull(JsonTextType) : JsonTextType,
-    async resolve(source, args, context, info) {
-      const value: unknown = await resolve(source, args, context, { ...info, fieldName: name });
-      return value == null ? null : new JsonText(findWriter(type, info)(value, context));
+    resolve(source, args, context, info) {
+      const toText = (value: unknown) => (value == null ? null : new JsonText(findWriter(type, info)(value, context)));
+      const value: unknown = resolve(source, args, context, { ...info, fieldName: name });
+      return value instanceof Promise ? value.then(toText) : toText(value);
     },
   };
 }
