@@ -19,9 +19,12 @@ export class Audience {
     return this.#results.get(payload);
   }
 
-  /** For as long as somebody has the payload. @param result read nothing but the payload, and is not changed any more */
+  /**
+   * For as long as somebody has the payload, if there is more than one to share it: what a `WeakMap` holds outlives the small
+   * collections of garbage. @param result read nothing but the payload, and is not changed any more
+   */
   keep(payload: object, result: StreamedResult): void {
-    this.#results.set(payload, result);
+    if (this.#members > 1) this.#results.set(payload, result);
   }
 
   enter(): void {

@@ -8,30 +8,32 @@ interface Written {
   frame?: Buffer;
 }
 
-const writtenOf = new WeakMap<ExecutionResult, Written>();
+/** Stands on the result itself, since what a `WeakMap` holds outlives the small collections of garbage. */
+const written = Symbol('what was written of a result');
+
+type WrittenResult = ExecutionResult & { [written]?: Written };
 
 /**
  * The `next` message of graphql-transport-ws, as the bytes of a WebSocket frame. Subscribers who share a result share its
  * JSON, and the frame with their id.
  */
-export function nextFrame(id: string, result: ExecutionResult): Buffer {
-  const written = writtenOf.get(result) ?? write(result);
-  if (written.frame && written.id === id) return written.frame;
-  const frame = textFrame(`{"id":${JSON.stringify(id)},"type":"next","payload":${written.json}}`);
-  written.id = id;
-  written.frame = frame;
+export function nextFrame(id: string, result: WrittenResult): Buffer {
+  const known = writtenOf(result);
+  if (known.frame && known.id === id) return known.frame;
+  const frame = textFrame(`{"id":${JSON.stringify(id)},"type":"next","payload":${known.json}}`);
+  known.id = id;
+  known.frame = frame;
   return frame;
 }
 
 /** The JSON of a result, made once: `data` before `errors`, as that protocol has it. */
-export function jsonOf(result: ExecutionResult): string {
-  return (writtenOf.get(result) ?? write(result)).json;
+export function jsonOf(result: WrittenResult): string {
+  return writtenOf(result).json;
 }
 
-function write(result: ExecutionResult): Written {
-  const written: Written = { json: writeResult(result) };
-  writtenOf.set(result, written);
-  return written;
+function writtenOf(result: WrittenResult): Written {
+  result[written] ??= { json: writeResult(result) };
+  return result[written];
 }
 
 /** A text in one frame, as a server sends it: not masked, not compressed (RFC 6455, 5.2). */
