@@ -37,7 +37,10 @@ export interface Context {
   readonly resumeAfter: string | null;
   /** Finds one thing, together with everything else that is asked of the same batch in this turn. */
   readonly load: <K, V>(batch: Batch<K, V>, key: K) => Promise<V>;
-  /** Forgets what was found, because it may have been changed. */
+  /**
+   * Forgets what was found, because it may have been changed, or is needed no more: Pothos has contexts in a `WeakMap`, and what
+   * that holds outlives the small collections of garbage.
+   */
   readonly forget: () => void;
 }
 

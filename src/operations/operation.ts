@@ -76,11 +76,12 @@ export class Operation {
       : this.run(createContext(parts), variables);
   }
 
-  /** Runs a query or a mutation. A result without `data` was refused before anything of it ran. */
+  /** Runs a query or a mutation, and lets the context forget. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
     const tooMuch = this.#tooMuch(variables);
     if (tooMuch) return this.#format(tooMuch);
     const result = await execute(this.#args(context, variables));
+    context.forget();
     return this.#format('data' in result ? result : { errors: result.errors?.map(asRequestError) ?? [] });
   }
 
@@ -92,7 +93,9 @@ export class Operation {
     const executable = this.kind === 'query' ? this.#toText() : null;
     if (!executable || this.#tooMuch(variables)) return undefined;
     const { data, errors } = await execute(this.#args(context, variables, executable));
-    return data && !errors ? writeResult({ data }) : undefined;
+    if (!data || errors) return undefined;
+    context.forget();
+    return writeResult({ data });
   }
 
   /** The same operation with text in the place of plain selections; null if there are none. */
