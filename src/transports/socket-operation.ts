@@ -54,10 +54,10 @@ export class SocketOperation {
   }
 
   #pull(): void {
-    this.#stream?.next().then(
-      (step) => this.#onStep(step),
-      (error) => this.#onError(error),
-    );
+    this.#stream
+      ?.next()
+      .then((step) => this.#onStep(step))
+      .catch((error: unknown) => this.#onError(error));
   }
 
   #onStep({ done, value }: IteratorResult<StreamedResult, void>): void {
@@ -89,7 +89,7 @@ export class SocketOperation {
 
   #fail(errors: readonly GraphQLError[]): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.stop();
     this.#owner.failed(this, errors);
   }
 }

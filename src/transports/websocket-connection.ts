@@ -28,8 +28,8 @@ export interface ConnectionTools {
 const GOING_AWAY = 1001;
 /** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
-/** A close reason has at most 123 bytes (RFC 6455, 5.5). */
-const REASON_LENGTH = 120;
+/** What a close reason may have (RFC 6455, 5.5), less what a character cut in two would take to be shown. */
+const REASON_BYTES = 120;
 
 /** Who is at the other end, and until when. */
 interface Accepted {
@@ -72,7 +72,6 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     socket.on('pong', () => {
       this.#isAlive = true;
     });
-    socket.on('error', () => {}); // the socket is closed with a fitting code, and there is nothing else to do
     socket.on('close', () => this.#closed());
     this.#initialisation = setTimeout(
       () => socket.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
@@ -97,12 +96,18 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     return this.#tools.pings.set(this, performance.now() + this.#tools.services.limits.socketPingMs);
   }
 
+  /** Nobody would hear of an error here but the process. */
   #hear(data: RawData): void {
     const message = messageIn(data);
-    if (!message) {
-      this.#socket.close(CloseCode.BadRequest, 'Invalid message received');
-      return;
+    try {
+      if (message) this.#follow(message);
+      else this.#close(CloseCode.BadRequest, 'Invalid message received');
+    } catch {
+      this.#close(CloseCode.InternalServerError, 'Internal server error');
     }
+  }
+
+  #follow(message: Message): void {
     switch (message.type) {
       case MessageType.ConnectionInit:
         void this.#initialise(message.payload);
@@ -120,14 +125,13 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       case MessageType.Pong:
         break;
       default:
-        this.#socket.close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
+        this.#close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
     }
   }
 
   async #initialise(payload: unknown): Promise<void> {
     const headers = this.#headers;
-    if (!headers)
-      return this.#socket.close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+    if (!headers) return this.#close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
     this.#headers = undefined;
     clearTimeout(this.#initialisation);
     this.#initialisation = undefined;
@@ -142,15 +146,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (life.signal.aborted) this.#leave(life.signal.reason);
       this.#send('{"type":"connection_ack"}');
     } catch (error) {
-      const reason = this.#tools.formatError(error).message.slice(0, REASON_LENGTH);
-      this.#socket.close(CloseCode.Forbidden, reason);
+      this.#close(CloseCode.Forbidden, this.#tools.formatError(error).message);
     }
   }
 
   #subscribe(id: string, payload: SubscribePayload): void {
-    if (!this.#accepted) this.#socket.close(CloseCode.Unauthorized, 'Unauthorized');
+    if (!this.#accepted) this.#close(CloseCode.Unauthorized, 'Unauthorized');
     else if (this.#running.has(id))
-      this.#socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+      this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
     else {
       const operation = new SocketOperation(id, this);
       this.#running.set(id, operation);
@@ -212,14 +215,29 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       // Operations may finish, as requests may; the listener cuts what takes too long.
       this.#goodbye = { code: GOING_AWAY, reason: 'Going away' };
     } else {
-      this.#goodbye = { code: CloseCode.Forbidden, reason: reason.message.slice(0, REASON_LENGTH) };
+      this.#goodbye = { code: CloseCode.Forbidden, reason: reason.message };
       setTimeout(() => this.#sayGoodbye(), LAST_RESULTS_MS).unref();
     }
     if (this.#running.size === 0) this.#sayGoodbye();
   }
 
   #sayGoodbye(): void {
-    if (this.#goodbye) this.#socket.close(this.#goodbye.code, this.#goodbye.reason);
+    if (this.#goodbye) this.#close(this.#goodbye.code, this.#goodbye.reason);
+  }
+
+  /** @param reason is cut to what a close frame takes; `ws` would throw. */
+  #close(code: number, reason: string): void {
+    const bytes = Buffer.from(reason);
+    const fits = bytes.byteLength <= REASON_BYTES;
+    this.#socket.close(
+      code,
+      fits
+        ? reason
+        : bytes
+            .subarray(0, REASON_BYTES)
+            .toString()
+            .replace(/\uFFFD+$/, ''),
+    );
   }
 
   #closed(): void {

@@ -23,6 +23,7 @@ export class WebSocketEndpoint {
       return;
     }
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
+      socket.on('error', () => {}); // `ws` closes the socket with a fitting code, and there is nothing else to do
       if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL)
         new WebSocketConnection(socket, stream, request.headers, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { deepList } from '../support/extreme-input.ts';
+import { deepList, deepObject } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -99,6 +99,30 @@ describe('a WebSocket', () => {
     const query = `subscription { syncEvents(userId: "${userId}") { cursor } }`;
     for (const id of ['same', 'same']) socket.send(subscribe(id, { query }));
     expect(await socket.closed).toMatchObject({ code: 4409 });
+  });
+
+  test('is closed with 4409, and as much of the reason as a frame takes, for a long id that is in use', async () => {
+    const socket = await opened();
+    for (const id of ['ü'.repeat(200), 'ü'.repeat(200)]) socket.send(subscribe(id, { query: '{' }));
+    const { code, reason } = await socket.closed;
+    expect(code).toBe(4409);
+    expect(reason).toMatch(/^Subscriber for ü+$/);
+    expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+  });
+
+  test('serves on after a ping with more in it than can be written back', async () => {
+    const socket = await opened();
+    socket.send(`{"type":"ping","payload":${deepObject(100_000)}}`);
+    await Promise.race([socket.closed, socket.next()]);
+    await opened();
+  });
+
+  test('serves on after a frame that is none from a client without a protocol', async () => {
+    const upgrade = ['GET /graphql HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
+    const keys = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
+    const bytes = `${[...upgrade, ...keys].join('\r\n')}\r\n\r\n\u0081\u0000`;
+    expect(await sendBytes(server.url, bytes)).toContain('101 Switching Protocols');
+    await opened();
   });
 
   test('is closed with 4401 for an operation before connection_init', async () => {
