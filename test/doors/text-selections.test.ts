@@ -51,6 +51,33 @@ test('what is written as text is what graphql-js makes of it, to the byte, and r
   expect(outcome.written, JSON.stringify(outcome)).toBeGreaterThan(documents / 2);
 }, 300_000);
 
+test('what fragments of fragments bring is not written as text when it is more than the document is long', async () => {
+  const { operations, services, userIds } = await createWorld(mulberry32(1));
+  const many = (name: string, below: string) =>
+    Array.from({ length: 60 }, (_, at) => `${name}${at}: ${below}`).join(' ');
+  const operation = operations
+    .prepare(
+      `{ user(id: "${userIds[0]}") { syncEvents(filter: { providers: [] }) { ...C } } }
+      fragment C on SyncEventConnection { ${many('a', 'edges { ...E }')} }
+      fragment E on SyncEventEdge { ${many('n', 'node { ...F }')} }
+      fragment F on SyncEvent { ${many('f', 'id')} }`,
+    )
+    .operation();
+  const context = createQueryContext(viewer, services);
+  expect(JSON.parse((await operation?.write(context, {})) ?? '{}')).toMatchObject({
+    data: { user: { syncEvents: { a0: [] } } },
+  });
+});
+
+test.each([
+  ['that waits for something', 'connections { provider health }'],
+  ['that somebody may not see', 'email'],
+])('a field %s is not plain', async (_, fields) => {
+  const { operations, services, userIds } = await createWorld(mulberry32(1));
+  const operation = operations.prepare(`{ user(id: "${userIds[0]}") { ${fields} } }`).operation();
+  expect(await operation?.write(createQueryContext(viewer, services), {})).toBeUndefined();
+});
+
 /** What an answer rests on; in which order that was answered is up to chance. */
 function rootsOf({ basis }: Context): string[] | undefined {
   return basis?.map((root) => JSON.stringify(root)).sort();

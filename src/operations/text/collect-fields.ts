@@ -43,7 +43,8 @@ export function collectFields(
       if (name !== undefined) visited.add(name);
       const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value) : selection;
       const condition = fragment?.typeCondition?.name.value ?? type.name;
-      if (condition === type.name) collect(fragment?.selectionSet.selections);
+      if (condition !== type.name) throw new Error('What is selected of an interface is not written as text');
+      collect(fragment?.selectionSet.selections);
     }
   };
   for (const { selectionSet } of nodes) collect(selectionSet?.selections);

@@ -22,9 +22,13 @@ export function plainFieldOf(parent: GraphQLObjectType, name: string): PlainFiel
 function toPlainField({ name, type, args, resolve, extensions }: GraphQLField<unknown, Context>) {
   if (args.length > 0) return undefined;
   if (!resolve) return { type, read: (source: unknown) => (source as Readonly<Record<string, unknown>>)[name] };
+  if (resolve instanceof AsyncFunction) return undefined;
   // A plugin that has something to check puts a resolver of its own in the place of ours; with a fourth parameter, a
   // resolver would look at the operation.
   if (resolve !== extensions.pothosOriginalResolve || resolve.length > 3) return undefined;
   const read = resolve as (source: unknown, args: object, context: Context) => unknown;
   return { type, read: (source: unknown, context: Context) => read(source, {}, context) };
 }
+
+/** What `async` makes, for which there is no name. */
+const AsyncFunction = (async () => {}).constructor;

@@ -16,13 +16,18 @@ import { textFieldName } from './text-schema.ts';
 export class SelectionRewriter {
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly #plainFragments = new Map<string, boolean>();
+  /** How many fields there are in a fragment; undefined if it is not plain. */
+  readonly #sizes = new Map<string, number | undefined>();
+  /** How many fields may still be written as text. */
+  #left: number;
   /** The fields of text, as they stand in what was rewritten. */
   readonly textFields: FieldNode[] = [];
 
-  constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
+  /** @param most fields that are written as text at most, counted as often as fragments bring them. */
+  constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>, most: number) {
     this.#schema = schema;
     this.#fragments = fragments;
+    this.#left = most;
   }
 
   /** @param type what the selections are of */
@@ -46,39 +51,52 @@ export class SelectionRewriter {
     const field = parent.getFields()[node.name.value];
     const type = field && getNamedType(field.type);
     if (!node.selectionSet || !isObjectType(type)) return node;
-    if (!this.#isPlain(node.selectionSet, type))
+    const size = this.#sizeOf(node.selectionSet, type);
+    if (size === undefined || size > this.#left)
       return { ...node, selectionSet: this.rewrite(node.selectionSet, type) };
+    this.#left -= size;
     const name = { ...node.name, value: textFieldName(node.name.value) };
     const text = { ...node, alias: node.alias ?? node.name, name };
     this.textFields.push(text);
     return text;
   }
 
-  #isPlain({ selections }: SelectionSetNode, type: GraphQLObjectType): boolean {
-    return selections.every((node) => {
-      if (node.kind === Kind.FIELD) return this.#isPlainField(node, type);
-      if (node.kind === Kind.FRAGMENT_SPREAD) return this.#isPlainFragment(node.name.value);
-      const inner = this.#typeNamed(node.typeCondition?.name.value ?? type.name);
-      return inner !== undefined && this.#isPlain(node.selectionSet, inner);
-    });
+  /** How many fields are selected, all the way down; undefined unless all of them are plain. */
+  #sizeOf({ selections }: SelectionSetNode, type: GraphQLObjectType): number | undefined {
+    let sum = 0;
+    for (const node of selections) {
+      const size = this.#sizeOfSelection(node, type);
+      if (size === undefined) return undefined;
+      sum += size;
+    }
+    return sum;
   }
 
-  #isPlainField({ name, selectionSet }: FieldNode, parent: GraphQLObjectType): boolean {
-    if (name.value === '__typename') return true;
+  #sizeOfSelection(node: SelectionNode, parent: GraphQLObjectType): number | undefined {
+    if (node.kind === Kind.FRAGMENT_SPREAD) return this.#sizeOfFragment(node.name.value);
+    if (node.kind === Kind.FIELD) return this.#sizeOfField(node, parent);
+    const type = this.#typeNamed(node.typeCondition?.name.value ?? parent.name);
+    return type && this.#sizeOf(node.selectionSet, type);
+  }
+
+  #sizeOfField({ name, selectionSet }: FieldNode, parent: GraphQLObjectType): number | undefined {
+    if (name.value === '__typename') return 1;
     const field = plainFieldOf(parent, name.value);
-    const type = field && getNamedType(field.type);
-    return field !== undefined && (!selectionSet || (isObjectType(type) && this.#isPlain(selectionSet, type)));
+    if (!field) return undefined;
+    if (!selectionSet) return 1;
+    const type = getNamedType(field.type);
+    const inner = isObjectType(type) ? this.#sizeOf(selectionSet, type) : undefined;
+    return inner === undefined ? undefined : 1 + inner;
   }
 
   /** Kept for each fragment, because fragments of fragments would be looked through again and again. */
-  #isPlainFragment(name: string): boolean {
-    const known = this.#plainFragments.get(name);
-    if (known !== undefined) return known;
+  #sizeOfFragment(name: string): number | undefined {
+    if (this.#sizes.has(name)) return this.#sizes.get(name);
     const fragment = this.#fragments.get(name);
     const type = fragment && this.#typeNamed(fragment.typeCondition.name.value);
-    const isPlain = fragment !== undefined && type !== undefined && this.#isPlain(fragment.selectionSet, type);
-    this.#plainFragments.set(name, isPlain);
-    return isPlain;
+    const size = fragment && type && this.#sizeOf(fragment.selectionSet, type);
+    this.#sizes.set(name, size);
+    return size;
   }
 
   /** Undefined for an interface or a union: what is selected of one has no order before its type is known. */

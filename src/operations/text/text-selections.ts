@@ -30,7 +30,12 @@ export interface TextOperation {
 }
 
 /** Combinations of switches for which the writers of a field are kept. */
-const MAX_WRITERS = 16;
+const MAX_WRITERS = 4;
+/**
+ * So many fields of a document are written as text for each of its characters. What is kept of documents is bounded by
+ * their characters, and fragments of fragments can bring fields that are many more.
+ */
+const FIELDS_PER_CHARACTER = 1 / 4;
 
 /**
  * Has those fields of operations written as text whose selections are plain all the way down: most of a large answer.
@@ -53,7 +58,11 @@ export class TextSelections {
   rewrite(operation: OperationDefinitionNode, fragments: Fragments): TextOperation | undefined {
     const root = this.#original.getRootType(operation.operation);
     if (!root) return undefined;
-    const rewriter = new SelectionRewriter(this.#original, fragments);
+    const rewriter = new SelectionRewriter(
+      this.#original,
+      fragments,
+      FIELDS_PER_CHARACTER * (operation.loc?.source.body.length ?? 0),
+    );
     const rewritten = { ...operation, selectionSet: rewriter.rewrite(operation.selectionSet, root) };
     const others = Array.from(fragments.values(), (each) => rewriter.rewriteFragment(each));
     if (rewriter.textFields.length === 0) return undefined;

@@ -65,7 +65,11 @@ function fieldWriter(parent: GraphQLObjectType, nodes: readonly FieldNode[], sel
   }
   const { read, type } = plainFieldOf(parent, name) ?? refuse();
   const write = valueWriter(type, nodes, selecting);
-  return (source, context) => write(read(source, context), context);
+  return (source, context) => {
+    const value = read(source, context);
+    if (value instanceof Promise) value.catch(() => {}); // it is refused, and then nobody waits for it
+    return write(value, context);
+  };
 }
 
 function leafWriter(type: GraphQLLeafType): WriteValue {
