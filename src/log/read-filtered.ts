@@ -17,10 +17,12 @@ export interface FilterBounds {
   readonly walked: number;
   /** A user's log with more kinds of events than these is walked. */
   readonly kinds: number;
+  /** Kinds that one statement may find. */
+  readonly found: number;
 }
 
 /** SQLite keeps the process for 3 ms with so many events, and for 1 ms with so many kinds. */
-export const filterBounds: FilterBounds = { nearest: 2_000, walked: 10_000, kinds: 300 };
+export const filterBounds: FilterBounds = { nearest: 2_000, walked: 10_000, kinds: 300, found: 6_000 };
 
 /** A page of events that match. */
 export type FilteredRequest = EventPageRequest & { readonly filter: SyncEventFilter };
@@ -65,14 +67,16 @@ function splitPage(request: FilteredRequest, size: number): { beginning: Filtere
 /** The rest of pages of words, kind by kind where a user's log has few kinds. */
 async function readRests(database: Database, requests: readonly FilteredRequest[], bounds: FilterBounds) {
   const answers: (readonly SyncEvent[])[] = requests.map(() => []);
-  const kindsOf = await findKinds(database, [...new Set(requests.map(({ log }) => log.userId))], bounds.kinds + 1);
+  const kindsOf = await findKinds(database, [...new Set(requests.map(({ log }) => log.userId))], bounds);
   const walked: { at: number; request: FilteredRequest }[] = [];
   const byKind: { at: number; page: PageOfKinds }[] = [];
   for (const [at, request] of requests.entries()) {
     const all = kindsOf.get(request.log.userId) ?? [];
     const kinds = all.filter((kind) => matchesWords(kind, request.filter));
     if (all.length > bounds.kinds) walked.push({ at, request });
-    else if (kinds.length > 0) byKind.push({ at, page: { ...toFilteredPage(request), kinds } });
+    else
+      for (const some of inPieces(kinds, Math.max(1, Math.floor(bounds.walked / request.limit))))
+        byKind.push({ at, page: { ...toFilteredPage(request), kinds: some } });
   }
 
   const most = Math.max(...byKind.map(({ page }) => page.kinds.length * page.limit));
@@ -81,7 +85,7 @@ async function readRests(database: Database, requests: readonly FilteredRequest[
     const places = some.map(({ at, page }) => ({ at, page, answer: [] }));
     const asked = places.map(({ page }) => page);
     fill(places, await logSqlOf(database).readPagesOfKinds(database.reader, asked));
-    for (const { at, answer } of places) answers[at] = answer;
+    for (const { at, page, answer } of places) answers[at] = joined(answers[at] ?? [], answer, page);
   }
   const asked = walked.map(({ request }) => request);
   const found = await walk(database, asked, bounds);
@@ -89,9 +93,17 @@ async function readRests(database: Database, requests: readonly FilteredRequest[
   return answers;
 }
 
-async function findKinds(database: Database, userIds: readonly string[], most: number) {
+/** A page of what two others have found, each of its own kinds. */
+function joined(one: readonly SyncEvent[], other: readonly SyncEvent[], { fromEnd, limit }: FilteredPage) {
+  if (one.length === 0) return other;
+  const all = [...one, ...other].sort((a, b) => a.sequence - b.sequence);
+  return fromEnd ? all.slice(-limit) : all.slice(0, limit);
+}
+
+async function findKinds(database: Database, userIds: readonly string[], { kinds: few, found }: FilterBounds) {
   const kinds: EventKind[] = [];
-  for (const some of inPieces(userIds, SELECTS_PER_STATEMENT))
+  const most = few + 1;
+  for (const some of inPieces(userIds, Math.min(Math.max(1, Math.floor(found / most)), SELECTS_PER_STATEMENT)))
     kinds.push(...(await logSqlOf(database).findKinds(database.reader, some, most)));
   return groupBy(kinds, ({ userId }) => userId);
 }

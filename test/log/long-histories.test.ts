@@ -8,6 +8,7 @@ import type { Page } from '../../src/lib/page.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import type { EventPageRequest } from '../../src/log/event-pages.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
+import { filterBounds } from '../../src/log/read-filtered.ts';
 import { readPages } from '../../src/log/read-pages.ts';
 import { type RunPageRequest, Runs } from '../../src/runs/runs.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
@@ -79,7 +80,7 @@ describe('reads of long histories', () => {
       { events: 0, statements: 1_501 },
     ],
   ])('what is beyond the first piece of a log %s', async (_, filter, { kinds }, cost) => {
-    const [events] = await readPages(database, [newest(filter)], { nearest: 100, walked: 100, kinds });
+    const [events] = await readPages(database, [newest(filter)], { ...filterBounds, nearest: 100, walked: 100, kinds });
     expect({ events: events?.length, statements: statements.length }).toEqual(cost);
     await expectBoundedWalks(database, file.url, statements.slice(0, 20), 500);
   });
@@ -90,7 +91,7 @@ describe('reads of long histories', () => {
       log: { userId: numberedUser(n + 2), headSequence: 1_000, tailSequence: 1 },
     }));
     expect(await readPages(database, [...requests, newest({ statuses: ['success'] })])).toHaveLength(51);
-    expect(statements).toHaveLength(3);
+    expect(statements).toHaveLength(5);
     await expectBoundedWalks(database, file.url, statements, bound);
   });
 
@@ -115,14 +116,17 @@ describe('reads of long histories', () => {
       nearest: Number.MAX_SAFE_INTEGER,
       walked: Number.MAX_SAFE_INTEGER,
       kinds: 0,
+      found: 1,
     });
     expect(new Set(whole.map((events) => Math.min(events.length, 9))).size).toBeGreaterThan(5);
     const firstThree = requests.slice(0, 3);
     for (const kinds of [0, 4, 100]) {
       for (const walked of [300, 5_000])
-        expect(await readPages(database, requests, { nearest: walked, walked, kinds })).toEqual(whole);
+        expect(await readPages(database, requests, { ...filterBounds, nearest: walked, walked, kinds })).toEqual(whole);
       for (const walked of [1, 10, 300])
-        expect(await readPages(database, firstThree, { nearest: walked, walked, kinds })).toEqual(whole.slice(0, 3));
+        expect(await readPages(database, firstThree, { ...filterBounds, nearest: walked, walked, kinds })).toEqual(
+          whole.slice(0, 3),
+        );
     }
   });
 
