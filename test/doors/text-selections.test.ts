@@ -1,8 +1,10 @@
+import { type FragmentDefinitionNode, type OperationDefinitionNode, parse, print } from 'graphql';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Context, createQueryContext } from '../../src/graphql/context.ts';
 import { between, pick, type Random } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
+import { TextSelections } from '../../src/operations/text/text-selections.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { randomDocument } from '../support/random-query.ts';
 import { mulberry32 } from '../support/seeded.ts';
@@ -51,22 +53,22 @@ test('what is written as text is what graphql-js makes of it, to the byte, and r
   expect(outcome.written, JSON.stringify(outcome)).toBeGreaterThan(documents / 2);
 }, 300_000);
 
-test('what fragments of fragments bring is not written as text when it is more than the document is long', async () => {
-  const { operations, services, userIds } = await createWorld(mulberry32(1));
-  const many = (name: string, below: string) =>
-    Array.from({ length: 60 }, (_, at) => `${name}${at}: ${below}`).join(' ');
-  const operation = operations
-    .prepare(
-      `{ user(id: "${userIds[0]}") { syncEvents(filter: { providers: [] }) { ...C } } }
-      fragment C on SyncEventConnection { ${many('a', 'edges { ...E }')} }
-      fragment E on SyncEventEdge { ${many('n', 'node { ...F }')} }
-      fragment F on SyncEvent { ${many('f', 'id')} }`,
-    )
-    .operation();
-  const context = createQueryContext(viewer, services);
-  expect(JSON.parse((await operation?.write(context, {})) ?? '{}')).toMatchObject({
-    data: { user: { syncEvents: { a0: [] } } },
-  });
+test('what fragments of fragments bring is not written as text when it is more than the document is long', () => {
+  const schema = buildSchema();
+  const many = (name: string, count: number, below: string) =>
+    Array.from({ length: count }, (_, at) => `${name}${at}: ${below}`).join(' ');
+  const rewritten = (count: number) => {
+    const document = parse(`{ user(id: "${crypto.randomUUID()}") { syncEvents { ...C } } }
+      fragment C on SyncEventConnection { ${many('a', count, 'edges { ...E }')} }
+      fragment E on SyncEventEdge { ${many('n', count, 'node { ...F }')} }
+      fragment F on SyncEvent { ${many('f', count, 'id')} }`);
+    const [operation, ...fragments] = document.definitions as [OperationDefinitionNode, ...FragmentDefinitionNode[]];
+    const byName = new Map(fragments.map((each) => [each.name.value, each]));
+    return print(new TextSelections(schema).rewrite(operation, byName)?.document ?? document);
+  };
+  expect(rewritten(3)).toContain('syncEvents__text');
+  expect(rewritten(60)).not.toMatch(/syncEvents__text|edges__text/);
+  expect(rewritten(60).split('node__text').length).toBeLessThan(60);
 });
 
 test.each([
