@@ -31,14 +31,10 @@ export class Audience {
     this.#members += 1;
   }
 
-  leave(): void {
+  /** A member's life has ended. */
+  handleEvent(): void {
     this.#members -= 1;
     if (this.#members === 0) this.#forget();
-  }
-
-  /** Leaves when a member's life ends. */
-  handleEvent(): void {
-    this.leave();
   }
 }
 

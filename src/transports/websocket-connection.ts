@@ -227,17 +227,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
 
   /** @param reason is cut to what a close frame takes; `ws` would throw. */
   #close(code: number, reason: string): void {
-    const bytes = Buffer.from(reason);
-    const fits = bytes.byteLength <= REASON_BYTES;
-    this.#socket.close(
-      code,
-      fits
-        ? reason
-        : bytes
-            .subarray(0, REASON_BYTES)
-            .toString()
-            .replace(/\uFFFD+$/, ''),
-    );
+    this.#socket.close(code, cutReason(reason));
   }
 
   #closed(): void {
@@ -252,6 +242,15 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #send(message: string): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(message);
   }
+}
+
+function cutReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.byteLength <= REASON_BYTES) return reason;
+  return bytes
+    .subarray(0, REASON_BYTES)
+    .toString()
+    .replace(/\uFFFD+$/, '');
 }
 
 function messageIn(data: RawData): Message | undefined {

@@ -78,7 +78,7 @@ type Values = readonly [
   late: number | boolean,
 ];
 
-/** Written out, since an object whose fields are put in one by one takes four times as long. */
+/** Written out, since an object whose fields are put in one by one takes several times as long. */
 function toEvent(values: Values, progress: number | null): SyncEvent {
   const [startedAt, endedAt, metadata] = [values[14], values[15], values[13]];
   return {

@@ -17,7 +17,7 @@ import { plainFieldOf } from './plain-field.ts';
 export type WriteValue = (value: unknown, context: Context) => string;
 
 /**
- * Writes what graphql-js and `JSON.stringify` make of a value, to the byte, in a fifth of the time: what follows from the
+ * Writes what graphql-js and `JSON.stringify` make of a value, to the byte, in a part of the time: what follows from the
  * selection is found out once, and no object is made only to be written out. Where graphql-js reports an error, this throws.
  * @param nodes the field that has such values, as often as the operation asks for it. All that is selected in it is plain.
  */
