@@ -1,12 +1,11 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
-import DataLoader from 'dataloader';
 import { selectOf } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
 import { type ApiKey as ApiKeyRow, apiKeyFields } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
-import { BatchTurns } from '../lib/batch-turns.ts';
+import { inTurns } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
@@ -45,18 +44,14 @@ export class ApiKeys {
   readonly #limits: ApiKeyParts['limits'];
   readonly #clock: Clock;
   /** What is asked for until the last answer came is one statement. */
-  readonly #bySecretHash: DataLoader<string, ApiKeyRow | undefined>;
+  readonly #bySecretHash: (hash: string) => Promise<ApiKeyRow | undefined>;
   readonly #listeners = new Set<(id: string) => void>();
 
   constructor({ database, limits, clock = Date.now }: ApiKeyParts) {
     this.#database = database;
     this.#limits = limits;
     this.#clock = clock;
-    const turns = new BatchTurns();
-    this.#bySecretHash = new DataLoader((hashes) => turns.run(() => findBySecretHash(database, hashes)), {
-      cache: false,
-      batchScheduleFn: turns.schedule,
-    });
+    this.#bySecretHash = inTurns((hashes) => findBySecretHash(database, hashes));
   }
 
   /**
@@ -109,7 +104,7 @@ export class ApiKeys {
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
-    const row = await this.#bySecretHash.load(hashOf(secret));
+    const row = await this.#bySecretHash(hashOf(secret));
     if (!row || row.revokedAt || this.#isPast(row.expiresAt)) return null;
     const { id: keyId, name, scopes, expiresAt } = fromRow(row);
     return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
+import { dateTimeText } from '../lib/date-time.ts';
 import type { Json } from '../lib/json.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Builder } from './builder.ts';
@@ -19,6 +20,7 @@ export function addScalars(builder: Builder): void {
     description:
       'A point in time, RFC 3339 with a time zone, such as `2026-03-14T07:00:00.412Z`. Kept to the millisecond, shown in UTC.',
     parseValue: parseTime,
+    serialize: serializeTime,
   });
   builder.addScalarType('JSONObject', GraphQLJSONObject, {
     description: 'A JSON object of any shape.',
@@ -35,6 +37,12 @@ export function addScalars(builder: Builder): void {
 function parseUuid(value: unknown): string {
   if (typeof value === 'string' && isUuid(value)) return value.toLowerCase();
   throw new GraphQLError(`UUID cannot represent ${show(value)}: it must be 32 hexadecimal digits in five groups`);
+}
+
+/** What the library writes, in a third of the time for what logs are full of. Pothos' types have a `Date` for the text. */
+function serializeTime(value: unknown): Date {
+  const text = value instanceof Date ? dateTimeText(value) : undefined;
+  return (text ?? GraphQLDateTimeISO.serialize(value)) as unknown as Date;
 }
 
 /** The library's own refusal of what is no text, or no object, prints all of it: deep enough, that exhausts the stack. */

@@ -1,3 +1,5 @@
+import DataLoader from 'dataloader';
+
 /** How long the next batch waits for one that is not answered, in milliseconds: its connection may be dead. */
 const PATIENCE_MS = 100;
 
@@ -7,7 +9,8 @@ const PATIENCE_MS = 100;
  */
 export class BatchTurns {
   #onTheWay = 0;
-  #waiting: (() => void) | undefined;
+  /** Those that were filled first. */
+  readonly #waiting = new Set<() => void>();
 
   /** For the loader's `batchScheduleFn`. */
   readonly schedule = (send: () => void): void => {
@@ -17,11 +20,10 @@ export class BatchTurns {
     }
     const next = () => {
       clearTimeout(patience);
-      if (this.#waiting === next) this.#waiting = undefined;
-      send();
+      if (this.#waiting.delete(next)) send();
     };
     const patience = setTimeout(next, PATIENCE_MS).unref();
-    this.#waiting = next;
+    this.#waiting.add(next);
   };
 
   /** Sends a batch. */
@@ -31,7 +33,26 @@ export class BatchTurns {
       return await batch();
     } finally {
       this.#onTheWay -= 1;
-      this.#waiting?.();
+      const [next] = this.#waiting;
+      next?.();
     }
   }
+}
+
+/**
+ * Answers questions that are asked one by one with reads of many, see {@link BatchTurns}. Nothing is kept.
+ * @param find answers in the order of the questions, of which some may be the same
+ * @param most as many go into one read
+ */
+export function inTurns<Q, A>(
+  find: (questions: readonly Q[]) => Promise<readonly A[]>,
+  most = Number.POSITIVE_INFINITY,
+): (question: Q) => Promise<A> {
+  const turns = new BatchTurns();
+  const loader = new DataLoader<Q, A>((questions) => turns.run(() => find(questions)), {
+    cache: false,
+    maxBatchSize: most,
+    batchScheduleFn: turns.schedule,
+  });
+  return (question) => loader.load(question);
 }

@@ -9,6 +9,7 @@ import type { EventPageRequest } from './event-pages.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
 import { Follower, type FollowRequest } from './follow/follower.ts';
 import type { FollowedEvents } from './follow/steps.ts';
+import { LogReads } from './log-reads.ts';
 import type { AnyProjection } from './projection.ts';
 import { readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
@@ -64,7 +65,8 @@ export function openEventLog(options: {
 }): EventLog {
   const wakeUps = new WakeUps();
   const recorder = new Recorder({ ...options, wakeUps });
-  const followed = new FollowedLogs({ ...options, wakeUps });
+  const reads = new LogReads(options.database);
+  const followed = new FollowedLogs({ ...options, reads, wakeUps });
   const doorbell =
     options.doorbell &&
     connectDoorbell(wakeUps, options.doorbell.connect, {
@@ -73,7 +75,7 @@ export function openEventLog(options: {
     });
   return {
     record: (drafts) => recorder.record(drafts),
-    readPages: (requests) => readPages(options.database, requests),
+    readPages: (requests) => readPages(reads, requests),
     eventsById: (ids) => logSqlOf(options.database).readEventsById(options.database.reader, ids),
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),
     wakeUps,

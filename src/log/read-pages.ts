@@ -1,10 +1,9 @@
-import type { Database } from '../db/database.ts';
 import type { SyncEvent } from './event.ts';
 import { boundRange, type EventPageRequest, fill } from './event-pages.ts';
 import { isOpen } from './filter.ts';
+import type { LogReads } from './log-reads.ts';
 import { type FilteredRequest, filterBounds, readFiltered } from './read-filtered.ts';
 import type { SequenceRange } from './sql/log-sql.ts';
-import { logSqlOf } from './sql/log-sql-of.ts';
 
 /**
  * Reads any number of pages with statements of which none grows with the logs, each page in ascending order. Without a
@@ -13,7 +12,7 @@ import { logSqlOf } from './sql/log-sql-of.ts';
  * since: what one answer shows fits together.
  */
 export async function readPages(
-  database: Database,
+  reads: LogReads,
   requests: readonly EventPageRequest[],
   bounds = filterBounds,
 ): Promise<readonly (readonly SyncEvent[])[]> {
@@ -32,10 +31,10 @@ export async function readPages(
 
   if (ranges.length > 0) {
     const asked = ranges.map(({ range }) => range);
-    fill(ranges, await logSqlOf(database).readRanges(database.reader, asked));
+    fill(ranges, await reads.ranges(asked));
   }
   const asked = filtered.map(({ request }) => request);
-  const found = await readFiltered(database, asked, bounds);
+  const found = await readFiltered(reads.database, asked, bounds);
   for (const [index, { answer }] of filtered.entries()) answer.push(...(found[index] ?? []));
   return answers;
 }

@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import DataLoader from 'dataloader';
 import { expect, test } from 'vitest';
-import { BatchTurns } from '../../src/lib/batch-turns.ts';
+import { BatchTurns, inTurns } from '../../src/lib/batch-turns.ts';
 
 /** A loader whose batches are answered when the test says so. */
 function slowLoader() {
@@ -48,4 +49,18 @@ test('a batch that fails lets the next one go', async () => {
   await expect(loader.load(1)).rejects.toThrow('away');
   isAway = false;
   expect(await loader.load(2)).toBe(2);
+});
+
+test('a batch holds so many questions and no more, and each is answered', async () => {
+  const sizes: number[] = [];
+  const ask = inTurns<number, number>(async (questions) => {
+    sizes.push(questions.length);
+    await setImmediate();
+    return questions.map((each) => each * 2);
+  }, 3);
+  const first = ask(0);
+  await expect.poll(() => sizes).toEqual([1]);
+  const others = Array.from({ length: 7 }, (_, index) => ask(index + 1));
+  expect(await Promise.all([first, ...others])).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
+  expect(sizes).toEqual([1, 3, 3, 1]);
 });

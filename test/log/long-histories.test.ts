@@ -8,6 +8,7 @@ import type { Page } from '../../src/lib/page.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import type { EventPageRequest } from '../../src/log/event-pages.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
+import { LogReads } from '../../src/log/log-reads.ts';
 import { filterBounds } from '../../src/log/read-filtered.ts';
 import { readPages } from '../../src/log/read-pages.ts';
 import { type RunPageRequest, Runs } from '../../src/runs/runs.ts';
@@ -66,7 +67,7 @@ describe('reads of long histories', () => {
     ['from the oldest', { ...newest({ sources: ['sdk'] }), fromEnd: false }, { events: 0, statements: 2 }],
     ['between two', { ...newest({ sources: ['sdk'] }), after: 20_000, before: 60_001 }, { events: 0, statements: 2 }],
   ])('events %s are found in few statements', async (_, request, cost) => {
-    const [events] = await readPages(database, [request]);
+    const [events] = await readPages(new LogReads(database), [request]);
     expect({ events: events?.length, statements: statements.length }).toEqual(cost);
     await expectBoundedWalks(database, file.url, statements, bound);
   });
@@ -80,7 +81,12 @@ describe('reads of long histories', () => {
       { events: 0, statements: 1_501 },
     ],
   ])('what is beyond the first piece of a log %s', async (_, filter, { kinds }, cost) => {
-    const [events] = await readPages(database, [newest(filter)], { ...filterBounds, nearest: 100, walked: 100, kinds });
+    const [events] = await readPages(new LogReads(database), [newest(filter)], {
+      ...filterBounds,
+      nearest: 100,
+      walked: 100,
+      kinds,
+    });
     expect({ events: events?.length, statements: statements.length }).toEqual(cost);
     await expectBoundedWalks(database, file.url, statements.slice(0, 20), 500);
   });
@@ -90,7 +96,7 @@ describe('reads of long histories', () => {
       ...newest({ statuses: ['failed'] }),
       log: { userId: numberedUser(n + 2), headSequence: 1_000, tailSequence: 1 },
     }));
-    expect(await readPages(database, [...requests, newest({ statuses: ['success'] })])).toHaveLength(51);
+    expect(await readPages(new LogReads(database), [...requests, newest({ statuses: ['success'] })])).toHaveLength(51);
     expect(statements).toHaveLength(5);
     await expectBoundedWalks(database, file.url, statements, bound);
   });
@@ -112,7 +118,7 @@ describe('reads of long histories', () => {
       after: random() < 0.3 ? below(300) : undefined,
       before: random() < 0.3 ? below(400) : undefined,
     }));
-    const whole = await readPages(database, requests, {
+    const whole = await readPages(new LogReads(database), requests, {
       nearest: Number.MAX_SAFE_INTEGER,
       walked: Number.MAX_SAFE_INTEGER,
       kinds: 0,
@@ -122,11 +128,13 @@ describe('reads of long histories', () => {
     const firstThree = requests.slice(0, 3);
     for (const kinds of [0, 4, 100]) {
       for (const walked of [300, 5_000])
-        expect(await readPages(database, requests, { ...filterBounds, nearest: walked, walked, kinds })).toEqual(whole);
+        expect(
+          await readPages(new LogReads(database), requests, { ...filterBounds, nearest: walked, walked, kinds }),
+        ).toEqual(whole);
       for (const walked of [1, 10, 300])
-        expect(await readPages(database, firstThree, { ...filterBounds, nearest: walked, walked, kinds })).toEqual(
-          whole.slice(0, 3),
-        );
+        expect(
+          await readPages(new LogReads(database), firstThree, { ...filterBounds, nearest: walked, walked, kinds }),
+        ).toEqual(whole.slice(0, 3));
     }
   });
 

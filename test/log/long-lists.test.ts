@@ -7,6 +7,7 @@ import { WakeUps } from '../../src/instances/wake-ups.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { FollowedLogs } from '../../src/log/follow/followed-logs.ts';
+import { LogReads } from '../../src/log/log-reads.ts';
 import { RunChanges } from '../../src/runs/run-changes.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
 import { Users } from '../../src/users/users.ts';
@@ -53,7 +54,12 @@ describe(`of ${many} at once`, () => {
     await users.ensure(new Map(ids.map((id) => [id, new Date()])));
     const errors: unknown[] = [];
     const limits = { ...defaultLimits, slowPollMs: 3_600_000 };
-    const followed = new FollowedLogs({ ...options, limits, onError: (error) => errors.push(error) });
+    const followed = new FollowedLogs({
+      ...options,
+      reads: new LogReads(options.database),
+      limits,
+      onError: (error) => errors.push(error),
+    });
     onTestFinished(() => followed.close());
     const logs = await inGroups(ids, (id) => followed.acquire(id));
     await options.database.transaction((transaction) => transaction.user.updateMany({ data: { tailSequence: 7 } }));

@@ -1,8 +1,7 @@
-import type { Database } from '../../db/database.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
-import { logSqlOf } from '../sql/log-sql-of.ts';
-import { type FoundLog, findLogs } from './found-log.ts';
+import type { FoundLog } from '../found-log.ts';
+import type { LogReads } from '../log-reads.ts';
 import { LogTail } from './log-tail.ts';
 import { type FollowedEvents, SharedSteps } from './steps.ts';
 
@@ -17,7 +16,7 @@ import { type FollowedEvents, SharedSteps } from './steps.ts';
 export class FollowedLog {
   readonly userId: string;
   readonly tail: LogTail;
-  readonly #database: Database;
+  readonly #reads: LogReads;
   readonly #steps = new SharedSteps();
   /** Pages that are being read, by the sequence before each. */
   readonly #reading = new Map<number, Promise<readonly SyncEvent[]>>();
@@ -27,10 +26,10 @@ export class FollowedLog {
   /** The newest advance. */
   #advanced: Promise<void> = Promise.resolve();
 
-  constructor(found: FoundLog, { database, capacity }: { readonly database: Database; readonly capacity: number }) {
+  constructor(found: FoundLog, { reads, capacity }: { readonly reads: LogReads; readonly capacity: number }) {
     this.userId = found.userId;
     this.tail = new LogTail(found, capacity);
-    this.#database = database;
+    this.#reads = reads;
     this.#target = found.headSequence;
   }
 
@@ -50,7 +49,7 @@ export class FollowedLog {
   /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
   async catchUp(): Promise<void> {
     const headBefore = this.tail.head;
-    await this.update(await this.#find(), headBefore);
+    await this.update(await this.#reads.find(this.userId), headBefore);
   }
 
   /**
@@ -107,21 +106,14 @@ export class FollowedLog {
   async #correctTarget(upTo: number): Promise<void> {
     const { head } = this.tail;
     this.#target = head;
-    const found = await this.#find();
+    const found = await this.#reads.find(this.userId);
     this.tail.update(found, head);
     this.#target = Math.max(this.#target, found?.headSequence ?? 0);
     if (this.#target === upTo && !this.tail.gone) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
   }
 
-  async #find(): Promise<FoundLog | undefined> {
-    const [found] = await findLogs(this.#database, [this.userId]);
-    return found;
-  }
-
   async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await logSqlOf(this.#database).readRanges(this.#database.reader, [
-      { userId: this.userId, after, upTo },
-    ]);
+    const rows = await this.#reads.ranges([{ userId: this.userId, after, upTo }]);
     return rows.map(({ event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

@@ -1,11 +1,11 @@
-import type { Database } from '../../db/database.ts';
 import { isUnavailable } from '../../db/faults.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
 import { Alarms } from '../../lib/alarms.ts';
 import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
+import { findLogs } from '../found-log.ts';
+import type { LogReads } from '../log-reads.ts';
 import { FollowedLog } from './followed-log.ts';
-import { findLogs } from './found-log.ts';
 
 /** A followed log, until it is released. */
 export class AcquiredLog implements Disposable {
@@ -47,7 +47,7 @@ interface Followed {
 export class FollowedLogs {
   /** For the checkpoints of all followers. */
   readonly checkpoints: Alarms;
-  readonly #database: Database;
+  readonly #reads: LogReads;
   readonly #limits: Limits;
   readonly #onError: (error: unknown) => void;
   readonly #byUser = new Map<string, Followed>();
@@ -57,8 +57,8 @@ export class FollowedLogs {
   #isLookDue = false;
   #isLooking = false;
 
-  constructor(options: { database: Database; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
-    this.#database = options.database;
+  constructor(options: { reads: LogReads; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
+    this.#reads = options.reads;
     this.#limits = options.limits;
     this.checkpoints = new Alarms(options.limits.checkpointMs);
     this.#onError = options.onError;
@@ -132,9 +132,9 @@ export class FollowedLogs {
 
   /** A log is forgotten with its user: whoever comes next may meet a new log under the same id. */
   async #load(userId: string, forget: () => void): Promise<FollowedLog | undefined> {
-    const [found] = await findLogs(this.#database, [userId]);
+    const found = await this.#reads.find(userId);
     if (!found) return undefined;
-    const log = new FollowedLog(found, { database: this.#database, capacity: this.#limits.tailEvents });
+    const log = new FollowedLog(found, { reads: this.#reads, capacity: this.#limits.tailEvents });
     log.tail.listen({
       changed() {
         if (log.tail.gone) forget();
@@ -163,7 +163,7 @@ export class FollowedLogs {
     const logs = await Promise.all(all.map(({ log }) => log.catch(() => undefined)));
     const heads = logs.map((log) => log?.tail.head ?? 0);
     const found = await findLogs(
-      this.#database,
+      this.#reads.database,
       all.map(({ userId }) => userId),
     );
     const foundByUser = new Map(found.map((each) => [each.userId, each]));

@@ -1,5 +1,5 @@
 import type { SyncEvent } from '../event.ts';
-import type { FoundLog } from './found-log.ts';
+import type { FoundLog } from '../found-log.ts';
 
 /** Told of each turn of news. */
 export interface TailListener {

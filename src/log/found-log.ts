@@ -1,8 +1,8 @@
-import { selectOf } from '../../db/columns.ts';
-import type { Database } from '../../db/database.ts';
-import { isListed } from '../../db/listed.ts';
-import { sql } from '../../db/sql.ts';
-import type { LogBounds } from '../event-pages.ts';
+import { selectOf } from '../db/columns.ts';
+import type { Database } from '../db/database.ts';
+import { isListed } from '../db/listed.ts';
+import { sql } from '../db/sql.ts';
+import type { LogBounds } from './event-pages.ts';
 
 /** A log as a look into the database finds it. */
 export interface FoundLog extends LogBounds {

@@ -1,0 +1,54 @@
+import type { Database } from '../db/database.ts';
+import { inTurns } from '../lib/batch-turns.ts';
+import { type FoundLog, findLogs } from './found-log.ts';
+import type { PagedEvent, SequenceRange } from './sql/log-sql.ts';
+import { logSqlOf } from './sql/log-sql-of.ts';
+
+/** Ranges of more events are read on their own. */
+const SHARED_EVENTS = 500;
+/** As many who ask for less share a statement: SQLite keeps the process for 10 ms with 4,000 events. */
+const SHARING_RANGES = 8;
+/** As many who look for a log share a statement. */
+const SHARING_LOOKS = 1_000;
+
+/**
+ * What is read of logs by many at once: requests that nobody has made before, streams that begin, logs that grow. What is
+ * asked until the last read was answered shares the next statement, and no answer is older than its question.
+ */
+export class LogReads {
+  readonly database: Database;
+  /** Where a user's log begins and ends now; nothing for an unknown user. */
+  readonly find: (userId: string) => Promise<FoundLog | undefined>;
+  readonly #few: (ranges: readonly SequenceRange[]) => Promise<readonly PagedEvent[]>;
+
+  constructor(database: Database) {
+    this.database = database;
+    this.find = inTurns(async (ids: readonly string[]) => {
+      const found = new Map((await findLogs(database, [...new Set(ids)])).map((log) => [log.userId, log]));
+      return ids.map((id) => found.get(id));
+    }, SHARING_LOOKS);
+    this.#few = inTurns((asked) => this.#together(asked), SHARING_RANGES);
+  }
+
+  /** All events of all ranges with the index of each, in no order. */
+  ranges(ranges: readonly SequenceRange[]): Promise<readonly PagedEvent[]> {
+    const events = ranges.reduce((sum, { after, upTo }) => sum + upTo - after, 0);
+    return events > SHARED_EVENTS ? this.#read(ranges) : this.#few(ranges);
+  }
+
+  async #together(asked: readonly (readonly SequenceRange[])[]): Promise<readonly PagedEvent[][]> {
+    const [alone = []] = asked;
+    if (asked.length === 1) return [await this.#read(alone)];
+    const answers: PagedEvent[][] = asked.map(() => []);
+    const places = asked.flatMap((ranges, at) => ranges.map((_, page) => ({ answer: answers[at], page })));
+    for (const { event, page } of await this.#read(asked.flat())) {
+      const place = places[page];
+      place?.answer?.push({ event, page: place.page });
+    }
+    return answers;
+  }
+
+  #read(ranges: readonly SequenceRange[]): Promise<PagedEvent[]> {
+    return logSqlOf(this.database).readRanges(this.database.reader, ranges);
+  }
+}
