@@ -17,6 +17,8 @@ export class Alarms {
   readonly slotMs: number;
   readonly #slots = new Map<number, Set<Alarmed>>();
   #timer: NodeJS.Timeout | undefined;
+  /** All slots up to this one have rung. */
+  #rung = 0;
 
   /** @param usualMs how long most of them wait, in milliseconds */
   constructor(usualMs: number) {
@@ -29,7 +31,7 @@ export class Alarms {
     const waiting = this.#slots.get(slot);
     if (waiting) waiting.add(alarmed);
     else this.#slots.set(slot, new Set([alarmed]));
-    this.#timer ??= setInterval(() => this.#ring(), this.slotMs).unref();
+    this.#start();
     return slot;
   }
 
@@ -45,12 +47,19 @@ export class Alarms {
     return Math.floor(atMs / this.slotMs);
   }
 
+  #start(): void {
+    if (this.#timer) return;
+    this.#rung = this.#slotAt(performance.now());
+    this.#timer = setInterval(() => this.#ring(), this.slotMs).unref();
+  }
+
   #ring(): void {
     const now = this.#slotAt(performance.now());
-    for (const [slot, waiting] of this.#slots) {
-      if (slot > now) continue;
-      this.#slots.delete(slot);
-      for (const alarmed of waiting) alarmed.ring();
+    while (this.#rung < now) {
+      this.#rung += 1;
+      const waiting = this.#slots.get(this.#rung);
+      this.#slots.delete(this.#rung);
+      for (const alarmed of waiting ?? []) alarmed.ring();
     }
     this.#stopIfIdle();
   }

@@ -37,7 +37,7 @@ function writtenOf(result: WrittenResult): Written {
 }
 
 /** A text in one frame, as a server sends it: not masked, not compressed (RFC 6455, 5.2). */
-function textFrame(text: string): Buffer {
+export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(header + length);

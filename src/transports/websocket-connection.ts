@@ -12,6 +12,7 @@ import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
+import { textFrame } from './result-message.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 
 /** What all connections work with. */
@@ -240,7 +241,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   #send(message: string): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(message);
+    if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(textFrame(message));
   }
 }
 
