@@ -11,6 +11,7 @@ import {
 } from 'graphql';
 import type { Context } from '../../graphql/context.ts';
 import { collectFields, type Selecting } from './collect-fields.ts';
+import { writeLeaf } from './json-text.ts';
 import { plainFieldOf } from './plain-field.ts';
 
 /** Writes a value as JSON. @throws whatever, for a value that it cannot write */
@@ -80,7 +81,7 @@ function leafWriter(type: GraphQLLeafType): WriteValue {
   return (value) => {
     if (isNoValue(value)) return refuse();
     const serialized: unknown = type.serialize(value);
-    return serialized == null ? refuse() : JSON.stringify(serialized);
+    return serialized == null ? refuse() : writeLeaf(serialized);
   };
 }
 
