@@ -5,7 +5,7 @@ import { isListed } from '../db/listed.ts';
 import { type ApiKey as ApiKeyRow, apiKeyFields } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
-import { inTurns } from '../lib/batch-turns.ts';
+import { oneByOne } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
@@ -51,7 +51,10 @@ export class ApiKeys {
     this.#database = database;
     this.#limits = limits;
     this.#clock = clock;
-    this.#bySecretHash = inTurns((hashes) => findBySecretHash(database, hashes));
+    this.#bySecretHash = oneByOne(
+      (hashes) => findBySecretHash(database, hashes),
+      ({ secretHash }) => secretHash,
+    );
   }
 
   /**
@@ -130,15 +133,9 @@ export class ApiKeys {
   }
 }
 
-/** Answers in the order of the hashes. */
-async function findBySecretHash(
-  database: Database,
-  hashes: readonly string[],
-): Promise<readonly (ApiKeyRow | undefined)[]> {
-  const rows = await database.reader.$queryRaw<ApiKeyRow[]>`
-    SELECT ${selectedKey} FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, [...new Set(hashes)], 'text')}`;
-  const found = new Map(rows.map((row) => [row.secretHash, row]));
-  return hashes.map((each) => found.get(each));
+function findBySecretHash(database: Database, hashes: readonly string[]): Promise<ApiKeyRow[]> {
+  return database.reader.$queryRaw`
+    SELECT ${selectedKey} FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, hashes, 'text')}`;
 }
 
 const selectedKey = selectOf('k', apiKeyFields);

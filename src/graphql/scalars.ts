@@ -39,7 +39,7 @@ function parseUuid(value: unknown): string {
   throw new GraphQLError(`UUID cannot represent ${show(value)}: it must be 32 hexadecimal digits in five groups`);
 }
 
-/** What the library writes, in a third of the time for what logs are full of. Pothos' types have a `Date` for the text. */
+/** What the library writes, sooner for what logs are full of. Pothos' types have a `Date` for the text. */
 function serializeTime(value: unknown): Date {
   const text = value instanceof Date ? dateTimeText(value) : undefined;
   return (text ?? GraphQLDateTimeISO.serialize(value)) as unknown as Date;

@@ -27,11 +27,12 @@ export class Alarms {
 
   /** @returns the slot, for {@link cancel} */
   set(alarmed: Alarmed, atMs: number): number {
-    const slot = Math.max(this.#slotAt(atMs), this.#slotAt(performance.now()) + 1);
+    const now = this.#slotAt(performance.now());
+    const slot = Math.max(this.#slotAt(atMs), now + 1);
     const waiting = this.#slots.get(slot);
     if (waiting) waiting.add(alarmed);
     else this.#slots.set(slot, new Set([alarmed]));
-    this.#start();
+    this.#start(now);
     return slot;
   }
 
@@ -47,9 +48,10 @@ export class Alarms {
     return Math.floor(atMs / this.slotMs);
   }
 
-  #start(): void {
+  /** @param now the slot of this moment: with a later one, an alarm of the next slot would never ring. */
+  #start(now: number): void {
     if (this.#timer) return;
-    this.#rung = this.#slotAt(performance.now());
+    this.#rung = now;
     this.#timer = setInterval(() => this.#ring(), this.slotMs).unref();
   }
 

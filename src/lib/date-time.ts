@@ -29,11 +29,11 @@ const digits = (length: number, count: number) =>
 const twoDigits = digits(2, 60);
 const threeDigits = digits(3, 1_000);
 
-/** The day that was last written, in days since 1970, and how its texts begin. */
+/** The day that was last written, in days since 1970, and how its texts begin: kept for speed, and seen by nobody. */
 let writtenDay = Number.NaN;
 let dayText = '';
 
-/** What `toISOString` writes, in a quarter of the time for times of one day; undefined for no time. */
+/** What `toISOString` writes, sooner where one time after another is of the same day; undefined for no time. */
 export function dateTimeText(date: Date): string | undefined {
   const time = date.getTime();
   if (Number.isNaN(time)) return undefined;

@@ -1,15 +1,16 @@
 import type { Database } from '../db/database.ts';
-import { inTurns } from '../lib/batch-turns.ts';
+import { inTurns, oneByOne } from '../lib/batch-turns.ts';
 import { type FoundLog, findLogs } from './found-log.ts';
 import type { PagedEvent, SequenceRange } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
-/** Ranges of more events are read on their own. */
-const SHARED_EVENTS = 500;
-/** As many who ask for less share a statement: SQLite keeps the process for 10 ms with 4,000 events. */
-const SHARING_RANGES = 8;
-/** As many who look for a log share a statement. */
-const SHARING_LOOKS = 1_000;
+/** Whoever asks for more events than this at once has a statement alone. */
+const SHARED_EVENTS = 200;
+/**
+ * At most so many askers share a statement. SQLite keeps the process for 4 ms with 1,600 events; on Postgres one statement
+ * is on its way at a time, so that more of them go together.
+ */
+const ASKERS = { sqlite: 8, postgresql: 32 } as const;
 
 /**
  * What is read of logs by many at once: requests that nobody has made before, streams that begin, logs that grow. What is
@@ -23,11 +24,11 @@ export class LogReads {
 
   constructor(database: Database) {
     this.database = database;
-    this.find = inTurns(async (ids: readonly string[]) => {
-      const found = new Map((await findLogs(database, [...new Set(ids)])).map((log) => [log.userId, log]));
-      return ids.map((id) => found.get(id));
-    }, SHARING_LOOKS);
-    this.#few = inTurns((asked) => this.#together(asked), SHARING_RANGES);
+    this.find = oneByOne(
+      (ids) => findLogs(database, ids),
+      ({ userId }) => userId,
+    );
+    this.#few = inTurns((asked) => this.#together(asked), ASKERS[database.kind]);
   }
 
   /** All events of all ranges with the index of each, in no order. */

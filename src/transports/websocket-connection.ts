@@ -12,8 +12,8 @@ import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
-import { textFrame } from './result-message.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
+import { textFrame } from './text-frame.ts';
 
 /** What all connections work with. */
 export interface ConnectionTools {
@@ -192,10 +192,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     if (!this.#goodbye) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
   }
 
-  /** Past `ws`, which would write the head of each frame by itself. It writes its own at once as well: the order is that of calls. */
   sendFrame(frame: Buffer, operation: SocketOperation): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#stream.write(frame, (error) => {
+    this.#write(frame, (error) => {
       if (!error) operation.written();
     });
   }
@@ -241,7 +239,12 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   #send(message: string): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(textFrame(message));
+    this.#write(textFrame(message));
+  }
+
+  /** Past `ws`, which would write the head of each frame by itself. It writes its own at once as well: the order is that of calls. */
+  #write(frame: Buffer, done?: (error?: Error | null) => void): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(frame, done);
   }
 }
 

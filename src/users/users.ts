@@ -8,7 +8,7 @@ import { type DeletedUser, type User, userFields } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { badInput, noSuchUser } from '../errors.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
-import { inTurns } from '../lib/batch-turns.ts';
+import { oneByOne } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
@@ -17,9 +17,6 @@ import { cutLog } from '../log/cut-log.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
 const WALKED_PER_STATEMENT = 10_000;
-
-/** As many users who are asked for alone are found with one statement. */
-const SHARING = 1_000;
 
 /** What is known of a user from outside. A field that is left out keeps its value; null clears it. */
 interface UserDraft {
@@ -64,10 +61,10 @@ export class Users {
     this.#limits = parts.limits;
     this.#clock = parts.clock;
     this.#walked = parts.walked ?? WALKED_PER_STATEMENT;
-    this.#one = inTurns(async (ids: readonly string[]) => {
-      const found = new Map((await this.#find([...new Set(ids)])).map((user) => [user.id, user]));
-      return ids.map((id) => found.get(id));
-    }, SHARING);
+    this.#one = oneByOne(
+      (ids) => this.#find(ids),
+      ({ id }) => id,
+    );
   }
 
   /** The users with these ids, as far as they exist, in one statement. All that are asked for alone at once share one. */

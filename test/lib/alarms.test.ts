@@ -50,3 +50,14 @@ test('one whose time is past rings soon, and may be set anew while it rings', ()
   vi.advanceTimersByTime(10 * alarms.slotMs);
   expect(rang).toHaveLength(3);
 });
+
+test('one that is set at the end of a slot rings, though the clock goes on meanwhile', () => {
+  const { alarms, rang, alarmed } = start();
+  const clock = vi.spyOn(performance, 'now');
+  const now = Math.ceil(performance.now() / alarms.slotMs + 1) * alarms.slotMs;
+  clock.mockReturnValueOnce(now - 0.001).mockReturnValueOnce(now + alarms.slotMs);
+  alarms.set(alarmed('late'), 0);
+  clock.mockRestore();
+  vi.advanceTimersByTime(usualMs);
+  expect(rang.map(([name]) => name)).toEqual(['late']);
+});

@@ -118,7 +118,7 @@ describe(`of ${many} at once`, () => {
     expect(statements).toHaveLength(1);
   });
 
-  test('secrets are verified with one statement', async () => {
+  test('secrets are verified with a statement for each thousand', async () => {
     const { keys, statementsOf } = await open();
     const { secret } = await keys.create({ name: 'a key', scopes: ['read'], expiresAt: null });
     let verified: unknown[] = [];
@@ -126,7 +126,7 @@ describe(`of ${many} at once`, () => {
       verified = await Promise.all([secret, ...newIds(many - 1)].map((each) => keys.verify(each)));
     });
     expect(verified).toEqual([expect.objectContaining({ name: 'a key' }), ...Array(many - 1).fill(null)]);
-    expect(statements).toHaveLength(1);
+    expect(statements).toHaveLength(Math.ceil(many / 1_000));
   });
 
   test('users are made with the statements of one, but for those who were deleted, and found with one', async () => {

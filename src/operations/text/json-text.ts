@@ -11,7 +11,7 @@ export class JsonText {
 
 const toBeEscaped = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
 
-/** The JSON of what a scalar makes: what `JSON.stringify` writes, in half of its time for most texts and numbers. */
+/** The JSON of what a scalar makes: what `JSON.stringify` writes, sooner for most texts and numbers. */
 export function writeLeaf(value: unknown): string {
   if (typeof value === 'string' && !toBeEscaped.test(value)) return `"${value}"`;
   return typeof value === 'number' && Number.isFinite(value) ? String(value) : JSON.stringify(value);
