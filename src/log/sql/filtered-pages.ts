@@ -14,7 +14,7 @@ export const filteredPages = (kind: Provider): PageSql => ({
     readPackedEvents(
       database,
       selectEach(pages, (page) => ({
-        columns: sql`${packedEvent[kind]} AS packed`,
+        columns: packedEvent[kind],
         conditions: [...inRange(page), ...wordsOf(page)],
         limit: sql`LIMIT ${page.limit}`,
       })),
@@ -35,7 +35,7 @@ export const filteredPages = (kind: Provider): PageSql => ({
     readPackedEvents(
       database,
       selectEach(pages, (page) => ({
-        columns: sql`${packedEvent[kind]} AS packed`,
+        columns: packedEvent[kind],
         conditions: [
           sql`e.user_id = ${page.userId}`,
           sql`e.sequence IN (${eventKindSqlOf(kind).selectSequences(page)})`,

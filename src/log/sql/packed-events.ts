@@ -4,7 +4,7 @@ import { rawSql, type Sql } from '../../db/sql.ts';
 import type { SyncEvent } from '../event.ts';
 import type { PagedEvent } from './log-sql.ts';
 
-/** The fields of an event in the order of {@link toEvent}, but for `progress`, which comes last. */
+/** The fields of an event in the order of {@link toEvent}, but for `progress`: SQLite writes 15 digits of it in JSON. */
 const fields = [
   'userId',
   'sequence',
@@ -27,32 +27,31 @@ const fields = [
   'late',
 ] as const satisfies readonly (keyof SyncEvent)[];
 
-interface PackedEvents {
-  /** Events with commas between them. Null when there are none. */
-  readonly packed: string | null;
+interface PackedEvent {
+  /** A JSON array. */
+  readonly packed: string;
+  readonly progress: number | null;
   readonly page: number;
 }
 
 /**
- * An event `e` as a JSON array: drivers read values one by one, which takes them longer than it takes the database to write
- * and `JSON.parse` to read all of them.
+ * The columns of an event `e`, most of them as one JSON array: drivers read values one by one, which takes them longer than
+ * it takes the database to write and `JSON.parse` to read all of them.
  */
 export const packedEvent: Readonly<Record<Provider, Sql>> = {
-  // In JSON, SQLite writes 15 digits of a number: with 20 it is the same number again.
-  sqlite: packedBy('json_array', "iif(e.progress IS NULL, NULL, format('%!.20g', e.progress))"),
-  postgresql: packedBy('json_build_array', 'e.progress'),
+  sqlite: packedBy('json_array'),
+  postgresql: packedBy('json_build_array'),
 };
 
-function packedBy(toArray: string, progress: string): Sql {
-  return rawSql(`CAST(${toArray}(${[...fields.map((field) => `e.${toColumn(field)}`), progress].join(', ')}) AS text)`);
+function packedBy(toArray: string): Sql {
+  const columns = fields.map((field) => `e.${toColumn(field)}`).join(', ');
+  return rawSql(`CAST(${toArray}(${columns}) AS text) AS packed, e.progress`);
 }
 
-/** @param select of `packed`, made of {@link packedEvent}, and `page`. */
+/** @param select of {@link packedEvent} and `page`. */
 export async function readPackedEvents(database: Queryable, select: Sql): Promise<PagedEvent[]> {
-  const found: PagedEvent[] = [];
-  for (const { packed, page } of await database.$queryRaw<PackedEvents[]>(select))
-    for (const values of JSON.parse(`[${packed ?? ''}]`)) found.push({ event: toEvent(values), page });
-  return found;
+  const rows = await database.$queryRaw<PackedEvent[]>(select);
+  return rows.map((row) => ({ event: toEvent(JSON.parse(row.packed), row.progress), page: row.page }));
 }
 
 type Time = string | number;
@@ -77,12 +76,11 @@ type Values = readonly [
   timestamp: Time,
   recordedAt: Time,
   late: number | boolean,
-  progress: number | string | null,
 ];
 
 /** Written out, since an object whose fields are put in one by one takes several times as long. */
-function toEvent(values: Values): SyncEvent {
-  const [startedAt, endedAt, metadata, progress] = [values[14], values[15], values[13], values[19]];
+function toEvent(values: Values, progress: number | null): SyncEvent {
+  const [startedAt, endedAt, metadata] = [values[14], values[15], values[13]];
   return {
     userId: values[0],
     sequence: values[1],
@@ -93,7 +91,7 @@ function toEvent(values: Values): SyncEvent {
     stage: values[6],
     status: values[7],
     message: values[8],
-    progress: progress === null ? null : Number(progress),
+    progress,
     itemsProcessed: values[9],
     itemsTotal: values[10],
     error: values[11],

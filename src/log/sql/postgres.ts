@@ -48,7 +48,7 @@ export const postgresLogSql: LogSql = {
     readPackedEvents(
       database,
       sql`
-      SELECT ${packedEvent.postgresql} AS packed, (r.page - 1)::int AS "page"
+      SELECT ${packedEvent.postgresql}, (r.page - 1)::int AS "page"
       FROM unnest(
         ${ranges.map(({ userId }) => userId)}::uuid[],
         ${ranges.map(({ after }) => after)}::int[],

@@ -42,15 +42,14 @@ export const sqliteLogSql: LogSql = {
     return changed > 0;
   },
 
-  /** A row for each range, since the driver has a price for each row. */
   readRanges: (database, ranges) =>
     readPackedEvents(
       database,
       sql`
-      SELECT (
-        SELECT group_concat(${packedEvent.sqlite}) FROM sync_event e
-        WHERE e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2) AS packed, r.key AS "page"
-      FROM json_each(${JSON.stringify(ranges.map(({ userId, after, upTo }) => [userId, after, upTo]))}) r`,
+      SELECT ${packedEvent.sqlite}, r.key AS "page"
+      FROM json_each(${JSON.stringify(ranges.map(({ userId, after, upTo }) => [userId, after, upTo]))}) r
+      CROSS JOIN sync_event e
+      ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
     ),
 
   ...filteredPages('sqlite'),
