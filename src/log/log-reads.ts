@@ -7,8 +7,8 @@ import { logSqlOf } from './sql/log-sql-of.ts';
 /** Whoever asks for more events than this at once has a statement alone. */
 const SHARED_EVENTS = 200;
 /**
- * At most so many askers share a statement. SQLite keeps the process for 4 ms with 1,600 events; on Postgres one statement
- * is on its way at a time, so that more of them go together.
+ * At most so many askers share a statement. SQLite keeps the process for 5 ms with 1,600 events of little
+ * metadata; on Postgres one statement is on its way at a time, so that more of them go together.
  */
 const ASKERS = { sqlite: 8, postgresql: 32 } as const;
 

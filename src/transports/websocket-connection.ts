@@ -12,6 +12,7 @@ import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
+import { closeReason } from './close-reason.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 import { textFrame } from './text-frame.ts';
 
@@ -29,8 +30,6 @@ export interface ConnectionTools {
 const GOING_AWAY = 1001;
 /** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
-/** What a close reason may have (RFC 6455, 5.5), less what a character cut in two would take to be shown. */
-const REASON_BYTES = 120;
 
 /** Who is at the other end, and until when. */
 interface Accepted {
@@ -224,9 +223,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     if (this.#goodbye) this.#close(this.#goodbye.code, this.#goodbye.reason);
   }
 
-  /** @param reason is cut to what a close frame takes; `ws` would throw. */
   #close(code: number, reason: string): void {
-    this.#socket.close(code, cutReason(reason));
+    this.#socket.close(code, closeReason(reason));
   }
 
   #closed(): void {
@@ -246,15 +244,6 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #write(frame: Buffer, done?: (error?: Error | null) => void): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(frame, done);
   }
-}
-
-function cutReason(reason: string): string {
-  const bytes = Buffer.from(reason);
-  if (bytes.byteLength <= REASON_BYTES) return reason;
-  return bytes
-    .subarray(0, REASON_BYTES)
-    .toString()
-    .replace(/\uFFFD+$/, '');
 }
 
 function messageIn(data: RawData): Message | undefined {
