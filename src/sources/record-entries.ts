@@ -81,10 +81,11 @@ export class EntryRecorder {
   async areSettled(entries: readonly Entry[]): Promise<readonly boolean[]> {
     const { source, log, quarantine } = this.#parts;
     const read = entries.map(this.#options.readEntry);
-    const left = await this.#withoutDeleted(read.filter((entry) => 'draft' in entry));
-    const known = await log.eventsById(left.map(({ draft }) => draft.id));
+    const events = read.filter((entry) => 'draft' in entry);
+    const known = await log.eventsById(events.map(({ draft }) => draft.id));
     const ids = new Set(known.map(({ id }) => id));
-    const open = new Set<Entry>(left.filter(({ draft }) => !ids.has(draft.id)));
+    // Deletions are asked for last: an event that a deletion has taken from the log just now is settled by it.
+    const open = new Set<Entry>(await this.#withoutDeleted(events.filter(({ draft }) => !ids.has(draft.id))));
     for (const entry of read) if ('reason' in entry) open.add(entry);
     const held = await quarantine.holds(
       source.name,

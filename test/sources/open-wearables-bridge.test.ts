@@ -468,6 +468,39 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(await services.users.byIds([userId])).toEqual([]);
   });
 
+  test('takes for settled what is deleted while it looks', async () => {
+    const server = await start();
+    const { services } = server.app;
+    const entry = { text: JSON.stringify(wireEvent()), place: 'here' };
+    const feed = await services.sources.open('another', { exclusive: false });
+    const { log, users } = services;
+    let isDeleted = false;
+    const isLookedUp = async (found: Promise<unknown>) => {
+      await found;
+      if (isDeleted) return;
+      isDeleted = true;
+      await users.delete(JSON.parse(entry.text).user_id);
+    };
+    const recorder = new EntryRecorder(
+      { ...services, source: feed, quarantine: services.sources.quarantine },
+      { readEntry: (entry) => readEntry(entry, services.limits), onDelay: () => {}, onRefused: () => {} },
+    );
+    await recorder.record([entry], new AbortController().signal);
+    const { eventsById, deletions } = { eventsById: log.eventsById.bind(log), deletions: users.deletions.bind(users) };
+    vi.spyOn(log, 'eventsById').mockImplementation(async (ids) => {
+      const found = eventsById(ids);
+      await isLookedUp(found);
+      return found;
+    });
+    vi.spyOn(users, 'deletions').mockImplementation(async (ids) => {
+      const found = deletions(ids);
+      await isLookedUp(found);
+      return found;
+    });
+    expect(await recorder.areSettled([entry])).toEqual([true]);
+    expect(isDeleted).toBe(true);
+  });
+
   test('does not read a list again and again that begins with nothing new', async () => {
     const [gone, good] = [wireEvent(), wireEvent()];
     const server = await start({ bridgeCheckMs: 50 });
