@@ -1,3 +1,5 @@
+import { parseJson } from '../lib/parse-json.ts';
+
 /** The one media type that bodies of requests have, unless a route says otherwise. */
 export const JSON_TYPE = 'application/json';
 
@@ -31,7 +33,7 @@ export async function readJson(request: Request, most: number): Promise<unknown>
   if (!isJsonType(request.headers.get('content-type') ?? undefined)) throw new BodyError('other type', most);
   const bytes = await readBytes(request, most);
   try {
-    return JSON.parse(utf8.decode(bytes));
+    return parseJson(utf8.decode(bytes));
   } catch {
     throw new BodyError('not JSON', most);
   }

@@ -1,7 +1,8 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, Kind, type ObjectValueNode, type ValueNode } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
 import { dateTimeText } from '../lib/date-time.ts';
 import type { Json } from '../lib/json.ts';
+import { numberOrSymbol, whyNotKept } from '../lib/parse-json.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Builder } from './builder.ts';
 
@@ -23,8 +24,13 @@ export function addScalars(builder: Builder): void {
     serialize: serializeTime,
   });
   builder.addScalarType('JSONObject', GraphQLJSONObject, {
-    description: 'A JSON object of any shape.',
+    description:
+      'A JSON object of any shape. Nothing in it is changed in silence: a number that a double cannot keep, such as an integer beyond 2^53, is refused, and so is a key that stands twice in its object.',
     parseValue: parseObject,
+    parseLiteral: (node, variables) => {
+      if (node.kind === Kind.OBJECT) return readObject(node, variables, '');
+      throw new GraphQLError('JSONObject must be an object', { nodes: node });
+    },
   });
   builder.scalarType('SyncCursor', {
     description:
@@ -57,6 +63,38 @@ function parseObject(value: unknown): { [key: string]: Json } {
   throw new GraphQLError(`JSONObject cannot represent ${show(value)}: it must be an object`);
 }
 
+type LiteralVariables = Readonly<Record<string, unknown>> | null | undefined;
+
+/** Without a prototype, so that any key is just a key. */
+function readObject({ fields }: ObjectValueNode, variables: LiteralVariables, place: string): { [key: string]: Json } {
+  const object = Object.create(null);
+  for (const { name, value } of fields)
+    object[name.value] = readLiteral(value, variables, place ? `${place}.${name.value}` : name.value);
+  return object;
+}
+
+/** What stands in a document, kept as `parseJson` keeps what stands in JSON. */
+function readLiteral(node: ValueNode, variables: LiteralVariables, place: string): unknown {
+  switch (node.kind) {
+    case Kind.INT:
+    case Kind.FLOAT:
+      return numberOrSymbol(node.value, place);
+    case Kind.STRING:
+    case Kind.BOOLEAN:
+      return node.value;
+    case Kind.NULL:
+      return null;
+    case Kind.LIST:
+      return node.values.map((value, index) => readLiteral(value, variables, `${place}[${index}]`));
+    case Kind.OBJECT:
+      return readObject(node, variables, place);
+    case Kind.VARIABLE:
+      return variables?.[node.name.value];
+    case Kind.ENUM:
+      throw new GraphQLError(`JSONObject cannot hold ${node.value} at ${place}: write text in quotes`, { nodes: node });
+  }
+}
+
 /** Reads a cursor that came from outside. @throws GraphQLError when it is none. */
 export function parseCursor(value: unknown): number {
   if (typeof value === 'string' && cursorPattern.test(value) && Number(value) <= MAX_SEQUENCE) return Number(value);
@@ -64,6 +102,8 @@ export function parseCursor(value: unknown): number {
 }
 
 function show(value: unknown): string {
+  const whyNot = whyNotKept(value);
+  if (whyNot !== undefined) return `this value (${whyNot})`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

@@ -4,6 +4,7 @@ import type { Viewer } from '../auth/viewer.ts';
 import type { Gate } from '../gate/gate.ts';
 import { createQueryContext } from '../graphql/context.ts';
 import { isObject } from '../lib/json.ts';
+import { parseJson } from '../lib/parse-json.ts';
 import type { KeptAnswers } from '../operations/kept-answers.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Operations } from '../operations/operations.ts';
@@ -130,13 +131,13 @@ interface PlainRequest {
 
 /** The parameters of GraphQL over HTTP in a body: each of its type, and nothing else. */
 function readBodyParameters(text: string): PlainRequest | undefined {
-  return readParameters(JSON.parse(text));
+  return readParameters(parseJson(text));
 }
 
 /** The same in a URL, each once. */
 function readQueryParameters(url: string): PlainRequest | undefined {
   const given = [...new URLSearchParams(url.slice(url.indexOf('?') + 1))];
-  const values = given.map(([name, value]) => [name, asJson.has(name) ? JSON.parse(value) : value] as const);
+  const values = given.map(([name, value]) => [name, asJson.has(name) ? parseJson(value) : value] as const);
   const unique = Object.fromEntries(values);
   return Object.keys(unique).length === values.length ? readParameters(unique) : undefined;
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
-import { CloseCode, type Message, MessageType, parseMessage, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
@@ -9,6 +9,7 @@ import type { Gate } from '../gate/gate.ts';
 import { startLife } from '../gate/open-streams.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
+import { parseJson } from '../lib/parse-json.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
@@ -248,7 +249,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
 
 function messageIn(data: RawData): Message | undefined {
   try {
-    return parseMessage(String(data));
+    return validateMessage(parseJson(String(data)));
   } catch {
     return undefined;
   }

@@ -74,6 +74,17 @@ async function source() {
 }
 
 describe('a delivery of Open Wearables', () => {
+  test('whose metadata cannot be kept as it is keeps all but that, and says why', async () => {
+    const data = run();
+    const body = JSON.stringify(started({ ...data, metadata: { n: 0 } })).replace('"n":0', '"n":9007199254740993');
+    expect(await post(body, signed(body))).toMatchObject(recorded);
+    expect((await log(data.user_id)).events).toMatchObject([
+      { metadata: { metadata_left_out: expect.stringContaining('the number 9007199254740993 at data.metadata.n') } },
+    ]);
+    const other = body.replace('0993', '0995');
+    expect(await post(other, signed(other))).toMatchObject(quarantined);
+  });
+
   test('becomes an event with what it does not say made up from its type and its time', async () => {
     const data = run();
     const begin = new Date(Math.floor(Date.now() / 1_000) * 1_000 - 60_000);

@@ -1,4 +1,5 @@
 import type { Json } from '../../lib/json.ts';
+import { whyNotKept } from '../../lib/parse-json.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
 
@@ -84,7 +85,7 @@ function timeBoundsOf(limits: Limits): TimeBounds {
 
 /** Walks without recursion, so that no depth of nesting can exhaust the stack; the size is measured only then. */
 function checkMetadata(metadata: Json, limits: Limits): string | undefined {
-  const open: { value: Json; depth: number }[] = [{ value: metadata, depth: 1 }];
+  const open: { value: unknown; depth: number }[] = [{ value: metadata, depth: 1 }];
   for (let entry = open.pop(); entry; entry = open.pop()) {
     const { value, depth } = entry;
     if (typeof value === 'string') {
@@ -92,6 +93,8 @@ function checkMetadata(metadata: Json, limits: Limits): string | undefined {
       if (problem) return problem;
     } else if (typeof value === 'number' && !Number.isFinite(value)) {
       return 'must hold finite numbers only';
+    } else if (typeof value === 'symbol') {
+      return `must be kept as it is, but ${whyNotKept(value)}`;
     } else if (typeof value === 'object' && value !== null) {
       if (depth > limits.metadataDepth) return `must be nested at most ${limits.metadataDepth} deep`;
       for (const [key, child] of Object.entries(value)) {

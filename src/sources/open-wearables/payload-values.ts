@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDateTime } from '../../lib/date-time.ts';
-import type { Json } from '../../lib/json.ts';
+import { isObject, type Json } from '../../lib/json.ts';
+import { whyNotKept } from '../../lib/parse-json.ts';
 import { isUuid } from '../../lib/uuid.ts';
 
 /** In lower case, as the log keeps it. */
@@ -16,7 +17,13 @@ export const time = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** What JSON cannot be kept of, as it stands twice, passes: the log finds that out, as of any other value within. */
 export const object = z.custom<{ readonly [key: string]: Json }>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  (value) => isObject(value) || whyNotKept(value) !== undefined,
   'must be an object',
 );
+
+/** What is wrong with a payload: of what JSON says, and could not be kept, why; else the schema's own words. */
+export function sayIssue({ message, input }: z.core.$ZodIssue): string {
+  return whyNotKept(input) ?? message;
+}

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
-import { object, time, uuid } from './payload-values.ts';
+import { object, sayIssue, time, uuid } from './payload-values.ts';
 
 /** What a delivery says. */
 type DeliveryContent =
@@ -51,7 +51,7 @@ export function readDelivery(
   }
   const complete = syncTypes.get(type);
   if (!complete) return { kind: 'nothing' };
-  const parsed = syncData.safeParse(data);
+  const parsed = syncData.safeParse(data, { reportInput: true });
   if (!parsed.success) return unreadable(parsed.error);
   const whole = { ...draftOf(parsed.data, sentAt), ...complete(parsed.data, sentAt) };
   const { draft, problem } = fitDraft(whole, limits);
@@ -73,5 +73,5 @@ function draftOf(data: SyncData, sentAt: Date) {
 }
 
 function unreadable({ issues: [issue] }: z.ZodError): DeliveryContent {
-  return { kind: 'unreadable', detail: `data.${issue?.path.join('.')}: ${issue?.message}` };
+  return { kind: 'unreadable', detail: `data.${issue?.path.join('.')}: ${issue && sayIssue(issue)}` };
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { parseJson } from '../../lib/parse-json.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
 import type { UnreadableEntry } from '../quarantine.ts';
 import type { Entry, ReadableEntry } from '../record-entries.ts';
-import { object, time, uuid } from './payload-values.ts';
+import { object, sayIssue, time, uuid } from './payload-values.ts';
 
 /**
  * An event on Open Wearables' wire, read tolerantly: words may be new ones, and what can be null may be missing. Keys
@@ -59,14 +60,14 @@ const wireEvent = z
 export function readEntry(entry: Entry, limits: Limits): ReadableEntry | UnreadableEntry {
   let json: unknown;
   try {
-    json = JSON.parse(entry.text);
+    json = parseJson(entry.text);
   } catch {
     return { ...entry, reason: 'not_json', detail: 'is not JSON' };
   }
-  const { data, error } = wireEvent.safeParse(json);
+  const { data, error } = wireEvent.safeParse(json, { reportInput: true });
   if (!data) {
     const [issue] = error.issues;
-    return { ...entry, reason: 'bad_event', detail: `${issue?.path.join('.') || 'it'}: ${issue?.message}` };
+    return { ...entry, reason: 'bad_event', detail: `${issue?.path.join('.') || 'it'}: ${issue && sayIssue(issue)}` };
   }
   const { draft, problem } = fitDraft(data, limits);
   if (problem) return { ...entry, reason: 'bad_event', detail: `${problem.field}: ${problem.message}` };

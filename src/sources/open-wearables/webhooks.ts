@@ -2,6 +2,7 @@
 import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import { parseJson } from '../../lib/parse-json.ts';
 import { type Delivery, defineSource, type Receiver, type SourceTools } from '../define-source.ts';
 import type { QuarantineReason } from '../quarantine.ts';
 import { readDelivery } from './read-delivery.ts';
@@ -50,11 +51,12 @@ function verify(webhook: Webhook, { body, header }: Delivery): SignedDelivery {
   const timestamp = header('svix-timestamp');
   let json: unknown;
   try {
-    json = webhook.verify(body, {
+    webhook.verify(body, {
       'svix-id': header('svix-id'),
       'svix-timestamp': timestamp,
       'svix-signature': header('svix-signature'),
     });
+    json = parseJson(body.toString());
   } catch (error) {
     if (error instanceof WebhookVerificationError) throw new AppError('UNAUTHENTICATED', error.message);
     if (error instanceof SyntaxError) throw new AppError('BAD_USER_INPUT', 'The body must be JSON');

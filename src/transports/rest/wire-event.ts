@@ -1,5 +1,6 @@
 import { HTTPException } from 'hono/http-exception';
 import { isObject } from '../../lib/json.ts';
+import { whyNotKept } from '../../lib/parse-json.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { sourceWords, stageWords, statusWords } from '../../log/words.ts';
 import type { WireField } from './wire-fields.ts';
@@ -55,7 +56,7 @@ export function readEvent(event: unknown, userId: string, where: string): Record
     if (given === null && required) throw refuse(name, 'is required');
     if (given === null) continue;
     const read = value.read(given);
-    if (read === undefined) throw refuse(name, `must be ${value.mustBe}`);
+    if (read === undefined) throw refuse(name, whyNotKept(given) ?? `must be ${value.mustBe}`);
     if (target === 'userId' && read !== userId) throw refuse(name, 'must be the user in the path');
     input[target] = read;
   }
