@@ -19,9 +19,10 @@ import { listen } from './transports/http.ts';
 import { createRestListener } from './transports/rest/rest.ts';
 import { WebSocketEndpoint } from './transports/websocket.ts';
 
-/** What is not a setting: bounds, the clock, and what watches from outside. */
+/** What is not a setting: bounds, the time, and what watches from outside. */
 export interface AppOptions {
   readonly limits?: Partial<Limits>;
+  /** What a test puts in place of the database's clock. */
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onStatement?: StatementObserver;
@@ -50,7 +51,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     close: closeServices,
   } = await openServices(config, {
     limits: { ...defaultLimits, ...options.limits },
-    clock: options.clock ?? Date.now,
+    clock: options.clock,
     logger,
     onStatement: options.onStatement,
   });

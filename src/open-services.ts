@@ -5,6 +5,7 @@ import { createTokens } from './auth/jwt.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
 import type { Database } from './db/database.ts';
+import { openDatabaseClock } from './db/database-clock.ts';
 import { isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrations.ts';
 import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
@@ -35,7 +36,7 @@ interface ServicesSettings {
 
 interface ServicesOptions {
   readonly limits: Limits;
-  readonly clock: Clock;
+  readonly clock: Clock | undefined;
   readonly logger: Logger;
   readonly onStatement: StatementObserver | undefined;
 }
@@ -55,7 +56,7 @@ interface OpenServices {
 /** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
 export async function openServices(
   config: ServicesSettings,
-  { limits, clock, logger, onStatement }: ServicesOptions,
+  { limits, clock: givenClock, logger, onStatement }: ServicesOptions,
 ): Promise<OpenServices> {
   const applied = await migrate(config.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
@@ -68,6 +69,8 @@ export async function openServices(
   const onError = (error: unknown) => {
     if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
   };
+  const databaseClock = givenClock ? { now: givenClock, close() {} } : await openDatabaseClock(database);
+  const clock = databaseClock.now;
   const doorbell = doorbellOf(config, limits, logger);
   const projections = [createConnectionProjection(database)];
   const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
@@ -78,7 +81,7 @@ export async function openServices(
   retention.start();
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
-  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
+  const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const sources = new Sources({ database, limits, clock, onError });
@@ -96,6 +99,7 @@ export async function openServices(
       await sources.close();
       runChanges.close();
       credentials.close();
+      databaseClock.close();
       await database.close();
     },
   };

@@ -30,5 +30,6 @@ export interface Services {
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
   readonly limits: Limits;
+  /** The database's, which all instances share: what time it is for whatever is stored or judged. */
   readonly clock: Clock;
 }

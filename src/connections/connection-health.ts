@@ -33,25 +33,26 @@ export const connectionThresholds = {
 } as const;
 
 /**
- * The health of a connection at a moment, in milliseconds since 1970.
+ * The health of a connection at a moment, in milliseconds since 1970. How long a success is waited for goes by when the
+ * last one was recorded: the clock of a producer that is hours behind, or ahead, would make it overdue at once, or never.
  * @param currentRun the run that is under way; one that has stalled is none.
  */
 export function connectionHealth(
   connection: Pick<
     ProviderConnection,
-    'consecutiveFailures' | 'emptySuccesses' | 'firstAttemptAt' | 'lastSuccessAt' | 'source'
+    'consecutiveFailures' | 'emptySuccesses' | 'firstAttemptAt' | 'lastSuccessAt' | 'waitingSince' | 'source'
   >,
   currentRun: SyncRun | undefined,
   now: number,
 ): ConnectionHealth {
   const { failures, emptySuccesses, overdueAfterMs, overdueAfterMsElse } = connectionThresholds;
-  const { lastSuccessAt, firstAttemptAt, source } = connection;
+  const { lastSuccessAt, firstAttemptAt, waitingSince, source } = connection;
   // What goes wrong again and again is not better while it is tried once more.
   if (connection.consecutiveFailures >= failures) return 'failing';
   if (connection.emptySuccesses >= emptySuccesses) return 'no_progress';
   if (currentRun) return 'syncing';
   // A connection that has not succeeded yet is waited for since its first attempt.
-  const waitedMs = now - (lastSuccessAt ?? firstAttemptAt).getTime();
+  const waitedMs = now - (waitingSince ?? lastSuccessAt ?? firstAttemptAt).getTime();
   if (waitedMs >= (overdueAfterMs.get(source) ?? overdueAfterMsElse)) return 'delayed';
   return lastSuccessAt ? 'healthy' : 'unknown';
 }

@@ -19,6 +19,7 @@ const connectionTypes: ColumnTypes<ProviderConnection> = {
   lastDataAt: 'timestamptz',
   consecutiveFailures: 'int',
   emptySuccesses: 'int',
+  waitingSince: 'timestamptz',
   source: 'text',
   lastRunId: 'text',
 };

@@ -46,6 +46,7 @@ export function foldConnection(
     lastDataAt: null,
     consecutiveFailures: 0,
     emptySuccesses: 0,
+    waitingSince: event.recordedAt,
     source: event.source,
     lastRunId: event.runId,
   };
@@ -73,12 +74,13 @@ function withAttempt(
 
 function withSuccess(
   connection: ProviderConnection,
-  { source, itemsProcessed }: SyncEvent,
+  { source, itemsProcessed, recordedAt }: SyncEvent,
   endedAt: Date,
 ): ProviderConnection {
   const succeeded = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),
+    waitingSince: recordedAt,
     consecutiveFailures: 0,
     source,
   };

@@ -2,7 +2,7 @@ import { toColumn } from './columns.ts';
 import type { BoundValue, Provider, Write } from './database.ts';
 import { arrayOf, quoted } from './postgres-array.ts';
 
-type ColumnType = 'uuid' | 'text' | 'int' | 'float8' | 'boolean' | 'jsonb' | 'timestamptz';
+type ColumnType = 'uuid' | 'text' | 'int' | 'bigint' | 'float8' | 'boolean' | 'jsonb' | 'timestamptz';
 
 /** The fields of a model with the types that their columns have in Postgres, each of them. */
 export type ColumnTypes<Row> = Readonly<Record<keyof Row & string, ColumnType>>;
@@ -48,7 +48,7 @@ function replacing(key: readonly string[], fields: readonly string[]): string {
 function toSqlite(value: unknown, type: ColumnType): BoundValue {
   if (value instanceof Date) return value.getTime();
   if (type === 'jsonb') return JSON.stringify(value);
-  return type === 'boolean' ? Number(value) : (value as BoundValue); // the other types are texts and numbers
+  return type === 'boolean' || type === 'bigint' ? Number(value) : (value as BoundValue); // the other types are texts and numbers
 }
 
 /** One field of all rows as the text of an array of Postgres. */

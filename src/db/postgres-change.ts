@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Decide } from './database.ts';
 import { arrayOf, quoted } from './postgres-array.ts';
 import { CONNECT_TIMEOUT_MS } from './postgres-pool.ts';
+import { postgresTypes } from './postgres-types.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
 
 /** What is done around each statement: `run` sends it. */
@@ -25,7 +26,9 @@ export async function changePostgres<T>(
   client.on('error', ignore); // it fails the statements, too
   const sent: Promise<pg.QueryResult>[] = [];
   const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
-    const answer = around({ text, values }, () => client.query({ text, values: values.map(toParameter), ...limits }));
+    const answer = around({ text, values }, () =>
+      client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits }),
+    );
     answer.catch(ignore); // each of them is waited for below
     sent.push(answer);
     return answer;

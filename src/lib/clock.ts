@@ -1,2 +1,2 @@
-/** Milliseconds since 1970. `Date.now`, or what a test puts in its place. */
+/** Milliseconds since 1970: by the database's clock, by `Date.now`, or by what a test puts in its place. */
 export type Clock = () => number;

@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
-import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
@@ -14,7 +13,6 @@ const USERS_PER_STATEMENT = 1_000;
 export interface RunWatchOptions {
   readonly database: Database;
   readonly limits: Pick<Limits, 'slowPollMs' | 'databaseRetryMs'>;
-  readonly clock: Clock;
   /** Told of failures; they are retried. */
   readonly onError: (error: unknown) => void;
 }
@@ -35,7 +33,7 @@ interface Listener {
  *                       +--> noted users --read--> runs --not sent before--> onRun
  *     look, slowPollMs -+
  *
- * A wake-up can be lost, so every `slowPollMs` a look compares what was recorded lately with what was read. Looks and
+ * A wake-up can be lost, so every `slowPollMs` a look finds what was committed since the last one. Looks and
  * reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
  * ignored.
  */
@@ -51,7 +49,7 @@ export class RunWatch {
   constructor(options: RunWatchOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
-    this.#recent = new RecentRuns(options.database, options.clock);
+    this.#recent = new RecentRuns(options.database);
   }
 
   /** Is it certain that no change escapes? */

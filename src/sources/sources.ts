@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
+import { readDatabaseTime } from '../db/database-clock.ts';
 import type { Source as SourceRow } from '../db/rows.ts';
-import { readDatabaseTime } from '../instances/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import { Quarantine } from './quarantine.ts';

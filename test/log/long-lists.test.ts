@@ -202,7 +202,7 @@ describe(`of ${many} at once`, () => {
     for (const { value } of await Promise.all(watched.map((runs) => runs.next()))) expect(value?.kind).toBe('began');
     const first = watched.map((runs) => runs.next());
     const count = (text: string) => statements.map(plainSql).filter((sql) => sql.includes(text)).length;
-    await expect.poll(() => count('recorded_at >=')).toBeGreaterThan(1);
+    await expect.poll(() => count('change >=')).toBeGreaterThan(1);
     statements.length = 0;
 
     const events = ids.map((userId) => ({ ...wireEvent, userId, runId: `run of ${userId}` }));
@@ -216,7 +216,7 @@ describe(`of ${many} at once`, () => {
     expect(count('last_sequence >')).toBeLessThanOrEqual(4);
     const looks = count('SELECT id FROM user WHERE');
     expect(looks).toBeGreaterThan(0);
-    expect(Math.abs(looks - count('recorded_at >='))).toBeLessThanOrEqual(1);
+    expect(Math.abs(looks - count('change >='))).toBeLessThanOrEqual(1);
 
     const [gone = ''] = ids;
     await database.transaction((transaction) => transaction.user.delete({ where: { id: gone } }));

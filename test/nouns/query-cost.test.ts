@@ -174,7 +174,7 @@ describe('what queries cost', () => {
 
     const stop = new AbortController();
     const watching = server.app.services.runChanges.follow({ wants: () => true }, stop.signal).next();
-    await expect.poll(() => statements.some(({ sql }) => sql.includes('recorded_at >='))).toBe(true);
+    await expect.poll(() => statements.some(({ sql }) => sql.includes('change >='))).toBe(true);
     stop.abort();
     await watching;
 

@@ -38,7 +38,7 @@ export async function expectIndexesInSqlite({ reader }: Database, statements: It
     `COVERING INDEX ${kinds} (provider=? AND source>?)`,
     `COVERING INDEX ${kinds} (provider>?)`,
     `COVERING INDEX ${kinds} (provider=? AND source=? AND status=? AND (last_event_at,user_id,run_id)<(?,?,?))`,
-    'SEARCH sync_run USING INDEX sync_run_recorded_at_user_id_run_id_idx (recorded_at>?)',
+    'SEARCH sync_run USING INDEX sync_run_change_user_id_run_id_idx (change>? AND change<?)',
     'SEARCH c USING INDEX sqlite_autoindex_provider_connection_1 (user_id=?)',
   ])
     expect({ bounds, used: searches.some((step) => step.includes(bounds)) }).toEqual({ bounds, used: true });
@@ -81,7 +81,7 @@ export async function expectIndexesInPostgres(url: string, statements: Iterable<
       /Index Cond: \(\(provider = k.*\) AND \(source = k.*\) AND \(status = k.*\) AND \(ROW\(last_event_at, /,
     );
     expect(indexed).toMatch(/Index Cond: \(\(user_id = .+\) AND \(finished = false\) AND \(last_event_at > /);
-    expect(indexed).toMatch(/sync_run_recorded_at_user_id_run_id_idx.*\n +Index Cond: \(recorded_at >= /);
+    expect(indexed).toMatch(/sync_run_change_user_id_run_id_idx.*\n +Index Cond: \(\(change >= .*AND \(change < /);
     expect(indexed).toMatch(/ provider_connection_pkey.*\n +Index Cond: \(user_id = /);
   } finally {
     await client.end();

@@ -22,7 +22,8 @@ export interface ServerProcess {
   listening(): Promise<void>;
   /** Sends the signal and resolves when the process is gone. */
   end(signal: NodeJS.Signals): Promise<Exit>;
-  start(): Promise<void>;
+  /** @param changed environment variables that are other ones now */
+  start(changed?: Readonly<Record<string, string>>): Promise<void>;
   /** Lines that its processes have written, but for those that say where it listens. */
   readonly output: readonly string[];
   readonly pid: number | undefined;
@@ -47,10 +48,17 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
   let up = deferred();
 
   /** Resolves with true when the server listens, with false when the port is taken. */
-  async function launch(): Promise<boolean> {
+  async function launch(changed: Readonly<Record<string, string>> = {}): Promise<boolean> {
     child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
       cwd: root,
-      env: { ...process.env, PORT: String(port), DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings },
+      env: {
+        ...process.env,
+        PORT: String(port),
+        DATABASE_URL: databaseUrl,
+        JWT_SECRET: jwtSecret,
+        ...settings,
+        ...changed,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
@@ -85,8 +93,8 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
       child.kill(signal);
       return exit;
     },
-    async start() {
-      if (!(await launch())) throw new Error(`Somebody else has taken port ${port}`);
+    async start(changed) {
+      if (!(await launch(changed))) throw new Error(`Somebody else has taken port ${port}`);
       up.resolve();
     },
     output,

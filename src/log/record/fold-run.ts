@@ -6,11 +6,13 @@ import { isTerminal } from '../words.ts';
  * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied
  * whole, nothing of earlier ones is merged in, except that `startedAt` and `primaryUserId` stick once they are known.
  * A finished run is never reopened: a late event is counted, and tells at most when the run began if nothing has yet
- * (webhooks come in any order).
+ * (webhooks come in any order). A producer whose clock is ahead does not lead the lists of runs: to them, its event
+ * happened when it was recorded.
+ * @param change the transaction that adds the event
  */
-export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
+export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigint): SyncRun {
   const { sequence: lastSequence, recordedAt } = event;
-  const counted = { lastSequence, recordedAt, eventCount: (run?.eventCount ?? 0) + 1 };
+  const counted = { lastSequence, recordedAt, change, eventCount: (run?.eventCount ?? 0) + 1 };
   if (run && event.late) return { ...run, ...counted, startedAt: run.startedAt ?? event.startedAt };
   return {
     userId: event.userId,
@@ -28,7 +30,7 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent): SyncRun {
     newestPrimaryUserId: event.primaryUserId,
     startedAt: event.startedAt ?? run?.startedAt ?? null,
     endedAt: event.endedAt,
-    lastEventAt: event.timestamp,
+    lastEventAt: event.timestamp < recordedAt ? event.timestamp : recordedAt,
     finished: isTerminal(event.status),
     ...counted,
   };

@@ -3,6 +3,7 @@ import type { SyncRun } from '../../db/rows.ts';
 import { AppError } from '../../errors.ts';
 import type { EventDraft, SyncEvent } from '../event.ts';
 import type { AddedEvent } from '../projection.ts';
+import type { LockedLogs, LogHead } from '../sql/log-sql.ts';
 import { foldRun, runKey } from './fold-run.ts';
 
 /** A draft that has its id, checked and with its metadata as plain JSON. */
@@ -16,9 +17,7 @@ export interface RecordedEvent {
 }
 
 /** What the transaction read about the drafts, under the lock of their users. */
-export interface LogState {
-  /** Sequence of the newest event of each user that exists. */
-  readonly heads: ReadonlyMap<string, number>;
+export interface LogState extends LockedLogs {
   readonly events: readonly SyncEvent[];
   readonly runs: readonly SyncRun[];
 }
@@ -30,22 +29,23 @@ export interface RecordingPlan {
   readonly added: readonly AddedEvent[];
   readonly runs: readonly SyncRun[];
   /** New heads of the users whose logs grow. */
-  readonly heads: ReadonlyMap<string, number>;
+  readonly heads: ReadonlyMap<string, LogHead>;
 }
 
 /**
  * Decides several recordings that share a transaction, in their order; each stands alone, all or nothing. A recording
  * that names an unknown user or reuses an event id for other content is refused and leaves no trace in the plan.
+ * @param now when the events are recorded; those of a log whose newest event says later, then.
  */
 export function planRecordings(
   recordings: readonly (readonly IdentifiedDraft[])[],
   state: LogState,
-  recordedAt: Date,
+  now: Date,
 ): RecordingPlan {
   const known = new Map(state.events.map((event) => [event.id, event]));
   const runs = new Map(state.runs.map((run) => [runKey(run), run]));
   const heads = new Map(state.heads);
-  const grown = new Map<string, number>();
+  const grown = new Map<string, LogHead>();
   const changedRuns = new Map<string, SyncRun>();
   const added: AddedEvent[] = [];
 
@@ -54,14 +54,14 @@ export function planRecordings(
     if (earlier) return { event: earlier, duplicate: true };
     const key = runKey(draft);
     const runBefore = runs.get(key);
-    const sequence = (heads.get(draft.userId) ?? 0) + 1;
-    const event = makeEvent(draft, sequence, runBefore?.finished ?? false, recordedAt);
-    const run = foldRun(runBefore, event);
+    const head = nextHead(heads.get(draft.userId), now);
+    const event = makeEvent(draft, head.sequence, runBefore?.finished ?? false, head.recordedAt);
+    const run = foldRun(runBefore, event, state.change);
     known.set(event.id, event);
     runs.set(key, run);
     changedRuns.set(key, run);
-    heads.set(event.userId, sequence);
-    grown.set(event.userId, sequence);
+    heads.set(event.userId, head);
+    grown.set(event.userId, head);
     added.push({ event, runBefore });
     return { event, duplicate: false };
   };
@@ -70,10 +70,16 @@ export function planRecordings(
   return { outcomes, added, runs: [...changedRuns.values()], heads: grown };
 }
 
+/** The clock may have gone back since the log's newest event was recorded: the next one is not earlier than that. */
+function nextHead(head: LogHead | undefined, now: Date): { readonly sequence: number; readonly recordedAt: Date } {
+  const before = head?.recordedAt;
+  return { sequence: (head?.sequence ?? 0) + 1, recordedAt: before && before > now ? before : now };
+}
+
 /** The first reason why a recording cannot be stored as it is. */
 function findRefusal(
   drafts: readonly IdentifiedDraft[],
-  heads: ReadonlyMap<string, number>,
+  heads: ReadonlyMap<string, LogHead>,
   known: ReadonlyMap<string, SyncEvent>,
 ): AppError | undefined {
   const own = new Map<string, IdentifiedDraft>();

@@ -151,20 +151,20 @@ export class Recorder {
     const sql = logSqlOf(this.#database);
     const drafts = group.flatMap((waiting) => waiting.drafts);
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
-    const [heads, events, runs, ...states] = await Promise.all([
+    const [logs, events, runs, ...states] = await Promise.all([
       sql.lockUsers(reading, [...new Set(drafts.map(({ userId }) => userId))].sort()),
       sql.readEventsById(reading, [...new Set(drafts.map(({ id }) => id))]),
       sql.readRuns(reading, [...runKeys.values()]),
       ...this.#projections.map((projection) => readStates(projection, reading, drafts)),
     ]);
     const recordings = group.map((waiting) => waiting.drafts);
-    const plan = planRecordings(recordings, { heads, events, runs }, new Date(this.#clock()));
+    const plan = planRecordings(recordings, { ...logs, events, runs }, new Date(this.#clock()));
     if (plan.added.length === 0) return { answer: plan, writes: [] };
     const writes = [
       sql.insertEvents(plan.added.map(({ event }) => event)),
       sql.upsertRuns(plan.runs),
       ...this.#projections.flatMap((projection, at) => foldStates(projection, states[at] ?? new Map(), plan.added)),
-      sql.raiseHeads(plan.heads),
+      ...sql.raiseHeads({ heads: plan.heads, change: logs.change }),
     ];
     return { answer: plan, writes };
   }
@@ -176,7 +176,7 @@ export class Recorder {
       else resolve(outcome);
     }
     const added = groupBy(plan.added, ({ event }) => event.userId);
-    for (const [userId, head] of plan.heads)
+    for (const [userId, { sequence: head }] of plan.heads)
       this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
   }
 }

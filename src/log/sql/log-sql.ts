@@ -10,6 +10,22 @@ export interface SequenceRange {
   readonly upTo: number;
 }
 
+/** Where a user's log stands. */
+export interface LogHead {
+  /** Of the newest event; 0 for an empty log. */
+  readonly sequence: number;
+  /** When that was recorded; null for a log that never had one. */
+  readonly recordedAt: Date | null;
+}
+
+/** Logs that a transaction has locked. */
+export interface LockedLogs {
+  /** By the ids of their users. */
+  readonly heads: ReadonlyMap<string, LogHead>;
+  /** The transaction in the database's own order, see `readSnapshot`. */
+  readonly change: bigint;
+}
+
 /** One user's log of which something is new after a sequence. */
 export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
 
@@ -44,7 +60,7 @@ type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
  */
 export interface LogSql {
   /** Locks the users in the order of their ids and returns their heads; users that do not exist are missing. */
-  lockUsers(transaction: Queryable, userIds: readonly string[]): Promise<Map<string, number>>;
+  lockUsers(transaction: Queryable, userIds: readonly string[]): Promise<LockedLogs>;
   readEventsById(database: Queryable, ids: readonly string[]): Promise<SyncEvent[]>;
   readRuns(
     database: Queryable,
@@ -54,7 +70,7 @@ export interface LogSql {
   readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
   insertEvents(events: readonly SyncEvent[]): Write;
   upsertRuns(runs: readonly SyncRun[]): Write;
-  raiseHeads(heads: ReadonlyMap<string, number>): Write;
+  raiseHeads({ heads, change }: LockedLogs): readonly Write[];
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
   /** All events of all ranges, in one statement and in no order. */

@@ -1,17 +1,22 @@
 import { arrayOf } from '../../db/postgres-array.ts';
 import { sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
-import type { LogSql } from './log-sql.ts';
+import { lockedLogs } from './locked-logs.ts';
+import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
+/** Of this transaction, which gets one if it has none: they grow in the order in which transactions begin to write. */
+const transactionNumber = sql`pg_current_xact_id()::text::bigint`;
+
 /** The log in Postgres: rows, lists of ids and ranges are passed as arrays. */
 export const postgresLogSql: LogSql = {
   async lockUsers(transaction, userIds) {
-    const rows = await transaction.$queryRaw<{ id: string; head: number }[]>`
-      SELECT id, head_sequence AS head FROM "user" WHERE id = ANY(${userIds}::uuid[]) ORDER BY id FOR UPDATE`;
-    return new Map(rows.map(({ id, head }) => [id, head]));
+    const rows = await transaction.$queryRaw<(LogHead & { id: string; change: bigint })[]>`
+      SELECT id, head_sequence AS sequence, head_recorded_at AS "recordedAt", ${transactionNumber} AS change
+      FROM "user" WHERE id = ANY(${userIds}::uuid[]) ORDER BY id FOR UPDATE`;
+    return lockedLogs(rows);
   },
 
   readEventsById: (database, ids) =>
@@ -32,10 +37,19 @@ export const postgresLogSql: LogSql = {
   insertEvents: eventInsertion.postgresql,
   upsertRuns: runUpsert.postgresql,
 
-  raiseHeads: (heads) => ({
-    text: `UPDATE "user" SET head_sequence = h.head FROM unnest($1::uuid[], $2::int[]) h(id, head) WHERE "user".id = h.id`,
-    rows: [[arrayOf([...heads.keys()], String), arrayOf([...heads.values()], String)]],
-  }),
+  raiseHeads: ({ heads }) => [
+    {
+      text: `UPDATE "user" SET head_sequence = h.head, head_recorded_at = h.recorded_at
+        FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]) h(id, head, recorded_at) WHERE "user".id = h.id`,
+      rows: [
+        [
+          arrayOf([...heads.keys()], String),
+          arrayOf([...heads.values()], ({ sequence }) => String(sequence)),
+          arrayOf([...heads.values()], ({ recordedAt }) => recordedAt?.toISOString() ?? 'NULL'),
+        ],
+      ],
+    },
+  ],
 
   async raiseTail(transaction, { id, createdAt }, tail) {
     const changed = await transaction.$executeRaw`

@@ -1,6 +1,7 @@
 import { sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
-import type { LogSql } from './log-sql.ts';
+import { lockedLogs } from './locked-logs.ts';
+import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
@@ -9,9 +10,10 @@ import { eventInsertion, runUpsert } from './written-rows.ts';
 export const sqliteLogSql: LogSql = {
   /** There is one lock in SQLite, and a change has it from the beginning. */
   async lockUsers(transaction, userIds) {
-    const rows = await transaction.$queryRaw<{ id: string; head: number }[]>`
-      SELECT id, head_sequence AS head FROM user WHERE id IN (SELECT value FROM json_each(${JSON.stringify(userIds)}))`;
-    return new Map(rows.map(({ id, head }) => [id, head]));
+    const rows = await transaction.$queryRaw<(LogHead & { id: string; change: number })[]>`
+      SELECT id, head_sequence AS sequence, head_recorded_at AS "recordedAt", (SELECT change + 1 FROM log_state WHERE name = 'log') AS change
+      FROM user WHERE id IN (SELECT value FROM json_each(${JSON.stringify(userIds)}))`;
+    return lockedLogs(rows);
   },
 
   readEventsById: (database, ids) =>
@@ -31,10 +33,13 @@ export const sqliteLogSql: LogSql = {
   insertEvents: eventInsertion.sqlite,
   upsertRuns: runUpsert.sqlite,
 
-  raiseHeads: (heads) => ({
-    text: 'UPDATE user SET head_sequence = ? WHERE id = ?',
-    rows: Array.from(heads, ([id, head]) => [head, id]),
-  }),
+  raiseHeads: ({ heads, change }) => [
+    {
+      text: 'UPDATE user SET head_sequence = ?, head_recorded_at = ? WHERE id = ?',
+      rows: Array.from(heads, ([id, { sequence, recordedAt }]) => [sequence, recordedAt?.getTime() ?? null, id]),
+    },
+    { text: "UPDATE log_state SET change = ? WHERE name = 'log'", rows: [[Number(change)]] },
+  ],
 
   async raiseTail(transaction, { id, createdAt }, tail) {
     const changed = await transaction.$executeRaw`

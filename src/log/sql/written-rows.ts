@@ -46,6 +46,7 @@ const runTypes: ColumnTypes<SyncRun> = {
   eventCount: 'int',
   finished: 'boolean',
   recordedAt: 'timestamptz',
+  change: 'bigint',
 };
 
 export const eventInsertion = insertionInto('sync_event', eventTypes);
