@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database, Decision, Queryable } from '../../db/database.ts';
 import { isHeldUp, isUnavailable } from '../../db/faults.ts';
@@ -10,8 +9,8 @@ import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
 import { type AnyProjection, foldStates, readStates } from '../projection.ts';
 import { logSqlOf } from '../sql/log-sql-of.ts';
-import { checkEvent, type EventProblem } from './check-event.ts';
 import { runKey } from './fold-run.ts';
+import { identifyDrafts } from './identify-drafts.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
 
 interface Waiting {
@@ -25,9 +24,6 @@ interface Waiting {
  * be small, and they would wait for all of it.
  */
 const GATHERING_TURNS = 8;
-
-/** How many problems of one recording are listed. */
-const LISTED_PROBLEMS = 20;
 
 /**
  * The one door through which events enter the log. Recordings that arrive while a transaction runs share the next one,
@@ -66,7 +62,7 @@ export class Recorder {
   /** Does what `EventLog.record` promises. */
   async record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]> {
     if (this.#closed) throw new AppError('UNAVAILABLE', 'The server is shutting down');
-    const identified = identify(drafts, this.#limits);
+    const identified = identifyDrafts(drafts, this.#limits);
     if (this.#waiting.length >= this.#limits.waitingRecordings)
       throw new AppError('UNAVAILABLE', 'Too many recordings are waiting; try again');
     return new Promise((resolve, reject) => {
@@ -179,27 +175,4 @@ export class Recorder {
     for (const [userId, { sequence: head }] of plan.heads)
       this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
   }
-}
-
-/** Checks the drafts and gives those without an id a new one; metadata becomes plain JSON that nobody else holds. */
-function identify(drafts: readonly EventDraft[], limits: Limits): IdentifiedDraft[] {
-  if (drafts.length === 0) throw new AppError('BAD_USER_INPUT', 'events: must hold at least one event');
-  if (drafts.length > limits.eventsPerRecording)
-    throw new AppError(
-      'LIMIT_EXCEEDED',
-      `events: at most ${limits.eventsPerRecording} events can be recorded at once, these are ${drafts.length}`,
-    );
-  const problems = drafts.flatMap((draft, index) =>
-    checkEvent(draft, limits).map((problem: EventProblem) => ({ index, ...problem })),
-  );
-  const [first] = problems;
-  if (first)
-    throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
-      problems: problems.slice(0, LISTED_PROBLEMS),
-    });
-  return drafts.map((draft) => ({
-    ...draft,
-    id: draft.id ?? randomUUID(),
-    metadata: draft.metadata ? JSON.parse(JSON.stringify(draft.metadata)) : {},
-  }));
 }

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
+import type { EventDraft } from '../event.ts';
+import { checkEvent, type EventProblem } from './check-event.ts';
+import type { IdentifiedDraft } from './plan-recordings.ts';
+
+/** How many problems of one recording are listed. */
+const LISTED_PROBLEMS = 20;
+
+/**
+ * Checks the drafts and gives those without an id a new one; metadata becomes plain JSON that nobody else holds.
+ * @throws AppError BAD_USER_INPUT, or LIMIT_EXCEEDED for too many drafts
+ */
+export function identifyDrafts(drafts: readonly EventDraft[], limits: Limits): IdentifiedDraft[] {
+  if (drafts.length === 0) throw new AppError('BAD_USER_INPUT', 'events: must hold at least one event');
+  if (drafts.length > limits.eventsPerRecording)
+    throw new AppError(
+      'LIMIT_EXCEEDED',
+      `events: at most ${limits.eventsPerRecording} events can be recorded at once, these are ${drafts.length}`,
+    );
+  const problems = drafts.flatMap((draft, index) =>
+    checkEvent(draft, limits).map((problem: EventProblem) => ({ index, ...problem })),
+  );
+  const [first] = problems;
+  if (first)
+    throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
+      problems: problems.slice(0, LISTED_PROBLEMS),
+    });
+  return drafts.map((draft) => ({
+    ...draft,
+    id: draft.id ?? randomUUID(),
+    metadata: draft.metadata ? JSON.parse(JSON.stringify(draft.metadata)) : {},
+  }));
+}
