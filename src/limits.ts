@@ -10,6 +10,8 @@ export const defaultLimits = {
   eventsPerTransaction: 1_000,
   /** Recordings that may wait for a transaction; past that the caller gets `UNAVAILABLE`. */
   waitingRecordings: 2_000,
+  /** Recordings that may wait for rows that somebody else keeps locked; past that they get `UNAVAILABLE`. */
+  heldUpRecordings: 500,
   /**
    * `limit`, `first`, `last` and `replayLast` of every list but `users`, REST's `limit` and `replay`, and what one read of a
    * follower takes.
@@ -104,6 +106,8 @@ export const defaultLimits = {
   streamRetryMs: 2_000,
   /** How often followed logs are looked at without a wake-up. */
   slowPollMs: 5_000,
+  /** A recording waits so long for rows that somebody else keeps locked, then it gets `UNAVAILABLE`. */
+  heldUpMs: 2_000,
   /** Pause of an open stream between attempts to read from a database that is away. */
   databaseRetryMs: 500,
   /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */

@@ -28,6 +28,12 @@ export interface Decision<T> {
 /** Locks and reads. Statements run in the order in which they are sent; none has to wait for the answer to another. */
 export type Decide<T> = (reading: Queryable) => Promise<Decision<T>>;
 
+/** What a change may take. SQLite has one lock, which is waited for before a change begins. */
+export interface ChangeLimits {
+  /** For how long each of its statements waits for a row that somebody else has locked; else as long as any other. */
+  readonly lockWaitMs?: number;
+}
+
 /** The server's database. Whoever opens it closes it. */
 export interface Database {
   readonly kind: Provider;
@@ -43,7 +49,7 @@ export interface Database {
    * A transaction of SQL by hand, for what is written all the time: it goes past Prisma to the same driver. It reads
    * first, then writes, and what it writes is sent together with the commit. Everything else is as with `transaction`.
    */
-  change<T>(decide: Decide<T>): Promise<T>;
+  change<T>(decide: Decide<T>, limits?: ChangeLimits): Promise<T>;
   /** The server is closing: from now on transactions give up after three seconds, whatever they wait for. */
   stopWaiting(): void;
   close(): Promise<void>;

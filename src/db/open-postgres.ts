@@ -59,8 +59,8 @@ export function openPostgres(url: string, watchers: Watchers): Database {
     kind: 'postgresql',
     reader: client,
     transaction: (work) => untilClosed(() => attempt(work)),
-    change: (decide) =>
-      untilClosed(() => unlessSuspicious(pool, (begun) => changePostgres(pool, decide, { around, begun }))),
+    change: (decide, limits) =>
+      untilClosed(() => unlessSuspicious(pool, (begun) => changePostgres(pool, decide, { around, begun, ...limits }))),
     stopWaiting: () => closing.abort(),
     async close() {
       closing.abort();

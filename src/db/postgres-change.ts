@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Decide } from './database.ts';
+import type { ChangeLimits, Decide } from './database.ts';
 import { arrayOf, quoted } from './postgres-array.ts';
 import { CONNECT_TIMEOUT_MS } from './postgres-pool.ts';
 import { postgresTypes } from './postgres-types.ts';
@@ -20,14 +20,14 @@ export type AroundQuery = (
 export async function changePostgres<T>(
   pool: pg.Pool,
   decide: Decide<T>,
-  { around, begun }: { around: AroundQuery; begun: () => void },
+  { around, begun, lockWaitMs }: { around: AroundQuery; begun: () => void } & ChangeLimits,
 ): Promise<T> {
   const client = await pool.connect();
   client.on('error', ignore); // it fails the statements, too
   const sent: Promise<pg.QueryResult>[] = [];
   const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
-    const answer = around({ text, values }, () =>
-      client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits }),
+    const answer = around({ text, values }, async () =>
+      lastOf(await client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits })),
     );
     answer.catch(ignore); // each of them is waited for below
     sent.push(answer);
@@ -36,7 +36,7 @@ export async function changePostgres<T>(
   let isLost = false;
   try {
     // As long as it may take to get a connection: on one that is cut, this is the first to notice.
-    send('BEGIN', [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
+    send(beginning(lockWaitMs), [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
     const { answer, writes } = await decide({
       async $queryRaw<Rows>(statement: SqlTemplate, ...given: unknown[]) {
         const { text, values } = toSql(statement, given);
@@ -58,6 +58,17 @@ export async function changePostgres<T>(
     client.off('error', ignore);
     client.release(isLost);
   }
+}
+
+/** Statements without values can share a message; what holds for one transaction is gone with it. */
+function beginning(lockWaitMs: number | undefined): string {
+  return lockWaitMs === undefined ? 'BEGIN' : `BEGIN; SET LOCAL lock_timeout = ${lockWaitMs}`;
+}
+
+/** A text of several statements has several results, which the types of pg do not tell. */
+function lastOf(result: pg.QueryResult | readonly pg.QueryResult[]): pg.QueryResult {
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return last;
 }
 
 /** Nothing that is bound can fail before it is sent: a COMMIT that is behind it would commit the rest. */

@@ -48,6 +48,8 @@ export interface EventLog {
   readonly followedLogs: number;
   /** How many recordings wait for a transaction. */
   readonly waitingRecordings: number;
+  /** How many recordings wait for rows that somebody else keeps locked. */
+  readonly heldUpRecordings: number;
   /** Refuses new recordings and resolves when the accepted ones are answered. */
   close(): Promise<void>;
 }
@@ -84,6 +86,9 @@ export function openEventLog(options: {
     },
     get waitingRecordings() {
       return recorder.waiting;
+    },
+    get heldUpRecordings() {
+      return recorder.heldUp;
     },
     async close() {
       await recorder.close();

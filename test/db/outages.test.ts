@@ -1,6 +1,5 @@
 import { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
-import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
@@ -89,45 +88,5 @@ describe('the log of the process', () => {
       'postgresql://db.example:5433/log',
     );
     expect(nameOf('file:./data/synclog.db')).toBe('file:./data/synclog.db');
-  });
-});
-
-describe('while somebody keeps the row of a user locked', () => {
-  /** A server with two users, the first of whom is locked until `release` is called or the test ends. */
-  async function lockedUser() {
-    const server = await startServer({ database: await createOnServer(postgres.url) });
-    onTestFinished(() => server.close());
-    const [locked, free] = [await server.user(), await server.user()];
-    const client = new pg.Client(server.databaseUrl);
-    await client.connect();
-    onTestFinished(() => client.end());
-    await client.query('BEGIN');
-    await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [locked]);
-    return {
-      ...{ server, locked, free },
-      release: () => client.query('ROLLBACK'),
-      /** How many locks somebody waits for. */
-      awaitedLocks: async () => (await client.query('SELECT 1 FROM pg_locks WHERE NOT granted')).rowCount,
-    };
-  }
-
-  test('others are recorded, also those of the same transaction, and the user is UNAVAILABLE', async () => {
-    const { server, locked, free, release } = await lockedUser();
-    const recordings = [locked, free, locked, free].map((userId) => server.record({ userId }));
-    const outcomes = await Promise.allSettled(recordings);
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
-    expect(outcomes[0]).toMatchObject({ reason: { message: 'The database is busy with these rows; try again' } });
-    await release();
-    expect(await server.record({ userId: locked })).toMatchObject([{ event: { sequence: 1 } }]);
-  });
-
-  test('the server closes within its ten seconds', async () => {
-    const { server, locked, awaitedLocks } = await lockedUser();
-    const lost = server.record({ userId: locked }).catch(() => {});
-    await expect.poll(awaitedLocks).toBeGreaterThan(0);
-    const begun = performance.now();
-    await server.app.close();
-    expect(performance.now() - begun).toBeLessThan(10_000);
-    await lost;
   });
 });

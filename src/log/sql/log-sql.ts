@@ -18,10 +18,12 @@ export interface LogHead {
   readonly recordedAt: Date | null;
 }
 
-/** Logs that a transaction has locked. */
+/** Logs that a transaction has locked. Users who do not exist are in neither list. */
 export interface LockedLogs {
   /** By the ids of their users. */
   readonly heads: ReadonlyMap<string, LogHead>;
+  /** Users who were left out. */
+  readonly lockedByOthers: ReadonlySet<string>;
   /** The transaction in the database's own order, see `readSnapshot`. */
   readonly change: bigint;
 }
@@ -38,6 +40,9 @@ export interface FilteredPage extends SequenceRange {
 
 /** Words that events of one user have together: what filters ask for, beside the run. */
 export type EventKind = Pick<SyncEvent, 'userId' | 'provider' | 'source' | 'stage' | 'status'>;
+
+/** What is done about users whose rows somebody else has locked: they are waited for, or left out. */
+export type UserLocking = 'wait' | 'skip';
 
 /** A page whose filter lets through the events of some kinds of its user, whatever else it says. */
 export interface PageOfKinds extends FilteredPage {
@@ -59,8 +64,8 @@ type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
  * of events, users or requests.
  */
 export interface LogSql {
-  /** Locks the users in the order of their ids and returns their heads; users that do not exist are missing. */
-  lockUsers(transaction: Queryable, userIds: readonly string[]): Promise<LockedLogs>;
+  /** Locks users in the order of their ids, so that two who wait for each other's users cannot meet. */
+  lockUsers(transaction: Queryable, userIds: readonly string[], locking: UserLocking): Promise<LockedLogs>;
   readEventsById(database: Queryable, ids: readonly string[]): Promise<SyncEvent[]>;
   readRuns(
     database: Queryable,
@@ -70,7 +75,7 @@ export interface LogSql {
   readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
   insertEvents(events: readonly SyncEvent[]): Write;
   upsertRuns(runs: readonly SyncRun[]): Write;
-  raiseHeads({ heads, change }: LockedLogs): readonly Write[];
+  raiseHeads(grown: Pick<LockedLogs, 'heads' | 'change'>): readonly Write[];
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
   /** All events of all ranges, in one statement and in no order. */

@@ -1,5 +1,5 @@
 import { arrayOf } from '../../db/postgres-array.ts';
-import { sql } from '../../db/sql.ts';
+import { emptySql, sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
 import { lockedLogs } from './locked-logs.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
@@ -12,11 +12,21 @@ const transactionNumber = sql`pg_current_xact_id()::text::bigint`;
 
 /** The log in Postgres: rows, lists of ids and ranges are passed as arrays. */
 export const postgresLogSql: LogSql = {
-  async lockUsers(transaction, userIds) {
+  /** The lock of a row whose key stays: it meets that of everybody who records, and none of rows that refer to a user. */
+  async lockUsers(transaction, userIds, locking) {
     const rows = await transaction.$queryRaw<(LogHead & { id: string; change: bigint })[]>`
       SELECT id, head_sequence AS sequence, head_recorded_at AS "recordedAt", ${transactionNumber} AS change
-      FROM "user" WHERE id = ANY(${userIds}::uuid[]) ORDER BY id FOR UPDATE`;
-    return lockedLogs(rows);
+      FROM "user" WHERE id = ANY(${userIds}::uuid[]) ORDER BY id
+      FOR NO KEY UPDATE ${locking === 'skip' ? sql`SKIP LOCKED` : emptySql}`;
+    const locked = new Set(rows.map(({ id }) => id));
+    const missing = userIds.filter((id) => !locked.has(id));
+    if (locking === 'wait' || missing.length === 0) return lockedLogs(rows);
+    const skipped = await transaction.$queryRaw<{ id: string }[]>`
+      SELECT id FROM "user" WHERE id = ANY(${missing}::uuid[])`;
+    return lockedLogs(
+      rows,
+      skipped.map(({ id }) => id),
+    );
   },
 
   readEventsById: (database, ids) =>

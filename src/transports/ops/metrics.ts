@@ -36,6 +36,11 @@ function createRegistry({ services: { log, sources }, openStreams, keptBytes }: 
   gauge('synclog_kept_answer_bytes', 'Memory of answers that are kept to be given again.', keptBytes);
   gauge('synclog_followed_logs', 'Logs that are followed, each once.', () => log.followedLogs);
   gauge('synclog_waiting_recordings', 'Recordings that wait for a transaction.', () => log.waitingRecordings);
+  gauge(
+    'synclog_held_up_recordings',
+    'Recordings that wait for rows that somebody else keeps locked.',
+    () => log.heldUpRecordings,
+  );
   new Counter({
     name: 'synclog_source_entries_total',
     help: 'Entries of sources that this process has handled, by what became of them.',

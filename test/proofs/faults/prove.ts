@@ -5,6 +5,7 @@ import { proveBlackHoles } from './black-holes.ts';
 import { proveCycles } from './cycles.ts';
 import { startFleet } from './fleet.ts';
 import { proveGracefulStops } from './graceful-stops.ts';
+import { proveLockedRows } from './locked-rows.ts';
 import {
   type Line,
   proveCommitOrder,
@@ -30,6 +31,7 @@ export interface ProofOptions {
 /** What `only` can name. */
 export const proofs = [
   'order',
+  'locks',
   'wake-ups',
   'instances',
   'sqlite',
@@ -65,6 +67,7 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
   const parts = (random: () => number) => ({ fleet, postgres, random, sizes });
   try {
     await hold('order', (random) => proveCommitOrder(parts(random)));
+    await hold('locks', () => proveLockedRows({ fleet, sizes }));
     await hold('wake-ups', (random) => proveWakeUps(parts(random), 'NOTIFY'));
     await hold('instances', (random) => proveInstanceKills(parts(random)));
     await hold('sqlite', (random) => proveFileKills({ random, sizes }));

@@ -17,6 +17,9 @@ export interface Sizes {
   readonly wakeUps: number;
   /** What half of them may take at most; on a machine that runs other tests as well, what only a lost doorbell takes. */
   readonly wakeUpMs: number;
+  /** Requests of each user beside others who are locked, and what they may take at most, as a multiple of an idle server's. */
+  readonly lockedRequests: number;
+  readonly lockedRatio: number;
 }
 
 export type Form = 'short' | 'usual' | 'full';
@@ -37,6 +40,8 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     stops: 1,
     wakeUps: 50,
     wakeUpMs: 500,
+    lockedRequests: 30,
+    lockedRatio: 10,
   },
   usual: {
     writers: 8,
@@ -53,6 +58,8 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     stops: 5,
     wakeUps: 200,
     wakeUpMs: 50,
+    lockedRequests: 200,
+    lockedRatio: 2,
   },
   full: {
     writers: 8,
@@ -69,5 +76,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     stops: 20,
     wakeUps: 1_000,
     wakeUpMs: 50,
+    lockedRequests: 500,
+    lockedRatio: 2,
   },
 };

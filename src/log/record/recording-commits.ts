@@ -1,0 +1,143 @@
+import type { Database, Decision, Queryable } from '../../db/database.ts';
+import { isHeldUp, isUnavailable } from '../../db/faults.ts';
+import { AppError } from '../../errors.ts';
+import type { WakeUps } from '../../instances/wake-ups.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { groupBy } from '../../lib/group-by.ts';
+import { type AnyProjection, foldStates, readStates } from '../projection.ts';
+import type { UserLocking } from '../sql/log-sql.ts';
+import { logSqlOf } from '../sql/log-sql-of.ts';
+import { runKey } from './fold-run.ts';
+import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
+
+/** A recording that has no answer yet. */
+export interface Recording {
+  readonly drafts: readonly IdentifiedDraft[];
+  readonly resolve: (recorded: readonly RecordedEvent[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** A recording that could not be stored, as somebody else keeps rows locked. Nothing of it is in the log. */
+export interface HeldUp {
+  readonly recording: Recording;
+  /** Whose rows are locked, as far as that is known: if it is not, all users of the recording. */
+  readonly userIds: ReadonlySet<string>;
+  /** The rows are not those of the users themselves, so that only a time-out told of them. */
+  readonly isByOtherRows: boolean;
+}
+
+/**
+ * How long a transaction waits for one lock, in milliseconds. For users it waits behind others who record for them, of
+ * whom each is done in some milliseconds. Of other rows the lock of their user keeps everybody away but strangers.
+ */
+const LOCK_WAIT_MS = { wait: 250, skip: 100 } as const satisfies Record<UserLocking, number>;
+
+interface Stored {
+  readonly plan: RecordingPlan;
+  /** In the order of the plan's outcomes. */
+  readonly decided: readonly Recording[];
+  readonly heldUp: readonly HeldUp[];
+}
+
+/** Stores groups of recordings, each group in one transaction, and answers each recording for itself. */
+export class RecordingCommits {
+  readonly #database: Database;
+  readonly #wakeUps: WakeUps;
+  readonly #projections: readonly AnyProjection[];
+  readonly #clock: Clock;
+
+  constructor(options: {
+    database: Database;
+    wakeUps: WakeUps;
+    /** Kept up to date with the log, in this order. */
+    projections: readonly AnyProjection[];
+    clock: Clock;
+  }) {
+    this.#database = options.database;
+    this.#wakeUps = options.wakeUps;
+    this.#projections = options.projections;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Never rejects: each recording is answered, but for those that are returned.
+   * @param locking `skip` leaves out the users whom somebody else has locked; `wait` waits for them.
+   */
+  async commit(group: readonly Recording[], locking: UserLocking): Promise<readonly HeldUp[]> {
+    try {
+      const stored = await this.#database.change((reading) => this.#decide(reading, group, locking), {
+        lockWaitMs: LOCK_WAIT_MS[locking],
+      });
+      this.#answer(stored);
+      return stored.heldUp;
+    } catch (error) {
+      if (isHeldUp(error))
+        return group.map((recording) => ({
+          recording,
+          userIds: usersOf(recording),
+          isByOtherRows: locking === 'skip',
+        }));
+      // If the database failed as a whole, so has the group: one by one, its recordings would only wait longer.
+      if (group.length === 1 || error instanceof AppError || isUnavailable(error)) {
+        for (const { reject } of group) reject(error);
+        return [];
+      }
+      return this.#commitApart(group, locking);
+    }
+  }
+
+  /** Stores recordings one by one, so that none fails because of another. */
+  async #commitApart(group: readonly Recording[], locking: UserLocking): Promise<readonly HeldUp[]> {
+    const heldUp: HeldUp[] = [];
+    for (const recording of group) heldUp.push(...(await this.commit([recording], locking)));
+    return heldUp;
+  }
+
+  async #decide(reading: Queryable, group: readonly Recording[], locking: UserLocking): Promise<Decision<Stored>> {
+    const sql = logSqlOf(this.#database);
+    const drafts = group.flatMap((recording) => recording.drafts);
+    const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
+    const [logs, events, runs, ...states] = await Promise.all([
+      sql.lockUsers(reading, [...new Set(drafts.map(({ userId }) => userId))].sort(), locking),
+      sql.readEventsById(reading, [...new Set(drafts.map(({ id }) => id))]),
+      sql.readRuns(reading, [...runKeys.values()]),
+      ...this.#projections.map((projection) => readStates(projection, reading, drafts)),
+    ]);
+    const heldUp: HeldUp[] = [];
+    const decided: Recording[] = [];
+    for (const recording of group) {
+      const userIds = new Set(recording.drafts.map(({ userId }) => userId).filter((id) => logs.lockedByOthers.has(id)));
+      if (userIds.size > 0) heldUp.push({ recording, userIds, isByOtherRows: false });
+      else decided.push(recording);
+    }
+    const plan = planRecordings(
+      decided.map((recording) => recording.drafts),
+      { ...logs, events, runs },
+      new Date(this.#clock()),
+    );
+    const answer = { plan, decided, heldUp };
+    if (plan.added.length === 0) return { answer, writes: [] };
+    const writes = [
+      sql.insertEvents(plan.added.map(({ event }) => event)),
+      sql.upsertRuns(plan.runs),
+      ...this.#projections.flatMap((projection, at) => foldStates(projection, states[at] ?? new Map(), plan.added)),
+      ...sql.raiseHeads({ heads: plan.heads, change: logs.change }),
+    ];
+    return { answer, writes };
+  }
+
+  #answer({ plan, decided }: Stored): void {
+    for (const [index, { resolve, reject }] of decided.entries()) {
+      const outcome = plan.outcomes[index];
+      if (outcome === undefined || outcome instanceof AppError) reject(outcome);
+      else resolve(outcome);
+    }
+    const added = groupBy(plan.added, ({ event }) => event.userId);
+    for (const [userId, { sequence: head }] of plan.heads)
+      this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
+  }
+}
+
+function usersOf({ drafts }: Recording): Set<string> {
+  return new Set(drafts.map(({ userId }) => userId));
+}

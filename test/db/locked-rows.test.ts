@@ -1,0 +1,220 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
+import type { Limits } from '../../src/limits.ts';
+import { startInstances } from '../support/instances.ts';
+import { headOf, refusals, tryRecord } from '../support/recording.ts';
+import { startServer } from '../support/server.ts';
+
+let postgres: ScratchPostgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.stop());
+
+/** No recording is given up while a test looks. */
+const patient = { heldUpMs: 60_000 };
+
+async function connect(url: string) {
+  const client = new pg.Client(url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+/** A server, and a stranger in its database who holds the locks that a test takes until `release`. */
+async function startWithStranger(limits: Partial<Limits> = {}) {
+  const server = await startServer({ database: await createOnServer(postgres.url), limits });
+  onTestFinished(() => server.close());
+  const client = await connect(server.databaseUrl);
+  await client.query('BEGIN');
+  return {
+    server,
+    users: (count: number) => Promise.all(Array.from({ length: count }, () => server.user())),
+    lock: (userIds: readonly string[]) => client.query('SELECT 1 FROM "user" WHERE id = ANY($1) FOR UPDATE', [userIds]),
+    query: (text: string, values: readonly string[] = []) => client.query(text, [...values]),
+    release: () => client.query('ROLLBACK'),
+    /** How many locks somebody waits for. */
+    awaitedLocks: async () => (await client.query('SELECT 1 FROM pg_locks WHERE NOT granted')).rowCount,
+    heldUp: () => server.app.services.log.heldUpRecordings,
+  };
+}
+
+/** Records one event for each user at once. `settled` counts those that are answered. */
+function recordFor(
+  server: { record(draft: object): Promise<unknown> },
+  userIds: readonly string[],
+  event: object = {},
+) {
+  let settled = 0;
+  const all = Promise.allSettled(
+    userIds.map((userId) => server.record({ userId, ...event }).finally(() => (settled += 1))),
+  );
+  return { all, settled: () => settled };
+}
+
+describe('while somebody keeps the rows of some users locked', () => {
+  test('others are recorded, also those of the same transaction, and the users are UNAVAILABLE', async () => {
+    const { server, users, lock, release } = await startWithStranger();
+    const [locked = '', free = ''] = await users(2);
+    await lock([locked]);
+    const { all } = recordFor(server, [locked, free, locked, free]);
+    const outcomes = await all;
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[0]).toMatchObject({ reason: { message: 'The database is busy with these rows; try again' } });
+    await release();
+    expect(await server.record({ userId: locked })).toMatchObject([{ event: { sequence: 1 } }]);
+  });
+
+  test('nobody else waits for them, however many they are', async () => {
+    const { server, users, lock, release, heldUp } = await startWithStranger(patient);
+    const locked = await users(20);
+    await lock(locked);
+    const waiting = recordFor(server, [...locked, ...locked]);
+    await expect.poll(heldUp).toBe(40);
+    for (const free of await users(20))
+      for (const sequence of [1, 2]) // one request after the other
+        expect(await server.record({ userId: free })).toMatchObject([{ event: { sequence } }]);
+    expect(waiting.settled()).toBe(0);
+    await release();
+    expect((await waiting.all).map(({ status }) => status)).toEqual(Array(40).fill('fulfilled'));
+    expect(heldUp()).toBe(0);
+    expect(await Promise.all(locked.map((userId) => headOf(server, userId)))).toEqual(Array(20).fill('2'));
+  });
+
+  test('a user who is free again is recorded while others are still locked, in the order of the requests', async () => {
+    const { server, users, lock, release, heldUp } = await startWithStranger(patient);
+    const [first = '', second = ''] = await users(2);
+    await lock([first]);
+    const other = await connect(server.databaseUrl);
+    await other.query('BEGIN');
+    await other.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [second]);
+    const lockedFor = recordFor(server, [first]);
+    const ids: Promise<unknown>[] = [];
+    for (let count = 1; count <= 5; count += 1) {
+      ids.push(server.record({ userId: second, message: `${count}` }));
+      await expect.poll(heldUp).toBe(1 + count);
+    }
+    await other.query('ROLLBACK');
+    const results = await Promise.all(ids);
+    expect(results).toMatchObject([1, 2, 3, 4, 5].map((sequence) => [{ event: { sequence } }]));
+    expect(lockedFor.settled()).toBe(0);
+    await release();
+    await lockedFor.all;
+  });
+
+  test('a batch that holds one of them is refused with its place, and its other users are recorded in other batches', async () => {
+    const { server, users, lock } = await startWithStranger();
+    const [locked = '', free = ''] = await users(2);
+    await lock([locked]);
+    const batch = tryRecord(server, [{ userId: free }, { userId: locked }]);
+    expect(await server.record({ userId: free })).toMatchObject([{ event: { sequence: 1 } }]);
+    const answer = await batch;
+    expect(refusals(answer)).toEqual(['UNAVAILABLE']);
+    expect(answer.errors[0]?.extensions).toMatchObject({
+      problems: [{ index: 1, field: 'userId', message: 'is of a user whom somebody else keeps locked' }],
+    });
+    expect(await headOf(server, free)).toBe('1');
+  });
+
+  test('so many recordings wait for them, and further ones are refused at once', async () => {
+    const { server, users, lock, release, heldUp } = await startWithStranger({ ...patient, heldUpRecordings: 3 });
+    const [locked = ''] = await users(1);
+    await lock([locked]);
+    const waiting = recordFor(server, [locked, locked, locked]);
+    await expect.poll(heldUp).toBe(3);
+    expect(refusals(await tryRecord(server, [{ userId: locked }]))).toEqual(['UNAVAILABLE']);
+    await release();
+    expect((await waiting.all).map(({ status }) => status)).toEqual(Array(3).fill('fulfilled'));
+  });
+
+  test('they are waited for in the order of their ids, so that nobody holds what another waits for', async () => {
+    const { server, users, lock, release, awaitedLocks } = await startWithStranger(patient);
+    const sorted = (await users(6)).sort();
+    const [first = ''] = sorted;
+    await lock([first]);
+    const batch = tryRecord(
+      server,
+      sorted.toReversed().map((userId) => ({ userId })),
+    );
+    const other = await connect(server.databaseUrl);
+    for (let look = 0; look < 3; look += 1) {
+      await expect.poll(awaitedLocks, { interval: 1 }).toBeGreaterThan(0);
+      const free = await other.query('SELECT id FROM "user" WHERE id = ANY($1) FOR UPDATE SKIP LOCKED', [
+        sorted.slice(1),
+      ]);
+      expect(free.rowCount).toBe(5);
+    }
+    await release();
+    expect(refusals(await batch)).toEqual([]);
+  });
+
+  test('rows that only refer to them hold nobody up', async () => {
+    const { server, users, query } = await startWithStranger();
+    const [userId = ''] = await users(1);
+    await query('SELECT 1 FROM "user" WHERE id = $1 FOR KEY SHARE', [userId]); // as inserting a row of theirs does
+    expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 1 } }]);
+  });
+
+  test('the server closes within its ten seconds', async () => {
+    const { server, users, lock, heldUp } = await startWithStranger();
+    const [locked = ''] = await users(1);
+    await lock([locked]);
+    const lost = recordFor(server, [locked]);
+    await expect.poll(heldUp).toBe(1);
+    const begun = performance.now();
+    await server.app.close();
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(await lost.all).toMatchObject([{ status: 'rejected' }]);
+  });
+});
+
+describe('while somebody keeps other rows locked', () => {
+  test.each(['sync_run', 'provider_connection'])(
+    'of %s, others are recorded, and whose they are is known from then on',
+    async (table) => {
+      const { server, users, query, release, heldUp } = await startWithStranger({ heldUpMs: 1_000 });
+      const [locked = '', free = ''] = await users(2);
+      for (const userId of [locked, free]) await server.record({ userId });
+      await query(`SELECT 1 FROM "${table}" WHERE user_id = $1 FOR UPDATE`, [locked]);
+      const ending = { stage: 'COMPLETED', status: 'SUCCESS', itemsProcessed: 1 };
+      const outcomes = await recordFor(server, [locked, free, locked, free], ending).all;
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+      const waiting = recordFor(server, [locked], ending);
+      await expect.poll(heldUp).toBe(1);
+      for (const sequence of [4, 5, 6])
+        expect(await server.record({ userId: free })).toMatchObject([{ event: { sequence } }]);
+      await release();
+      await waiting.all;
+      expect(await server.record({ userId: locked })).toMatchObject([{ duplicate: false }]);
+    },
+  );
+
+  test('a whole table, recordings are UNAVAILABLE, and go on when it is free', async () => {
+    const { server, users, query, release } = await startWithStranger();
+    const userIds = await users(30);
+    await query('LOCK TABLE "user" IN ACCESS EXCLUSIVE MODE');
+    const outcomes = await recordFor(server, userIds).all;
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(30).fill('rejected'));
+    await release();
+    const again = await recordFor(server, userIds).all;
+    expect(again.map(({ status }) => status)).toEqual(Array(30).fill('fulfilled'));
+  });
+});
+
+test('instances that record for the same users at once hold nobody up for good', async () => {
+  const instances = await startInstances((await createOnServer(postgres.url)).url);
+  onTestFinished(() => instances.close());
+  const userIds = await Promise.all(Array.from({ length: 8 }, () => instances.user()));
+  const recorded = instances.apps.flatMap((app) =>
+    userIds.map(async (userId) => {
+      for (let count = 0; count < 20; count += 1) await instances.record(app, userId);
+    }),
+  );
+  await Promise.all(recorded);
+  const [{ services }] = instances.apps;
+  const heads = (await services.users.byIds(userIds)).map(({ headSequence }) => headSequence);
+  expect(heads).toEqual(Array(8).fill(40));
+  expect(services.log.heldUpRecordings).toBe(0);
+});
