@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PostgresUrlError, readPostgresUrl } from './db/postgres-url.ts';
 import { redisUrl } from './lib/redis-url.ts';
 import { installedSources } from './sources/installed.ts';
 import { readSettings, type SourceSettings } from './sources/source-settings.ts';
@@ -39,21 +40,34 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number, ${min} to ${max}`);
 
+/** That the URL of a Postgres can be read; any other is none of its business. */
+function checkPostgresUrl(url: string, context: z.RefinementCtx): void {
+  try {
+    if (/^postgres(ql)?:/.test(url)) readPostgresUrl(url);
+  } catch (error) {
+    if (!(error instanceof PostgresUrlError)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+  }
+}
+
 const settings = z.object({
   PORT: integer(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z
     .string()
+    .trim()
     .regex(
-      /^(file:(?!:memory:).+|postgres(ql)?:\/\/.+)/,
+      /^(file:(?!:memory:).+|postgres(ql)?:\/\/.*)/,
       'must be a file: or postgresql: URL, such as file:./data/synclog.db',
     )
-    .refine((url) => url.startsWith('file:') || URL.canParse(url), {
-      error:
-        'is not a URL that can be read; in user and password, write % as %25, / as %2F, # as %23, ? as %3F, @ as %40',
-      when: ({ issues }) => issues.length === 0,
-    })
+    .superRefine(checkPostgresUrl)
     .default('file:./data/synclog.db'),
+  DATABASE_DIRECT_URL: z
+    .string()
+    .trim()
+    .regex(/^postgres(ql)?:\/\//, 'must be a postgresql: URL')
+    .superRefine(checkPostgresUrl)
+    .optional(),
   REDIS_URL: redisUrl.optional(),
   RETENTION_DAYS: integer(1, 36_500).default(30),
   JWT_SECRET: z.string().min(16, 'must be at least 16 characters').optional(),
@@ -79,11 +93,21 @@ function missingBesideJwks(given: Readonly<Record<string, string | undefined>>):
     .map((name) => `${name} must be set when JWT_JWKS_URL is`);
 }
 
+/** Both URLs lead to the same tables. */
+function wrongDirectUrl({ DATABASE_URL: url, DATABASE_DIRECT_URL: direct }: z.infer<typeof settings>): string[] {
+  if (direct === undefined) return [];
+  if (url.startsWith('file:')) return ['DATABASE_DIRECT_URL is set, but DATABASE_URL names no Postgres'];
+  if (readPostgresUrl(url).schema === readPostgresUrl(direct).schema) return [];
+  return ['DATABASE_DIRECT_URL must name the schema that DATABASE_URL names, or both none'];
+}
+
 /** What the operator decides, parsed from the environment. README.md describes each setting. */
 export interface Config {
   readonly port: number;
   readonly host: string;
   readonly databaseUrl: string;
+  /** The Postgres of `databaseUrl` without a pooler, for what needs a session of its own. */
+  readonly databaseDirectUrl: string | undefined;
   readonly redisUrl: string | undefined;
   readonly retentionDays: number;
   readonly jwtSecret: string | undefined;
@@ -119,6 +143,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
     ...sources.flatMap((source) => source.problems),
     ...missingBesideJwks(given),
+    ...(parsed.success ? wrongDirectUrl(parsed.data) : []),
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const env = parsed.data;
@@ -126,6 +151,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     port: env.PORT,
     host: env.HOST,
     databaseUrl: env.DATABASE_URL,
+    databaseDirectUrl: env.DATABASE_DIRECT_URL,
     redisUrl: env.REDIS_URL,
     retentionDays: env.RETENTION_DAYS,
     jwtSecret: env.JWT_SECRET,

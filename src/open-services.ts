@@ -27,6 +27,8 @@ import { Users } from './users/users.ts';
 /** What the services take of the settings. */
 interface ServicesSettings {
   readonly databaseUrl: string;
+  /** The same Postgres without a pooler that takes away what lasts for a session: for migrations and wake-ups. */
+  readonly databaseDirectUrl?: string | undefined;
   /** Where instances wake one another; without it they do so over Postgres. */
   readonly redisUrl: string | undefined;
   readonly retentionDays: number;
@@ -58,7 +60,10 @@ export async function openServices(
   config: ServicesSettings,
   { limits, clock: givenClock, logger, onStatement }: ServicesOptions,
 ): Promise<OpenServices> {
-  const applied = await migrate(config.databaseUrl);
+  const applied = await migrate(directUrlOf(config), undefined, {
+    onWait: (waitedSeconds) =>
+      logger.warn({ waitedSeconds }, 'waiting for another instance, which migrates the database'),
+  });
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 
   const outage = watchOutage(logger, {
@@ -106,7 +111,9 @@ export async function openServices(
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function doorbellOf({ redisUrl, databaseUrl }: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
+function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
+  const { redisUrl } = config;
+  const databaseUrl = directUrlOf(config);
   if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
   const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
   const outage = watchOutage(logger, {
@@ -115,4 +122,9 @@ function doorbellOf({ redisUrl, databaseUrl }: ServicesSettings, { slowPollMs }:
   });
   const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
   return { connect, outage };
+}
+
+/** For what needs a session of its own. */
+function directUrlOf({ databaseUrl, databaseDirectUrl }: ServicesSettings): string {
+  return databaseDirectUrl ?? databaseUrl;
 }

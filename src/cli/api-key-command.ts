@@ -135,11 +135,14 @@ function stateOf({ revokedAt, expiresAt }: ApiKey, now: Date): string {
 }
 
 /** Answers the lines to print. */
-async function run(args: string[], environment: Readonly<Record<string, string | undefined>>): Promise<string[]> {
+async function run({ args, environment, output }: CommandLine): Promise<string[]> {
   const command = parseCommand(args);
   if (!command) return [help];
-  const { databaseUrl } = parseConfig(environment);
-  await migrate(databaseUrl);
+  const { databaseUrl, databaseDirectUrl } = parseConfig(environment);
+  await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
+    onWait: (seconds) =>
+      output.error(`api-key: waiting for another process, which migrates the database (${seconds} s)`),
+  });
   const database = await openDatabase(databaseUrl);
   try {
     return await command(new ApiKeys({ database, limits: defaultLimits }));
@@ -165,13 +168,13 @@ export interface CommandLine {
 }
 
 /** Runs the command and returns its exit status. A failure is one line of `output.error`. */
-export async function runApiKeyCommand({ args, environment, output }: CommandLine): Promise<0 | 1 | 2> {
+export async function runApiKeyCommand(commandLine: CommandLine): Promise<0 | 1 | 2> {
   try {
-    for (const line of await run(args, environment)) output.log(line);
+    for (const line of await run(commandLine)) commandLine.output.log(line);
     return 0;
   } catch (error) {
     const { line, status } = failure(error);
-    output.error(`api-key: ${line}`);
+    commandLine.output.error(`api-key: ${line}`);
     return status;
   }
 }

@@ -6,7 +6,10 @@ const usage = `npm run migrate
     Brings the database that DATABASE_URL names up to date and says what it applied. It takes no arguments.`;
 
 async function run(): Promise<void> {
-  const applied = await migrate(parseConfig(process.env).databaseUrl);
+  const { databaseUrl, databaseDirectUrl } = parseConfig(process.env);
+  const applied = await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
+    onWait: (seconds) => console.error(`waiting for another instance, which migrates the database (${seconds} s)`),
+  });
   for (const name of applied) console.log(`applied ${name}`);
   console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
 }

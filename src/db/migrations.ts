@@ -1,11 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MigrationList } from '@prisma/schema-engine-wasm';
-import pg from 'pg';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import type { Provider } from './database.ts';
-import { migrationConnection } from './migration-connection.ts';
 import { withMigrationLock } from './migration-lock.ts';
 import { nameOf, providerOf } from './open-database.ts';
 import { sqliteAdapter } from './open-sqlite.ts';
@@ -17,15 +15,20 @@ export function migrationsFolder(provider: Provider, folder = prismaFolder): str
   return join(folder, 'migrations', provider);
 }
 
+interface MigrateOptions {
+  /** Told every five seconds for how long another instance has been waited for, in seconds. */
+  readonly onWait?: (seconds: number) => void;
+}
+
 /**
  * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
  * at once, one applies them and the others wait for it.
  * @param folder where the models and the migrations are.
  * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
  */
-export async function migrate(url: string, folder = prismaFolder): Promise<string[]> {
-  await checkAccess(url);
-  return withMigrationLock(url, async () => {
+export async function migrate(url: string, folder = prismaFolder, { onWait }: MigrateOptions = {}): Promise<string[]> {
+  if (providerOf(url) === 'sqlite') await checkFile(url);
+  return withMigrationLock(url, onWait, async () => {
     const engine = await openSchemaEngine(url, folder);
     try {
       const { appliedMigrationNames } = await engine.applyMigrations({
@@ -40,17 +43,11 @@ export async function migrate(url: string, folder = prismaFolder): Promise<strin
 }
 
 /** Opens the database once without the engine, which has no words for what is wrong with it. */
-async function checkAccess(url: string): Promise<void> {
+async function checkFile(url: string): Promise<void> {
   try {
-    if (providerOf(url) === 'sqlite') {
-      const adapter = await sqliteAdapter(url).connect();
-      await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
-      await adapter.dispose();
-    } else {
-      const client = new pg.Client(migrationConnection(url));
-      await client.connect();
-      await client.end();
-    }
+    const adapter = await sqliteAdapter(url).connect();
+    await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
+    await adapter.dispose();
   } catch (error) {
     throw new AppError('UNAVAILABLE', `The database ${nameOf(url)} cannot be opened: ${reasonOf(error)}`);
   }

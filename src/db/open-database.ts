@@ -2,6 +2,7 @@ import type { Outage } from '../lib/outages.ts';
 import type { Database, Provider } from './database.ts';
 import { openPostgres } from './open-postgres.ts';
 import { openSqlite } from './open-sqlite.ts';
+import { nameOfPostgres, reachPostgres } from './postgres-target.ts';
 import type { StatementObserver } from './watch-statements.ts';
 
 interface OpenOptions {
@@ -18,12 +19,11 @@ export function providerOf(url: string): Provider {
 
 /** How a database is named where people read it: a Postgres without its user and password. */
 export function nameOf(url: string): string {
-  if (providerOf(url) === 'sqlite') return url;
-  const { host, pathname } = new URL(url);
-  return `postgresql://${host}${pathname}`;
+  return providerOf(url) === 'sqlite' ? url : nameOfPostgres(url);
 }
 
-/** Opens a migrated database. */
+/** Opens a migrated database. @throws AppError UNAVAILABLE for a Postgres that cannot be reached, with the reason. */
 export async function openDatabase(url: string, { observe, outage }: OpenOptions = {}): Promise<Database> {
-  return providerOf(url) === 'sqlite' ? openSqlite(url, observe) : openPostgres(url, { observe, outage });
+  if (providerOf(url) === 'sqlite') return openSqlite(url, observe);
+  return openPostgres(await reachPostgres(url), { observe, outage });
 }

@@ -9,6 +9,7 @@ import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import { type AroundQuery, changePostgres } from './postgres-change.ts';
 import { CONNECT_TIMEOUT_MS, createPool, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
+import type { PostgresTarget } from './postgres-target.ts';
 import { postgresTypes, toPostgresValue } from './postgres-types.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
@@ -24,13 +25,13 @@ interface Watchers {
 }
 
 /**
- * Opens a migrated Postgres database. Postgres' default of `synchronous_commit=on` stays: a commit is on its disk
- * before it is acknowledged. Transactions of all instances run side by side; those that collide run again.
+ * Opens a migrated Postgres database. A commit is on its disk before it is acknowledged, whatever `synchronous_commit` is
+ * elsewhere. Transactions of all instances run side by side; those that collide run again.
  */
-export function openPostgres(url: string, watchers: Watchers): Database {
-  const pool = createPool(url);
+export function openPostgres(target: PostgresTarget, watchers: Watchers): Database {
+  const pool = createPool(target);
   const guarded = guard(pool, watchers.outage);
-  const client = createClient(pool, guarded, watchers.observe);
+  const client = createClient(pool, target.schema, guarded, watchers.observe);
   const closing = new AbortController();
   const tooLate = rejectAfter(closing.signal, CLOSING_MS);
   const limits = { maxWait: CONNECT_TIMEOUT_MS, timeout: QUERY_TIMEOUT_MS };
@@ -86,8 +87,8 @@ function guard(pool: pg.Pool, outage: Outage | undefined): Guarded {
   };
 }
 
-function createClient(pool: pg.Pool, guarded: Guarded, observe: StatementObserver | undefined): Reader {
-  const driver = new PrismaPg(pool, { disposeExternalPool: false });
+function createClient(pool: pg.Pool, schema: string, guarded: Guarded, observe: StatementObserver | undefined): Reader {
+  const driver = new PrismaPg(pool, { schema, disposeExternalPool: false });
   const adapter = aroundStatements(driver, (_, run) => guarded(run));
   const client = new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   // Both clients are generated from the same models; they differ in nothing that this server uses.

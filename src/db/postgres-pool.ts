@@ -1,13 +1,25 @@
 import pg from 'pg';
+import { PostgresSession } from './postgres-session.ts';
+import { type PostgresTarget, prepareSession, sessionConfig } from './postgres-target.ts';
 
 /** Connections of one instance's pool. Streams hold none while they wait. */
 const POOL_SIZE = 10;
 /** How long a request waits for a connection before the database counts as away. */
 export const CONNECT_TIMEOUT_MS = 3_000;
-/** A row that somebody else keeps locked for so long is given up. Writers of this server hold theirs for milliseconds. */
-const LOCK_TIMEOUT_MS = 2_000;
-/** No statement of this server takes so long on its own. */
-const STATEMENT_TIMEOUT_MS = 8_000;
+
+/** What Postgres gives up by itself. */
+const timeouts = {
+  /** A row that somebody else keeps locked for so long is given up. Writers of this server hold theirs for milliseconds. */
+  lock_timeout: 2_000,
+  /** No statement of this server takes so long on its own. */
+  statement_timeout: 8_000,
+  /**
+   * A transaction of this server waits for milliseconds between two statements. One that is silent for longer belongs to
+   * an instance that is paused or cut off, and would keep its users locked for everybody.
+   */
+  idle_in_transaction_session_timeout: 5_000,
+};
+
 /** A connection on which nothing is heard for so long is dead, whatever the network says. */
 export const QUERY_TIMEOUT_MS = 10_000;
 /**
@@ -17,21 +29,17 @@ export const QUERY_TIMEOUT_MS = 10_000;
 const SUSPICIOUS_MS = 1_000;
 
 /** Connections that notice when the database goes: bounded in number and in time. */
-export function createPool(url: string): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
+export function createPool(target: PostgresTarget): pg.Pool {
+  const config = {
+    ...sessionConfig(target, 'synclog'),
     max: POOL_SIZE,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
+    connectionTimeoutMillis: target.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
-    keepAlive: true,
-    // Whoever sends several statements on one connection need not wait for the answer to each.
-    pipeline: true,
-    // Prisma's adapter drops the offset of the times it reads and writes none, so every session has to be in UTC.
-    onConnect: (client) => client.query("SET TIME ZONE 'UTC'"),
-    application_name: 'synclog',
-  });
+    Client: PostgresSession,
+    onConnect: (session: pg.ClientBase) =>
+      session instanceof PostgresSession ? prepareSession(session, target, timeouts) : undefined,
+  };
+  const pool = new pg.Pool(config);
   // A connection broke that nobody was using: the pool makes another one.
   pool.on('error', () => {});
   return pool;

@@ -7,6 +7,7 @@ import type * as EngineModule from '@prisma/schema-engine-wasm';
 import { openCatalogPool } from './catalog-pool.ts';
 import { providerOf } from './open-database.ts';
 import { sqliteAdapter } from './open-sqlite.ts';
+import { reachPostgres } from './postgres-target.ts';
 import { schemaText } from './schema-text.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
@@ -24,7 +25,7 @@ export async function openSchemaEngine(url: string, folder: string): Promise<Eng
   return (await bindings).SchemaEngine.new(
     { datamodels: [['schema.prisma', schemaText(providerOf(url), folder)]] },
     () => {},
-    bindMigrationAwareSqlAdapterFactory(adapterFor(url)),
+    bindMigrationAwareSqlAdapterFactory(await adapterFor(url)),
   );
 }
 
@@ -46,8 +47,8 @@ async function loadBindings(): Promise<typeof EngineModule> {
   return module;
 }
 
-function adapterFor(url: string) {
-  return providerOf(url) === 'sqlite'
-    ? sqliteAdapter(url)
-    : new PrismaPg(openCatalogPool(url), { disposeExternalPool: true });
+async function adapterFor(url: string) {
+  if (providerOf(url) === 'sqlite') return sqliteAdapter(url);
+  const target = await reachPostgres(url);
+  return new PrismaPg(openCatalogPool(target), { schema: target.schema, disposeExternalPool: true });
 }

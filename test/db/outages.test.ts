@@ -1,11 +1,10 @@
-import { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { nameOf } from '../../src/db/open-database.ts';
 import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { openLog } from '../support/log-reader.ts';
+import { memoryLog } from '../support/memory-log.ts';
 import { startServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
@@ -15,21 +14,6 @@ beforeAll(async () => {
   postgres = await startPostgres();
 });
 afterAll(() => postgres.stop());
-
-/** A log, and what was written into it. */
-function memoryLog() {
-  const lines: string[] = [];
-  const logger = pino(
-    { level: 'info' },
-    new Writable({
-      write(chunk, _, done) {
-        lines.push(String(chunk));
-        done();
-      },
-    }),
-  );
-  return { logger, lines, about: (text: string) => lines.filter((line) => line.includes(text)) };
-}
 
 describe('the log of the process', () => {
   test('has one line when the database goes and one when it is back, without its password', async () => {

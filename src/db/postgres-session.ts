@@ -1,0 +1,86 @@
+import pg from 'pg';
+import { BEGIN } from './session-settings.ts';
+
+/** The statements that put a session, or a transaction, in order: `settingsStatement`. */
+export interface SessionSettings {
+  readonly session: string;
+  readonly local: string;
+}
+
+/** pg's own callback, which its pool uses. */
+type Callback = (error: Error | undefined, result?: pg.QueryResult) => void;
+/** pg's `query`, which has ten forms. */
+type Send = (...args: unknown[]) => unknown;
+
+/**
+ * A connection to Postgres on which every statement finds the settings that it relies on.
+ *
+ * - *direct*: the session is ours, and is set up once, by `prepare`.
+ * - *pooled*: PgBouncer or another pooler stands between, and may give each transaction to another session, which others
+ *   use as well. So nothing is set for the session: each transaction sets all for itself, and a statement that stands
+ *   alone becomes a transaction. All of it is sent at once and costs no further round trip.
+ *
+ * Which of the two it is, the connection finds out by itself: a pooler makes up the process number that it announces.
+ */
+export class PostgresSession extends pg.Client {
+  #settings: SessionSettings | undefined;
+  #isPooled = false;
+  #isInTransaction = false;
+
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const send = super.query.bind(this) as Send; // passes all of its forms on
+    this.query = ((...args: unknown[]) => this.#dispatch(send, args)) as pg.Client['query']; // and answers as it does
+  }
+
+  /** Is there a pooler between this connection and Postgres? Known once it is prepared. */
+  get isPooled(): boolean {
+    return this.#isPooled;
+  }
+
+  /** Before the first statement, once it is connected: one round trip. */
+  async prepare(settings: SessionSettings): Promise<void> {
+    const announced = fieldOf(this, 'processID'); // pg's types do not have it
+    const { rowCount } = await this.query(`${settings.session} WHERE pg_backend_pid() = ${Number(announced)}`);
+    this.#settings = settings;
+    this.#isPooled = rowCount === 0;
+  }
+
+  #dispatch(send: Send, args: unknown[]): unknown {
+    const [query] = args;
+    const text = typeof query === 'string' ? query : fieldOf(query, 'text');
+    if (!this.#isPooled || !this.#settings || typeof text !== 'string') return send(...args);
+    const word = text.trim().toUpperCase();
+    if (word === 'BEGIN') {
+      const begun = send(typeof query === 'object' ? { ...query, text: BEGIN } : BEGIN, ...args.slice(1));
+      Promise.resolve(send(this.#settings.local)).catch(ignore); // fails what follows, too
+      this.#isInTransaction = true;
+      return begun;
+    }
+    if (this.#isInTransaction) {
+      this.#isInTransaction = word !== 'COMMIT' && word !== 'ROLLBACK';
+      return send(...args);
+    }
+    return this.#queryAlone(send, args, this.#settings);
+  }
+
+  /** A statement as a transaction of its own: it is answered once it is committed. */
+  #queryAlone(send: Send, args: unknown[], { local }: SessionSettings): unknown {
+    const callback = typeof args.at(-1) === 'function' ? (args.pop() as Callback) : undefined;
+    const sent = [[BEGIN], [local], args, ['COMMIT']].map((each) => Promise.resolve(send(...each)));
+    const answered = Promise.allSettled(sent).then((outcomes) => {
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed) throw failed.reason; // the first: those behind it only say that the transaction is over
+      return sent[2];
+    });
+    if (!callback) return answered;
+    answered.then((result) => callback(undefined, result as pg.QueryResult), callback); // what pg has answered
+    return undefined;
+  }
+}
+
+function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+function ignore(): void {}
