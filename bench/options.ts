@@ -62,7 +62,7 @@ function parsed(args: readonly string[], names: readonly NumberName[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        help: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
         ...(Object.fromEntries(names.map((name) => [name, { type: 'string' }])) as Record<
           NumberName,
           { type: 'string' }
