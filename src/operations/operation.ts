@@ -56,6 +56,8 @@ interface PayloadTools {
  */
 export class Operation {
   readonly kind: OperationTypeNode;
+  /** For people: its kind with its name or, if it has none, the fields that it asks for. */
+  readonly label: string;
   readonly #options: OperationOptions;
   readonly #executable: Executable;
   /** The same with plain selections as text; null where there are none, and undefined as long as nobody has asked. */
@@ -65,6 +67,7 @@ export class Operation {
 
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
+    this.label = labelOf(options.operation);
     this.#options = options;
     this.#executable = toExecutable(options.schema, options);
   }
@@ -199,6 +202,13 @@ export class Operation {
   #format<R extends ExecutionResult>(result: R): R {
     return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
   }
+}
+
+function labelOf({ operation, name, selectionSet }: OperationDefinitionNode): string {
+  const fields = selectionSet.selections
+    .slice(0, 5)
+    .map((selection) => ('name' in selection ? selection.name.value : '…'));
+  return `${operation} ${name?.value ?? `{ ${fields.join(' ')} }`}`;
 }
 
 function toExecutable(

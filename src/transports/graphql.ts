@@ -14,6 +14,7 @@ import type { Services } from '../services.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import { type Begun, PlainRequests } from './plain-requests.ts';
 import { useRequestGuard } from './request-guard.ts';
+import type { RequestLog } from './request-log.ts';
 import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
 export interface GraphqlOptions {
@@ -22,6 +23,7 @@ export interface GraphqlOptions {
   readonly gate: Gate;
   readonly formatError: FormatError;
   readonly graphiql: GraphiqlPage;
+  readonly requestLog: RequestLog;
   /** Undefined: every answer is made anew. */
   readonly kept: KeptAnswers | undefined;
 }
@@ -29,6 +31,8 @@ export interface GraphqlOptions {
 /** What Yoga is told beside the request. */
 interface ServerContext {
   readonly begun?: Begun;
+  /** Yoga's, of Node. */
+  readonly req?: IncomingMessage;
 }
 
 /**
@@ -70,13 +74,13 @@ function unreadBody(bytes: Buffer) {
  * Yoga reads requests and writes answers; what it has read is answered by {@link Operations}, as on every other door.
  */
 function createYogaServer(options: GraphqlOptions): YogaServerInstance<ServerContext, Record<never, never>> {
-  const { services, gate, formatError } = options;
+  const { services, gate, formatError, requestLog } = options;
   const streams = createServerSentEvents(services.limits);
   return createYoga<ServerContext>({
     plugins: [
       useOperations(options, streams),
       useRequestGuard(services.limits),
-      useErrorCodes(formatError),
+      useErrorCodes(formatError, requestLog),
       streams.plugin,
     ],
     parserAndValidationCache: false,
@@ -95,7 +99,7 @@ function createYogaServer(options: GraphqlOptions): YogaServerInstance<ServerCon
 
 /** Puts {@link Operations} in the place of Yoga's own parsing, validation and execution. */
 function useOperations(
-  { operations, services, gate, formatError }: GraphqlOptions,
+  { operations, services, gate, formatError, requestLog }: GraphqlOptions,
   streams: ServerSentEvents,
 ): Plugin<object, ServerContext> {
   async function contextOf(request: Request, begun: Begun | undefined): Promise<Context> {
@@ -105,10 +109,12 @@ function useOperations(
     return createContext({ viewer, services, resumeAfter: header('last-event-id'), openStream });
   }
 
-  async function answer(request: Request, params: GraphQLParams, begun: Begun | undefined) {
+  async function answer(request: Request, params: GraphQLParams, { begun, req }: ServerContext) {
     const { query = '', operationName, variables } = params;
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
+    const entry = requestLog.of(req);
+    if (entry) entry.operation = operation.label;
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
     const context = await contextOf(request, begun);
     if (operation.kind === 'subscription') {
@@ -124,7 +130,7 @@ function useOperations(
   return {
     onParams: ({ context, setParamsHandler }) =>
       setParamsHandler(({ request, params }) =>
-        answer(request, params, context.begun).catch((error: unknown) => ({ errors: [formatError(error)] })),
+        answer(request, params, context).catch((error: unknown) => ({ errors: [formatError(error)] })),
       ),
   };
 }
@@ -177,11 +183,13 @@ function refuse(error: unknown): never {
 }
 
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
-function useErrorCodes(formatError: FormatError): Plugin {
+function useErrorCodes(formatError: FormatError, requestLog: RequestLog): Plugin<object, ServerContext> {
   return {
-    onResultProcess({ result, setResult }) {
+    onResultProcess({ result, setResult, serverContext }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
       const errors = result.errors.map(formatError);
+      const entry = requestLog.of(serverContext.req);
+      if (entry) entry.codes = errors.map(({ extensions }) => extensions.code);
       const isAway = result.data == null && errors.some(({ extensions }) => extensions.code === 'UNAVAILABLE');
       setResult({ ...result, errors, ...(isAway && { extensions: { ...result.extensions, http: comeAgain } }) });
     },

@@ -5,6 +5,7 @@ import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import { trackIdleConnections } from './idle-connections.ts';
 import { refuseBody } from './request-guard.ts';
+import type { RequestLog } from './request-log.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
 
 const GRAPHQL_PATH = '/graphql';
@@ -15,6 +16,7 @@ export interface HttpOptions {
   /** Everything that is not GraphQL. */
   readonly rest: (request: IncomingMessage, response: ServerResponse) => unknown;
   readonly limits: Limits;
+  readonly requestLog: RequestLog;
 }
 
 /** The listening server. */
@@ -27,11 +29,13 @@ export interface HttpServer {
 
 /** Listens, and sorts requests to GraphQL, WebSockets and REST. */
 export async function listen(host: string, port: number, options: HttpOptions): Promise<HttpServer> {
-  const { graphql, webSockets, rest, limits } = options;
+  const { graphql, webSockets, rest, limits, requestLog } = options;
   let closing = false;
   const server = createServer({ ServerResponse: cuttingIdle(limits.connectionIdleMs) }, (request, response) => {
     if (closing) response.setHeader('connection', 'close');
-    if (pathOf(request) !== GRAPHQL_PATH) return void rest(request, response);
+    const isGraphql = pathOf(request) === GRAPHQL_PATH;
+    requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
+    if (!isGraphql) return void rest(request, response);
     const refusal = refuseHost(request) ?? refuseBody(request, limits);
     if (refusal) return sendError(response, refusal.status, refusal.error);
     // A media type is written in any case, and Yoga compares it letter by letter.

@@ -12,6 +12,7 @@ import type { Services } from '../services.ts';
 import { AnswerHeads } from './answer-heads.ts';
 import { entityTagOf, notStored } from './entity-tag.ts';
 import { headerOf } from './node-headers.ts';
+import type { RequestLog } from './request-log.ts';
 import { sendKept } from './send-kept.ts';
 
 interface PlainRequestsOptions {
@@ -20,6 +21,7 @@ interface PlainRequestsOptions {
   readonly gate: Gate;
   /** Undefined: every answer is made anew. */
   readonly kept: KeptAnswers | undefined;
+  readonly requestLog: RequestLog;
 }
 
 /** What is known of a request that Yoga is to answer after all. */
@@ -70,18 +72,21 @@ export class PlainRequests {
   }
 
   async #answer({ request, response, body, viewer }: Asked): Promise<Begun | undefined> {
-    const { services, kept } = this.#options;
+    const { services, kept, requestLog } = this.#options;
     const text = body?.toString() ?? request.url ?? '';
     const head = this.#heads.of(request);
     // A body may be any text, such as the URL of a GET.
     const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${request.method}\n${text}` : undefined;
     const known = key && (await kept?.find(viewer, key));
-    if (known) return void sendKept(request, response, known);
+    const entry = requestLog.of(request);
+    if (known && !entry) return void sendKept(request, response, known);
 
     const era = kept?.era ?? 0;
     const begun = { body, viewer: Promise.resolve(viewer) };
     const plain = body ? readBodyParameters(text) : readQueryParameters(text);
     const operation = plain && this.#operationOf(plain);
+    if (entry && operation) entry.operation = operation.label;
+    if (known) return void sendKept(request, response, known);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
     const context = createQueryContext(viewer, services);
     const variables = plain.variables ?? {};

@@ -14,6 +14,7 @@ import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import { closeReason } from './close-reason.ts';
+import type { RequestEntry, RequestLog } from './request-log.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 import { textFrame } from './text-frame.ts';
 
@@ -23,6 +24,7 @@ export interface ConnectionTools {
   readonly services: Services;
   readonly gate: Gate;
   readonly formatError: FormatError;
+  readonly requestLog: RequestLog;
   /** For the pings of all sockets. */
   readonly pings: Alarms;
 }
@@ -60,6 +62,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #goodbye: { readonly code: number; readonly reason: string } | undefined;
   /** What runs, by the client's ids. */
   readonly #running = new Map<string, SocketOperation>();
+  /** Their lines in the log of requests; none where nobody reads it. */
+  readonly #entries = new Map<string, RequestEntry>();
   #isAlive = true;
   #pingSlot: number;
 
@@ -118,7 +122,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
         break;
       case MessageType.Complete:
         this.#running.get(message.id)?.stop();
-        this.#remove(message.id);
+        this.#remove(message.id, 'stopped by the client');
         break;
       case MessageType.Ping:
         this.#send(JSON.stringify({ type: MessageType.Pong, ...(message.payload && { payload: message.payload }) }));
@@ -158,11 +162,17 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     else {
       const operation = new SocketOperation(id, this);
       this.#running.set(id, operation);
-      operation.run(this.#answer(this.#accepted, payload));
+      const entry = this.#tools.requestLog.begin('websocket');
+      if (entry) this.#entries.set(id, entry);
+      operation.run(this.#answer(this.#accepted, payload, entry));
     }
   }
 
-  async #answer({ viewer, life }: Accepted, payload: SubscribePayload): Promise<SocketAnswer> {
+  async #answer(
+    { viewer, life }: Accepted,
+    payload: SubscribePayload,
+    entry: RequestEntry | undefined,
+  ): Promise<SocketAnswer> {
     const { operations, services, formatError } = this.#tools;
     try {
       if (this.#goodbye) throw life.signal.reason;
@@ -175,20 +185,25 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (mistakes.length > 0) return mistakes.map(formatError);
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
+      if (entry) entry.operation = operation.label;
       const parts = { viewer, services, resumeAfter: null, openStream: () => startLife([life.signal]) };
-      return await operation.answer(parts, payload.variables ?? {});
+      const answer = await operation.answer(parts, payload.variables ?? {});
+      if (entry && 'errors' in answer) entry.codes = codesOf(answer.errors);
+      return answer;
     } catch (error) {
       return [formatError(error)];
     }
   }
 
   failed({ id }: SocketOperation, errors: readonly GraphQLError[]): void {
-    this.#remove(id);
+    const entry = this.#entries.get(id);
+    if (entry) entry.codes = codesOf(errors);
+    this.#remove(id, 'refused');
     this.#send(`{"id":${JSON.stringify(id)},"type":"error","payload":${JSON.stringify(errors)}}`);
   }
 
   completed({ id }: SocketOperation): void {
-    this.#remove(id);
+    this.#remove(id, 'complete');
     if (!this.#goodbye) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
   }
 
@@ -202,8 +217,10 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     return this.#tools.formatError(error);
   }
 
-  #remove(id: string): void {
+  #remove(id: string, outcome: string): void {
     this.#running.delete(id);
+    this.#entries.get(id)?.end(outcome);
+    this.#entries.delete(id);
     if (this.#running.size === 0) this.#sayGoodbye();
   }
 
@@ -234,6 +251,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     this.#tools.pings.cancel(this, this.#pingSlot);
     for (const operation of this.#running.values()) operation.stop();
     this.#running.clear();
+    for (const entry of this.#entries.values()) entry.end('closed');
+    this.#entries.clear();
     this.#accepted?.life.end();
   }
 
@@ -245,6 +264,10 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #write(frame: Buffer, done?: (error?: Error | null) => void): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(frame, done);
   }
+}
+
+function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
+  return errors.map(({ extensions }) => extensions.code);
 }
 
 function messageIn(data: RawData): Message | undefined {
