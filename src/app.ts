@@ -1,10 +1,13 @@
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { OwnKey } from './auth/api-keys.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
 import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
 import type { Clock } from './lib/clock.ts';
+import { createLogger } from './lib/logger.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
@@ -12,11 +15,12 @@ import { KeptAnswers } from './operations/kept-answers.ts';
 import { Operations } from './operations/operations.ts';
 import { buildSchema } from './schema.ts';
 import { installedSources } from './sources/installed.ts';
-import { type OpenWebhook, openSources } from './sources/open-sources.ts';
+import { openSources } from './sources/open-sources.ts';
 import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
 import { createGraphqlListener } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
-import { createRestListener } from './transports/rest/rest.ts';
+import { RequestLog } from './transports/request-log.ts';
+import { createRestListener, type RestOptions } from './transports/rest/rest.ts';
 import { WebSocketEndpoint } from './transports/websocket.ts';
 
 /** What is not a setting: bounds, the time, and what watches from outside. */
@@ -27,6 +31,14 @@ export interface AppOptions {
   readonly logger?: Logger;
   readonly onStatement?: StatementObserver;
   readonly graphiql?: GraphiqlPage;
+  /** Filled into the page of `/docs`, for everybody who opens it. */
+  readonly docsApiKey?: string;
+  /** What the process counts for `/metrics`; without it, counts begin when they are first asked for. */
+  readonly processMetrics?: Registry;
+  /** A key that this server alone accepts. */
+  readonly ownKey?: OwnKey;
+  /** May pages of this machine, of any port, call the server, beside those of `CORS_ORIGINS`? */
+  readonly servesLocalPages?: boolean;
 }
 
 /** A running server. */
@@ -44,7 +56,7 @@ export interface App {
 
 /** Puts the server together, brings its database up to date and listens. Several can run in one process. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const logger = options.logger ?? pino({ level: config.logLevel });
+  const logger = options.logger ?? createLogger({ level: config.logLevel });
   const {
     services,
     onError,
@@ -54,11 +66,15 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     clock: options.clock,
     logger,
     onStatement: options.onStatement,
+    ownKey: options.ownKey,
   });
   try {
     const sources = await openSources(installedSources, config.sources, { ...services, logger, onError });
     const { url, stop } = await serve(config, services, logger, {
       graphiql: options.graphiql ?? graphiqlPage(),
+      servesLocalPages: options.servesLocalPages ?? false,
+      docsApiKey: options.docsApiKey,
+      processMetrics: options.processMetrics,
       webhooks: sources.webhooks,
     });
     sources.start();
@@ -85,7 +101,14 @@ async function serve(
   config: Config,
   services: OpenedServices,
   logger: Logger,
-  { graphiql, webhooks }: { graphiql: GraphiqlPage; webhooks: readonly OpenWebhook[] },
+  {
+    graphiql,
+    servesLocalPages,
+    ...restOptions
+  }: { graphiql: GraphiqlPage; servesLocalPages: boolean } & Pick<
+    RestOptions,
+    'docsApiKey' | 'processMetrics' | 'webhooks'
+  >,
 ) {
   const { limits } = services;
   const formatError = createFormatError((error, id) => logger.error({ err: error, id }, 'unexpected error'));
@@ -94,20 +117,22 @@ async function serve(
     authenticate: createAuthenticate(services),
     credentials: services.credentials,
     corsOrigins: config.corsOrigins,
+    servesLocalPages,
     shutdown: shutdown.signal,
   });
   const operations = new Operations({ schema: buildSchema(), limits, formatError });
   const kept = config.cache ? new KeptAnswers(services) : undefined;
-  const common = { operations, services, gate, formatError, kept };
+  const requestLog = new RequestLog(logger);
+  const common = { operations, services, gate, formatError, kept, requestLog };
   const graphql = createGraphqlListener({ ...common, graphiql });
   const webSockets = new WebSocketEndpoint(common);
   const rest = createRestListener({
     ...common,
     database: services.database,
-    webhooks,
+    ...restOptions,
     shutdown: shutdown.signal,
   });
-  const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits });
+  const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits, requestLog });
   return {
     url: http.url,
     stop() {

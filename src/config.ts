@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PostgresUrlError, readPostgresUrl } from './db/postgres-url.ts';
+import { isMisspelling } from './lib/misspelling.ts';
 import { redisUrl } from './lib/redis-url.ts';
 import { installedSources } from './sources/installed.ts';
 import { readSettings, type SourceSettings } from './sources/source-settings.ts';
@@ -84,6 +85,20 @@ export const settingNames: readonly string[] = [
   ...Object.keys(settings.shape),
   ...installedSources.flatMap((source) => Object.keys(source.settings)),
 ];
+
+/**
+ * Variables that look like settings and are none, each with the setting that may have been meant. Other programs have
+ * variables, too, so nothing is refused for its name; and where the setting that is like it is given, nothing is said.
+ */
+export function doubtsAbout(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const open = settingNames.filter((name) => !environment[name]);
+  return Object.entries(environment).flatMap(([name, value]) => {
+    // Kubernetes tells of a service called `synclog` by SYNCLOG_PORT=tcp://….
+    if (!value || /^(tcp|udp):/.test(value) || settingNames.includes(name)) return [];
+    const meant = open.find((setting) => isMisspelling(name, setting));
+    return meant === undefined ? [] : [`${name} is no setting, so it counts for nothing. Did you mean ${meant}?`];
+  });
+}
 
 /** A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. */
 function missingBesideJwks(given: Readonly<Record<string, string | undefined>>): string[] {

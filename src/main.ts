@@ -1,33 +1,30 @@
-import { createApp } from './app.ts';
-import { parseConfig } from './config.ts';
-import { failureText } from './failure-text.ts';
+import { readCommandLine } from './cli/command-line.ts';
+import { runCommand } from './cli/run-command.ts';
+import { createLogger } from './lib/logger.ts';
 
-const usage = `Starts the Synclog server. It takes no arguments: its settings are environment variables, which README.md lists.
-SIGTERM and SIGINT end it in order.`;
+const help = `Starts the Synclog server.
 
-/** The process: settings from its environment, one app, and an orderly end on the first signal. */
-async function main(): Promise<void> {
-  if (process.argv.length > 2) {
-    console.log(usage);
-    process.exitCode = process.argv.includes('--help') ? 0 : 2;
-    return;
-  }
-  const app = await createApp(parseConfig(process.env));
-  console.log(`Synclog listens on ${app.url} (GraphQL and GraphiQL at ${app.url}/graphql)`);
-  // Not `once`: npm and a terminal may both send the same Ctrl+C, and the second would cut the first one's end short.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => {
-      app.close().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          console.error(error);
-          process.exit(1);
-        },
-      );
-    });
+  npm start
+      Its settings are environment variables, which README.md lists. SIGTERM and SIGINT end it in order.
+  npm start -- --help
+      Shows this text.
+
+Exit status: 0 ended by a signal, 1 a failure, 2 a mistake in the command line or the settings.`;
+
+/** Lines for people where people look, unless this is production; else JSON. */
+function log(level: string, descriptor: 1 | 2 = 1) {
+  const { isTTY } = descriptor === 1 ? process.stdout : process.stderr;
+  return createLogger({ level, descriptor, isReadable: isTTY && process.env.NODE_ENV !== 'production' });
 }
 
-main().catch((error: unknown) => {
-  console.error(failureText(error));
-  process.exitCode = 1;
+await runCommand({
+  name: 'start',
+  help,
+  async run(args) {
+    readCommandLine(args, { options: {} });
+    const { serve } = await import('./cli/serve.ts');
+    await serve(log);
+    return undefined;
+  },
+  tell: (failure) => log('fatal', 2).fatal(failure),
 });

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { ApiKeys } from './auth/api-keys.ts';
+import { ApiKeys, type OwnKey } from './auth/api-keys.ts';
 import { CredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
@@ -41,6 +41,7 @@ interface ServicesOptions {
   readonly clock: Clock | undefined;
   readonly logger: Logger;
   readonly onStatement: StatementObserver | undefined;
+  readonly ownKey: OwnKey | undefined;
 }
 
 /** The services with the database beneath them, for what opens, watches and closes an app. */
@@ -58,7 +59,7 @@ interface OpenServices {
 /** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
 export async function openServices(
   config: ServicesSettings,
-  { limits, clock: givenClock, logger, onStatement }: ServicesOptions,
+  { limits, clock: givenClock, logger, onStatement, ownKey }: ServicesOptions,
 ): Promise<OpenServices> {
   const applied = await migrate(directUrlOf(config), undefined, {
     onWait: (waitedSeconds) =>
@@ -90,7 +91,7 @@ export async function openServices(
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const sources = new Sources({ database, limits, clock, onError });
-  const keys = new ApiKeys({ database, limits, clock });
+  const keys = new ApiKeys({ database, ownKey, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const credentials = new CredentialWatch({ keys, limits, clock, onError });
   const nouns = { log, runs, runChanges, connections, users, sources, keys, tokens, credentials };

@@ -32,25 +32,35 @@ interface ApiKeyDraft {
   readonly expiresAt: Date | null;
 }
 
+/** A key that is good for one process alone and in no database, so that nothing of it stays behind. */
+export interface OwnKey {
+  readonly secret: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+}
+
 interface ApiKeyParts {
   readonly database: Database;
+  readonly ownKey?: OwnKey | undefined;
   readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
   readonly clock?: Clock;
 }
 
-/** The API keys of one database. */
+/** The API keys of one database, and the own key of this process if it has one. */
 export class ApiKeys {
   readonly #database: Database;
   readonly #limits: ApiKeyParts['limits'];
   readonly #clock: Clock;
+  readonly #own: { readonly secret: string; readonly viewer: ServiceViewer } | undefined;
   /** What is asked for until the last answer came is one statement. */
   readonly #bySecretHash: (hash: string) => Promise<ApiKeyRow | undefined>;
   readonly #listeners = new Set<(id: string) => void>();
 
-  constructor({ database, limits, clock = Date.now }: ApiKeyParts) {
+  constructor({ database, ownKey, limits, clock = Date.now }: ApiKeyParts) {
     this.#database = database;
     this.#limits = limits;
     this.#clock = clock;
+    this.#own = ownKey && { secret: ownKey.secret, viewer: viewerOf(ownKey) };
     this.#bySecretHash = oneByOne(
       (hashes) => findBySecretHash(database, hashes),
       ({ secretHash }) => secretHash,
@@ -107,8 +117,9 @@ export class ApiKeys {
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
+    if (secret === this.#own?.secret) return this.#own.viewer;
     const row = await this.#bySecretHash(hashOf(secret));
-    if (!row || row.revokedAt || this.#isPast(row.expiresAt)) return null;
+    if (!row || !this.isGood(row)) return null;
     const { id: keyId, name, scopes, expiresAt } = fromRow(row);
     return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
   }
@@ -119,7 +130,9 @@ export class ApiKeys {
     const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id' | 'expiresAt'>[]>`
       SELECT id, expires_at AS "expiresAt" FROM api_key
       WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
-    return new Set(rows.filter((row) => !this.#isPast(row.expiresAt)).map((row) => row.id));
+    const good = new Set(rows.filter((row) => !this.#isPast(row.expiresAt)).map((row) => row.id));
+    if (this.#own) good.add(this.#own.viewer.keyId);
+    return good;
   }
 
   /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
@@ -128,9 +141,18 @@ export class ApiKeys {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Would this key be accepted now? */
+  isGood({ revokedAt, expiresAt }: Pick<ApiKey, 'revokedAt' | 'expiresAt'>): boolean {
+    return revokedAt === null && !this.#isPast(expiresAt);
+  }
+
   #isPast(time: Date | null): boolean {
     return time !== null && time.getTime() <= this.#clock();
   }
+}
+
+function viewerOf({ name, scopes }: OwnKey): ServiceViewer {
+  return { kind: 'service', keyId: randomUUID(), name, scopes: new Set(scopes), expiresAt: null };
 }
 
 function findBySecretHash(database: Database, hashes: readonly string[]): Promise<ApiKeyRow[]> {

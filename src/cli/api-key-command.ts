@@ -1,41 +1,26 @@
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { type ApiKey, ApiKeys } from '../auth/api-keys.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
-import { ConfigError, parseConfig } from '../config.ts';
+import { doubtsAbout, parseConfig } from '../config.ts';
 import { migrate } from '../db/migrations.ts';
 import { openDatabase } from '../db/open-database.ts';
 import { AppError } from '../errors.ts';
+import { failureStatus, failureText } from '../failure-text.ts';
 import { defaultLimits } from '../limits.ts';
-
-const help = `Makes, lists and revokes API keys in the database that DATABASE_URL names.
-
-  npm run api-key -- create --name NAME --scopes SCOPES [--expires-at TIME]
-      Makes a key. Its secret is the last line of the output, and is shown this once.
-      SCOPES  ${scopes.join(', ')}: one or more, with commas between
-      TIME    ISO 8601, with a time zone or as a date alone (UTC), such as 2030-01-31
-  npm run api-key -- list
-      Shows all keys, never a secret.
-  npm run api-key -- revoke ID
-      Ends a key for good. Open streams of a running server end within ${defaultLimits.credentialPollMs / 1000} seconds.
-  npm run api-key -- --help
-      Shows this text.
-
-Exit status: 0 done, 1 no such key or a failure, 2 a mistake in the command line or the settings.`;
-
-/** The command line does not say what to do. */
-class UsageError extends Error {}
+import { apiKeyHelp } from './api-key-help.ts';
+import { asksForHelp, readCommandLine, UsageError } from './command-line.ts';
 
 type Command = (keys: ApiKeys) => Promise<string[]>;
 
 const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 
-/** What the arguments ask for, checked as far as that goes without a database. `null` asks for the help text. */
-function parseCommand(args: string[]): Command | null {
-  const { values, positionals } = parse(args);
+/** What the arguments ask for, checked as far as that goes without a database. */
+function parseCommand(args: readonly string[]): Command {
+  const { values: options, positionals } = readCommandLine(args, {
+    operands: true,
+    options: { name: { type: 'string' }, scopes: { type: 'string' }, 'expires-at': { type: 'string' } },
+  });
   const [command, ...operands] = positionals;
-  const { help, ...options } = values;
-  if (help) return null;
 
   if (command === 'create') {
     if (operands.length > 0) throw new UsageError(`create takes options only, not ${operands[0]}`);
@@ -69,25 +54,6 @@ function parseCommand(args: string[]): Command | null {
     };
   }
   throw new UsageError(command === undefined ? 'a command is missing' : `there is no command ${command}`);
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        name: { type: 'string' },
-        scopes: { type: 'string' },
-        'expires-at': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    // Node explains at length how to write a positional argument; its first sentence names the mistake.
-    const [mistake] = error instanceof Error ? error.message.split(/\. |\n/) : [];
-    throw new UsageError(mistake);
-  }
 }
 
 function parseScopes(text: string): Scope[] {
@@ -136,8 +102,9 @@ function stateOf({ revokedAt, expiresAt }: ApiKey, now: Date): string {
 
 /** Answers the lines to print. */
 async function run({ args, environment, output }: CommandLine): Promise<string[]> {
+  if (asksForHelp(args)) return [apiKeyHelp];
   const command = parseCommand(args);
-  if (!command) return [help];
+  for (const doubt of doubtsAbout(environment)) output.error(`api-key: ${doubt}`);
   const { databaseUrl, databaseDirectUrl } = parseConfig(environment);
   await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
     onWait: (seconds) =>
@@ -153,16 +120,15 @@ async function run({ args, environment, output }: CommandLine): Promise<string[]
 
 function failure(error: unknown): { line: string; status: 1 | 2 } {
   if (error instanceof UsageError) return { line: `${error.message} (see --help)`, status: 2 };
-  if (error instanceof ConfigError) return { line: `bad settings: ${error.problems.join('; ')}`, status: 2 };
-  const text = String(error instanceof Error ? error.message : error);
-  const line = text.split('\n').find((each) => each.trim()) ?? '';
-  return { line, status: error instanceof AppError && error.code === 'BAD_USER_INPUT' ? 2 : 1 };
+  const [line] = failureText(error).split('\n', 1);
+  const isBadInput = error instanceof AppError && error.code === 'BAD_USER_INPUT'; // an option's value
+  return { line: line ?? '', status: isBadInput ? 2 : failureStatus(error) };
 }
 
 /** What a command was given, and where its lines go. */
 export interface CommandLine {
   /** What follows the command's name. */
-  readonly args: string[];
+  readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly output: Pick<Console, 'log' | 'error'>;
 }

@@ -1,4 +1,11 @@
-import { runApiKeyCommand } from './api-key-command.ts';
+import { apiKeyHelp } from './api-key-help.ts';
+import { runCommand } from './run-command.ts';
 
-process.exitCode = await runApiKeyCommand({ args: process.argv.slice(2), environment: process.env, output: console });
-process.exit(); // the migration engine leaves a timer of ten seconds
+await runCommand({
+  name: 'api-key',
+  help: apiKeyHelp,
+  async run(args) {
+    const { runApiKeyCommand } = await import('./api-key-command.ts');
+    return runApiKeyCommand({ args, environment: process.env, output: console });
+  },
+});

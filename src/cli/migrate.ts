@@ -1,26 +1,29 @@
-import { parseConfig } from '../config.ts';
-import { migrate } from '../db/migrations.ts';
-import { failureText } from '../failure-text.ts';
+import { readCommandLine } from './command-line.ts';
+import { runCommand } from './run-command.ts';
 
-const usage = `npm run migrate
-    Brings the database that DATABASE_URL names up to date and says what it applied. It takes no arguments.`;
+const help = `Brings the database that DATABASE_URL names up to date and says what it applied.
 
-async function run(): Promise<void> {
-  const { databaseUrl, databaseDirectUrl } = parseConfig(process.env);
-  const applied = await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
-    onWait: (seconds) => console.error(`waiting for another instance, which migrates the database (${seconds} s)`),
-  });
-  for (const name of applied) console.log(`applied ${name}`);
-  console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
-}
+  npm run migrate
+      The server does the same when it starts.
+  npm run migrate -- --help
+      Shows this text.
 
-if (process.argv.length > 2) {
-  console.log(usage);
-  process.exitCode = process.argv.includes('--help') ? 0 : 2;
-} else {
-  await run().catch((error: unknown) => {
-    console.error(failureText(error));
-    process.exitCode = 1;
-  });
-  process.exit(); // the migration engine leaves a timer of ten seconds
-}
+Exit status: 0 done, 1 a failure, 2 a mistake in the command line or the settings.`;
+
+await runCommand({
+  name: 'migrate',
+  help,
+  async run(args) {
+    readCommandLine(args, { options: {} });
+    const { doubtsAbout, parseConfig } = await import('../config.ts');
+    const { migrate } = await import('../db/migrations.ts');
+    for (const doubt of doubtsAbout(process.env)) console.error(`migrate: ${doubt}`);
+    const { databaseUrl, databaseDirectUrl } = parseConfig(process.env);
+    const applied = await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
+      onWait: (seconds) => console.error(`waiting for another instance, which migrates the database (${seconds} s)`),
+    });
+    for (const name of applied) console.log(`applied ${name}`);
+    console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
+    return 0;
+  },
+});

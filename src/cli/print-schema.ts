@@ -1,16 +1,32 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lexicographicSortSchema, printSchema } from 'graphql';
-import { buildSchema } from '../schema.ts';
+import { KnownFailure } from '../lib/known-failure.ts';
+import { readCommandLine } from './command-line.ts';
+import { runCommand } from './run-command.ts';
+
+const help = `Writes schema.graphql, from what the code says now.
+
+  npm run schema
+  npm run schema -- --check
+      Writes nothing, and fails if the file is not what the code says.
+  npm run schema -- --help
+      Shows this text.
+
+Exit status: 0 done, 1 the file is not what the code says, or a failure; 2 a mistake in the command line.`;
 
 const path = join(import.meta.dirname, '../../schema.graphql');
-const printed = `${printSchema(lexicographicSortSchema(buildSchema()))}\n`;
 
-if (process.argv.includes('--check')) {
-  if (readFileSync(path, 'utf8') !== printed) {
-    console.error('schema.graphql is not what the code says. Run: npm run schema');
-    process.exitCode = 1;
-  }
-} else {
-  writeFileSync(path, printed);
-}
+await runCommand({
+  name: 'schema',
+  help,
+  async run(args) {
+    const { values } = readCommandLine(args, { options: { check: { type: 'boolean' } } });
+    const { lexicographicSortSchema, printSchema } = await import('graphql');
+    const { buildSchema } = await import('../schema.ts');
+    const printed = `${printSchema(lexicographicSortSchema(buildSchema()))}\n`;
+    if (!values.check) writeFileSync(path, printed);
+    else if (readFileSync(path, 'utf8') !== printed)
+      throw new KnownFailure('schema.graphql is not what the code says. Run: npm run schema');
+    return 0;
+  },
+});

@@ -16,11 +16,12 @@ export function createGate(options: {
   readonly authenticate: Authenticate;
   readonly credentials: CredentialWatch;
   readonly corsOrigins: readonly string[];
+  readonly servesLocalPages: boolean;
   readonly shutdown: AbortSignal;
 }): Gate {
   return {
     admission: new Admission(options.authenticate),
-    origins: new Origins(options.corsOrigins),
+    origins: new Origins(options.corsOrigins, options),
     streams: new OpenStreams(options.credentials, options.shutdown),
   };
 }

@@ -3,18 +3,16 @@ import type { GraphiQLOptions } from 'graphql-yoga';
 /** What GraphiQL shows when it is opened, decided once or each time: false for no page at all. */
 export type GraphiqlPage = GraphiQLOptions | false | (() => GraphiQLOptions);
 
-const exampleUserId = '00000000-0000-4000-8000-000000000000';
-
 /** GraphiQL's own options that Yoga hands on without listing them. */
 type PageOptions = GraphiQLOptions & { readonly storage?: null; readonly initialQuery?: null };
 
 /**
  * GraphiQL with tabs that are ready to run. Its assets are part of the page, so it works without the internet.
- * `userId` goes into the tabs, `apiKey` into the headers that are sent with every operation until the reader changes
+ * `userId` goes into the tabs; without one, the first of them finds users. `apiKey` into the headers that are sent with every operation until the reader changes
  * them.
  */
 export function graphiqlPage({
-  userId = exampleUserId,
+  userId,
   apiKey,
 }: {
   readonly userId?: string;
@@ -27,8 +25,8 @@ export function graphiqlPage({
     headers,
     // With 'WS' GraphiQL would send an empty `connection_init`: headers reach it over HTTP only.
     subscriptionsProtocol: 'SSE',
-    defaultTabs: [nestedQuery, liveSubscription, recording].map((query) => ({
-      query: query.replaceAll('USER_ID', userId),
+    defaultTabs: [userId === undefined ? findUsers : nestedQuery, liveSubscription, recording].map((query) => ({
+      query: query.replaceAll('USER_ID', userId ?? 'the id of a user, from the first tab'),
       headers,
     })),
     // What the browser remembers of an earlier server at this address would win over the key that works with this one.
@@ -46,6 +44,30 @@ const logo = `<svg width="28" height="28" viewBox="0 0 28 28" fill="none" stroke
   <path d="M4 6h20M4 14h13M4 22h7" />
   <circle cx="22" cy="20" r="3.5" stroke="#d60690" />
 </svg>`;
+
+const findUsers = `# Users and their newest events: put a key into "Headers" below, then Ctrl+Enter.
+# The other tabs need the id of one of them.
+query FindUsers {
+  users(first: 5) {
+    edges {
+      node {
+        id
+        firstName
+        lastName
+        headCursor
+        recentSyncEvents(limit: 3) {
+          cursor
+          timestamp
+          provider
+          stage
+          status
+          message
+        }
+      }
+    }
+  }
+}
+`;
 
 const nestedQuery = `# A user with events, runs and connections: Ctrl+Enter.
 query UserWithSyncs {

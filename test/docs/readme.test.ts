@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -60,6 +60,35 @@ describe('the README', () => {
     while (!arrived) await server.record({ userId: ada, source: 'SDK' });
     expect(await first).toMatchObject({ data: expect.anything() });
     await stream.close();
+  });
+
+  test.each(blocks('ts'))('its program has the types that `tsc --strict` wants: %#', async ({ code }) => {
+    const file = join(root, `node_modules/.readme-types-${process.pid}.mts`);
+    writeFileSync(file, code);
+    try {
+      const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+      const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '--ignoreConfig', ...options, '--skipLibCheck', file];
+      const { stdout } = await run(process.execPath, tsc).catch((error: { stdout: string }) => error);
+      expect(stdout).toBe('');
+    } finally {
+      rmSync(file);
+    }
+  });
+
+  test('its first lines are one command each for a newcomer, of scripts that there are', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const lines = commands.flatMap(({ code }) => code.trim().split('\n'));
+    for (const [line, script] of [
+      ['npm ci && npm run demo', 'demo'],
+      ['npm ci && npm test', 'test'],
+    ] as const) {
+      expect(lines).toContain(line);
+      expect(scripts).toHaveProperty(script);
+    }
+    for (const line of lines) {
+      const [, named] = /^npm (?:run )?(?:--silent )?(start|test|[\w:-]+)/.exec(line.replace(/^npm ci && /, '')) ?? [];
+      if (line.startsWith('npm') && named) expect(scripts, line).toHaveProperty([named]);
+    }
   });
 
   test('its program follows a log with graphql-ws', async () => {

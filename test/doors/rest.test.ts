@@ -316,7 +316,14 @@ describe('GET /api/v1/users/{user_id}/sync/recent', () => {
 
 describe('A path', () => {
   it('that no route has answers 404 to anybody', async () => {
-    for (const path of ['/', '/api/v1', '/api/v1/users', '/api/v1/users//sync/recent', '/api/v1/x/', '/graphql/'])
+    for (const path of [
+      '/index.html',
+      '/api/v1',
+      '/api/v1/users',
+      '/api/v1/users//sync/recent',
+      '/api/v1/x/',
+      '/graphql/',
+    ])
       expect(await get(path, {})).toMatchObject({ status: 404, body: { detail: 'Not Found' } });
   });
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { createDatabase } from './database.ts';
 import { claimsWith, signWithSecret } from './identity-provider.ts';
 import { type Headers, jwtSecret } from './server.ts';
+import { unsetSettings } from './unset-settings.ts';
 
 /** How a process ended. */
 interface Exit {
@@ -53,6 +54,7 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
       cwd: root,
       env: {
         ...process.env,
+        ...unsetSettings,
         PORT: String(port),
         DATABASE_URL: databaseUrl,
         JWT_SECRET: jwtSecret,
@@ -66,12 +68,12 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
       for (const stream of [child.stdout, child.stderr])
         if (stream)
           createInterface(stream).on('line', (line) => {
-            if (line.startsWith('Synclog listens on ')) resolve(true);
+            if (line.includes('Synclog listens on ')) resolve(true);
             else output.push(line);
           });
     });
     const ended = exit.then(({ code }) => {
-      if (output.splice(0).some((line) => line.includes('EADDRINUSE'))) return false;
+      if (output.splice(0).some((line) => line.includes(`Port ${port} is taken`))) return false;
       throw new Error(`The server ended with ${code} before it listened`);
     });
     ended.catch(() => {});

@@ -1,8 +1,11 @@
 import type { Hono } from 'hono';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { productVersion } from '../../lib/version.ts';
 import type { Services } from '../../services.ts';
 
 interface MetricsOptions {
+  /** What the process counts, as {@link collectProcessMetrics} has begun to; undefined: from the first scrape. */
+  readonly processMetrics: Registry | undefined;
   readonly services: Services;
   /** How many streams are open. */
   readonly openStreams: () => number;
@@ -12,17 +15,30 @@ interface MetricsOptions {
 
 /** `/metrics`: counts of this process in Prometheus' text format. They name no user, so anybody may read them. */
 export function addMetrics(app: Hono, options: MetricsOptions): void {
-  let registry: Registry | undefined;
+  const own = createRegistry(options);
+  let { processMetrics } = options;
   app.get('/metrics', async () => {
-    registry ??= createRegistry(options); // nothing is measured before somebody wants to know
-    const text = await registry.metrics();
-    return new Response(text, { headers: { 'content-type': registry.contentType } });
+    processMetrics ??= collectProcessMetrics();
+    const text = await Registry.merge([own, processMetrics]).metrics();
+    return new Response(text, { headers: { 'content-type': own.contentType } });
   });
+}
+
+/** Begins to count what the process does: garbage collections, delays of its event loop. Once for a process, as it never ends. */
+export function collectProcessMetrics(): Registry {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  return register;
 }
 
 function createRegistry({ services: { log, sources }, openStreams, keptBytes }: MetricsOptions): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'synclog_build_info',
+    help: 'The version of this server; the value is always 1.',
+    labelNames: ['version'] as const,
+    registers: [registry],
+  }).set({ version: productVersion() }, 1);
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,

@@ -9,8 +9,8 @@ const assets = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
 } as const;
 
-/** Paths are relative, so that the page works behind a proxy. */
-const page = `<!doctype html>
+/** Paths are relative, so that the page works behind a proxy. The key is in the page, which no other page can read. */
+const pageWith = (apiKey: string | undefined) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -20,18 +20,21 @@ const page = `<!doctype html>
 <link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
-<div id="docs"></div>
+<div id="docs"${apiKey === undefined ? '' : ` data-api-key="${apiKey}"`}></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 </body>
 </html>
 `;
 
-const start = `SwaggerUIBundle({
+const start = `const domNode = document.getElementById('docs');
+const { apiKey } = domNode.dataset;
+const ui = SwaggerUIBundle({
   url: 'openapi.json',
-  domNode: document.getElementById('docs'),
+  domNode,
   deepLinking: true,
   tryItOutEnabled: true,
+  onComplete: () => apiKey && ui.preauthorizeApiKey('shortApiKey', apiKey),
 });
 `;
 
@@ -44,8 +47,12 @@ const pageHeaders = {
   'x-content-type-options': 'nosniff',
 };
 
-/** `/openapi.json` says what REST offers, and `/docs` is a page to read and try it. For everybody: they show no data. */
-export function addDocs(app: Hono, description: object): void {
+/**
+ * `/openapi.json` says what REST offers, and `/docs` is a page to read and try it. For everybody: they show no data.
+ * @param apiKey is filled in for whoever opens the page
+ */
+export function addDocs(app: Hono, description: object, apiKey: string | undefined): void {
+  const page = pageWith(apiKey);
   const text = JSON.stringify(description);
   const { resolve } = createRequire(import.meta.url);
   app.get('/openapi.json', () => json(200, text));

@@ -1,5 +1,6 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { productVersion } from '../../lib/version.ts';
 import type { Limits } from '../../limits.ts';
 import type { WebhookDescription } from '../../sources/define-source.ts';
 import { detailOf } from './failures.ts';
@@ -51,7 +52,7 @@ export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: rea
     openapi: '3.1.0',
     info: {
       title: 'Synclog',
-      version: '1.0.0',
+      version: productVersion(),
       description:
         "A durable, live log of wearable-data syncs, in the format of Open Wearables 0.6.3. Everything here and more is in GraphQL, under `/graphql`. What is not in Open Wearables: the parameters `after`, `provider`, `source`, `status` and `run_id` of a user's events, resuming, tokens of users, and recording.",
       license: { name: 'MIT', identifier: 'MIT' },

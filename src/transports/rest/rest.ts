@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { type Context, Hono, type HonoRequest } from 'hono';
+import type { Registry } from 'prom-client';
 import type { Database } from '../../db/database.ts';
 import type { Gate } from '../../gate/gate.ts';
 import type { FormatError } from '../../operations/format-error.ts';
@@ -10,6 +11,7 @@ import type { Services } from '../../services.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { addHealth } from '../ops/health.ts';
 import { addMetrics } from '../ops/metrics.ts';
+import { addWelcome } from '../ops/welcome.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
@@ -30,6 +32,10 @@ export interface RestOptions {
   readonly formatError: FormatError;
   /** Undefined: every answer is made anew. */
   readonly kept: KeptAnswers | undefined;
+  /** Filled into the page of `/docs`. */
+  readonly docsApiKey: string | undefined;
+  /** What the process counts; undefined: from the first time that somebody asks. */
+  readonly processMetrics: Registry | undefined;
   /** Of all installed sources. */
   readonly webhooks: readonly OpenWebhook[];
   /** Aborts when the server begins to shut down. */
@@ -58,10 +64,12 @@ export function createRestListener(options: RestOptions) {
   }
   app.route('/', api);
   const descriptions = webhooks.map(({ description }) => description);
-  addDocs(app, describeApi(services.limits, operations.schema, descriptions));
+  addWelcome(app);
+  addDocs(app, describeApi(services.limits, operations.schema, descriptions), options.docsApiKey);
   addWebhooks(app, webhooks, services.limits);
   addMetrics(app, {
     services,
+    processMetrics: options.processMetrics,
     openStreams: () => gate.streams.count,
     keptBytes: () => options.kept?.bytes ?? 0,
   });

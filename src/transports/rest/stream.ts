@@ -30,8 +30,8 @@ export const eventStream = defineRoute({
   description: [
     'Server-sent events: first the newest stored ones, oldest first, then each new one. Each `sync.status` has an event as',
     'its data and its cursor as its `id`; coming back with the `Last-Event-ID`, or with `after`, misses none and repeats',
-    'none. `sync.reset` tells that the stream could not go on there, and `sync.end` why the server ends it. (A page that',
-    'waits for the end of an answer shows nothing of it.)',
+    'none. `sync.reset` tells that the stream could not go on there, and `sync.end` why the server ends it. **Swagger UI shows',
+    'an answer when it has ended, so it shows nothing of a stream**: run the command that it prints as `curl -N` instead.',
   ].join(' '),
   parameters: ({ pageSize, defaultReplay }) => ({
     user_id: userInPath,

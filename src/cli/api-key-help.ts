@@ -1,0 +1,18 @@
+import { scopes } from '../auth/viewer.ts';
+import { defaultLimits } from '../limits.ts';
+
+/** What `npm run api-key` can do. */
+export const apiKeyHelp = `Makes, lists and revokes API keys in the database that DATABASE_URL names.
+
+  npm run api-key -- create --name NAME --scopes SCOPES [--expires-at TIME]
+      Makes a key. Its secret is the last line of the output, and is shown this once.
+      SCOPES  ${scopes.join(', ')}: one or more, with commas between
+      TIME    ISO 8601, with a time zone or as a date alone (UTC), such as 2030-01-31
+  npm run api-key -- list
+      Shows all keys, never a secret.
+  npm run api-key -- revoke ID
+      Ends a key for good. Open streams of a running server end within ${defaultLimits.credentialPollMs / 1000} seconds.
+  npm run api-key -- --help
+      Shows this text.
+
+Exit status: 0 done, 1 no such key or a failure, 2 a mistake in the command line or the settings.`;

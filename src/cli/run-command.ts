@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { asksForHelp, UsageError } from './command-line.ts';
+
+/** What every command of package.json is. */
+interface Command {
+  /** As in `npm run NAME`. */
+  readonly name: string;
+  readonly help: string;
+  /**
+   * Does the work. It imports what it works with when it runs, so that help, and what is missing, can be told without.
+   * @returns the exit status; nothing while what it has started goes on
+   * @throws UsageError for a mistake in the command line, or what failed
+   */
+  readonly run: (args: readonly string[]) => Promise<0 | 1 | 2 | undefined>;
+  /** Tells a failure; by itself, one line of stderr that begins with the command's name. */
+  readonly tell?: (failure: string) => void;
+}
+
+/** Relative paths in settings begin here wherever a command is started from, as npm has it. */
+const projectFolder = join(import.meta.dirname, '../..');
+
+/**
+ * Runs one command as this process, so that all of them agree: `--help` and `-h` only help, `.env` is read, and the exit
+ * status is 0 for done, 1 for a failure, and 2 for a mistake in the command line or in the settings.
+ */
+export async function runCommand({ name, help, run, tell = plainly(name) }: Command): Promise<void> {
+  const args = process.argv.slice(2);
+  if (asksForHelp(args)) {
+    process.stdout.write(`${help}\n`);
+    return;
+  }
+  try {
+    process.chdir(projectFolder);
+    readEnvFile();
+    const status = await run(args);
+    if (status !== undefined) process.exit(status); // whatever timers a library has left
+  } catch (error) {
+    const { text, status } = await explain(error);
+    tell(text);
+    process.exit(status);
+  }
+}
+
+/** Settings in `.env` count where the environment does not have them. */
+function readEnvFile(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw new UsageError(`The file .env cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function plainly(name: string): (failure: string) => void {
+  return (failure) => void process.stderr.write(`${name}: ${failure}\n`);
+}
+
+async function explain(error: unknown): Promise<{ text: string; status: 1 | 2 }> {
+  if (error instanceof UsageError) return { text: `${error.message} (see --help)`, status: 2 };
+  if (isGeneratedCodeMissing(error))
+    return { text: 'The database clients are not generated yet. Run: npm run generate', status: 1 };
+  const { failureStatus, failureText } = await import('../failure-text.ts');
+  return { text: failureText(error), status: failureStatus(error) };
+}
+
+/** `npm ci --ignore-scripts` leaves out what `npm ci` ends with. */
+function isGeneratedCodeMissing(error: unknown): boolean {
+  return (
+    codeOf(error) === 'ERR_MODULE_NOT_FOUND' && error instanceof Error && /[\\/]db[\\/]generated\b/.test(error.message)
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

@@ -1,0 +1,51 @@
+import type { Logger } from 'pino';
+import { type App, createApp } from '../app.ts';
+import { doubtsAbout, parseConfig } from '../config.ts';
+import { collectProcessMetrics } from '../transports/ops/metrics.ts';
+
+/** Makes a log of this level. */
+type MakeLog = (level: string) => Logger;
+
+/** The server as this process: settings from its environment, one app, and an orderly end on the first signal. */
+export async function serve(log: MakeLog): Promise<void> {
+  const processMetrics = collectProcessMetrics();
+  for (const doubt of doubtsAbout(process.env)) log('warn').warn(doubt);
+  const config = parseConfig(process.env);
+  const logger = log(config.logLevel);
+  tellBy(logger);
+  const opening = createApp(config, { logger, processMetrics });
+  // Not `once`: npm and a terminal may both send the same Ctrl+C, and the second would cut the first one's end short.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(opening, logger));
+  const app = await opening;
+  // Supervisors and scripts wait for this line, so it comes whatever LOG_LEVEL says.
+  log('info').info(`Synclog listens on ${app.url} (GraphQL and GraphiQL at ${app.url}/graphql)`);
+  await askForKey(app, logger);
+}
+
+/** Ends the process in order. A server that is still being opened is closed as soon as it is open. */
+async function stop(opening: Promise<App>, logger: Logger): Promise<void> {
+  try {
+    await (await opening).close();
+    process.exit(0);
+  } catch (error) {
+    logger.fatal(error);
+    process.exit(1);
+  }
+}
+
+/** A server without a key answers nobody but holders of tokens, and a newcomer has neither. */
+async function askForKey({ services: { keys } }: App, logger: Logger): Promise<void> {
+  const known = await keys.list().catch(() => undefined); // a database that is away has been told
+  if (known && !known.some((key) => keys.isGood(key)))
+    logger.info('There is no API key yet. Make one: npm run api-key -- create --name NAME --scopes read,write,admin');
+}
+
+/** What Node would write to stderr in its own way is in the log as well: no other line is between those of the log. */
+function tellBy(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => logger.warn({ name }, message));
+  process.on('uncaughtException', (error) => {
+    logger.fatal(error);
+    process.exit(1);
+  });
+}

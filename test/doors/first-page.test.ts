@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const get = (path: string, accept = '*/*') => fetch(`${server.url}${path}`, { headers: { accept } });
+
+describe('/', () => {
+  test('is a page in a browser, whose links all lead somewhere', async () => {
+    const response = await get('/', 'text/html,application/xhtml+xml,*/*;q=0.8');
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const html = await response.text();
+    const links = [...html.matchAll(/<a href="([^"]+)">/g)].map(([, href = '']) => href);
+    expect(links).toEqual(expect.arrayContaining(['graphql', 'docs']));
+    for (const link of links) expect((await get(`/${link}`, 'text/html')).status, link).toBe(200);
+    expect(html).toContain('npm run api-key');
+  });
+
+  test('is JSON for everybody else', async () => {
+    const response = await get('/');
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toMatchObject({ name: 'synclog', version, graphql: 'graphql', docs: 'docs' });
+  });
+});
+
+test('one version is told everywhere: that of package.json', async () => {
+  expect((await (await get('/openapi.json')).json()).info.version).toBe(version);
+  expect(await (await get('/metrics')).text()).toContain(`\nsynclog_build_info{version="${version}"} 1\n`);
+});
+
+test('/docs fills in a key that it is given, and has none by itself', async () => {
+  expect(await (await get('/docs', 'text/html')).text()).not.toContain('data-api-key');
+  const docsApiKey = `sk-${'0'.repeat(64)}`;
+  const demo = await startServer({ docsApiKey });
+  const html = await (await fetch(`${demo.url}/docs`)).text();
+  expect(html).toContain(`data-api-key="${docsApiKey}"`);
+  // A script can be loaded by any page, and a page by none.
+  expect(await (await fetch(`${demo.url}/docs/start.js`)).text()).not.toContain(docsApiKey);
+  await demo.close();
+});
+
+describe('a key of the process alone', () => {
+  const secret = `sk-${'1'.repeat(64)}`;
+  const ask = async ({ url }: TestServer) => {
+    const headers = { 'x-api-key': secret, 'content-type': 'application/json' };
+    const body = JSON.stringify({ query: '{ viewer { scopes } }' });
+    return (await fetch(`${url}/graphql`, { method: 'POST', headers, body })).json();
+  };
+
+  test('is good there, for streams beyond the next look at keys too, and nowhere else', async () => {
+    const ownKey = { secret, name: 'ours', scopes: ['read'] as const };
+    const own = await startServer({ ownKey, limits: { credentialPollMs: 20 } });
+    expect((await ask(own)).data.viewer.scopes).toEqual(['READ']);
+    const { keys, credentials } = own.app.services;
+    const viewer = await keys.verify(secret);
+    const watched = viewer && credentials.watch(viewer);
+    expect(viewer && (await keys.good([viewer.keyId]))).toEqual(new Set([viewer?.keyId]));
+    expect(watched?.signal.aborted).toBe(false);
+    watched?.release();
+    expect((await keys.list()).map(({ name }) => name)).not.toContain('ours');
+    await own.close();
+    expect((await ask(server)).errors[0].extensions.code).toBe('UNAUTHENTICATED');
+  });
+});

@@ -1,0 +1,9 @@
+import { settingNames } from '../../src/config.ts';
+
+/**
+ * For processes that tests start: the settings of whoever runs the tests, in the environment or in `.env`, do not count, as
+ * an empty value is as good as none and wins over the file.
+ */
+export const unsetSettings: Readonly<Record<string, string>> = Object.fromEntries(
+  settingNames.map((name) => [name, '']),
+);
