@@ -14,13 +14,19 @@ import type { Limits } from '../limits.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
 
+/**
+ * A time in a token is in seconds since 1970. One from the year 2100 on is in milliseconds, so that a token meant for minutes
+ * would be good for fifty thousand years.
+ */
+const OUT_OF_RANGE_SECONDS = Date.UTC(2100, 0) / 1000;
+
 /** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
 const narrowScopes = ['sync:self', 'sdk'] as const;
 
 export interface Tokens {
   /**
    * Who a JWT speaks for, or null when it is not good: malformed, wrongly signed, expired, not yet valid, without
-   * `sub` or `exp`, or of an algorithm that this server has no key for. There is no leeway for clocks.
+   * `sub` or `exp`, with a time that is out of range (before 1970, or from 2100 on, as one in milliseconds is), or of an algorithm that this server has no key for. There is no leeway for clocks.
    *
    * HS256 is checked with the shared secret only, RS256 and ES256 with the key set only. Of the key set, `iss` and
    * `aud` must match. A shared secret comes with no audience of ours, so an HS256 token that names one was made for
@@ -136,15 +142,21 @@ function isTimeFor({ nbf, exp }: JWTPayload, now: number): boolean {
   return (nbf === undefined || nbf <= seconds) && (exp === undefined || exp > seconds);
 }
 
-function viewerOf({ sub, exp, scope }: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
+function viewerOf({ sub, exp, nbf, iat, scope }: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
   const words = scopeWords(scope);
   if (typeof sub !== 'string' || sub === '' || exp === undefined || words === null) return null;
+  if (![exp, nbf, iat].every(isInRange)) return null;
   const expiresAt = new Date(exp * 1000);
   // jose compares whole seconds, and lets an `exp` pass that no date can hold.
   if (!(expiresAt.getTime() > now)) return null;
   const via = narrowScopes.find((word) => words.includes(word));
   if (via) return isUuid(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
   return { kind: 'developer', subject: sub, scopes: new Set(['read', ...scopesAmong(words)]), expiresAt };
+}
+
+/** Is a time of a token one in seconds, or not there? jose looks at `iat` not at all, and at no bound of the others. */
+function isInRange(time: unknown): boolean {
+  return time === undefined || (typeof time === 'number' && time >= 0 && time < OUT_OF_RANGE_SECONDS);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ProviderConnection, SyncRun } from '../db/rows.ts';
-import type { SourceWord } from '../log/words.ts';
+import { type SourceWord, wordOf } from '../log/words.ts';
 
 /** What a connection's syncs show: the first of these that is true. */
 export type ConnectionHealth = 'failing' | 'no_progress' | 'syncing' | 'delayed' | 'healthy' | 'unknown';
@@ -53,6 +53,6 @@ export function connectionHealth(
   if (currentRun) return 'syncing';
   // A connection that has not succeeded yet is waited for since its first attempt.
   const waitedMs = now - (waitingSince ?? lastSuccessAt ?? firstAttemptAt).getTime();
-  if (waitedMs >= (overdueAfterMs.get(source) ?? overdueAfterMsElse)) return 'delayed';
+  if (waitedMs >= (overdueAfterMs.get(wordOf(source)) ?? overdueAfterMsElse)) return 'delayed';
   return lastSuccessAt ? 'healthy' : 'unknown';
 }

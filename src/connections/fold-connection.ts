@@ -1,6 +1,7 @@
 import type { ProviderConnection } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
-import type { StatusWord } from '../log/words.ts';
+import { type StatusWord, wordOf } from '../log/words.ts';
+import { countItems } from './count-items.ts';
 
 type Meaning = 'success' | 'failure' | 'nothing';
 
@@ -16,6 +17,11 @@ const meaningOf: Readonly<Record<StatusWord, Meaning>> = {
   stale: 'nothing',
 };
 const meanings = new Map<string, Meaning>(Object.entries(meaningOf));
+
+/** Of a status that this server does not know, the stage may still say that the run has failed. */
+function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
+  return meanings.get(wordOf(status)) ?? (wordOf(stage) === 'failed' ? 'failure' : 'nothing');
+}
 
 /**
  * A user's connection to a provider after one more event that is not late, in order of sequence.
@@ -52,7 +58,7 @@ export function foldConnection(
   };
   const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
   const endedAt = past(event.endedAt ?? event.timestamp);
-  const meaning = meanings.get(event.status);
+  const meaning = meaningOfEvent(event);
   if (meaning === 'success') return withSuccess(attempted, event, endedAt);
   return meaning === 'failure' ? { ...attempted, consecutiveFailures: attempted.consecutiveFailures + 1 } : attempted;
 }
@@ -72,20 +78,17 @@ function withAttempt(
   };
 }
 
-function withSuccess(
-  connection: ProviderConnection,
-  { source, itemsProcessed, recordedAt }: SyncEvent,
-  endedAt: Date,
-): ProviderConnection {
+function withSuccess(connection: ProviderConnection, event: SyncEvent, endedAt: Date): ProviderConnection {
   const succeeded = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),
-    waitingSince: recordedAt,
+    waitingSince: event.recordedAt,
     consecutiveFailures: 0,
-    source,
+    source: event.source,
   };
-  if (itemsProcessed === null) return succeeded;
-  if (itemsProcessed === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
+  const items = countItems(event);
+  if (items === null) return succeeded;
+  if (items === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
   return { ...succeeded, lastDataAt: later(connection.lastDataAt, endedAt), emptySuccesses: 0 };
 }
 

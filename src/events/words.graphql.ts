@@ -8,6 +8,7 @@ import {
   sourceWords,
   stageWords,
   statusWords,
+  wordOf,
 } from '../log/words.ts';
 
 /** The enum value of every word that this server does not know; no wire word is spelled like it. */
@@ -44,8 +45,9 @@ const statusDescriptions: Record<StatusWord, string> = {
   stale: 'Reported by the producer as silent for too long.',
 };
 
-/** The enum value of a word that the log keeps: the word itself if it is one of `words`. */
-function enumValueOf<Word extends string>(words: readonly Word[], word: string): Word | typeof UNRECOGNIZED {
+/** The enum value of a word that the log keeps: the one of `words` that is meant by it. */
+function enumValueOf<Word extends string>(words: readonly Word[], raw: string): Word | typeof UNRECOGNIZED {
+  const word = wordOf(raw);
   return words.find((one) => one === word) ?? UNRECOGNIZED;
 }
 

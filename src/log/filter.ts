@@ -1,6 +1,7 @@
 import type { SyncEvent } from './event.ts';
+import { wordOf } from './words.ts';
 
-/** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
+/** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words, and match in any case. */
 export interface SyncEventFilter {
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
@@ -38,5 +39,10 @@ export function matchesWords(
   words: Pick<SyncEvent, (typeof listFilters)[number][1]>,
   filter: SyncEventFilter,
 ): boolean {
-  return listFilters.every(([list, field]) => filter[list]?.includes(words[field]) ?? true);
+  return listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, words[field])) ?? true);
+}
+
+/** What a filter compares: a provider's slug as it is, a word in the case of the wire format. */
+export function meantBy(field: (typeof listFilters)[number][1], text: string): string {
+  return field === 'provider' ? text : wordOf(text);
 }

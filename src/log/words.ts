@@ -1,6 +1,7 @@
 /**
  * The words of the sync-status wire format (Open Wearables 0.6.3 and its announced additions). The log keeps the word
- * that a producer sent; GraphQL shows these as enum values in upper case, and any other word as `UNRECOGNIZED`.
+ * that a producer sent; GraphQL shows these as enum values in upper case, and any other word as `UNRECOGNIZED`. What a word
+ * means does not depend on its case, as some producers write `SUCCESS`: ask {@link wordOf}.
  */
 export const sourceWords = ['pull', 'webhook', 'sdk', 'backfill', 'xml_import', 'linked_account'] as const;
 export type SourceWord = (typeof sourceWords)[number];
@@ -50,7 +51,19 @@ export const silentStatuses: readonly string[] = statusWords.filter((word) => me
 /** What a run's status is once it has finished. */
 export const terminalStatuses: readonly string[] = statusWords.filter((word) => meaningOf[word] === 'finished');
 
+const terminalStages: readonly string[] = ['completed', 'failed', 'cancelled'] satisfies StageWord[];
+
+/** The word that is meant: a producer's own spelling of it, in the wire format's case. */
+export function wordOf(raw: string): string {
+  return raw.toLowerCase();
+}
+
 /** True for the statuses that finish a run. A word that this server does not know finishes none. */
 export function isTerminal(status: string): boolean {
-  return terminalStatuses.includes(status);
+  return terminalStatuses.includes(wordOf(status));
+}
+
+/** Is an event the last of its run? By its status, or by its stage: a producer may say in new words how well it went. */
+export function endsRun({ stage, status }: { readonly stage: string; readonly status: string }): boolean {
+  return isTerminal(status) || terminalStages.includes(wordOf(stage));
 }

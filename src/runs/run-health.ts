@@ -1,6 +1,6 @@
 import type { SyncRun } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
-import { type SourceWord, silentStatuses } from '../log/words.ts';
+import { type SourceWord, silentStatuses, wordOf } from '../log/words.ts';
 
 /**
  * How a run is, by the age of its newest event: heard of lately, silent for longer than it usually is, silent for so
@@ -48,16 +48,16 @@ export function runHealth(
   now: number,
 ): RunHealth {
   if (run.finished) return 'ended';
-  if (silentStatuses.includes(run.status)) return 'stalled';
+  if (silentStatuses.includes(wordOf(run.status))) return 'stalled';
   const ageMs = now - run.lastEventAt.getTime();
-  const { quietAfterMs, stalledAfterMs } = patienceOf.get(run.source) ?? unknownPatience;
+  const { quietAfterMs, stalledAfterMs } = patienceOf.get(wordOf(run.source)) ?? unknownPatience;
   if (ageMs >= stalledAfterMs) return 'stalled';
   return ageMs >= quietAfterMs ? 'quiet' : 'active';
 }
 
 const sources = [...patienceOf.keys()];
 const inText = (words: readonly string[]) => rawSql(`(${words.map((word) => `'${word}'`).join(', ')})`);
-const isSilent = sql`r.status IN ${inText(silentStatuses)}`;
+const isSilent = sql`lower(r.status) IN ${inText(silentStatuses)}`;
 
 /**
  * The condition that an unfinished run `r` is in one of these states: the same as `runHealth`, in SQL. Without stalled
@@ -75,8 +75,8 @@ export function healthCondition(states: readonly RunHealth[], now: number): Sql 
     return asked.has('stalled') ? older : sql`${older} AND ${newer}`;
   };
   const bySource = [
-    ...[...patienceOf].map(([source, patience]) => sql`r.source = ${source} AND ${ageOf(patience)}`),
-    sql`r.source NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
+    ...[...patienceOf].map(([source, patience]) => sql`lower(r.source) = ${source} AND ${ageOf(patience)}`),
+    sql`lower(r.source) NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
   ];
   const age = sql`(${joinSql(bySource, ' OR ')})`;
   if (asked.has('stalled')) return sql`(${isSilent} OR ${age})`;

@@ -6,7 +6,9 @@ import { emptySql, joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from 
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
+import { meantBy } from '../log/filter.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
 import { type KindSql, kindSqlOf } from './kind-sql.ts';
@@ -114,7 +116,7 @@ type RunPiece = Piece<RunKey, RunPageRequest>;
 /** The page is merged from its parts, each of which walks an index in list order and stops at the limit, too. */
 function selectPage(piece: RunPiece, page: number, kindSql: KindSql): Sql {
   const end = sql`${inListOrder(piece)} LIMIT ${piece.limit}`;
-  const parts = partsOf(piece).map((part) => selectPart(piece, part, end, kindSql));
+  const parts = partsOf(piece).flatMap((part) => selectPart(piece, part, end, kindSql));
   if (parts.length === 0) parts.push(sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
   return mergeParts(piece, parts, page);
 }
@@ -152,18 +154,27 @@ function inListOrder(request: RunPageRequest): Sql {
   return sql`ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction}`;
 }
 
-function selectPart(piece: RunPiece, part: Part, end: Sql, kindSql: KindSql): Sql {
+function selectPart(piece: RunPiece, part: Part, end: Sql, kindSql: KindSql): Sql[] {
   const { isFinished, condition } = part;
   const conditions = [condition, ...conditionsOf(piece)];
   if (!areFoundByKind(piece)) {
     const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece, 'r')];
-    return sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`;
+    return [sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`];
   }
-  const state = sql`k.status ${rawSql(isFinished ? 'IN' : 'NOT IN')} (${joinSql(terminalStatuses)})`;
-  return kindSql.selectRunsByKind(
-    joinSql([state, ...wordsOf(piece, 'k')], ' AND '),
-    sql`AND ${joinSql(conditions, ' AND ')} ${end}`,
-  );
+  const ofKinds = (sign: 'IN' | 'NOT IN', all: readonly Sql[]) =>
+    kindSql.selectRunsByKind(
+      joinSql(
+        [sql`${meantByColumn('k', 'status')} ${rawSql(sign)} (${joinSql(terminalStatuses)})`, ...wordsOf(piece, 'k')],
+        ' AND ',
+      ),
+      sql`AND ${joinSql(all, ' AND ')} ${end}`,
+    );
+  // With a terminal status every run is finished, so that an index has all that is asked. With another one, a run may have
+  // been finished by its stage; what is looked through for those are the runs under way, which are few.
+  return [
+    ...(isFinished && mayBe(piece, true) ? [ofKinds('IN', conditions)] : []),
+    ...(mayBe(piece, false) ? [ofKinds('NOT IN', [isInPart(isFinished), ...conditions])] : []),
+  ];
 }
 
 function isInPart(isFinished: boolean): Sql {
@@ -205,16 +216,23 @@ interface Part {
  * The finished and the unfinished runs, as far as the filter may let them through. Unfinished ones are few among all there
  * have been, so they are found without looking through the others.
  */
-function partsOf({ filter, now }: RunPageRequest): Part[] {
+function partsOf(request: RunPageRequest): Part[] {
+  const { filter, now } = request;
   const wanted = filter?.health ?? runHealths;
   const unfinished = wanted.filter((state) => state !== 'ended');
-  const mayBe = (finished: boolean) => filter?.statuses?.some((status) => isTerminal(status) === finished) ?? true;
   return [
-    ...(wanted.includes('ended') && mayBe(true) ? [{ isFinished: true, condition: sql`true` }] : []),
-    ...(unfinished.length > 0 && mayBe(false)
+    ...(wanted.includes('ended') && (mayBe(request, true) || mayBe(request, false))
+      ? [{ isFinished: true, condition: sql`true` }]
+      : []),
+    ...(unfinished.length > 0 && mayBe(request, false)
       ? [{ isFinished: false, condition: healthCondition(unfinished, now) }]
       : []),
   ];
+}
+
+/** Does the filter ask for statuses that are terminal, or for others? */
+function mayBe({ filter }: RunPageRequest, terminal: boolean): boolean {
+  return filter?.statuses?.some((status) => isTerminal(status) === terminal) ?? true;
 }
 
 /** What every run of the page has to fulfil beside its words. */
@@ -245,7 +263,7 @@ function compareKey(sign: '<' | '<=' | '>' | '>=', key: RunKey, userId: string |
 function wordsOf({ filter }: RunPageRequest, table: 'r' | 'k'): Sql[] {
   return listFilters.flatMap(([list, field]) => {
     const words = filter?.[list];
-    return words ? [isOneOf(rawSql(`${table}.${field}`), words)] : [];
+    return words ? [isOneOf(meantByColumn(table, field), words)] : [];
   });
 }
 
@@ -254,5 +272,5 @@ export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefine
   if (!filter) return true;
   if (filter.userId != null && run.userId !== filter.userId) return false;
   if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
-  return listFilters.every(([list, field]) => filter[list]?.includes(run[field]) ?? true);
+  return listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true);
 }

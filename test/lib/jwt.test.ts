@@ -44,6 +44,12 @@ test('a token made by hand, as another library would, is accepted: the secret is
 test.each([
   ['without exp', claimsWith({ exp: undefined })],
   ['with an exp that is a text', claimsWith({ exp: String(secondsFromNow(60)) })],
+  ['with an exp in milliseconds', claimsWith({ exp: secondsFromNow(60) * 1_000 })],
+  ['with an exp in the year 2100', claimsWith({ exp: Date.UTC(2100, 0) / 1_000 })],
+  ['with an nbf in milliseconds', claimsWith({ nbf: secondsFromNow(-60) * 1_000 })],
+  ['with an nbf before 1970', claimsWith({ nbf: -1 })],
+  ['with an iat in milliseconds', claimsWith({ iat: secondsFromNow(-60) * 1_000 })],
+  ['with an iat that is a text', claimsWith({ iat: 'now' })],
   ['with an exp beyond every date', claimsWith({ exp: 1e300 })],
   ['that has expired', claimsWith({ exp: secondsFromNow(-1) })],
   ['that expires now', claimsWith({ exp: secondsFromNow(0) })],

@@ -154,6 +154,27 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(await log(server, event.user_id)).toEqual([toMilliseconds(known)]);
   });
 
+  test('ends a run by words in any case, and keeps them as they are', async () => {
+    const event = wireEvent({ stage: 'COMPLETED', status: 'DONE', source: 'Pull' });
+    const server = await start();
+    await live(server);
+    await emitter.emit(event);
+    await logged(server, event.user_id).toEqual([event.event_id]);
+    const { data } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { syncRuns { edges { node { source stage status stageRaw statusRaw isTerminal } } } } }',
+      { id: event.user_id },
+    );
+    expect(data.user.syncRuns.edges).toEqual([
+      {
+        node: {
+          ...{ source: 'PULL', stage: 'COMPLETED', status: 'UNRECOGNIZED' },
+          ...{ stageRaw: 'COMPLETED', statusRaw: 'DONE', isTerminal: true },
+        },
+      },
+    ]);
+    expect(await log(server, event.user_id)).toEqual([toMilliseconds(event)]);
+  });
+
   test('takes events without what may be missing, and times of any zone', async () => {
     const userId = randomUUID();
     const least = { run_id: 'r', user_id: userId.toUpperCase(), provider: 'p', source: 's', stage: 's', status: 's' };

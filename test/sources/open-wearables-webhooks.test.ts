@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Webhook } from 'svix/dist/webhook.js';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { formerDeliveryId } from '../../src/sources/open-wearables/derived-id.ts';
 import { createDatabase } from '../support/database.ts';
 import { type RestAnswer, rest } from '../support/rest-client.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
@@ -72,6 +73,51 @@ async function source() {
   );
   return data.sources[0];
 }
+
+describe('run ids', () => {
+  test('may be the same for two users: each has events of its own', async () => {
+    const one = run();
+    const other = { ...one, user_id: randomUUID() };
+    for (const delivery of [started(one), started(other), completed(one), completed({ ...other, message: 'mine' })])
+      expect(await deliver(delivery)).toMatchObject(recorded);
+    for (const { user_id } of [one, other])
+      expect((await log(user_id)).events).toMatchObject([{ stageRaw: 'started' }, { stageRaw: 'completed' }]);
+    expect(await deliver(completed(one))).toMatchObject(duplicate);
+    expect(await deliver(completed({ ...other, message: 'mine' }))).toMatchObject(duplicate);
+    expect(await deliver(completed(other))).toMatchObject(quarantined);
+  });
+
+  test('and an event that an earlier release recorded, under an id of the run alone, is the same when it comes again', async () => {
+    const data = run();
+    const other = { ...data, user_id: randomUUID() };
+    const former = formerDeliveryId({ userId: data.user_id, runId: data.run_id, stage: 'started' });
+    await server.app.services.users.ensure(new Map([[data.user_id, undefined]]));
+    const { user_id: userId, run_id: runId, provider, source } = data;
+    await server.app.services.log.record([
+      {
+        ...{ id: former, userId, runId, provider, source, stage: 'started', status: 'in_progress', message: 'started' },
+        ...{ metadata: {}, startedAt: new Date('2026-03-14'), timestamp: new Date('2026-03-14') },
+      },
+    ]);
+    expect(await deliver(started(data))).toMatchObject(duplicate);
+    expect(await deliver(started({ ...data, message: 'other' }))).toMatchObject(quarantined);
+    expect(await deliver(started(other))).toMatchObject(recorded);
+    expect((await log(userId)).events).toMatchObject([{ id: former }]);
+  });
+});
+
+test('a status in other words ends the run that is said to be complete, and is kept', async () => {
+  for (const status of ['SUCCESS', 'done']) {
+    const data = run({ status });
+    expect(await deliver(completed(data))).toMatchObject(recorded);
+    expect((await log(data.user_id)).events).toMatchObject([{ statusRaw: status }]);
+    const { data: ended } = await server.graphql(
+      'query ($id: UUID!, $run: ID!) { user(id: $id) { syncRun(runId: $run) { health } } }',
+      { id: data.user_id, run: data.run_id },
+    );
+    expect(ended.user.syncRun).toEqual({ health: 'ENDED' });
+  }
+});
 
 describe('a delivery of Open Wearables', () => {
   test('whose metadata cannot be kept as it is keeps all but that, and says why', async () => {

@@ -1,6 +1,6 @@
 import type { SyncRun } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
-import { isTerminal } from '../words.ts';
+import { endsRun } from '../words.ts';
 
 /**
  * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied
@@ -31,7 +31,7 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigi
     startedAt: event.startedAt ?? run?.startedAt ?? null,
     endedAt: event.endedAt,
     lastEventAt: event.timestamp < recordedAt ? event.timestamp : recordedAt,
-    finished: isTerminal(event.status),
+    finished: endsRun(event),
     ...counted,
   };
 }

@@ -4,6 +4,7 @@ import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { listFilters } from '../filter.ts';
 import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
+import { meantByColumn } from './meant-by-column.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 
 type PageSql = Pick<LogSql, 'readFilteredPages' | 'findRunEvents' | 'findKinds' | 'readPagesOfKinds'>;
@@ -67,6 +68,6 @@ function inRange({ userId, after, upTo, filter }: FilteredPage): Sql[] {
 function wordsOf({ filter }: FilteredPage): Sql[] {
   return listFilters.flatMap(([list, field]) => {
     const words = filter[list];
-    return words == null ? [] : [isOneOf(rawSql(`e.${field}`), words)];
+    return words == null ? [] : [isOneOf(meantByColumn('e', field), words)];
   });
 }

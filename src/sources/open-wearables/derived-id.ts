@@ -6,11 +6,22 @@ const NAMESPACE = Buffer.from('7a0e6a3f7c1d4b0a9d5e2f9c61b8d4e7', 'hex');
 /** Stages that Open Wearables tells of by webhook. */
 const delivered: ReadonlySet<string> = new Set(['started', 'completed', 'failed']);
 
+interface Stage {
+  readonly userId: string;
+  readonly runId: string;
+  readonly stage: string;
+}
+
 /**
- * The id of the event that a webhook makes of a run's stage, named as Svix names it for Open Wearables: at most one
- * delivery of each type for a run. Undefined for stages without webhooks.
+ * The id of the event that a webhook makes of a stage of a user's run: there is at most one delivery of each type for a run,
+ * and run ids need not differ between users. Undefined for stages without webhooks.
  */
-export function deliveryId({ stage, runId }: { readonly stage: string; readonly runId: string }): string | undefined {
+export function deliveryId({ userId, runId, stage }: Stage): string | undefined {
+  return delivered.has(stage) ? derivedId(`${userId} sync.${stage}.${runId}`) : undefined;
+}
+
+/** The id that the same event had before ids were derived from the user as well. A log may hold it under this one. */
+export function formerDeliveryId({ runId, stage }: Stage): string | undefined {
   return delivered.has(stage) ? derivedId(`sync.${stage}.${runId}`) : undefined;
 }
 

@@ -2,7 +2,7 @@ import { AppError } from '../../errors.ts';
 import { retry } from '../../lib/retry.ts';
 import type { EventDraft, SyncEvent } from '../../log/event.ts';
 import type { SourceTools } from '../define-source.ts';
-import { deliveryId } from './derived-id.ts';
+import { deliveryId, formerDeliveryId } from './derived-id.ts';
 
 type Parts = Pick<SourceTools, 'log' | 'users' | 'limits'>;
 
@@ -35,9 +35,9 @@ export async function recordDelivery(
 
 async function recordUnlessKnown(draft: EventDraft, parts: Parts): Promise<'recorded' | 'duplicate'> {
   const earlier = await findLike(draft, parts);
-  const own = earlier.find(({ id }) => id === draft.id);
+  const own = earlier.find(({ id }) => id === draft.id) ?? (await findFormer(draft, parts));
   if (!own && earlier.length > 0) return 'duplicate';
-  const [recorded] = await parts.log.record([own ? { ...draft, ...timesOf(own) } : draft]);
+  const [recorded] = await parts.log.record([own ? { ...draft, id: own.id, ...timesOf(own) } : draft]);
   return recorded?.duplicate ? 'duplicate' : 'recorded';
 }
 
@@ -61,6 +61,13 @@ async function findLike(
     },
   ]);
   return events;
+}
+
+/** The event of the same delivery that an earlier release has recorded, whichever user's log has that id. */
+async function findFormer(draft: EventDraft, { log }: Parts): Promise<SyncEvent | undefined> {
+  const id = formerDeliveryId(draft);
+  const events = id === undefined ? [] : await log.eventsById([id]);
+  return events.find(({ userId }) => userId === draft.userId);
 }
 
 /** Svix signs each attempt with a time of its own: the times of the attempt that got through first are kept. */
