@@ -26,8 +26,8 @@ export async function changePostgres<T>(
   client.on('error', ignore); // it fails the statements, too
   const sent: Promise<pg.QueryResult>[] = [];
   const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
-    const answer = around({ text, values }, async () =>
-      lastOf(await client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits })),
+    const answer = around({ text, values }, () =>
+      client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits }),
     );
     answer.catch(ignore); // each of them is waited for below
     sent.push(answer);
@@ -36,7 +36,9 @@ export async function changePostgres<T>(
   let isLost = false;
   try {
     // As long as it may take to get a connection: on one that is cut, this is the first to notice.
-    send(beginning(lockWaitMs), [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
+    send('BEGIN', [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
+    // Not in one text with BEGIN: what a session behind a pooler sets for each transaction comes between.
+    if (lockWaitMs !== undefined) void send(`SET LOCAL lock_timeout = ${lockWaitMs}`);
     const { answer, writes } = await decide({
       async $queryRaw<Rows>(statement: SqlTemplate, ...given: unknown[]) {
         const { text, values } = toSql(statement, given);
@@ -58,17 +60,6 @@ export async function changePostgres<T>(
     client.off('error', ignore);
     client.release(isLost);
   }
-}
-
-/** Statements without values can share a message; what holds for one transaction is gone with it. */
-function beginning(lockWaitMs: number | undefined): string {
-  return lockWaitMs === undefined ? 'BEGIN' : `BEGIN; SET LOCAL lock_timeout = ${lockWaitMs}`;
-}
-
-/** A text of several statements has several results, which the types of pg do not tell. */
-function lastOf(result: pg.QueryResult | readonly pg.QueryResult[]): pg.QueryResult {
-  const last = Array.isArray(result) ? result.at(-1) : result;
-  return last;
 }
 
 /** Nothing that is bound can fail before it is sent: a COMMIT that is behind it would commit the rest. */

@@ -103,6 +103,10 @@ describe.runIf(hasPgBouncer())('behind PgBouncer', () => {
     expect(await database.transaction((transaction) => transaction.$queryRaw(raw))).toEqual(expected);
     const change = database.change(async (reading) => ({ answer: await reading.$queryRaw(raw), writes: [] }));
     expect(await change).toEqual(expected);
+    const impatient = database.change(async (reading) => ({ answer: await reading.$queryRaw(raw), writes: [] }), {
+      lockWaitMs: 250,
+    });
+    expect(await impatient).toEqual([{ all: '8s 250ms 5s UTC "app"' }]);
     const tables = await onPostgres(
       direct,
       "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')",
