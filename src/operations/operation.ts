@@ -19,6 +19,7 @@ import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { ResultStream, type StreamedResult } from './result-stream.ts';
+import { refuseRootFields } from './single-root-field.ts';
 import { writeResult } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
 
@@ -120,8 +121,8 @@ export class Operation {
     variables: Variables,
     form: ResultForm = 'objects',
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
-    const tooMuch = this.#tooMuch(variables);
-    if (tooMuch) return this.#format(tooMuch);
+    const refused = this.#tooMuch(variables) ?? refuseRootFields(this.#options, variables);
+    if (refused) return this.#format(refused);
     const life = parts.openStream();
     try {
       const args = this.#args(createContext({ ...parts, signal: life.signal }), variables);

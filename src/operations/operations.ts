@@ -14,6 +14,7 @@ import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
 import { Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
+import { validationRules } from './single-root-field.ts';
 import { TextSelections } from './text/text-selections.ts';
 
 export interface OperationsOptions {
@@ -88,7 +89,7 @@ export class Operations {
 
   #prepare(document: DocumentNode): PreparedDocument {
     const { schema } = this;
-    const mistakes = validate(schema, document);
+    const mistakes = validate(schema, document, validationRules);
     const fragments = new Map<string, FragmentDefinitionNode>();
     for (const definition of document.definitions)
       if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);

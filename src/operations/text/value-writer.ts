@@ -10,7 +10,7 @@ import {
   isObjectType,
 } from 'graphql';
 import type { Context } from '../../graphql/context.ts';
-import { collectFields, type Selecting } from './collect-fields.ts';
+import { collectFields, type Selecting } from '../collect-fields.ts';
 import { writeLeaf } from './json-text.ts';
 import { plainFieldOf } from './plain-field.ts';
 

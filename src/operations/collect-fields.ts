@@ -7,8 +7,9 @@ import {
   getDirectiveValues,
   Kind,
   type SelectionNode,
+  type SelectionSetNode,
 } from 'graphql';
-import type { Variables } from '../cost.ts';
+import type { Variables } from './cost.ts';
 
 /** What decides which fields are selected, beside the document's nodes. */
 export interface Selecting {
@@ -19,11 +20,12 @@ export interface Selecting {
 
 /**
  * The fields that are selected of an object, by the key that they have in the answer and in its order (GraphQL
- * specification, 6.3.2). @param nodes the field whose value the object is, as often as the operation asks for it.
+ * specification, 6.3.2). @param nodes the field whose value the object is, as often as the operation asks for it; or the
+ * operation. @throws GraphQLError where a directive is given null
  */
 export function collectFields(
   type: GraphQLObjectType,
-  nodes: readonly FieldNode[],
+  nodes: readonly { readonly selectionSet?: SelectionSetNode | undefined }[],
   { fragments, variables }: Selecting,
 ): ReadonlyMap<string, readonly FieldNode[]> {
   const fields = new Map<string, FieldNode[]>();
