@@ -21,6 +21,22 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** Why a stream may end although nobody is done with it. */
+const passing: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'SLOW_CONSUMER',
+  'TOKEN_EXPIRED',
+  'UNAVAILABLE',
+  'INTERNAL_SERVER_ERROR',
+]);
+
+/**
+ * Is it over with this end of a stream as soon as its client comes back: a follower of a log with its cursor, and whose
+ * token has ended with a new one? Every transport then ends the stream so that clients come back by themselves.
+ */
+export function isPassing(code: unknown): boolean {
+  return passing.has(code);
+}
+
 /** What HTTP says of a request that fails as a whole. */
 export interface HttpAnswer {
   readonly httpStatus: number;

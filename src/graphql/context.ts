@@ -12,8 +12,11 @@ export interface StreamLife {
    * ends it.
    */
   readonly signal: AbortSignal;
-  /** Aborts the signal, if it has not, and frees what watches over it. May be called again. */
-  end(): void;
+  /**
+   * Aborts the signal, if it has not, and frees what watches over it. May be called again.
+   * @param reason what the streams of this life end with; none where the client wants no more
+   */
+  end(reason?: unknown): void;
 }
 
 /** What every resolver gets, the same on every transport. */

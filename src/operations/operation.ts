@@ -18,7 +18,7 @@ import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
-import { ResultStream, type StreamedResult } from './result-stream.ts';
+import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { refuseRootFields } from './single-root-field.ts';
 import { writeResult } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
@@ -136,10 +136,10 @@ export class Operation {
           patienceMs: this.#options.limits.slowConsumerMs,
         });
       life.end();
-      return this.#format(payloads);
+      return asRefusal(this.#format(payloads));
     } catch (error) {
       life.end();
-      return { errors: [this.#options.formatError(error)] };
+      return asRefusal({ errors: [this.#options.formatError(error)] });
     }
   }
 

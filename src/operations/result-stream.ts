@@ -1,13 +1,26 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode, isPassing } from '../errors.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
 export const resultCursor = Symbol('cursor of a result');
 
+/** Under this key a stream's last result tells the transport that its client does well to come back. Not part of its JSON. */
+export const passingEnd = Symbol('an end that passes');
+
 export interface StreamedResult extends ExecutionResult {
   [resultCursor]?: string;
+  [passingEnd]?: true;
+}
+
+/**
+ * A result in the place of a stream that could not begin. Only what is expected to pass counts: who is refused because of
+ * an expired token or an error of ours is refused again.
+ */
+export function asRefusal(result: StreamedResult): StreamedResult {
+  const passes = result.errors?.some(({ extensions }) => extensions.code === ('UNAVAILABLE' satisfies ErrorCode));
+  return passes ? { ...result, [passingEnd]: true } : result;
 }
 
 /** The result with the cursor of its payload. One without data has reached nothing. */
@@ -108,11 +121,15 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
     return this.#afterEnd();
   }
 
-  #handOut(result: StreamedResult): NextResult {
+  /** A result of which an error of ours took all data would be a hole, past which the client could not go back. */
+  #handOut(result: StreamedResult): NextResult | Promise<NextResult> {
+    const shown = result.errors ? this.#options.results.format(result) : result;
+    const error = shown.data == null ? shown.errors?.find(isInternal) : undefined;
+    if (error) return this.#onError(error);
     this.#cursor = result[resultCursor] ?? this.#cursor;
     this.#idleSince = performance.now();
     if (!this.#ended) this.#alarm ??= this.#options.patience.set(this, this.#idleSince + this.#options.patienceMs);
-    return { done: false, value: result.errors ? this.#options.results.format(result) : result };
+    return { done: false, value: shown };
   }
 
   /** Ends the life first, so that the payloads are not waiting when they are told to return. */
@@ -136,7 +153,9 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
   #afterEnd(): NextResult {
     const value = this.#lastWord;
     this.#lastWord = undefined;
-    return value ? { done: false, value: this.#options.results.format(value) } : { done: true, value };
+    return value
+      ? { done: false, value: asEnd(this.#options.results.format(value), this.#cursor) }
+      : { done: true, value };
   }
 
   /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */
@@ -164,6 +183,21 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }
+}
+
+/** The formatted last result: of an error of ours, too, it says where to go on. */
+function asEnd(result: StreamedResult, cursor: string | undefined): StreamedResult {
+  const { errors = [] } = result;
+  if (!errors.some(({ extensions }) => isPassing(extensions.code))) return result;
+  if (cursor === undefined || !errors.some(isInternal)) return { ...result, [passingEnd]: true };
+  const located = errors.map(
+    ({ message, extensions }) => new GraphQLError(message, { extensions: { ...extensions, cursor } }),
+  );
+  return { ...result, errors: located, [resultCursor]: cursor, [passingEnd]: true };
+}
+
+function isInternal({ extensions }: GraphQLError): boolean {
+  return extensions.code === ('INTERNAL_SERVER_ERROR' satisfies ErrorCode);
 }
 
 function lastResult(error: unknown): StreamedResult {

@@ -116,11 +116,9 @@ function useOperations(
     const entry = requestLog.of(req);
     if (entry) entry.operation = operation.label;
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
+    if (operation.kind === 'subscription') streams.markSubscription(request);
     const context = await contextOf(request, begun);
-    if (operation.kind === 'subscription') {
-      streams.markSubscription(request);
-      return operation.subscribe(context, variables ?? {}, 'text');
-    }
+    if (operation.kind === 'subscription') return operation.subscribe(context, variables ?? {}, 'text');
     const result = await (begun?.result ?? operation.run(context, variables ?? {}));
     return 'data' in result
       ? result

@@ -1,5 +1,5 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import type { StreamedResult } from '../operations/result-stream.ts';
+import { passingEnd, type StreamedResult } from '../operations/result-stream.ts';
 import { nextFrame } from './result-message.ts';
 
 /** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
@@ -11,7 +11,10 @@ export interface OperationOwner {
   sendFrame(frame: Buffer, operation: SocketOperation): void;
   /** Told once, of an operation that nobody has stopped. */
   failed(operation: SocketOperation, errors: readonly GraphQLError[]): void;
+  /** Told once, when all of it was written out. */
   completed(operation: SocketOperation): void;
+  /** The same of a stream whose last result was an end that passes. */
+  interrupted(operation: SocketOperation): void;
   formatError(error: unknown): GraphQLError;
 }
 
@@ -27,10 +30,16 @@ export class SocketOperation {
   readonly #owner: OperationOwner;
   #stream: AsyncGenerator<StreamedResult, void> | undefined;
   #isOver = false;
+  #isInterrupted = false;
 
   constructor(id: string, owner: OperationOwner) {
     this.id = id;
     this.#owner = owner;
+  }
+
+  /** Is it a subscription that has begun? */
+  get isStream(): boolean {
+    return this.#stream !== undefined;
   }
 
   /** Called once. */
@@ -66,7 +75,8 @@ export class SocketOperation {
     else this.#send(value);
   }
 
-  #send(result: ExecutionResult): void {
+  #send(result: StreamedResult): void {
+    this.#isInterrupted = result[passingEnd] === true;
     this.#owner.sendFrame(nextFrame(this.id, result), this);
   }
 
@@ -80,7 +90,8 @@ export class SocketOperation {
   #complete(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#owner.completed(this);
+    if (this.#isInterrupted) this.#owner.interrupted(this);
+    else this.#owner.completed(this);
   }
 
   #onError(error: unknown): void {

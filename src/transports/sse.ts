@@ -1,5 +1,4 @@
-import type { GraphQLError } from 'graphql';
-import { resultCursor, type StreamedResult } from '../operations/result-stream.ts';
+import { passingEnd, resultCursor, type StreamedResult } from '../operations/result-stream.ts';
 import { jsonOf } from './result-message.ts';
 
 /** With these headers nothing on the way holds events back. */
@@ -65,14 +64,14 @@ export function toEventStream(
 
 /**
  * The distinct connections mode of the GraphQL over SSE protocol. Each event's `id:` is its cursor, which a browser
- * sends back as `Last-Event-ID`. After an end that the server brought about by shutting down there is no `complete`
- * event: that would tell the client not to come back.
+ * sends back as `Last-Event-ID`. After an end that passes there is no `complete` event: that would tell the client not to
+ * come back.
  */
 export function graphqlEvents(): EventFormat {
   let comesBack = false;
   return {
     write(result) {
-      comesBack = result.errors?.some((error: GraphQLError) => error.extensions.code === 'UNAVAILABLE') ?? false;
+      comesBack = result[passingEnd] === true;
       const cursor = result[resultCursor];
       return `event: next\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${result.errors ? JSON.stringify(result) : jsonOf(result)}\n\n`;
     },

@@ -31,6 +31,8 @@ export interface ConnectionTools {
 
 /** Close code of RFC 6455 for a server that stops. */
 const GOING_AWAY = 1001;
+/** Close code, registered since, for an end that passes. The client of graphql-ws comes back after both. */
+const TRY_AGAIN_LATER = 1013;
 /** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
 
@@ -46,8 +48,10 @@ interface Accepted {
  *     opened --connection_init--> asking --admitted--> accepted --life ends--> leaving
  *
  * In each state the socket may be closed, by either end, which ends whatever runs on it. While leaving, operations may
- * send what they have, and the socket is closed after the last of them: its closing code says what happened, and a client
- * that heard `complete` would not come back.
+ * send what they have, and the socket is closed after the last of them: its closing code says what happened. The protocol
+ * has no word for a stream that its client should begin again, only for all streams of a socket. So a stream that
+ * ends for a reason that passes takes its socket with it, and the others there end with a cursor as well; none
+ * hears `complete`, after which its client would not come back. Queries and mutations do: they would be run again.
  */
 export class WebSocketConnection implements Alarmed, OperationOwner {
   readonly #socket: WebSocket;
@@ -151,11 +155,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (life.signal.aborted) this.#leave(life.signal.reason);
       this.#send('{"type":"connection_ack"}');
     } catch (error) {
-      this.#close(CloseCode.Forbidden, this.#tools.formatError(error).message);
+      const { message, extensions } = this.#tools.formatError(error);
+      const isRefused = extensions.code !== 'UNAVAILABLE' && extensions.code !== 'INTERNAL_SERVER_ERROR';
+      this.#close(isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, message);
     }
   }
 
   #subscribe(id: string, payload: SubscribePayload): void {
+    if (this.#goodbye) return; // the client begins it again when it comes back
     if (!this.#accepted) this.#close(CloseCode.Unauthorized, 'Unauthorized');
     else if (this.#running.has(id))
       this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
@@ -175,7 +182,6 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   ): Promise<SocketAnswer> {
     const { operations, services, formatError } = this.#tools;
     try {
-      if (this.#goodbye) throw life.signal.reason;
       if (this.#running.size > services.limits.streamsPerSocket)
         throw new AppError(
           'LIMIT_EXCEEDED',
@@ -202,9 +208,16 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     this.#send(`{"id":${JSON.stringify(id)},"type":"error","payload":${JSON.stringify(errors)}}`);
   }
 
-  completed({ id }: SocketOperation): void {
+  /** A stream that runs out while the socket is about to be closed was ended by the same, though it has said nothing. */
+  completed({ id, isStream }: SocketOperation): void {
+    if (!this.#goodbye || !isStream) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
     this.#remove(id, 'complete');
-    if (!this.#goodbye) this.#send(`{"id":${JSON.stringify(id)},"type":"complete"}`);
+  }
+
+  interrupted({ id }: SocketOperation): void {
+    this.#goodbye ??= { code: TRY_AGAIN_LATER, reason: 'Try again later' };
+    this.#accepted?.life.end(new AppError('UNAVAILABLE', 'Another stream of the connection was interrupted'));
+    this.#remove(id, 'interrupted');
   }
 
   sendFrame(frame: Buffer, operation: SocketOperation): void {
@@ -229,7 +242,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     if (!(reason instanceof AppError)) return;
     if (reason.code === 'UNAVAILABLE') {
       // Operations may finish, as requests may; the listener cuts what takes too long.
-      this.#goodbye = { code: GOING_AWAY, reason: 'Going away' };
+      this.#goodbye ??= { code: GOING_AWAY, reason: 'Going away' };
     } else {
       this.#goodbye = { code: CloseCode.Forbidden, reason: reason.message };
       setTimeout(() => this.#sayGoodbye(), LAST_RESULTS_MS).unref();

@@ -2,6 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { asRefusal } from '../operations/result-stream.ts';
 import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
 
 /** Server-sent events in the place of Yoga's own, which carry no ids and always say `complete`. */
@@ -31,12 +32,15 @@ export function createServerSentEvents({ heartbeatMs }: Limits): ServerSentEvent
       if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
       setResultProcessor((streamed, { Response }) => {
         // What Yoga hands over is the result that was looked at above.
-        const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(withoutHttp(result));
+        const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(only(request, result));
         const body = toEventStream(results[Symbol.asyncIterator](), graphqlEvents(), heartbeatMs);
         return new Response(body, { headers: eventStreamHeaders });
       }, 'text/event-stream');
     },
   };
+  /** A query or mutation has one result, and is complete with it: a client that came back would run it again. */
+  const only = (request: Request, result: ExecutionResult) =>
+    subscriptions.has(request) ? asRefusal(withoutHttp(result)) : withoutHttp(result);
   return { plugin, markSubscription: (request) => void subscriptions.add(request) };
 }
 

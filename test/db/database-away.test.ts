@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { StreamCut, streamTransports } from '../support/streams.ts';
 
 // A Postgres of this file's own, as it is stopped and started, whatever `TEST_DATABASE_URL` says.
 let postgres: ScratchPostgres;
@@ -93,6 +94,44 @@ describe('while Postgres is away', () => {
     }
     expect((await rest(`${server.url}/healthz`)).status).toBe(200);
     expect((await rest(`${server.url}/readyz`)).status).toBe(503);
+  });
+
+  test('a WebSocket is refused with a code after which its client comes back', async () => {
+    await goAway();
+    const stream = await streamTransports.websocket(server.url, {
+      query: '{ viewer { kind } }',
+      headers: server.admin,
+    });
+    await expect(stream.next()).rejects.toMatchObject({ code: 1013 });
+    await stream.close();
+  });
+
+  test('a stream for EventSource ends at once, so that it comes back; anybody else is answered 503', async () => {
+    await goAway();
+    const follow = (accept: string) =>
+      fetch(`${server.url}/api/v1/users/${userId}/sync/stream`, { headers: { ...server.admin, accept } });
+    const forBrowsers = await follow('text/event-stream');
+    expect([forBrowsers.status, forBrowsers.headers.get('content-type')]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+    ]);
+    expect(await forBrowsers.text()).toMatch(/^retry: 2000\nevent: sync.end\ndata: \{.*"code":"UNAVAILABLE".*\}\n\n$/m);
+    for (const accept of ['*/*', 'application/json', 'text/event-stream, application/json'])
+      expect((await follow(accept)).status).toBe(503);
+  });
+
+  test('a subscription by server-sent events is not `complete`; a query is, or its client would send it again', async () => {
+    await goAway();
+    for (const [query, isComplete] of [
+      ['subscription { syncRuns { runId } }', false],
+      ['{ viewer { kind } }', true],
+      ['mutation { upsertUser(input: {}) { id } }', true],
+    ] as const) {
+      const stream = await streamTransports.sse(server.url, { query, headers: server.admin });
+      expect(await stream.next()).toMatchObject({ errors: [{ extensions: { code: 'UNAVAILABLE' } }] });
+      if (isComplete) expect(await stream.next()).toBeUndefined();
+      else await expect(stream.next()).rejects.toThrow(StreamCut);
+    }
   });
 
   test('many recordings are refused soon, and together', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Limits } from '../../src/limits.ts';
 import { lazyTransports, readLog } from '../support/log-reader.ts';
 import { type Headers, startServer } from '../support/server.ts';
-import { streamTransports, type TestStream } from '../support/streams.ts';
+import { StreamCut, streamTransports, type TestStream } from '../support/streams.ts';
 
 const eventCount = 600;
 const filler = 'x'.repeat(60_000);
@@ -61,9 +61,12 @@ describe.each([
     await expect.poll(() => server.app.services.log.followedLogs).toBe(0);
     expect(read.rows * filler.length).toBeLessThan(bytesOnTheWay);
     let end: Record<string, unknown> | undefined;
-    for (let result = await slow.next(); result; result = await slow.next())
-      if (result.errors) end = result.errors[0]?.extensions;
-      else take(result.data.syncEvents.events);
+    const reading = (async () => {
+      for (let result = await slow.next(); result; result = await slow.next())
+        if (result.errors) end = result.errors[0]?.extensions;
+        else take(result.data.syncEvents.events);
+    })();
+    await expect(reading).rejects.toThrow(StreamCut); // after `complete` its client would not come back
     expect(end).toEqual({ code: 'SLOW_CONSUMER', cursor: String(seen.length) });
 
     const next = await open(server.url, server.admin, streamTransports, otherName, { userId, after: end?.cursor });

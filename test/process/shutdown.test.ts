@@ -259,7 +259,7 @@ describe('closing an app', () => {
         headers: server.admin,
       });
       expect((await stream.next())?.data.recordSyncEvents.results[0].event.sequence).toBe(1);
-      await expect(stream.next()).rejects.toMatchObject({ code: 1001 });
+      expect(await stream.next()).toBeUndefined(); // a client that did not hear `complete` would record it again
     }
     expect(closing).toBeDefined();
     await closing;
@@ -288,17 +288,21 @@ describe('closing an app', () => {
     const closing = server.close();
     await expect.poll(() => socket.messages.at(-1)?.payload).toMatchObject(unavailable);
     socket.send({ id: 'late', type: 'subscribe', payload: { query: '{ viewer { kind } }' } });
-    await expect.poll(() => socket.messages.at(-1)).toMatchObject({ id: 'late', type: 'error' });
     await wait(1_500); // more than the last results get to be written when a credential ends
     release();
     await holding.transaction;
     expect(await socket.closed).toBe(1001);
     await closing;
-    expect(socket.messages.at(-1)).toMatchObject({
-      id: 'recording',
-      type: 'next',
-      payload: { data: { recordSyncEvents: { results: [{ event: { sequence: 1 } }] } } },
-    });
+    // Nothing is said of what came late, so that its client sends it again to the next server.
+    expect(socket.messages.slice(-2)).toMatchObject([
+      {
+        id: 'recording',
+        type: 'next',
+        payload: { data: { recordSyncEvents: { results: [{ event: { sequence: 1 } }] } } },
+      },
+      { id: 'recording', type: 'complete' },
+    ]);
+    expect(socket.messages.map(({ id }) => id)).not.toContain('late');
   });
 
   test('gives every stream of a WebSocket its last result before it closes the socket, and `complete` to none', async () => {

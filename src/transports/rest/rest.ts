@@ -21,6 +21,7 @@ import { detail } from './rest-answer.ts';
 import type { Handler } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { prepareDocument, prepareStream } from './stored-document.ts';
+import { streamForLater } from './stream.ts';
 import { addWebhooks } from './webhook-routes.ts';
 
 export interface RestOptions {
@@ -91,12 +92,12 @@ type Answer = (context: Context<RestEnvironment>) => Promise<Response>;
 
 /** What answers at each path, by method. */
 function openRoutes(
-  { operations, services, gate: { admission, streams } }: RestOptions,
+  { operations, services, formatError, gate: { admission, streams } }: RestOptions,
   lists: KeptLists,
 ): Map<string, Map<string, Answer>> {
   const paths = new Map<string, Map<string, Answer>>();
   const tools = { operations, services, streams };
-  for (const { method, path, open, takesTokenInQuery } of routes) {
+  for (const { method, path, open, takesTokenInQuery, answer: given } of routes) {
     const handle: Handler = open({
       limits: services.limits,
       prepare: (document) => prepareDocument(tools, document),
@@ -110,11 +111,22 @@ function openRoutes(
         tokenInUrl: takesTokenInQuery && request.queries(TOKEN_PARAMETER)?.at(-1),
       };
       const admit = () => admission.admitToRest(presented);
-      return lists.enter(context, admit, (visit) => handle(request, visit));
+      const answering = lists.enter(context, admit, (visit) => handle(request, visit));
+      if (given.type !== 'text/event-stream' || !isEventSource(request)) return answering;
+      return answering.catch((error: unknown) => {
+        const formatted = formatError(error);
+        if (formatted.extensions.code !== 'UNAVAILABLE') throw formatted;
+        return streamForLater(formatted, services.limits);
+      });
     });
     paths.set(BASE_PATH + path, answers);
   }
   return paths;
+}
+
+/** A browser's `EventSource` accepts nothing else. */
+function isEventSource({ raw }: HonoRequest): boolean {
+  return raw.headers.get('accept')?.trim().toLowerCase() === 'text/event-stream';
 }
 
 /** The location is relative, so that it holds behind a proxy and whatever `Host` says. */

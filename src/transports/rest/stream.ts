@@ -1,5 +1,7 @@
+import type { GraphQLError } from 'graphql';
+import type { Limits } from '../../limits.ts';
 import { resultCursor, type StreamedResult } from '../../operations/result-stream.ts';
-import { type EventFormat, eventStreamHeaders, toEventStream } from '../sse.ts';
+import { type EventFormat, eventStreamHeaders, once, toEventStream } from '../sse.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, text, userInPath } from './parameters.ts';
@@ -65,11 +67,23 @@ export const eventStream = defineRoute({
       // Once the log has answered, nothing that comes can be missed: only then is the client connected.
       const first = await results.next();
       if (first.value?.errors?.[0]) throw first.value.errors[0];
-      const body = toEventStream(untilError(first, results), statusEvents(limits.streamRetryMs), limits.heartbeatMs);
-      return new Response(body, { headers: { ...eventStreamHeaders, 'transfer-encoding': 'chunked' } });
+      return answerWith(untilError(first, results), limits);
     };
   },
 });
+
+/**
+ * The answer for a browser's `EventSource` to a stream that cannot begin now: a stream that ends at once, so that it comes
+ * back. After any status but 200 it never would.
+ */
+export function streamForLater(error: GraphQLError, limits: Limits): Response {
+  return answerWith(once({ errors: [error] }), limits);
+}
+
+function answerWith(results: AsyncIterator<StreamedResult, void>, { streamRetryMs, heartbeatMs }: Limits): Response {
+  const body = toEventStream(results, statusEvents(streamRetryMs), heartbeatMs);
+  return new Response(body, { headers: { ...eventStreamHeaders, 'transfer-encoding': 'chunked' } });
+}
 
 /** Results of which the first has been taken already. The first with an error is the last: what follows has a hole. */
 function untilError(
@@ -93,10 +107,11 @@ function untilError(
 /** Frames as Open Wearables writes them. Its clients ignore the further lines and event names of these frames. */
 function statusEvents(retryMs: number): EventFormat {
   let lastId: string | undefined;
+  const retryLine = `retry: ${retryMs}\n`;
 
   /** The lines that tell a browser where to resume; the first of them also tell how soon. */
   function position(cursor: unknown): string {
-    const retry = lastId === undefined ? `retry: ${retryMs}\n` : '';
+    const retry = lastId === undefined ? retryLine : '';
     lastId = String(cursor);
     return `${retry}id: ${lastId}\n`;
   }
@@ -104,7 +119,11 @@ function statusEvents(retryMs: number): EventFormat {
   return {
     write({ data, errors, [resultCursor]: cursor }: StreamedResult) {
       const [error] = errors ?? [];
-      if (error) return frame('sync.end', JSON.stringify({ message: error.message, ...error.extensions }));
+      if (error)
+        return (
+          (lastId === undefined ? retryLine : '') +
+          frame('sync.end', JSON.stringify({ message: error.message, ...error.extensions }))
+        );
       const step = data?.syncEvents as Step; // without errors there is what the document asks for
       const frames = step.events.map(
         (event) => position(event.cursor) + frame('sync.status', writeObject(wireEventFields, event)),
