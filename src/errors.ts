@@ -8,6 +8,8 @@ export const errorCodes = {
   BAD_USER_INPUT: { httpStatus: 400 },
   UNAUTHENTICATED: { httpStatus: 401 },
   FORBIDDEN: { httpStatus: 403 },
+  /** Says to clients that send the hash of a document to send the document; its name is theirs. */
+  PERSISTED_QUERY_NOT_SUPPORTED: { httpStatus: 400 },
   NOT_FOUND: { httpStatus: 404 },
   EVENT_ID_CONFLICT: { httpStatus: 409 },
   LIMIT_EXCEEDED: { httpStatus: 413 },

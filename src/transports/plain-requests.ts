@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Gate } from '../gate/gate.ts';
+import { BodyError, textOf } from '../gate/read-body.ts';
 import { createQueryContext } from '../graphql/context.ts';
 import { isObject } from '../lib/json.ts';
 import { parseJson } from '../lib/parse-json.ts';
@@ -12,6 +13,7 @@ import type { Services } from '../services.ts';
 import { AnswerHeads } from './answer-heads.ts';
 import { entityTagOf, notStored } from './entity-tag.ts';
 import { headerOf } from './node-headers.ts';
+import { sendBodyError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { sendKept } from './send-kept.ts';
 
@@ -26,7 +28,7 @@ interface PlainRequestsOptions {
 
 /** What is known of a request that Yoga is to answer after all. */
 export interface Begun {
-  /** The body of a POST, which can be read only once. */
+  /** The body of a POST, which can be read only once. It is UTF-8. */
   readonly body: Buffer | undefined;
   /** Resolves to who is asking, or fails as admission did. */
   readonly viewer: Promise<Viewer>;
@@ -63,17 +65,28 @@ export class PlainRequests {
   async #begin(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
     const body = request.method === 'POST' ? await readBody(request) : undefined;
     if (body && !request.complete) return undefined;
+    const text = body ? this.#textOf(body, response) : request.url;
+    if (text === undefined) return undefined;
     const viewer = this.#options.gate.admission.admit({ header: (name) => headerOf(request, name) });
     try {
-      return await this.#answer({ request, response, body, viewer: await viewer });
+      return await this.#answer({ request, response, body, text, viewer: await viewer });
     } catch {
       return { body, viewer };
     }
   }
 
-  async #answer({ request, response, body, viewer }: Asked): Promise<Begun | undefined> {
+  /** Undefined for a body that is none, and has been answered. */
+  #textOf(body: Buffer, response: ServerResponse): string | undefined {
+    try {
+      return textOf(body, this.#options.services.limits.requestBytes);
+    } catch (error) {
+      if (error instanceof BodyError) sendBodyError(response, error);
+      return undefined;
+    }
+  }
+
+  async #answer({ request, response, body, text, viewer }: Asked): Promise<Begun | undefined> {
     const { services, kept, requestLog } = this.#options;
-    const text = body?.toString() ?? request.url ?? '';
     const head = this.#heads.of(request);
     // A body may be any text, such as the URL of a GET.
     const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${request.method}\n${text}` : undefined;
@@ -125,6 +138,8 @@ interface Asked {
   readonly response: ServerResponse;
   /** Undefined for GET. */
   readonly body: Buffer | undefined;
+  /** The text of the body, or the URL of a GET. */
+  readonly text: string;
   readonly viewer: Viewer;
 }
 

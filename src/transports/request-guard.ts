@@ -1,16 +1,16 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { AppError, type ErrorCode } from '../errors.ts';
-import { BodyError, faultInHeaders, JSON_TYPE, readBytes } from '../gate/read-body.ts';
+import { BodyError, readBytes, refuseHeaders, textOf } from '../gate/read-body.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { Limits } from '../limits.ts';
+import { refusePersistedQuery } from '../operations/persisted-query.ts';
 
 /**
- * What Yoga's own reading of requests does not look after: bodies that come without a length, broken JSON in a URL, and
- * values that would be changed.
- * The length of the other bodies was looked at before they were let in. (Yoga's own limit would pass every body through
- * a stream, which halves its throughput.)
+ * What Yoga's own reading of requests does not look after: bodies that come without a length or are no UTF-8, broken JSON
+ * in a URL, and values that would be changed. What the headers say of bodies was looked at before they were let in. (Yoga's own limit would pass every
+ * body through a stream, which halves its throughput.)
  */
 export function useRequestGuard({ requestBytes }: Limits): Plugin {
   return {
@@ -19,24 +19,30 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
       const { url, method, headers, signal, body } = request;
       if (method === 'GET')
         setRequestParser(async () => {
-          try {
-            return await parse(request);
-          } catch {
+          const params = await Promise.resolve(parse(request)).catch(() => {
             throw refusal('BAD_USER_INPUT', 400, 'variables and extensions must be JSON');
-          }
+          });
+          return withDocument(params);
         });
-      else if (body && headers.has('content-length')) setRequestParser(async () => parse(withExactJson(request)));
       else if (body)
         setRequestParser(async () => {
-          const whole = await readBytes(request, requestBytes).catch((error: unknown) => {
-            throw error instanceof BodyError && error.fault === 'too long'
-              ? refusal('LIMIT_EXCEEDED', 413, `A request may have at most ${requestBytes} bytes`)
-              : refusal('BAD_USER_INPUT', 400, 'The body broke off');
-          });
-          return parse(withExactJson(new Request(url, { method, headers, signal, body: whole })));
+          try {
+            const whole = textOf(await readBytes(request, requestBytes), requestBytes);
+            return withDocument(await parse(withExactJson(new Request(url, { method, headers, signal, body: whole }))));
+          } catch (error) {
+            if (!(error instanceof BodyError)) throw error;
+            throw refusal(codeOf(error), error.status, error.message);
+          }
         });
     },
   };
+}
+
+/** What was sent, unless it has a hash in the place of a document: Yoga would only miss the document. */
+function withDocument<T extends object>(params: T): T {
+  const refused = refusePersistedQuery(params);
+  if (!refused) return params;
+  throw new GraphQLError(refused.message, { extensions: { ...refused.extensions, http: { spec: true, status: 400 } } });
 }
 
 /** The same request, whose JSON is read as on every other door. */
@@ -45,13 +51,23 @@ function withExactJson(request: Request): Request {
 }
 
 /** A body that GraphQL must not even begin to read. One without a length is counted while it is read. */
-export function refuseBody({ method, headers }: IncomingMessage, limits: Limits) {
-  if (method !== 'POST') return undefined;
-  const fault = faultInHeaders(headers['content-type'], headers['content-length'], limits.requestBytes);
-  if (fault === undefined) return undefined;
-  return fault === 'other type'
-    ? { status: 415, error: new AppError('BAD_USER_INPUT', `The content-type must be ${JSON_TYPE}`) }
-    : { status: 413, error: new AppError('LIMIT_EXCEEDED', `A request may have at most ${limits.requestBytes} bytes`) };
+export function refuseBody({ method, headers }: IncomingMessage, { requestBytes }: Limits): BodyError | undefined {
+  return method === 'POST' ? refuseHeaders(headers, requestBytes) : undefined;
+}
+
+/** Answers a request of which the body was not taken. What is left of it is not read: its connection cannot be used again. */
+export function sendBodyError(response: ServerResponse, error: BodyError): void {
+  sendError(response, error.status, new AppError(codeOf(error), error.message));
+}
+
+/** The same for a request that is refused as a whole. */
+export function sendError(response: ServerResponse, status: number, error: AppError): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.end(JSON.stringify({ errors: [error] }));
+}
+
+function codeOf({ status }: BodyError): ErrorCode {
+  return status === 413 ? 'LIMIT_EXCEEDED' : 'BAD_USER_INPUT';
 }
 
 /** A request that fails as a whole. What is left of its body is not read, so its connection cannot be used again. */

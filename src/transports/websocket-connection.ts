@@ -10,8 +10,10 @@ import { startLife } from '../gate/open-streams.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import { parseJson } from '../lib/parse-json.ts';
+import { readUtf8 } from '../lib/utf8.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
+import { refusePersistedQuery } from '../operations/persisted-query.ts';
 import type { Services } from '../services.ts';
 import { closeReason } from './close-reason.ts';
 import type { RequestEntry, RequestLog } from './request-log.ts';
@@ -187,6 +189,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
           'LIMIT_EXCEEDED',
           `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
         );
+      const refused = refusePersistedQuery(payload);
+      if (refused) throw refused;
       const { mistakes, operation: operationNamed } = operations.prepare(payload.query);
       if (mistakes.length > 0) return mistakes.map(formatError);
       const operation = operationNamed(payload.operationName);
@@ -284,8 +288,11 @@ function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
 }
 
 function messageIn(data: RawData): Message | undefined {
+  const text = readUtf8(
+    Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data,
+  );
   try {
-    return validateMessage(parseJson(String(data)));
+    return text === undefined ? undefined : validateMessage(parseJson(text));
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../lib/parse-json.ts';
+import { readUtf8 } from '../../lib/utf8.ts';
 import { type Delivery, defineSource, type Receiver, type SourceTools } from '../define-source.ts';
 import type { QuarantineReason } from '../quarantine.ts';
 import { readDelivery } from './read-delivery.ts';
@@ -48,27 +49,35 @@ interface SignedDelivery {
  * that is no JSON object
  */
 function verify(webhook: Webhook, { body, header }: Delivery): SignedDelivery {
+  const text = readUtf8(body);
+  if (text === undefined) throw new AppError('BAD_USER_INPUT', 'The body must be JSON in UTF-8');
   const timestamp = header('svix-timestamp');
-  let json: unknown;
   try {
     webhook.verify(body, {
       'svix-id': header('svix-id'),
       'svix-timestamp': timestamp,
       'svix-signature': header('svix-signature'),
     });
-    json = parseJson(body.toString());
   } catch (error) {
     if (error instanceof WebhookVerificationError) throw new AppError('UNAUTHENTICATED', error.message);
-    if (error instanceof SyntaxError) throw new AppError('BAD_USER_INPUT', 'The body must be JSON');
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error; // Svix reads the body when it has found it well signed
   }
+  const json = parseText(text);
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new AppError('BAD_USER_INPUT', 'The body must be a JSON object');
   return {
     ...{ type: undefined, data: undefined, ...json },
-    text: body.toString(),
+    text,
     sentAt: new Date(Number.parseInt(timestamp, 10) * 1000),
   };
+}
+
+function parseText(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    throw new AppError('BAD_USER_INPUT', 'The body must be JSON');
+  }
 }
 
 async function take(delivery: SignedDelivery, tools: SourceTools): ReturnType<Receiver> {

@@ -1,7 +1,7 @@
 import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode, errorCodes, type HttpAnswer } from '../../errors.ts';
-import { BodyError, JSON_TYPE } from '../../gate/read-body.ts';
+import { BodyError } from '../../gate/read-body.ts';
 import { plain } from '../answer.ts';
 import { detail } from './rest-answer.ts';
 
@@ -27,26 +27,13 @@ export function detailOf(code: ErrorCode): string | undefined {
  */
 export function answerFailure(formatError: (error: unknown) => GraphQLError, error: unknown): Response {
   if (error instanceof HTTPException) return detail(error.status, error.message);
-  if (error instanceof BodyError) {
-    const { status, message } = bodyFailure(error);
-    return detail(status, message);
-  }
+  if (error instanceof BodyError) return detail(error.status, error.message);
   const { message, extensions } = formatError(error);
   const code = extensions.code as ErrorCode; // formatted errors have one
   if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
   const { httpStatus, headers }: HttpAnswer = errorCodes[code];
   return detail(httpStatus, details[code] ?? message, headers);
-}
-
-/** The status and the words for a body that was not taken. */
-export function bodyFailure({ fault, most }: BodyError): {
-  readonly status: 400 | 413 | 415;
-  readonly message: string;
-} {
-  if (fault === 'other type') return { status: 415, message: `The content-type must be ${JSON_TYPE}` };
-  if (fault === 'too long') return { status: 413, message: `The body may have at most ${most} bytes` };
-  return { status: 400, message: fault === 'not JSON' ? 'The body must be JSON in UTF-8' : 'The body ended too soon' };
 }
 
 /** The error for a document that answered null for its user. */

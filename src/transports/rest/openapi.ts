@@ -121,7 +121,12 @@ function describeRoute(route: Description<Parameters>, limits: Limits): object {
       ...Object.fromEntries(
         [...commonErrors, ...viewerErrors, ...errors].map((code) => [errorCodes[code].httpStatus, describeError(code)]),
       ),
-      ...(body && !signedBy && { 415: { description: 'The body is not JSON.', content: errorContent(undefined) } }),
+      ...(body && {
+        415: {
+          description: `The body is ${signedBy ? '' : 'not JSON, '}not in UTF-8, or encoded.`,
+          content: errorContent(undefined),
+        },
+      }),
     },
   };
 }

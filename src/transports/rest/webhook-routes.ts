@@ -5,7 +5,6 @@ import type { Limits } from '../../limits.ts';
 import { deliveryOutcomes, type WebhookDescription } from '../../sources/define-source.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { json } from '../answer.ts';
-import { bodyFailure } from './failures.ts';
 import { detail } from './rest-answer.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH } from './routes.ts';
@@ -55,10 +54,8 @@ export function addWebhooks(app: Hono, webhooks: readonly OpenWebhook[], { webho
         const status = await receive({ body, header: (name) => req.header(name) ?? '' });
         return json(200, JSON.stringify({ status }));
       } catch (error) {
-        if (error instanceof BodyError) {
-          const { status, message } = bodyFailure(error);
-          return refuse(status, error.fault === 'too long' ? 'LIMIT_EXCEEDED' : 'BAD_USER_INPUT', message);
-        }
+        if (error instanceof BodyError)
+          return refuse(error.status, error.status === 413 ? 'LIMIT_EXCEEDED' : 'BAD_USER_INPUT', error.message);
         if (error instanceof AppError && error.code !== 'UNAVAILABLE')
           return refuse(error.httpStatus, error.code, error.message);
         throw error;
