@@ -7,5 +7,5 @@ export function inWords(count: number): string {
 
 /** What the description of a connection says of `first` and `last`. */
 export function pageSizes(max: number = defaultLimits.pageSize): string {
-  return `\`first\` and \`last\` are 1 to ${inWords(max)}, ${inWords(defaultLimits.defaultPageSize)} if not given`;
+  return `\`first\` and \`last\` are 0 to ${inWords(max)}, ${inWords(defaultLimits.defaultPageSize)} if not given`;
 }

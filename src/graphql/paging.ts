@@ -34,13 +34,14 @@ export function parsePage<Key>(
     return key;
   };
   const fromEnd = args.last != null;
-  const limit = parseLimit(fromEnd ? 'last' : 'first', args.last ?? args.first ?? size, maxSize);
+  // With 0 only `pageInfo` is asked for.
+  const limit = parseLimit(fromEnd ? 'last' : 'first', args.last ?? args.first ?? size, maxSize, 0);
   return { limit, fromEnd, after: decode('after'), before: decode('before') };
 }
 
-/** @throws AppError BAD_USER_INPUT for a number of items outside of 1 to `max`. */
-export function parseLimit(name: string, limit: number, max: number): number {
-  if (limit < 1 || limit > max) throw badInput(`${name} must be from 1 to ${max}, it is ${limit}`, [name]);
+/** @throws AppError BAD_USER_INPUT for a number of items outside of `min` to `max`. */
+export function parseLimit(name: string, limit: number, max: number, min = 1): number {
+  if (limit < min || limit > max) throw badInput(`${name} must be from ${min} to ${max}, it is ${limit}`, [name]);
   return limit;
 }
 
@@ -69,7 +70,7 @@ export async function fetchConnection<Item, Key>(
   const { limit, fromEnd, after, before } = page;
   const found = await fetch({ ...page, limit: limit + 1 });
   const more = found.length > limit;
-  const items = fromEnd ? found.slice(-limit) : found.slice(0, limit);
+  const items = fromEnd ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
   return toConnection(items, cursorOf, {
     hasPreviousPage: fromEnd ? more : after !== undefined,
     hasNextPage: fromEnd ? before !== undefined : more,

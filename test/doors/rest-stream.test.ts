@@ -274,7 +274,9 @@ describe('filters of recent and stream', () => {
       const sources = "'pull', 'webhook', 'sdk', 'backfill', 'xml_import' or 'linked_account'";
       expect(await refused('?source=PULL')).toBe(`Input should be ${sources}`);
       expect(await refused('?status=done')).toMatch(/^Input should be 'in_progress', .+ or 'stale'$/);
-      expect(await refused('?status=done&limit=0&replay=0')).toBe('Input should be greater than or equal to 1');
+      expect(await refused('?status=done&limit=-1&replay=-1')).toMatch(
+        /^Input should be greater than or equal to [01]$/,
+      );
     }
   });
 });
@@ -300,6 +302,38 @@ describe('recent', () => {
     expect(polled).toEqual(upTo(7));
   });
 
+  it('says where a page of what matches ends, and not where the log does, as long as more matches', async () => {
+    const userId = await server.user();
+    const providers = ['oura', 'garmin', 'oura', 'garmin', 'garmin', 'oura', 'polar'];
+    await server.record(...providers.map((provider, index) => ({ userId, provider, message: String(index + 1) })));
+    const page = async (after: string | number, limit: number) => {
+      const { body, headers } = await recent(userId, `?provider=garmin&after=${after}&limit=${limit}`);
+      return [messages(body), headers['synclog-cursor']];
+    };
+    expect(await page(0, 1)).toEqual([[2], '2']);
+    expect(await page(2, 1)).toEqual([[4], '4']);
+    expect(await page(0, 2)).toEqual([[4, 2], '4']);
+    expect(await page(4, 1)).toEqual([[5], '7']); // nothing else matches: on from the head
+    expect(await page(0, 3)).toEqual([[5, 4, 2], '7']);
+    expect(await page(7, 1)).toEqual([[], '7']);
+  });
+
+  it('loses nothing between two pages, while events are recorded', async () => {
+    const userId = await server.user();
+    const recording = (async () => {
+      for (let sequence = 1; sequence <= 60; sequence += 1) await server.record({ userId, message: String(sequence) });
+    })();
+    const polled: number[] = [];
+    for (let cursor = '0'; polled.length < 60; ) {
+      const { body, headers } = await recent(userId, `?after=${cursor}&limit=5`);
+      polled.push(...messages(body).reverse());
+      cursor = String(headers['synclog-cursor']);
+      expect(Number(cursor)).toBe(polled.at(-1) ?? 0);
+    }
+    await recording;
+    expect(polled).toEqual(upTo(60));
+  });
+
   it('refuses a cursor behind which events are gone, or that is past the head', async () => {
     const userId = await userWith(8);
     await expireBefore(userId, 6);
@@ -315,6 +349,33 @@ describe('recent', () => {
     await server.record({ userId, message: '4' });
     const stream = await follow(userId, `?after=${headers['synclog-cursor']}`);
     expect(messages(await stream.take(1))).toEqual([4]);
+  });
+});
+
+describe('a stream with replay=0', () => {
+  it('begins with what comes from now on, and is resumed like any other', async () => {
+    const userId = await userWith(3);
+    const stream = await follow(userId, '?replay=0');
+    await server.record({ userId, message: '4' }, { userId, message: '5' });
+    expect(messages(await stream.take(2))).toEqual([4, 5]);
+    const resumed = await follow(userId, '?replay=0', { ...server.admin, 'last-event-id': '2' });
+    expect(messages(await resumed.take(3))).toEqual([3, 4, 5]);
+    const after = await follow(userId, '?replay=0&after=1');
+    expect(messages(await after.take(1))).toEqual([2]);
+    const empty = await follow(await server.user(), '?replay=0');
+    expect((await empty.next())?.text).toBe(': connected');
+  });
+});
+
+describe('a request that names no number', () => {
+  it.each([
+    ['recent', 50],
+    ['runs', 20],
+  ])('of %s lists %i', async (endpoint, count) => {
+    const userId = await server.user();
+    await server.record(...upTo(55).map((number) => ({ userId, runId: `run_${number}` })));
+    const { body } = await rest(server.url + path(userId, endpoint, ''), { headers: server.admin });
+    expect(body).toHaveLength(count);
   });
 });
 
@@ -407,7 +468,7 @@ describe('a user token in the query', () => {
     const stream = await follow(userId, query, {});
     await stream.event();
     stream.close();
-    await rest(server.url + path(userId, 'stream', `${query}&replay=0`));
+    await rest(server.url + path(userId, 'stream', `${query}&replay=-1`));
     await rest(server.url + path(userId, 'stream', `${query}x`));
     await rest(server.url + path(randomUUID(), 'stream', query));
     isBroken = true;

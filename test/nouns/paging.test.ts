@@ -180,18 +180,42 @@ describe('connections', () => {
     await fc.assert(
       fc.asyncProperty(
         lists(),
-        fc.record({ from: fc.nat(60), to: fc.nat(60), size: fc.integer({ min: 1, max: 9 }), backwards: fc.boolean() }),
+        fc.record({ from: fc.nat(60), to: fc.nat(60), size: fc.integer({ min: 0, max: 9 }), backwards: fc.boolean() }),
         async (list, { from, to, size, backwards }) => {
           const { edges } = await list.fetch({ first: 100 });
           const [after, before] = [edges[from]?.cursor, edges[to]?.cursor];
           const found = await list.fetch({ after, before, ...(backwards ? { last: size } : { first: size }) });
           const between = list.items.slice(after ? from + 1 : 0, before ? to : undefined);
-          expect(keysOf(found)).toEqual(backwards ? between.slice(-size) : between.slice(0, size));
+          expect(keysOf(found)).toEqual(
+            backwards ? between.slice(Math.max(0, between.length - size)) : between.slice(0, size),
+          );
           expect(backwards ? found.pageInfo.hasPreviousPage : found.pageInfo.hasNextPage).toBe(between.length > size);
         },
       ),
       { numRuns: 80 },
     );
+  });
+
+  test('are empty where none are asked for, and say all the same whether there are any', async () => {
+    for (const list of [users(undefined), allRuns({}), runsOfUser(0, {}), events(0, {}), eventsOfRun(0)]) {
+      const none = { startCursor: null, endCursor: null };
+      const more = list.items.length > 0;
+      expect(await list.fetch({ first: 0 })).toEqual({
+        edges: [],
+        pageInfo: { hasPreviousPage: false, hasNextPage: more, ...none },
+      });
+      expect(await list.fetch({ last: 0 })).toEqual({
+        edges: [],
+        pageInfo: { hasPreviousPage: more, hasNextPage: false, ...none },
+      });
+      const { endCursor } = (await list.fetch({ last: 1 })).pageInfo;
+      expect(await list.fetch({ first: 0, after: endCursor })).toEqual({
+        edges: [],
+        pageInfo: { hasPreviousPage: true, hasNextPage: false, ...none },
+      });
+    }
+    const empty = await users('nobody').fetch({ first: 0 });
+    expect(empty.pageInfo).toMatchObject({ hasPreviousPage: false, hasNextPage: false });
   });
 
   test('have 50 items where the query does not say how many', async () => {
@@ -232,9 +256,9 @@ describe('connections', () => {
     test.each([
       ['users', 100],
       ['syncRuns', 200],
-    ])('a page of %s with less than 1 or more than %i items', async (field, max) => {
+    ])('a page of %s with less than 0 or more than %i items', async (field, max) => {
       for (const name of ['first', 'last']) {
-        for (const size of [0, -1, max + 1])
+        for (const size of [-1, max + 1])
           expect(refusal(await ofAll(field, { [name]: size }))).toEqual({
             code: 'BAD_USER_INPUT',
             argumentPath: [name],
@@ -244,10 +268,10 @@ describe('connections', () => {
     });
 
     test.each(['syncEvents', 'syncRuns'])(
-      "a page of a user's %s with less than 1 or more than 200 items",
+      "a page of a user's %s with less than 0 or more than 200 items",
       async (field) => {
         for (const name of ['first', 'last']) {
-          for (const size of [0, -1, 201])
+          for (const size of [-1, 201])
             expect(refusal(await ofUser(field, { [name]: size }))).toEqual({
               code: 'BAD_USER_INPUT',
               argumentPath: [name],

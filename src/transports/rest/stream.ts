@@ -38,10 +38,11 @@ export const eventStream = defineRoute({
   parameters: ({ pageSize, defaultReplay }) => ({
     user_id: userInPath,
     replay: integer({
-      min: 1,
+      min: 0,
       max: pageSize,
       fallback: defaultReplay,
-      description: 'How many of the newest stored events come first, those included that a filter hides.',
+      description:
+        'How many of the newest stored events come first, those included that a filter hides; none with 0: only what comes from now on.',
     }),
     after: cursorInQuery,
     ...eventFilterParameters,
@@ -60,7 +61,7 @@ export const eventStream = defineRoute({
     return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, { viewer }, request) => {
       const results = await follow({
         viewer,
-        variables: { userId, ...(after === undefined ? { replay } : { after }), filter: toEventFilter(filters) },
+        variables: { userId, ...from(after, replay), filter: toEventFilter(filters) },
         resumeAfter: lastId ?? null,
         client: request.raw.signal,
       });
@@ -71,6 +72,12 @@ export const eventStream = defineRoute({
     };
   },
 });
+
+/** Where to begin, as `syncEvents` takes it: with neither, at the end of the log. */
+function from(after: string | undefined, replay: number): object {
+  if (after !== undefined) return { after };
+  return replay === 0 ? {} : { replay };
+}
 
 /**
  * The answer for a browser's `EventSource` to a stream that cannot begin now: a stream that ends at once, so that it comes
