@@ -132,7 +132,8 @@ async function serve(
     ...restOptions,
     shutdown: shutdown.signal,
   });
-  const http = await listen(config.host, config.port, { graphql, webSockets, rest, limits, requestLog });
+  const { host, port, keepAliveMs } = config;
+  const http = await listen(host, port, { graphql, webSockets, rest, limits, requestLog, keepAliveMs });
   return {
     url: http.url,
     stop() {

@@ -6,11 +6,10 @@ import { installedSources } from './sources/installed.ts';
 import { readSettings, type SourceSettings } from './sources/source-settings.ts';
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-/** Origins as browsers write them: scheme, host and port, without a path. */
+/** Origins: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
   const entries = readList(text);
-  if (entries?.every((entry) => URL.canParse(entry) && /^https?:/.test(entry) && new URL(entry).origin === entry))
-    return entries;
+  if (entries?.every((entry) => /^https?:\/\/[^/?#@]+\/?$/i.test(entry) && URL.canParse(entry))) return entries;
   context.addIssue({
     code: 'custom',
     message: 'must be a JSON list or a comma-separated list of origins, such as https://app.example',
@@ -76,6 +75,7 @@ const settings = z.object({
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   CORS_ORIGINS: origins.default([]),
+  KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
@@ -128,6 +128,8 @@ export interface Config {
   readonly jwtSecret: string | undefined;
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
   readonly corsOrigins: readonly string[];
+  /** How long an HTTP connection may wait for its next request, in milliseconds. */
+  readonly keepAliveMs: number;
   /** The settings of the sources that are set up. */
   readonly sources: SourceSettings;
   /** May answers be kept, to be given again? */
@@ -175,6 +177,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
         ? { url: env.JWT_JWKS_URL, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE }
         : undefined,
     corsOrigins: env.CORS_ORIGINS,
+    keepAliveMs: env.KEEP_ALIVE_SECONDS * 1_000,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',
     logLevel: env.LOG_LEVEL,

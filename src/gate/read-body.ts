@@ -14,7 +14,7 @@ const bodyFaults = {
   encoded: { status: 415, says: () => 'The body must come as it is: no content-encoding is taken' },
   'too long': { status: 413, says: (most: number) => `The body may have at most ${most} bytes` },
   'broken off': { status: 400, says: () => 'The body ended too soon' },
-  'not UTF-8': { status: 400, says: () => 'The body must be JSON in UTF-8: it has bytes that are no UTF-8' },
+  'not UTF-8': { status: 400, says: () => 'The body must be JSON in UTF-8' },
   'not JSON': { status: 400, says: () => 'The body must be JSON in UTF-8' },
 } as const;
 

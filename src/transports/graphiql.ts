@@ -1,7 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
+import { CompressedText } from './compressed.ts';
 
 /** What GraphiQL shows when it is opened, decided once or each time: false for no page at all. */
 export type GraphiqlPage = GraphiQLOptions | false | (() => GraphiQLOptions);
+
+/** Answers browsers that open the endpoint with the page: nine megabytes, which a browser loads once, and compressed. */
+export class GraphiqlPages {
+  readonly #page: GraphiqlPage;
+  /** The page as it was last shown, with the options that it was made of. */
+  #shown: { readonly options: string; readonly text: CompressedText } | undefined;
+
+  constructor(page: GraphiqlPage) {
+    this.#page = page;
+  }
+
+  /** Answers a browser that wants a page; false for any other request, and where there is no page. */
+  async answer({ method, headers }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (method !== 'GET' || !headers.accept?.includes('text/html')) return false;
+    const options = typeof this.#page === 'function' ? this.#page() : this.#page;
+    if (options === false) return false;
+    const key = JSON.stringify(options);
+    if (this.#shown?.options !== key) this.#shown = { options: key, text: textOf(options) };
+    const { 'accept-encoding': accepted, 'if-none-match': ifNoneMatch } = headers;
+    const acceptEncoding = Array.isArray(accepted) ? accepted.join() : accepted;
+    const answer = await this.#shown.text.answer({ acceptEncoding, ifNoneMatch });
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    response.end(Buffer.from(await answer.arrayBuffer()));
+    return true;
+  }
+}
+
+/** The page holds the key that the demo has put into it, if there is one: it is for this reader alone. */
+function textOf(options: GraphiQLOptions): CompressedText {
+  return new CompressedText(renderGraphiQL(options), { 'content-type': 'text/html; charset=utf-8' });
+}
 
 /** GraphiQL's own options that Yoga hands on without listing them. */
 type PageOptions = GraphiQLOptions & { readonly storage?: null; readonly initialQuery?: null };

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { AppError, errorCodes } from '../errors.ts';
@@ -11,7 +10,7 @@ import type { KeptAnswers } from '../operations/kept-answers.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
-import type { GraphiqlPage } from './graphiql.ts';
+import { type GraphiqlPage, GraphiqlPages } from './graphiql.ts';
 import { type Begun, PlainRequests } from './plain-requests.ts';
 import { useRequestGuard } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
@@ -44,7 +43,9 @@ export function createGraphqlListener(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const yoga = createYogaServer(options);
   const plain = new PlainRequests(options);
+  const pages = new GraphiqlPages(options.graphiql);
   return async (request, response) => {
+    if (await pages.answer(request, response)) return;
     if (!mayBePlain(request)) return yoga(request, response);
     const begun = await plain.answer(request, response);
     if (begun?.body) Object.assign(request, { body: unreadBody(begun.body) });
@@ -92,8 +93,7 @@ function createYogaServer(options: GraphqlOptions): YogaServerInstance<ServerCon
     batching: false,
     landingPage: false,
     cors: corsFor(gate.origins),
-    graphiql: options.graphiql,
-    renderGraphiQL,
+    graphiql: false,
   });
 }
 

@@ -1,14 +1,14 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import { trackIdleConnections } from './idle-connections.ts';
-import { refuseBody } from './request-guard.ts';
+import { refuseBody, sendBodyError, sendError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
+import { GRAPHQL_PATH, normaliseTarget, pathOf } from './request-target.ts';
+import { serverResponseFor } from './server-response.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
-
-const GRAPHQL_PATH = '/graphql';
 
 export interface HttpOptions {
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -17,7 +17,15 @@ export interface HttpOptions {
   readonly rest: (request: IncomingMessage, response: ServerResponse) => unknown;
   readonly limits: Limits;
   readonly requestLog: RequestLog;
+  /** How long a connection may wait for its next request, in milliseconds. */
+  readonly keepAliveMs: number;
 }
+
+const METHODS = 'GET, HEAD, POST, OPTIONS';
+
+/** What the headers of a request, and all of it, may take once it has begun, in milliseconds: Node's own bounds. */
+const HEADERS_MS = 60_000;
+const REQUEST_MS = 300_000;
 
 /** The listening server. */
 export interface HttpServer {
@@ -29,15 +37,28 @@ export interface HttpServer {
 
 /** Listens, and sorts requests to GraphQL, WebSockets and REST. */
 export async function listen(host: string, port: number, options: HttpOptions): Promise<HttpServer> {
-  const { graphql, webSockets, rest, limits, requestLog } = options;
+  const { graphql, webSockets, rest, limits, requestLog, keepAliveMs } = options;
   let closing = false;
-  const server = createServer({ ServerResponse: cuttingIdle(limits.connectionIdleMs) }, (request, response) => {
+  const http = {
+    ServerResponse: serverResponseFor(limits.connectionIdleMs),
+    keepAliveTimeout: keepAliveMs,
+    // Node counts what a connection waits for its first request as time for its headers.
+    headersTimeout: keepAliveMs + HEADERS_MS,
+    requestTimeout: keepAliveMs + REQUEST_MS,
+  };
+  const server = createServer(http, (request, response) => {
+    request.socket.setTimeout(limits.connectionIdleMs);
     if (closing) response.setHeader('connection', 'close');
+    normaliseTarget(request);
+    if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole
     const isGraphql = pathOf(request) === GRAPHQL_PATH;
     requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
     if (!isGraphql) return void rest(request, response);
-    const refusal = refuseHost(request) ?? refuseBody(request, limits);
-    if (refusal) return sendError(response, refusal.status, refusal.error);
+    if (!hasGoodHost(request))
+      return sendError(response, 400, new AppError('BAD_USER_INPUT', 'The Host header is not a host'));
+    const refused = refuseBody(request, limits);
+    if (refused) return sendBodyError(response, refused);
+    if (request.method === 'OPTIONS') response.setHeader('allow', METHODS);
     // A media type is written in any case, and Yoga compares it letter by letter.
     if (request.method === 'POST') request.headers['content-type'] = JSON_TYPE;
     void graphql(request, response);
@@ -45,10 +66,12 @@ export async function listen(host: string, port: number, options: HttpOptions): 
   server.on('upgrade', (request, stream, head) => {
     // Node has given the connection out of its hands: whatever goes wrong on it would end the process.
     stream.on('error', () => stream.destroy());
+    normaliseTarget(request);
     if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
     else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
   });
   server.setTimeout(limits.connectionIdleMs);
+  server.on('connection', (socket) => socket.setTimeout(keepAliveMs)); // until a request comes, as between two of them
   const cutIdleConnections = trackIdleConnections(server);
   await startListening(server, host, port);
   return {
@@ -71,24 +94,6 @@ export async function listen(host: string, port: number, options: HttpOptions): 
   };
 }
 
-/**
- * Yoga's adapter takes the time limit off a connection right before it writes the first piece of a stream, so that a
- * client that stops reading would hold it for ever. That piece puts it back.
- */
-function cuttingIdle(idleMs: number): typeof ServerResponse {
-  return class extends ServerResponse {
-    override write(...args: [chunk: unknown]): boolean {
-      if (this.socket?.timeout === 0) this.socket.setTimeout(idleMs);
-      return super.write(...args);
-    }
-  } as typeof ServerResponse; // its `write` passes on whatever the original's takes
-}
-
-function pathOf({ url = '/' }: IncomingMessage): string {
-  const end = url.indexOf('?');
-  return end < 0 ? url : url.slice(0, end);
-}
-
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo; // a TCP server that listens has this address
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
@@ -104,14 +109,7 @@ function startListening(server: Server, host: string, port: number): Promise<voi
   });
 }
 
-/** A request whose URL cannot be put together; Yoga would show the stack of the exception that it meets. */
-function refuseHost({ headers: { host } }: IncomingMessage) {
-  if (!host || URL.canParse(`http://${host}`)) return undefined;
-  return { status: 400, error: new AppError('BAD_USER_INPUT', 'The Host header is not a host') };
-}
-
-/** The request's body is not read, so its connection cannot be used again. */
-function sendError(response: ServerResponse, status: number, error: AppError): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
-  response.end(JSON.stringify({ errors: [error] }));
+/** Can the request's URL be put together? Yoga would show the stack of the exception that it meets. */
+function hasGoodHost({ headers: { host } }: IncomingMessage): boolean {
+  return !host || URL.canParse(`http://${host}`);
 }

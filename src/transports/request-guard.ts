@@ -19,9 +19,7 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
       const { url, method, headers, signal, body } = request;
       if (method === 'GET')
         setRequestParser(async () => {
-          const params = await Promise.resolve(parse(request)).catch(() => {
-            throw refusal('BAD_USER_INPUT', 400, 'variables and extensions must be JSON');
-          });
+          const params = await parsed(() => parse(request));
           return withDocument(params);
         });
       else if (body)
@@ -36,6 +34,15 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
         });
     },
   };
+}
+
+/** The parameters in a URL. @throws GraphQLError for what is no JSON */
+async function parsed<T>(parse: () => T): Promise<Awaited<T>> {
+  try {
+    return await parse();
+  } catch {
+    throw refusal('BAD_USER_INPUT', 400, 'variables and extensions must be JSON');
+  }
 }
 
 /** What was sent, unless it has a hash in the place of a document: Yoga would only miss the document. */

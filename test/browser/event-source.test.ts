@@ -71,7 +71,9 @@ test.skipIf(hasNoBrowser)(
       return special ? special() : newToken(2);
     });
     const [program] = codeBlocks(readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8'), 'js');
-    await page.evaluate(`${program?.code}; followSyncs('${userId}', newToken, ({ message }) => see(message))`);
+    await page.evaluate(
+      `(() => { ${program?.code} followSyncs('${userId}', newToken, ({ message }) => see(message)); })()`,
+    );
     await expect.poll(() => seen).toEqual(['1', '2']);
 
     tokens.push(() => Promise.reject(new Error('the backend is away')));

@@ -52,24 +52,6 @@ describe("the README's program comes back and misses nothing", () => {
     expect(errors).toEqual(['Nothing was read for 0.5 s']);
   });
 
-  test('after an error of ours', async () => {
-    let isBroken = false;
-    const { errors, record, sees } = await startProgram({
-      onStatement({ sql }) {
-        if (isBroken && /FROM sync_event|JOIN sync_event/.test(sql)) throw new Error('nobody expects this');
-      },
-    });
-    await record(1, 'first');
-    await sees(1);
-    isBroken = true;
-    await record(5, 'more').catch(() => {});
-    await expect.poll(() => errors[0]).toMatch(/^Internal error/);
-    isBroken = false;
-    await record(1, 'last');
-    await expect.poll(() => errors.length).toBeGreaterThan(0);
-    await sees(7);
-  });
-
   test('after the server has cut the connection', async () => {
     const { server, record, sees } = await startProgram({ limits: { shutdownMs: 200 } });
     await record(1, 'first');

@@ -219,6 +219,7 @@ describe('a stream says why it ends', () => {
   /** A server with a log that is longer than what sockets hold. */
   async function startWithLongLog(limits: Partial<Limits>, read = { rows: 0 }) {
     const slow = await startServer({
+      settings: { KEEP_ALIVE_SECONDS: '1' }, // those that recorded go by themselves
       limits: { pageSize: 20, ...limits },
       onStatement({ sql, rows }) {
         if (/sync_event e/.test(sql)) read.rows += rows;

@@ -316,14 +316,7 @@ describe('GET /api/v1/users/{user_id}/sync/recent', () => {
 
 describe('A path', () => {
   it('that no route has answers 404 to anybody', async () => {
-    for (const path of [
-      '/index.html',
-      '/api/v1',
-      '/api/v1/users',
-      '/api/v1/users//sync/recent',
-      '/api/v1/x/',
-      '/graphql/',
-    ])
+    for (const path of ['/index.html', '/api/v1', '/api/v1/users', '/api/v1/users//sync/recent', '/api/v1/x/'])
       expect(await get(path, {})).toMatchObject({ status: 404, body: { detail: 'Not Found' } });
   });
 
@@ -332,17 +325,17 @@ describe('A path', () => {
     const { status, headers, text } = await get(`${path}/?limit=%205&limit=1`, {});
     expect([status, headers.location, headers['content-length'], text]).toEqual([
       307,
-      `${path}?limit=%205&limit=1`,
+      '../recent?limit=%205&limit=1', // behind the prefix of a proxy, too
       '0',
       '',
     ]);
   });
 
-  it('refuses methods that its routes do not have, HEAD among them, before it asks who is there', async () => {
+  it('refuses methods that its routes do not have before it asks who is there', async () => {
     const paths = { GET: recentPath(randomUUID()), POST: `/api/v1/users/${randomUUID()}/sync/events` };
     for (const [allow, path] of Object.entries(paths))
       for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
-        if (method === allow) continue;
+        if (method === allow || (method === 'HEAD' && allow === 'GET')) continue;
         const { status, headers, text } = await rest(server.url + path, { method });
         expect([method, status, headers.allow]).toEqual([method, 405, allow]);
         if (method !== 'HEAD') expect(text).toBe('{"detail":"Method Not Allowed"}');

@@ -16,6 +16,7 @@ const pageSize = 20;
 async function startWithLongLog(limits: Partial<Limits>) {
   const read = { rows: 0 };
   const server = await startServer({
+    settings: { KEEP_ALIVE_SECONDS: '1' }, // those that recorded go by themselves
     limits: { pageSize, ...limits },
     onStatement({ sql, rows }) {
       if (/sync_event e/.test(sql)) read.rows += rows;

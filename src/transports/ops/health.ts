@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Database } from '../../db/database.ts';
 import { errorCodes } from '../../errors.ts';
+import { addGet } from '../add-get.ts';
 import { json } from '../answer.ts';
 
 const unavailable = errorCodes.UNAVAILABLE;
@@ -19,8 +20,8 @@ interface HealthOptions {
 
 /** `/healthz`: the process lives. `/readyz`: it can serve, so it should be sent requests. */
 export function addHealth(app: Hono, { database, shutdown, onError }: HealthOptions): void {
-  app.get('/healthz', () => json(200, '{"status":"ok"}'));
-  app.get('/readyz', async () => {
+  addGet(app, '/healthz', () => json(200, '{"status":"ok"}'));
+  addGet(app, '/readyz', async () => {
     const isReady = !shutdown.aborted && (await canRead(database, onError));
     return isReady
       ? json(200, '{"status":"ok"}')

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { productVersion } from '../../lib/version.ts';
 import type { Services } from '../../services.ts';
+import { addGet } from '../add-get.ts';
 
 interface MetricsOptions {
   /** What the process counts, as {@link collectProcessMetrics} has begun to; undefined: from the first scrape. */
@@ -17,7 +18,7 @@ interface MetricsOptions {
 export function addMetrics(app: Hono, options: MetricsOptions): void {
   const own = createRegistry(options);
   let { processMetrics } = options;
-  app.get('/metrics', async () => {
+  addGet(app, '/metrics', async () => {
     processMetrics ??= collectProcessMetrics();
     const text = await Registry.merge([own, processMetrics]).metrics();
     return new Response(text, { headers: { 'content-type': own.contentType } });

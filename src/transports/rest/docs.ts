@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Hono } from 'hono';
-import { json } from '../answer.ts';
+import { addGet } from '../add-get.ts';
+import { CompressedText } from '../compressed.ts';
 
 /** Everything that the page loads. Swagger UI's own files come out of its package. */
 const assets = {
@@ -9,20 +10,23 @@ const assets = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
 } as const;
 
-/** Paths are relative, so that the page works behind a proxy. The key is in the page, which no other page can read. */
-const pageWith = (apiKey: string | undefined) => `<!doctype html>
+/**
+ * What the page loads stands beside it: by relative paths, so that it works behind a proxy's prefix and with a slash. The key
+ * is in the page, which no other page can read.
+ */
+const pageWith = (apiKey: string | undefined, folder: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Synclog: REST</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="${folder}swagger-ui.css">
 </head>
 <body>
 <div id="docs"${apiKey === undefined ? '' : ` data-api-key="${apiKey}"`}></div>
-<script src="docs/swagger-ui-bundle.js"></script>
-<script src="docs/start.js"></script>
+<script src="${folder}swagger-ui-bundle.js"></script>
+<script src="${folder}start.js"></script>
 </body>
 </html>
 `;
@@ -30,7 +34,7 @@ const pageWith = (apiKey: string | undefined) => `<!doctype html>
 const start = `const domNode = document.getElementById('docs');
 const { apiKey } = domNode.dataset;
 const ui = SwaggerUIBundle({
-  url: 'openapi.json',
+  url: new URL('../openapi.json', document.currentScript.src).href,
   domNode,
   deepLinking: true,
   tryItOutEnabled: true,
@@ -52,15 +56,31 @@ const pageHeaders = {
  * @param apiKey is filled in for whoever opens the page
  */
 export function addDocs(app: Hono, description: object, apiKey: string | undefined): void {
-  const page = pageWith(apiKey);
-  const text = JSON.stringify(description);
   const { resolve } = createRequire(import.meta.url);
-  app.get('/openapi.json', () => json(200, text));
-  app.get('/docs', () => new Response(page, { headers: pageHeaders }));
-  app.get('/docs/start.js', () => new Response(start, { headers: { 'content-type': assets['swagger-ui-bundle.js'] } }));
+  const pages = { '/docs': pageWith(apiKey, 'docs/'), '/docs/': pageWith(apiKey, '') };
+  addText(app, '/openapi.json', () => JSON.stringify(description), { 'content-type': 'application/json' });
+  addText(app, '/docs', (path) => pages[path === '/docs' ? '/docs' : '/docs/'], pageHeaders);
+  addText(app, '/docs/start.js', () => start, { 'content-type': assets['swagger-ui-bundle.js'] });
   for (const [name, type] of Object.entries(assets))
-    app.get(`/docs/${name}`, async () => {
-      const content = await readFile(resolve(`swagger-ui-dist/${name}`));
-      return new Response(content, { headers: { 'content-type': type, 'cache-control': 'max-age=3600' } });
+    addText(app, `/docs/${name}`, () => readFile(resolve(`swagger-ui-dist/${name}`)), { 'content-type': type });
+}
+
+/** Answers with a text that is made when somebody first asks for it, and then kept. */
+function addText(
+  app: Hono,
+  path: string,
+  make: (path: string) => string | Promise<Buffer>,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const made = new Map<string, Promise<CompressedText>>();
+  const textAt = async (at: string) => new CompressedText(await make(at), headers);
+  addGet(app, path, async ({ req }) => {
+    const text = made.get(req.path) ?? textAt(req.path);
+    made.set(req.path, text);
+    text.catch(() => made.delete(req.path));
+    return (await text).answer({
+      acceptEncoding: req.header('accept-encoding'),
+      ifNoneMatch: req.header('if-none-match'),
     });
+  });
 }

@@ -129,11 +129,9 @@ function isEventSource({ raw }: HonoRequest): boolean {
   return raw.headers.get('accept')?.trim().toLowerCase() === 'text/event-stream';
 }
 
-/** The location is relative, so that it holds behind a proxy and whatever `Host` says. */
+/** The location is relative to the request's own, so that it holds whatever `Host` says, and behind a proxy's prefix. */
 function withoutTrailingSlash({ url }: HonoRequest): Response {
   const { pathname, search } = new URL(url);
-  return new Response(null, {
-    status: 307,
-    headers: { location: pathname.slice(0, -1) + search, 'content-length': '0' },
-  });
+  const [name = ''] = pathname.split('/').slice(-2);
+  return new Response(null, { status: 307, headers: { location: `../${name}${search}`, 'content-length': '0' } });
 }
