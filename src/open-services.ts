@@ -62,6 +62,7 @@ export async function openServices(
   { limits, clock: givenClock, logger, onStatement, ownKey }: ServicesOptions,
 ): Promise<OpenServices> {
   const applied = await migrate(directUrlOf(config), undefined, {
+    onWarning: (text) => logger.warn(text),
     onWait: (waitedSeconds) =>
       logger.warn({ waitedSeconds }, 'waiting for another instance, which migrates the database'),
   });

@@ -20,6 +20,7 @@ await runCommand({
     for (const doubt of doubtsAbout(process.env)) console.error(`migrate: ${doubt}`);
     const { databaseUrl, databaseDirectUrl } = parseConfig(process.env);
     const applied = await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
+      onWarning: (text) => console.error(`migrate: ${text}`),
       onWait: (seconds) => console.error(`waiting for another instance, which migrates the database (${seconds} s)`),
     });
     for (const name of applied) console.log(`applied ${name}`);

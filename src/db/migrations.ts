@@ -1,14 +1,20 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MigrationList } from '@prisma/schema-engine-wasm';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
+import { retry } from '../lib/retry.ts';
 import type { Provider } from './database.ts';
+import { isBusy } from './faults.ts';
+import { type Migration, readMigrations } from './migration.ts';
+import { addToHistory, checkHistory, readHistory } from './migration-history.ts';
 import { withMigrationLock } from './migration-lock.ts';
+import { type MigrationSession, openMigrationSession } from './migration-session.ts';
 import { nameOf, providerOf } from './open-database.ts';
-import { sqliteAdapter } from './open-sqlite.ts';
-import { nothingExternal, openSchemaEngine } from './schema-engine.ts';
+import { readStates, remainderOf } from './repair-migration.ts';
 import { prismaFolder } from './schema-text.ts';
+
+/** How long to wait for another process that keeps a SQLite file locked, as it does while it migrates. */
+const BUSY_PATIENCE_MS = 120_000;
+const BUSY_PAUSE_MS = { first: 10, longest: 200 };
 
 /** The folder of a provider's migrations. */
 export function migrationsFolder(provider: Provider, folder = prismaFolder): string {
@@ -16,56 +22,127 @@ export function migrationsFolder(provider: Provider, folder = prismaFolder): str
 }
 
 interface MigrateOptions {
+  /** Told of what the operator should know although the database can be used. */
+  readonly onWarning?: (text: string) => void;
   /** Told every five seconds for how long another instance has been waited for, in seconds. */
   readonly onWait?: (seconds: number) => void;
 }
 
 /**
- * Applies the migrations that a database lacks and returns their names, oldest first. Of several instances that start
- * at once, one applies them and the others wait for it.
+ * Applies the migrations that a database lacks and returns their names, oldest first. Each is one transaction together
+ * with the row that says so: a process that ends in the middle, in whatever way, leaves what was there before it, and the
+ * next one goes on with the same migration. Of several instances that start at once, one applies them and the others
+ * wait for it. A database that lacks none is only read.
  * @param folder where the models and the migrations are.
- * @throws AppError UNAVAILABLE for a database that cannot be opened, with the reason.
+ * @throws AppError UNAVAILABLE with the reason, for a database that cannot be opened, or migrated, or is not ours.
  */
-export async function migrate(url: string, folder = prismaFolder, { onWait }: MigrateOptions = {}): Promise<string[]> {
-  if (providerOf(url) === 'sqlite') await checkFile(url);
-  return withMigrationLock(url, onWait, async () => {
-    const engine = await openSchemaEngine(url, folder);
-    try {
-      const { appliedMigrationNames } = await engine.applyMigrations({
-        migrationsList: readMigrations(migrationsFolder(providerOf(url), folder)),
-        filters: nothingExternal,
-      });
-      return appliedMigrationNames;
-    } finally {
-      engine.free();
-    }
+export async function migrate(url: string, folder = prismaFolder, options: MigrateOptions = {}): Promise<string[]> {
+  const migrations = readMigrations(migrationsFolder(providerOf(url), folder));
+  const applied: string[] = [];
+  const startedAt = performance.now();
+  await retry(() => explained(url, () => applyAll(url, migrations, applied, options)), {
+    pauseMs: BUSY_PAUSE_MS,
+    isTemporary: isBusy,
+    onFailure(error) {
+      if (performance.now() - startedAt < BUSY_PATIENCE_MS) return;
+      throw new AppError(
+        'UNAVAILABLE',
+        `Another process has kept ${nameOf(url)} locked for ${BUSY_PATIENCE_MS / 1000} s: ${reasonOf(error)}`,
+      );
+    },
   });
+  return applied;
 }
 
-/** Opens the database once without the engine, which has no words for what is wrong with it. */
-async function checkFile(url: string): Promise<void> {
+/** @param applied grows with the names, so that an attempt which fails later on has not applied them in silence. */
+async function applyAll(
+  url: string,
+  migrations: readonly Migration[],
+  applied: string[],
+  { onWarning, onWait }: MigrateOptions,
+): Promise<void> {
+  const session = await openMigrationSession(url);
   try {
-    const adapter = await sqliteAdapter(url).connect();
-    await adapter.queryRaw({ sql: 'PRAGMA user_version', args: [], argTypes: [] });
-    await adapter.dispose();
-  } catch (error) {
-    throw new AppError('UNAVAILABLE', `The database ${nameOf(url)} cannot be opened: ${reasonOf(error)}`);
+    const history = await readHistory(session);
+    const warning = checkHistory(history, migrations, nameOf(url));
+    if (warning !== undefined) onWarning?.(warning);
+    if (migrations.every(({ name }) => history.applied.has(name))) return;
+    await withMigrationLock(url, onWait, async () => {
+      for (const [index, migration] of migrations.entries())
+        if (await apply(session, migration, migrations.slice(0, index), nameOf(url))) applied.push(migration.name);
+    });
+  } finally {
+    await session.close().catch(() => {}); // a connection that is broken has told so
   }
 }
 
-function readMigrations(folder: string): MigrationList {
-  const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
-  const names = readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort();
-  return {
-    baseDir: folder,
-    lockfile: { path: 'migration_lock.toml', content: read('migration_lock.toml') },
-    shadowDbInitScript: '',
-    migrationDirectories: names.map((name) => ({
-      path: name,
-      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: read(name, 'migration.sql') } },
-    })),
-  };
+/** Applies a migration unless it is. What was left in the middle of it is finished, where that can be proved. */
+async function apply(
+  session: MigrationSession,
+  migration: Migration,
+  earlier: readonly Migration[],
+  database: string,
+): Promise<boolean> {
+  const { applied, unfinished } = await readHistory(session);
+  if (applied.has(migration.name)) return false;
+  try {
+    if (unfinished.has(migration.name)) return await finish(session, migration, earlier);
+    return await inTransaction(session, migration, () => session.run(migration.sql));
+  } catch (error) {
+    if (isBusy(error)) throw error;
+    // It may have been left in the middle without a word of it.
+    if (!unfinished.has(migration.name) && (await finish(session, migration, earlier).catch(() => false))) return true;
+    const reason = error instanceof AppError ? error.message : reasonOf(error);
+    throw new AppError('UNAVAILABLE', `The database ${database} cannot be migrated: ${migration.name}: ${reason}`);
+  }
+}
+
+/** Does what is left of a migration that was cut off in the middle. */
+async function finish(
+  session: MigrationSession,
+  migration: Migration,
+  earlier: readonly Migration[],
+): Promise<boolean> {
+  const states = await readStates(session, migration, earlier);
+  return inTransaction(session, migration, async () => {
+    const remainder = await remainderOf(session, migration, states);
+    if (!remainder)
+      throw new AppError(
+        'UNAVAILABLE',
+        'it was cut off in the middle, and how far it came cannot be told from the schema. Restore a backup',
+      );
+    for (const statement of remainder.statements) await session.run(statement);
+    if (!(await remainder.isComplete()))
+      throw new AppError('UNAVAILABLE', 'what was left of it leads to another schema');
+  });
+}
+
+async function inTransaction(
+  session: MigrationSession,
+  migration: Migration,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  await session.begin();
+  try {
+    const isNew = !(await readHistory(session)).applied.has(migration.name); // another process may have been quicker
+    if (isNew) {
+      await work();
+      await addToHistory(session, migration);
+    }
+    await session.run('COMMIT');
+    return isNew;
+  } catch (error) {
+    await session.rollback().catch(() => {}); // the connection is broken, and the transaction with it
+    throw error;
+  }
+}
+
+/** The drivers have no words for which database it is, and stacks that help nobody. */
+async function explained<T>(url: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof AppError || isBusy(error)) throw error;
+    throw new AppError('UNAVAILABLE', `The database ${nameOf(url)} cannot be opened: ${reasonOf(error)}`);
+  }
 }
