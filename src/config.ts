@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PostgresUrlError, readPostgresUrl } from './db/postgres-url.ts';
+import { problemOfSqliteUrl } from './db/sqlite-path.ts';
 import { isMisspelling } from './lib/misspelling.ts';
 import { redisUrl } from './lib/redis-url.ts';
 import { installedSources } from './sources/installed.ts';
@@ -50,21 +51,25 @@ function checkPostgresUrl(url: string, context: z.RefinementCtx): void {
   }
 }
 
+/** That the URL of a SQLite file can be read; any other is none of its business. */
+function checkSqliteUrl(url: string, context: z.RefinementCtx): void {
+  const message = url.startsWith('file:') ? problemOfSqliteUrl(url) : undefined;
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+}
+
 const settings = z.object({
   PORT: integer(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z
     .string()
-    .trim()
-    .regex(
-      /^(file:(?!:memory:).+|postgres(ql)?:\/\/.*)/,
-      'must be a file: or postgresql: URL, such as file:./data/synclog.db',
-    )
+    .overwrite((url) => url.replace(/^[a-z]+:/i, (scheme) => scheme.toLowerCase()))
+    .regex(/^(file:|postgres(ql)?:\/\/.*)/, 'must be a file: or postgresql: URL, such as file:./data/synclog.db')
+    .superRefine(checkSqliteUrl)
     .superRefine(checkPostgresUrl)
     .default('file:./data/synclog.db'),
   DATABASE_DIRECT_URL: z
     .string()
-    .trim()
+    .overwrite((url) => url.replace(/^[a-z]+:/i, (scheme) => scheme.toLowerCase()))
     .regex(/^postgres(ql)?:\/\//, 'must be a postgresql: URL')
     .superRefine(checkPostgresUrl)
     .optional(),
@@ -148,12 +153,20 @@ export class ConfigError extends Error {
   }
 }
 
+/** Secrets are taken as they are: who signs with one may have the line break in it, too. */
+const isSecret = (name: string) => name.endsWith('_SECRET');
+
 /**
- * Parses the settings, an empty value counting as unset. Values never appear in an error: they may be secrets.
+ * Parses the settings, an empty value counting as unset. Space around a value is cut off, as files that are mounted as
+ * settings end with a line break. Values never appear in an error: they may be secrets.
  * @throws ConfigError with all mistakes at once.
  */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment)
+      .map(([name, value]) => [name, isSecret(name) ? value : value?.trim()])
+      .filter(([, value]) => value !== ''),
+  );
   const parsed = settings.safeParse(given);
   const sources = installedSources.map(({ name, settings }) => ({ name, ...readSettings(settings, given) }));
   const problems = [

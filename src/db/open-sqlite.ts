@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { AppError } from '../errors.ts';
@@ -11,7 +9,8 @@ import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { SqliteChanges } from './sqlite-change.ts';
-import { sqlitePath } from './sqlite-path.ts';
+import { prepareSqliteFile } from './sqlite-file.ts';
+import { sqlitePath, sqliteUrl } from './sqlite-path.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { type StatementObserver, watchStatements } from './watch-statements.ts';
@@ -38,8 +37,9 @@ const options = { timestampFormat: 'unixepoch-ms' } as const;
  * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
  */
 export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
-  mkdirSync(dirname(sqlitePath(url)), { recursive: true });
-  return new OneConnectionLibSql({ url, timeout: busyTimeoutMs }, options);
+  const path = sqlitePath(url);
+  prepareSqliteFile(path);
+  return new OneConnectionLibSql({ url: sqliteUrl(path), timeout: busyTimeoutMs }, options);
 }
 
 /** Makes the file write ahead, for whoever opens it from now on. @returns where it is, as the driver has read the URL */

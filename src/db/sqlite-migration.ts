@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import type { Fact, MigrationSession, SchemaPlace } from './migration-session.ts';
+import { prepareSqliteFile } from './sqlite-file.ts';
 import { sqlitePath } from './sqlite-path.ts';
 
 /** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
@@ -28,7 +27,7 @@ const factsOfSchema = `
 /** Opens the file, and makes it and its folder where they are missing. Foreign keys are off: migrations make tables anew. */
 export function openSqliteMigration(url: string): MigrationSession {
   const path = sqlitePath(url);
-  mkdirSync(dirname(path), { recursive: true });
+  prepareSqliteFile(path);
   const connection = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
   // Within a transaction it would have no effect, and migrations say it there.
   connection.exec('PRAGMA foreign_keys = OFF');

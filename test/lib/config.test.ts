@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig } from '../../src/config.ts';
+import { sqlitePath, sqliteUrl } from '../../src/db/sqlite-path.ts';
 
 /** The lines of what is wrong with some settings. */
 function problemsOf(environment: Record<string, string>): readonly string[] {
@@ -31,6 +32,62 @@ describe('settings', () => {
 
   test('count as unset when they are empty', () => {
     expect(parseConfig({ PORT: '', JWT_SECRET: '' })).toEqual(parseConfig({}));
+  });
+
+  test('lose the space around them, as a file that is mounted as a setting ends with a line break', () => {
+    const settings = { DATABASE_URL: ' file:./a b/x.db\n', PORT: '4001\r\n', LOG_LEVEL: '\twarn' };
+    expect(parseConfig(settings)).toMatchObject({ databaseUrl: 'file:./a b/x.db', port: 4001, logLevel: 'warn' });
+    expect(parseConfig({ PORT: ' \n' }).port).toBe(4000);
+  });
+
+  test('keep the space around a secret, which is a part of it', () => {
+    expect(parseConfig({ JWT_SECRET: 'a secret of enough letters\n' }).jwtSecret).toBe('a secret of enough letters\n');
+  });
+
+  test.each([
+    ['file:/data/a%20b/x.db', '/data/a b/x.db'],
+    ['file:/data/a b/x.db', '/data/a b/x.db'],
+    ['file:///data/x.db', '/data/x.db'],
+    ['file://localhost/data/x.db', '/data/x.db'],
+    ['file://LOCALHOST/data/x.db', '/data/x.db'],
+    ['FILE:/data/x.db', '/data/x.db'],
+    ['file:x.db', 'x.db'],
+    ['file:../data/x', '../data/x'],
+    ['file:/data/100%25/%C3%A9%3F%23.db', '/data/100%/é?#.db'],
+  ])('read %s as the path %s', (url, path) => {
+    const { databaseUrl } = parseConfig({ DATABASE_URL: url });
+    expect(sqlitePath(databaseUrl)).toBe(path);
+    expect(sqlitePath(sqliteUrl(path))).toBe(path);
+  });
+
+  test.each([
+    ['file:', 'names a folder'],
+    ['file:///', 'names a folder'],
+    ['file:/data/', 'names a folder'],
+    ['file:.', 'names a folder'],
+    ['file:/data/..', 'names a folder'],
+    ['file://data/x.db', 'names a host, "data"'],
+    ['file://127.0.0.1/data/x.db', 'names a host'],
+    ['file:/data/x.db?mode=ro', 'has parameters'],
+    ['file:x.db?', 'has parameters'],
+    ['file:/data/x#1.db', 'has a #'],
+    ['file:/data/100%/x.db', 'has a %'],
+    ['file:/data/x.db%0A', 'has a line break'],
+    ['file:/data\n/x.db', 'has a line break'],
+    ['file:/data/%00.db', 'has a line break'],
+    ['file::memory:', 'names memory'],
+    ['file:%3Amemory%3A', 'names memory'],
+    ['file:C:\\data\\x.db', 'is a path of Windows'],
+    ['file:///C:/data/x.db', 'is a path of Windows'],
+    ['file:data\\x.db', 'is a path of Windows'],
+    ['file:~/x.db', 'begins with ~'],
+    ['C:\\data\\x.db', 'must be a file: or postgresql: URL'],
+    ['sqlite:./x.db', 'must be a file: or postgresql: URL'],
+    ['sqlite:///data/x.db', 'must be a file: or postgresql: URL'],
+    ['./data/x.db', 'must be a file: or postgresql: URL'],
+    ['"file:./x.db"', 'must be a file: or postgresql: URL'],
+  ])('refuse %j as a database, since it %s', (url, words) => {
+    expect(problemsOf({ DATABASE_URL: url })).toEqual([expect.stringContaining(`DATABASE_URL ${words}`)]);
   });
 
   test('take origins as a JSON list or with commas between', () => {

@@ -192,18 +192,18 @@ describe('a server that is killed while it migrates', () => {
       };
     };
 
-  const newest = migrations.at(-1)?.name;
+  const indexing = migrations.find(({ name }) => name.endsWith('_index_kinds_of_events'))?.name;
   const points: [string, string | undefined, number, MidMigration][] =
     provider === 'sqlite'
       ? [
-          ['as it begins', newest, 200_000, grownTo(0)],
-          ['in the middle of it', newest, 200_000, grownTo(4_000_000)],
-          ['near its end', newest, 200_000, grownTo(9_000_000)],
+          ['as it begins', indexing, 200_000, grownTo(0)],
+          ['in the middle of it', indexing, 200_000, grownTo(4_000_000)],
+          ['near its end', indexing, 200_000, grownTo(9_000_000)],
         ]
       : [
           ['in its first migration', init, 0, atCommand(3)],
           ['after it has changed rows', migrations[3]?.name, 1_000, atCommand(4)],
-          ['in its last one', newest, 1_000, atCommand(1)],
+          ['in its last one', indexing, 1_000, atCommand(1)],
         ];
 
   test.each(points)('%s leaves what was there before, and the next one goes on', async (_, name, events, point) => {
