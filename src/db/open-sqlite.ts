@@ -9,7 +9,7 @@ import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { SqliteChanges } from './sqlite-change.ts';
-import { prepareSqliteFile } from './sqlite-file.ts';
+import { gatherIntoFile, prepareSqliteFile } from './sqlite-file.ts';
 import { sqlitePath, sqliteUrl } from './sqlite-path.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
@@ -117,6 +117,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
       await lastTransaction;
       changes.close();
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
+      gatherIntoFile(path);
     },
   };
 }
