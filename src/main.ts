@@ -17,13 +17,23 @@ function log(level: string, descriptor: 1 | 2 = 1) {
   return createLogger({ level, descriptor, isReadable: isTTY && process.env.NODE_ENV !== 'production' });
 }
 
+/**
+ * A process that is still starting has accepted nothing, and what it does to the database is one transaction each, so that
+ * it may end at any moment. Without a handler, the first process of a container would not end at all.
+ */
+let end: () => unknown = () => process.exit(0);
+// Not `once`: npm and a terminal may both send the same Ctrl+C, and the second would cut the first one's end short.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
+
 await runCommand({
   name: 'start',
   help,
   async run(args) {
     readCommandLine(args, { options: {} });
     const { serve } = await import('./cli/serve.ts');
-    await serve(log);
+    await serve(log, (orderly) => {
+      end = orderly;
+    });
     return undefined;
   },
   tell: (failure) => log('fatal', 2).fatal(failure),

@@ -6,26 +6,26 @@ import { collectProcessMetrics } from '../transports/ops/metrics.ts';
 /** Makes a log of this level. */
 type MakeLog = (level: string) => Logger;
 
-/** The server as this process: settings from its environment, one app, and an orderly end on the first signal. */
-export async function serve(log: MakeLog): Promise<void> {
+/**
+ * The server as this process: settings from its environment, and one app.
+ * @param onOpen told how the process ends in order, once there is something to end.
+ */
+export async function serve(log: MakeLog, onOpen: (end: () => Promise<void>) => void): Promise<void> {
   const processMetrics = collectProcessMetrics();
   for (const doubt of doubtsAbout(process.env)) log('warn').warn(doubt);
   const config = parseConfig(process.env);
   const logger = log(config.logLevel);
   tellBy(logger);
-  const opening = createApp(config, { logger, processMetrics });
-  // Not `once`: npm and a terminal may both send the same Ctrl+C, and the second would cut the first one's end short.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(opening, logger));
-  const app = await opening;
+  const app = await createApp(config, { logger, processMetrics });
+  onOpen(() => stop(app, logger));
   // Supervisors and scripts wait for this line, so it comes whatever LOG_LEVEL says.
   log('info').info(`Synclog listens on ${app.url} (GraphQL and GraphiQL at ${app.url}/graphql)`);
   await askForKey(app, logger);
 }
 
-/** Ends the process in order. A server that is still being opened is closed as soon as it is open. */
-async function stop(opening: Promise<App>, logger: Logger): Promise<void> {
+async function stop(app: App, logger: Logger): Promise<void> {
   try {
-    await (await opening).close();
+    await app.close();
     process.exit(0);
   } catch (error) {
     logger.fatal(error);

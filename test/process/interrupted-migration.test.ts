@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -146,53 +146,54 @@ describe('a migration that an earlier release left in the middle', () => {
   });
 });
 
-describe('a server that is killed while it migrates', () => {
-  /** Resolves when the process has written so much of a transaction to the disk, or got to the statement. */
-  type MidMigration = (url: string) => Promise<{ reached(): Promise<boolean>; release(): Promise<void> }>;
+/** Resolves when the process has written so much of a transaction to the disk, or got to the statement. */
+type MidMigration = (url: string) => Promise<{ reached(): Promise<boolean>; release(): Promise<void> }>;
 
-  const grownTo =
-    (bytes: number): MidMigration =>
-    async (url) => ({
-      async reached() {
-        const journal = `${url.slice('file:'.length)}-journal`;
-        const { size } = statSync(url.slice('file:'.length));
-        return existsSync(journal) && size - untouched > bytes;
-      },
-      async release() {},
-    });
-  let untouched = 0;
+const grownTo =
+  (bytes: number): MidMigration =>
+  async (url) => ({
+    async reached() {
+      const journal = `${url.slice('file:'.length)}-journal`;
+      const { size } = statSync(url.slice('file:'.length));
+      return existsSync(journal) && size - untouched > bytes;
+    },
+    async release() {},
+  });
+let untouched = 0;
 
-  const atCommand =
-    (number: number): MidMigration =>
-    async (url) => {
-      await withSession(url, (session) =>
-        session.run(`
-          CREATE SEQUENCE commands;
-          CREATE FUNCTION wait_at_command() RETURNS event_trigger LANGUAGE plpgsql AS $$
-            BEGIN IF nextval('commands') = ${number} THEN PERFORM pg_sleep(600); END IF; END $$;
-          CREATE EVENT TRIGGER wait_at_command ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX')
-            EXECUTE FUNCTION wait_at_command()`),
-      );
-      return {
-        reached: () =>
-          withSession(url, async (session) => {
-            const rows = await session.rows(`SELECT 1 FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event = 'PgSleep'`);
-            return rows.length > 0;
-          }),
-        // Postgres notices that its client is gone when the statement has ended.
-        release: () =>
-          withSession(url, async (session) => {
-            await session.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event = 'PgSleep'`);
-            await session.run(
-              'DROP EVENT TRIGGER wait_at_command; DROP FUNCTION wait_at_command(); DROP SEQUENCE commands',
-            );
-          }),
-      };
+const atCommand =
+  (number: number): MidMigration =>
+  async (url) => {
+    await withSession(url, (session) =>
+      session.run(`
+        CREATE SEQUENCE commands;
+        CREATE FUNCTION wait_at_command() RETURNS event_trigger LANGUAGE plpgsql AS $$
+          BEGIN IF nextval('commands') = ${number} THEN PERFORM pg_sleep(600); END IF; END $$;
+        CREATE EVENT TRIGGER wait_at_command ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX')
+          EXECUTE FUNCTION wait_at_command()`),
+    );
+    return {
+      reached: () =>
+        withSession(url, async (session) => {
+          const rows = await session.rows(`SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event = 'PgSleep'`);
+          return rows.length > 0;
+        }),
+      // Postgres notices that its client is gone when the statement has ended.
+      release: () =>
+        withSession(url, async (session) => {
+          await session.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event = 'PgSleep'`);
+          await session.run(
+            'DROP EVENT TRIGGER wait_at_command; DROP FUNCTION wait_at_command(); DROP SEQUENCE commands',
+          );
+        }),
     };
+  };
 
-  const indexing = migrations.find(({ name }) => name.endsWith('_index_kinds_of_events'))?.name;
+const indexing = migrations.find(({ name }) => name.endsWith('_index_kinds_of_events'))?.name;
+
+describe('a server that is killed while it migrates', () => {
   const points: [string, string | undefined, number, MidMigration][] =
     provider === 'sqlite'
       ? [
@@ -221,5 +222,37 @@ describe('a server that is killed while it migrates', () => {
     expect(await withSession(url, (session) => session.facts())).toEqual(before);
     expect(await migrate(url)).toEqual(expected);
     expect((await contentsOf(url)).difference).toBe('');
+  });
+});
+
+describe('a server that is told to stop while it starts', () => {
+  /** The process with number 1 of its own namespace, which no signal ends that it does not handle. */
+  const asFirst = ['unshare', '--fork', '--pid', '--mount-proc', '--kill-child'];
+  const canBeFirst = spawnSync(asFirst[0] ?? '', [...asFirst.slice(1), 'true']).status === 0;
+
+  test.runIf(provider === 'postgresql').each(['SIGTERM', 'SIGINT'] as const)(
+    'by %s ends at once with 0, also in the middle of a migration',
+    async (signal) => {
+      const url = await databaseBefore(indexing, 1_000);
+      const { reached, release } = await atCommand(1)(url);
+      const server = startServerOn(url);
+      await expect.poll(reached).toBe(true);
+      expect(await end(server, signal)).toEqual([0, null]);
+      await release();
+      expect(await migrate(url)).toEqual(
+        migrations.map(({ name }) => name).filter((name) => indexing && name >= indexing),
+      );
+    },
+  );
+
+  test.runIf(provider === 'postgresql' && canBeFirst)('ends as the first process of a container, too', async () => {
+    const url = await databaseBefore(indexing, 1_000);
+    const { reached, release } = await atCommand(1)(url);
+    const { child, exit } = startServerOn(url, [...asFirst, process.execPath, '--import', 'tsx', 'src/main.ts']);
+    await expect.poll(reached).toBe(true);
+    const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'));
+    process.kill(first, 'SIGTERM');
+    expect(await exit).toEqual([0, null]);
+    await release();
   });
 });
