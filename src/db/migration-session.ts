@@ -1,7 +1,3 @@
-import { providerOf } from './open-database.ts';
-import { openPostgresMigration } from './postgres-migration.ts';
-import { openSqliteMigration } from './sqlite-migration.ts';
-
 /** Something that a schema holds: a column, an index or a constraint. */
 export interface Fact {
   readonly table: string;
@@ -27,9 +23,4 @@ export interface MigrationSession extends SchemaPlace {
   /** Lets `work` change an empty schema, of which nothing stays. Must not be called within a transaction. */
   onScratch<T>(work: (scratch: SchemaPlace) => Promise<T>): Promise<T>;
   close(): Promise<void>;
-}
-
-/** Opens a connection that migrates what a database URL names. @throws what the driver does */
-export async function openMigrationSession(url: string): Promise<MigrationSession> {
-  return providerOf(url) === 'sqlite' ? openSqliteMigration(url) : openPostgresMigration(url);
 }

@@ -7,8 +7,9 @@ import { isBusy } from './faults.ts';
 import { type Migration, readMigrations } from './migration.ts';
 import { addToHistory, checkHistory, readHistory } from './migration-history.ts';
 import { withMigrationLock } from './migration-lock.ts';
-import { type MigrationSession, openMigrationSession } from './migration-session.ts';
+import type { MigrationSession } from './migration-session.ts';
 import { nameOf, providerOf } from './open-database.ts';
+import { openMigrationSession } from './open-migration.ts';
 import { readStates, remainderOf } from './repair-migration.ts';
 import { prismaFolder } from './schema-text.ts';
 

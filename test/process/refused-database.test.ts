@@ -3,8 +3,8 @@ import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'nod
 import { dirname } from 'node:path';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openMigrationSession } from '../../src/db/migration-session.ts';
 import { migrate } from '../../src/db/migrations.ts';
+import { openMigrationSession } from '../../src/db/open-migration.ts';
 import { createDatabase, newFileUrl, provider } from '../support/database.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
