@@ -93,14 +93,13 @@ export const settingNames: readonly string[] = [
 
 /**
  * Variables that look like settings and are none, each with the setting that may have been meant. Other programs have
- * variables, too, so nothing is refused for its name; and where the setting that is like it is given, nothing is said.
+ * variables, too, so nothing is refused for its name.
  */
 export function doubtsAbout(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const open = settingNames.filter((name) => !environment[name]);
   return Object.entries(environment).flatMap(([name, value]) => {
     // Kubernetes tells of a service called `synclog` by SYNCLOG_PORT=tcp://….
     if (!value || /^(tcp|udp):/.test(value) || settingNames.includes(name)) return [];
-    const meant = open.find((setting) => isMisspelling(name, setting));
+    const meant = settingNames.find((setting) => isMisspelling(name, setting));
     return meant === undefined ? [] : [`${name} is no setting, so it counts for nothing. Did you mean ${meant}?`];
   });
 }

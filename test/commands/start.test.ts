@@ -165,6 +165,7 @@ describe('settings', () => {
     const { lines } = await start({ DATABASE_URL: url, DATABSE_URL: 'x', SYNCLOG_RETENTION_DAYS: '3' });
     const doubts = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 40);
     expect(doubts.map(({ msg }) => msg).sort()).toEqual([
+      'DATABSE_URL is no setting, so it counts for nothing. Did you mean DATABASE_URL?',
       'SYNCLOG_RETENTION_DAYS is no setting, so it counts for nothing. Did you mean RETENTION_DAYS?',
     ]);
     const { stderr, code } = await run('src/cli/migrate.ts', [], { settings: { DATABASE_URL: url, PORTT: '1' } });
