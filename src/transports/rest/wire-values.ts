@@ -1,7 +1,6 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
 import { parseRfc3339 } from '../../lib/date-time.ts';
 import { isObject } from '../../lib/json.ts';
-import { wordOf } from '../../log/words.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid } from './lenient-uuid.ts';
 
@@ -36,10 +35,10 @@ export const uuid: WireValue = {
   write: JSON.stringify,
 };
 
-/** One of a set of words, in any case: enum values in upper case for GraphQL. Answers may hold other words. */
+/** One of a set of words: enum values in upper case for GraphQL. Answers may hold other words. */
 export function word(words: readonly string[]): WireValue {
   return {
-    read: (value) => (typeof value === 'string' && words.includes(wordOf(value)) ? value.toUpperCase() : undefined),
+    read: (value) => (typeof value === 'string' && words.includes(value) ? value.toUpperCase() : undefined),
     mustBe: `one of ${words.join(', ')}`,
     schema: { type: 'string', examples: words },
     accepts: { type: 'string', enum: words },
