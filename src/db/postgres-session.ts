@@ -7,6 +7,10 @@ export interface SessionSettings {
   readonly local: string;
 }
 
+/** How a transaction begins and ends; to go back to a savepoint is no end. Others may follow BEGIN in the same text. */
+const begins = /^\s*(?:BEGIN|START\s+TRANSACTION)\b/i;
+const ends = /^\s*(?:COMMIT|END|ROLLBACK(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)|ABORT)\b/i;
+
 /** pg's own callback, which its pool uses. */
 type Callback = (error: Error | undefined, result?: pg.QueryResult) => void;
 /** pg's `query`, which has ten forms. */
@@ -50,15 +54,19 @@ export class PostgresSession extends pg.Client {
     const [query] = args;
     const text = typeof query === 'string' ? query : fieldOf(query, 'text');
     if (!this.#isPooled || !this.#settings || typeof text !== 'string') return send(...args);
-    const word = text.trim().toUpperCase();
-    if (word === 'BEGIN') {
-      const begun = send(typeof query === 'object' ? { ...query, text: BEGIN } : BEGIN, ...args.slice(1));
-      Promise.resolve(send(this.#settings.local)).catch(ignore); // fails what follows, too
+    if (begins.test(text)) {
       this.#isInTransaction = true;
+      const answer = (begin: string) =>
+        send(typeof query === 'object' ? { ...query, text: begin } : begin, ...args.slice(1));
+      // What follows BEGIN in the text may be another setting, which goes before those of the session.
+      if (text.replace(begins, '').trim() !== '')
+        return answer(text.replace(begins, `${BEGIN}; ${this.#settings.local}`));
+      const begun = answer(BEGIN);
+      Promise.resolve(send(this.#settings.local)).catch(ignore); // fails what follows, too
       return begun;
     }
     if (this.#isInTransaction) {
-      this.#isInTransaction = word !== 'COMMIT' && word !== 'ROLLBACK';
+      this.#isInTransaction = !ends.test(text);
       return send(...args);
     }
     return this.#queryAlone(send, args, this.#settings);

@@ -19,7 +19,10 @@ export function settingsStatement(schema: string, timeouts: SessionTimeouts, sco
     ...(scope === 'session' ? Object.entries(ofSession) : []),
   ];
   const isLocal = scope === 'local';
-  const calls = settings.map(([name, value]) => `set_config('${name}', ${quotedText(String(value))}, ${isLocal})`);
+  const call = ([name, value]: [string, unknown]) => `set_config('${name}', ${quotedText(String(value))}, ${isLocal})`;
+  const calls = settings.map(call);
+  for (const setting of Object.entries(isLocal ? {} : ofNewerServers))
+    calls.push(`CASE WHEN current_setting('${setting[0]}', true) IS NOT NULL THEN ${call(setting)} END`);
   // Whoever asks for more than the local disk, such as `remote_apply`, gets it.
   const durable = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END`;
   calls.push(`set_config('synchronous_commit', ${durable}, ${isLocal})`);
@@ -37,6 +40,7 @@ const formats = {
   array_nulls: 'on',
   transform_null_equals: 'off',
   client_encoding: 'UTF8',
+  exit_on_error: 'off',
 };
 
 /**
@@ -45,10 +49,16 @@ const formats = {
  */
 const ofSession = {
   default_transaction_isolation: 'read committed',
-  tcp_user_timeout: 10_000,
   tcp_keepalives_idle: 10,
   tcp_keepalives_interval: 3,
   tcp_keepalives_count: 3,
+};
+
+/** The same, where the server knows of it. The time-outs would end what waits by intention: a listener, a long migration. */
+const ofNewerServers = {
+  tcp_user_timeout: 10_000,
+  idle_session_timeout: 0,
+  transaction_timeout: 0,
 };
 
 /** How a transaction begins where the session's settings cannot be relied on. */

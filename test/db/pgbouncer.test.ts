@@ -107,6 +107,16 @@ describe.runIf(hasPgBouncer())('behind PgBouncer', () => {
       lockWaitMs: 250,
     });
     expect(await impatient).toEqual([{ all: '8s 250ms 5s UTC "app"' }]);
+    // What is written together fails together.
+    const write = (text: string, value: string) => ({ text, rows: [[value]] });
+    const writes = [
+      write(`INSERT INTO "user" (id, created_at) VALUES ($1, now())`, '0b6e2a54-7d0c-4f5e-9a51-3c1f6f2ad001'),
+      write('SELECT $1::int', 'no number'),
+    ];
+    await expect(database.change(async () => ({ answer: 0, writes }), { lockWaitMs: 100 })).rejects.toThrow(
+      'no number',
+    );
+    expect(await database.reader.user.count()).toBe(0);
     const tables = await onPostgres(
       direct,
       "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')",

@@ -75,6 +75,7 @@ describe('whatever the database sets for its sessions', () => {
       ...{ extra_float_digits: -15, bytea_output: 'escape', standard_conforming_strings: 'off', array_nulls: 'off' },
       ...{ default_transaction_isolation: 'serializable', synchronous_commit: 'off', statement_timeout: 500 },
       ...{ lock_timeout: 1, idle_in_transaction_session_timeout: 1, transform_null_equals: 'on' },
+      ...{ idle_session_timeout: 200, transaction_timeout: 300, exit_on_error: 'on' },
     };
     for (const [setting, value] of Object.entries(settings))
       await client.query(`ALTER DATABASE ${name} SET ${setting} = ${value}`);

@@ -6,6 +6,7 @@ import { proveCycles } from './cycles.ts';
 import { startFleet } from './fleet.ts';
 import { proveGracefulStops } from './graceful-stops.ts';
 import { proveLockedRows } from './locked-rows.ts';
+import { proveLostInstances } from './lost-instances.ts';
 import {
   type Line,
   proveCommitOrder,
@@ -34,6 +35,7 @@ export const proofs = [
   'locks',
   'wake-ups',
   'instances',
+  'lost',
   'sqlite',
   'listeners',
   'postgres',
@@ -70,6 +72,7 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
     await hold('locks', () => proveLockedRows({ fleet, sizes }));
     await hold('wake-ups', (random) => proveWakeUps(parts(random), 'NOTIFY'));
     await hold('instances', (random) => proveInstanceKills(parts(random)));
+    await hold('lost', () => proveLostInstances({ fleet, sizes }));
     await hold('sqlite', (random) => proveFileKills({ random, sizes }));
     await hold('listeners', (random) => proveListenerKills(parts(random)));
     await hold('postgres', (random) => proveDatabaseRestarts(parts(random)));

@@ -4,6 +4,8 @@ export interface Sizes {
   readonly events: number;
   readonly followers: number;
   readonly instanceKills: number;
+  /** Instances that are paused or cut off in the middle of a transaction. */
+  readonly lostInstances: number;
   readonly fileKills: number;
   readonly listenerKills: number;
   readonly blackHoles: number;
@@ -30,6 +32,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     events: 1_200,
     followers: 12,
     instanceKills: 2,
+    lostInstances: 2,
     fileKills: 3,
     listenerKills: 4,
     blackHoles: 1,
@@ -48,6 +51,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     events: 8_000,
     followers: 40,
     instanceKills: 12,
+    lostInstances: 4,
     fileKills: 20,
     listenerKills: 20,
     blackHoles: 4,
@@ -66,6 +70,7 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     events: 50_000,
     followers: 100,
     instanceKills: 100,
+    lostInstances: 10,
     fileKills: 200,
     listenerKills: 50,
     blackHoles: 10,
