@@ -23,7 +23,8 @@ export async function proveCycles(parts: {
 }): Promise<Line> {
   const { postgres, random, sizes } = parts;
   const database = 'cycles';
-  const instances = await startInstances(await postgres.createDatabase(database));
+  const settings = { KEEP_ALIVE_SECONDS: '1' }; // connections that recorded, and wait, are nobody's who was killed
+  const instances = await startInstances(await postgres.createDatabase(database), { settings });
   const [app] = instances.apps;
   const userId = await instances.user();
   await instances.record(app, userId, 50);
