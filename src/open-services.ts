@@ -84,18 +84,19 @@ export async function openServices(
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
+    onDoubt: (now) => logger.warn({ now }, doubtText(limits)),
   });
   retention.start();
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
-  const runChanges = new RunChanges({ database, limits, wakeUps: log.wakeUps, onError });
+  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const sources = new Sources({ database, limits, clock, onError });
   const keys = new ApiKeys({ database, ownKey, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const credentials = new CredentialWatch({ keys, limits, clock, onError });
-  const nouns = { log, runs, runChanges, connections, users, sources, keys, tokens, credentials };
+  const nouns = { log, retention, runs, runChanges, connections, users, sources, keys, tokens, credentials };
 
   return {
     services: { database, ...nouns, limits, clock },
@@ -110,6 +111,12 @@ export async function openServices(
       await database.close();
     },
   };
+}
+
+/** What an operator has to know when retention stands still. */
+function doubtText({ retentionDoubtMs }: Limits): string {
+  const hours = retentionDoubtMs / 3_600_000;
+  return `retention removes nothing: the database's clock has jumped ahead, which is believed once it has lasted ${hours} hours; if the clock is wrong, set it right before then`;
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */

@@ -5,6 +5,7 @@ import type { Connections } from './connections/connections.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Limits } from './limits.ts';
 import type { EventLog } from './log/event-log.ts';
+import type { Retention } from './log/retention.ts';
 import type { RunChanges } from './runs/run-changes.ts';
 import type { Runs } from './runs/runs.ts';
 import type { Sources } from './sources/sources.ts';
@@ -21,6 +22,7 @@ import type { Users } from './users/users.ts';
  */
 export interface Services {
   readonly log: EventLog;
+  readonly retention: Retention;
   readonly runs: Runs;
   readonly runChanges: RunChanges;
   readonly connections: Connections;

@@ -9,6 +9,7 @@ import { oneByOne } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
+import { Deadlines } from './deadlines.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 
 /** What every secret starts with. */
@@ -54,6 +55,7 @@ export class ApiKeys {
   readonly #own: { readonly secret: string; readonly viewer: ServiceViewer } | undefined;
   /** What is asked for until the last answer came is one statement. */
   readonly #bySecretHash: (hash: string) => Promise<ApiKeyRow | undefined>;
+  readonly #deadlines = new Deadlines();
   readonly #listeners = new Set<(id: string) => void>();
 
   constructor({ database, ownKey, limits, clock = Date.now }: ApiKeyParts) {
@@ -130,7 +132,7 @@ export class ApiKeys {
     const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id' | 'expiresAt'>[]>`
       SELECT id, expires_at AS "expiresAt" FROM api_key
       WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
-    const good = new Set(rows.filter((row) => !this.#isPast(row.expiresAt)).map((row) => row.id));
+    const good = new Set(rows.filter((row) => !this.#isPast(row)).map((row) => row.id));
     if (this.#own) good.add(this.#own.viewer.keyId);
     return good;
   }
@@ -142,12 +144,12 @@ export class ApiKeys {
   }
 
   /** Would this key be accepted now? */
-  isGood({ revokedAt, expiresAt }: Pick<ApiKey, 'revokedAt' | 'expiresAt'>): boolean {
-    return revokedAt === null && !this.#isPast(expiresAt);
+  isGood(key: Pick<ApiKey, 'id' | 'revokedAt' | 'expiresAt'>): boolean {
+    return key.revokedAt === null && !this.#isPast(key);
   }
 
-  #isPast(time: Date | null): boolean {
-    return time !== null && time.getTime() <= this.#clock();
+  #isPast({ id, expiresAt }: Pick<ApiKeyRow, 'id' | 'expiresAt'>): boolean {
+    return expiresAt !== null && this.#deadlines.isOver(id, expiresAt, this.#clock());
   }
 }
 

@@ -20,6 +20,8 @@ interface CredentialWatchParts {
 interface Watched {
   readonly viewer: Viewer;
   readonly controller: AbortController;
+  /** When its time is over, by `performance.now()`: a clock that is set back meanwhile gives it no more. */
+  readonly endsAt: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -70,7 +72,12 @@ export class CredentialWatch {
    * caller releases it when the stream or socket closes; releasing twice, or after the abort, is fine.
    */
   watch(viewer: Viewer): WatchedCredential {
-    const watched: Watched = { viewer, controller: new AbortController(), expiry: undefined };
+    const watched: Watched = {
+      viewer,
+      controller: new AbortController(),
+      endsAt: performance.now() + this.#remainingMs(viewer),
+      expiry: undefined,
+    };
     // Every stream of a socket listens to the one signal; Node warns of a leak from the eleventh on.
     setMaxListeners(0, watched.controller.signal);
     if (!this.#closed) this.#add(watched);
@@ -107,17 +114,20 @@ export class CredentialWatch {
 
   /** Ends a stream or socket whose credential has expired, and else sets a timer, which may fire early, to look again. */
   #awaitExpiry(watched: Watched): void {
-    const remaining = this.#remainingMs(watched.viewer);
+    const remaining = watched.endsAt - performance.now();
     if (remaining <= 0) this.#end(watched);
     else if (remaining < Number.POSITIVE_INFINITY)
-      watched.expiry = setTimeout(() => this.#awaitExpiry(watched), Math.min(remaining, LONGEST_TIMEOUT_MS)).unref();
+      watched.expiry = setTimeout(
+        () => this.#awaitExpiry(watched),
+        Math.min(Math.ceil(remaining), LONGEST_TIMEOUT_MS),
+      ).unref();
   }
 
   /** A poll may find an expired key before its timer does; the reason of the abort is the expiry all the same. */
   #end(watched: Watched): void {
     this.#remove(watched);
     watched.controller.abort(
-      this.#remainingMs(watched.viewer) <= 0
+      watched.endsAt <= performance.now()
         ? new AppError('TOKEN_EXPIRED', 'The credential of this connection has expired')
         : new AppError('UNAUTHENTICATED', 'The API key has been revoked', { credential: 'api_key' }),
     );

@@ -68,20 +68,25 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
     const known = verified.get(token);
     // A key set may have lost the key since.
     if (known && known.key === (known.header.alg === 'HS256' ? sharedKey : await publicKeys?.(known.header)))
-      return isTimeFor(known.claims, clock()) ? known.claims : null;
+      return performance.now() < known.endsAt && isTimeFor(known.claims, clock()) ? known.claims : null;
     const currentDate = new Date(clock());
     const { alg } = decodeProtectedHeader(token);
     if (alg === 'HS256' && sharedKey) {
       const { payload, protectedHeader } = await jwtVerify(token, sharedKey, { algorithms: ['HS256'], currentDate });
       if (payload.aud !== undefined) return null;
-      verified.set(token, { header: protectedHeader, claims: payload, key: sharedKey });
+      verified.set(token, {
+        header: protectedHeader,
+        claims: payload,
+        key: sharedKey,
+        endsAt: endOf(payload, clock()),
+      });
       return payload;
     }
     if ((alg === 'RS256' || alg === 'ES256') && publicKeys && jwks) {
       const { issuer, audience } = jwks;
       const options = { algorithms: [alg], issuer, audience, currentDate };
       const { payload, protectedHeader, key } = await jwtVerify(token, publicKeys, options);
-      verified.set(token, { header: protectedHeader, claims: payload, key });
+      verified.set(token, { header: protectedHeader, claims: payload, key, endsAt: endOf(payload, clock()) });
       return payload;
     }
     return null;
@@ -107,12 +112,10 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
         throw badInput(`expiresInSeconds must be a whole number, ${min} to ${max}`, ['expiresInSeconds']);
       const now = clock() / 1000;
       const expiresAt = Math.ceil(now) + expiresInSeconds;
-      const token = await new SignJWT({ scope: 'sync:self' })
-        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-        .setSubject(userId)
-        .setIssuedAt(Math.floor(now))
-        .setExpirationTime(expiresAt)
-        .sign(sharedKey);
+      const header = { alg: 'HS256', typ: 'JWT' };
+      const claims = { scope: 'sync:self', sub: userId, iat: Math.floor(now), exp: expiresAt };
+      const token = await new SignJWT(claims).setProtectedHeader(header).sign(sharedKey);
+      verified.set(token, { header, claims, key: sharedKey, endsAt: endOf(claims, now * 1000) });
       return { token, expiresAt: new Date(expiresAt * 1000) };
     },
   };
@@ -134,6 +137,11 @@ function remoteKeys(url: string): (...asked: Parameters<ReturnType<typeof create
       throw outage;
     }
   };
+}
+
+/** When the time of a token is over, by `performance.now()`. */
+function endOf({ exp }: JWTPayload, now: number): number {
+  return exp === undefined ? Number.POSITIVE_INFINITY : performance.now() + exp * 1000 - now;
 }
 
 /** Do the times in claims still let them pass? They are compared in whole seconds, as jose does. */

@@ -5,6 +5,8 @@ export interface VerifiedToken {
   readonly header: JWTHeaderParameters;
   readonly claims: JWTPayload;
   readonly key: CryptoKey | Uint8Array;
+  /** When its time is over, by `performance.now()`: a clock that is set back since gives it no more. */
+  readonly endsAt: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ProviderConnection } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
+import { toldLateMs } from '../log/told-late.ts';
 import { type StatusWord, wordOf } from '../log/words.ts';
 import { countItems } from './count-items.ts';
 
@@ -52,7 +53,7 @@ export function foldConnection(
     lastDataAt: null,
     consecutiveFailures: 0,
     emptySuccesses: 0,
-    waitingSince: event.recordedAt,
+    waitingSince: heardAt(begunAt, event),
     source: event.source,
     lastRunId: event.runId,
   };
@@ -82,7 +83,7 @@ function withSuccess(connection: ProviderConnection, event: SyncEvent, endedAt: 
   const succeeded = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),
-    waitingSince: event.recordedAt,
+    waitingSince: heardAt(endedAt, event),
     consecutiveFailures: 0,
     source: event.source,
   };
@@ -90,6 +91,13 @@ function withSuccess(connection: ProviderConnection, event: SyncEvent, endedAt: 
   if (items === null) return succeeded;
   if (items === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
   return { ...succeeded, lastDataAt: later(connection.lastDataAt, endedAt), emptySuccesses: 0 };
+}
+
+/**
+ * When something was heard of, by this server's clock, whatever the producer's says; history is as old as the producer says.
+ */
+function heardAt(time: Date, { recordedAt }: SyncEvent): Date {
+  return recordedAt.getTime() - time.getTime() >= toldLateMs ? time : recordedAt;
 }
 
 function earlier(one: Date, other: Date): Date {

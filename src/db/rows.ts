@@ -10,6 +10,7 @@ export { getDatamodel } from './generated/pothos.ts';
 export type {
   ApiKey,
   DeletedUser,
+  LogState,
   PrismaClient,
   ProviderConnection,
   QuarantinedEntry,

@@ -48,13 +48,15 @@ export interface Context {
 }
 
 /** What a context is made of. */
-export type ContextParts = Pick<Context, 'viewer' | 'services' | 'openStream' | 'signal' | 'resumeAfter'>;
+export type ContextParts = Pick<Context, 'viewer' | 'services' | 'openStream' | 'signal' | 'resumeAfter'> & {
+  /** The present if it is left out. */
+  readonly now?: number | undefined;
+};
 
 /** A context with caches of its own: one for each request, and for each payload of a subscription. */
-export function createContext({ services, ...parts }: ContextParts): Context {
+export function createContext({ services, now = services.clock(), ...parts }: ContextParts): Context {
   const loaders = new Map<unknown, unknown>();
   const reads = new Reads();
-  const now = services.clock();
   return {
     ...parts,
     limits: services.limits,

@@ -1,8 +1,10 @@
 import type { Database } from '../db/database.ts';
 import type { User } from '../db/rows.ts';
+import { type Sql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import type { Limits } from '../limits.ts';
+import { BelievedTime } from './believed-time.ts';
 import { type Cut, cutLog } from './cut-log.ts';
 
 type SweptUser = Pick<User, 'id' | 'createdAt' | 'tailSequence'>;
@@ -13,16 +15,22 @@ const DAY_MS = 86_400_000;
  * Removes what is older than it must be kept: always the oldest part of a log, never one of its newest
  * `retainedEvents`, and the runs of which no event is left. Each batch is a short transaction, so that writers wait for
  * milliseconds.
+ *
+ * The age of an event is what the database's clock has gone on since it was recorded, and nothing is removed while that
+ * clock is doubted, see `judgeClock`. A clock that was ahead for a while has left events behind that were recorded later
+ * than now: of their age, only the producer's time and the order of the log say anything.
  */
 export class Retention {
   readonly #database: Database;
   readonly #limits: Limits;
   readonly #keepMs: number;
-  readonly #clock: Clock;
+  readonly #time: BelievedTime;
   readonly #onError: (error: unknown) => void;
   readonly #onSwept: (swept: Cut) => void;
+  readonly #onDoubt: (now: Date) => void;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
+  #doubtsClock = false;
 
   constructor(options: {
     database: Database;
@@ -32,13 +40,21 @@ export class Retention {
     onError: (error: unknown) => void;
     /** Told what a sweep has removed, if anything. */
     onSwept?: (swept: Cut) => void;
+    /** Told when the clock begins to be doubted, and what it says. */
+    onDoubt?: (now: Date) => void;
   }) {
     this.#database = options.database;
     this.#limits = options.limits;
     this.#keepMs = options.days * DAY_MS;
-    this.#clock = options.clock;
+    this.#time = new BelievedTime(options, this.#keepMs);
     this.#onError = options.onError;
     this.#onSwept = options.onSwept ?? (() => {});
+    this.#onDoubt = options.onDoubt ?? (() => {});
+  }
+
+  /** Did the last sweep remove nothing because the database's clock has jumped ahead? */
+  get doubtsClock(): boolean {
+    return this.#doubtsClock;
   }
 
   /** Sweeps now and then every `retentionPauseMs`, until `close`. Several instances may: batches do not add up. */
@@ -51,9 +67,12 @@ export class Retention {
     await this.#running;
   }
 
-  /** Removes everything that is due, user by user. */
+  /** Removes everything that is due, user by user; nothing while the clock is doubted. */
   async sweep(): Promise<Cut> {
-    const cutoff = new Date(this.#clock() - this.#keepMs);
+    const { now, isBelieved } = await this.#time.read();
+    if (!isBelieved && !this.#doubtsClock) this.#onDoubt(now);
+    this.#doubtsClock = !isBelieved;
+    if (!isBelieved) return { events: 0, runs: 0 };
     let events = 0;
     let runs = 0;
     for (let after = ''; !this.#closing.signal.aborted; ) {
@@ -69,7 +88,7 @@ export class Retention {
       for (const user of users) {
         const highestTail = user.headSequence - this.#limits.retainedEvents + 1;
         if (highestTail <= user.tailSequence) continue;
-        const swept = await this.#sweepUser(user, highestTail, cutoff);
+        const swept = await this.#sweepUser(user, highestTail, now);
         events += swept.events;
         runs += swept.runs;
       }
@@ -77,34 +96,49 @@ export class Retention {
     return { events, runs };
   }
 
-  async #sweepUser(user: SweptUser, highestTail: number, cutoff: Date): Promise<Cut> {
+  async #sweepUser(user: SweptUser, highestTail: number, now: Date): Promise<Cut> {
     const swept = { events: 0, runs: 0 };
-    for (let from = user.tailSequence; from < highestTail && !this.#closing.signal.aborted; ) {
-      const upTo = Math.min(from + this.#limits.retentionBatch, highestTail);
-      const newTail = (await this.#findYoung(user.id, { from, upTo }, cutoff)) ?? upTo;
-      if (newTail > from) {
-        const { events, runs } = await cutLog(this.#database, user, newTail);
+    const { retentionBatch } = this.#limits;
+    let tail = user.tailSequence;
+    for (let from = tail; from < highestTail && !this.#closing.signal.aborted; ) {
+      const upTo = Math.min(from + retentionBatch, highestTail);
+      const { newestOld, oldestYoung } = await this.#findAges(user.id, { from, upTo }, now);
+      const newTail = newestOld === undefined ? tail : newestOld + 1;
+      while (tail < newTail && !this.#closing.signal.aborted) {
+        tail = Math.min(tail + retentionBatch, newTail); // what nobody knows the age of may lie before the batch
+        const { events, runs } = await cutLog(this.#database, user, tail);
         swept.events += events;
         swept.runs += runs;
       }
-      if (newTail < upTo) break;
+      if (oldestYoung !== undefined) break;
       from = upTo;
     }
     return swept;
   }
 
-  /** The first event of a batch that has to be kept. In one batch only: a log may hold any number of those that need not. */
-  async #findYoung(
+  /**
+   * The first event of a batch that has to be kept, and the last one before it that has not. Neither may be there, where
+   * the age of all events is unknown. In one batch only: a log may hold any number of those that need not be kept.
+   */
+  async #findAges(
     userId: string,
     { from, upTo }: { readonly from: number; readonly upTo: number },
-    cutoff: Date,
-  ): Promise<number | undefined> {
-    const young = await this.#database.reader.syncEvent.findFirst({
-      where: { userId, sequence: { gte: from, lt: upTo }, recordedAt: { gte: cutoff } },
-      orderBy: { sequence: 'asc' },
-      select: { sequence: true },
-    });
-    return young?.sequence;
+    now: Date,
+  ): Promise<{ readonly newestOld: number | undefined; readonly oldestYoung: number | undefined }> {
+    const { reader, kind } = this.#database;
+    const cutoff = new Date(now.getTime() - this.#keepMs);
+    const user = kind === 'postgresql' ? sql`${userId}::uuid` : sql`${userId}`;
+    const find = async (end: number, isWanted: Sql, order: Sql) => {
+      const [row] = await reader.$queryRaw<{ sequence: number }[]>`
+        SELECT sequence FROM sync_event WHERE sequence >= ${from} AND sequence < ${end} AND user_id = ${user}
+          AND (${isWanted}) ORDER BY sequence ${order} LIMIT 1`;
+      return row?.sequence;
+    };
+    const isYoung = sql`recorded_at >= ${cutoff} AND (recorded_at <= ${now} OR timestamp BETWEEN ${cutoff} AND ${now})`;
+    const oldestYoung = await find(upTo, isYoung, sql`ASC`);
+    if (oldestYoung === from) return { newestOld: undefined, oldestYoung };
+    const isOld = sql`recorded_at < ${cutoff} OR (recorded_at > ${now} AND timestamp < ${cutoff})`;
+    return { newestOld: await find(oldestYoung ?? upTo, isOld, sql`DESC`), oldestYoung };
   }
 
   async #run(): Promise<void> {

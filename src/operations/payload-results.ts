@@ -41,7 +41,7 @@ export class SubscriberResults implements PayloadResults {
     const object = typeof payload === 'object' && payload !== null ? payload : {};
     const known = this.#audience.resultOf(object);
     if (known) return known;
-    const context = createContext(this.#parts);
+    const context = this.#createContext(payload);
     const begun = this.#executor.execute(context, this.#variables, payload);
     if ('then' in begun || begun.errors) return this.#finish(begun, payload);
     const result = withCursor(begun, payload);
@@ -53,6 +53,13 @@ export class SubscriberResults implements PayloadResults {
     return this.#executor.format(result);
   }
 
+  /** A payload that was judged already, as by a filter, is judged by the same moment throughout. */
+  #createContext(payload: unknown): Context {
+    const judgedAt =
+      typeof payload === 'object' && payload !== null && 'judgedAt' in payload ? Number(payload.judgedAt) : undefined;
+    return createContext({ ...this.#parts, now: judgedAt });
+  }
+
   /** Nothing when the stream's life ended before the database came back. */
   #finish(
     begun: ExecutionResult | PromiseLike<ExecutionResult>,
@@ -60,7 +67,7 @@ export class SubscriberResults implements PayloadResults {
   ): Promise<StreamedResult | undefined> {
     let first: typeof begun | undefined = begun;
     const attempt = async () => {
-      const executing = first ?? this.#executor.execute(createContext(this.#parts), this.#variables, payload);
+      const executing = first ?? this.#executor.execute(this.#createContext(payload), this.#variables, payload);
       first = undefined;
       const result = await executing;
       const away = result.errors?.find(({ originalError }) => isUnavailable(originalError));

@@ -2,6 +2,7 @@ import { isListed } from '../db/listed.ts';
 import type { User } from '../db/rows.ts';
 import { sql } from '../db/sql.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import { type RunChange, RunSubscriber, type RunWish } from './run-subscriber.ts';
 import { RunWatch, type RunWatchOptions } from './run-watch.ts';
@@ -9,6 +10,7 @@ import { RunWatch, type RunWatchOptions } from './run-watch.ts';
 interface RunChangesOptions extends RunWatchOptions {
   readonly wakeUps: WakeUps;
   readonly limits: Limits;
+  readonly clock: Clock;
 }
 
 /**
@@ -66,7 +68,8 @@ export class RunChanges {
         for (const subscriber of this.#subscribers) subscriber.begin();
       },
       onRun: (run) => {
-        for (const subscriber of this.#subscribers) subscriber.push(run);
+        const change = { kind: 'changed', run, judgedAt: this.#options.clock() } as const;
+        for (const subscriber of this.#subscribers) subscriber.push(change);
       },
     });
     watch.start();

@@ -1,15 +1,16 @@
 import type { SyncRun } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
+import { toldLateMs } from '../log/told-late.ts';
 import { type SourceWord, silentStatuses, wordOf } from '../log/words.ts';
 
 /**
- * How a run is, by the age of its newest event: heard of lately, silent for longer than it usually is, silent for so
+ * How a run is, by how long ago its newest event was recorded: heard of lately, silent for longer than it usually is, silent for so
  * long that it will hardly go on, or finished.
  */
 export const runHealths = ['active', 'quiet', 'stalled', 'ended'] as const;
 export type RunHealth = (typeof runHealths)[number];
 
-/** From which age of its newest event a run counts as quiet, and as stalled. In milliseconds. */
+/** For how long a run has been silent when it counts as quiet, and as stalled. In milliseconds. */
 interface Patience {
   readonly quietAfterMs: number;
   readonly stalledAfterMs: number;
@@ -40,19 +41,21 @@ const patienceOf: ReadonlyMap<string, Patience> = new Map(
 const unknownPatience: Patience = { quietAfterMs: 10 * minute, stalledAfterMs: 60 * minute };
 
 /**
- * The health of a run at a moment, in milliseconds since 1970. A run whose newest event lies after that moment counts as
- * new. What the producer itself calls silent is stalled at once.
+ * The health of a run at a moment, in milliseconds since 1970. Silence is measured by this server's clock, from when the
+ * newest event was recorded: the clock of a producer may be hours behind, and its run would have stalled at once, or ahead,
+ * and its run would never stall. What the producer itself calls silent is stalled at once, and so is what it says happened
+ * longer ago than `toldLateMs`: no clock is so far behind, it is history.
  */
 export function runHealth(
-  run: Pick<SyncRun, 'finished' | 'source' | 'status' | 'lastEventAt'>,
+  run: Pick<SyncRun, 'finished' | 'source' | 'status' | 'recordedAt' | 'lastEventAt'>,
   now: number,
 ): RunHealth {
   if (run.finished) return 'ended';
-  if (silentStatuses.includes(wordOf(run.status))) return 'stalled';
-  const ageMs = now - run.lastEventAt.getTime();
+  if (silentStatuses.includes(wordOf(run.status)) || now - run.lastEventAt.getTime() >= toldLateMs) return 'stalled';
+  const silentMs = now - run.recordedAt.getTime();
   const { quietAfterMs, stalledAfterMs } = patienceOf.get(wordOf(run.source)) ?? unknownPatience;
-  if (ageMs >= stalledAfterMs) return 'stalled';
-  return ageMs >= quietAfterMs ? 'quiet' : 'active';
+  if (silentMs >= stalledAfterMs) return 'stalled';
+  return silentMs >= quietAfterMs ? 'quiet' : 'active';
 }
 
 const sources = [...patienceOf.keys()];
@@ -67,22 +70,20 @@ export function healthCondition(states: readonly RunHealth[], now: number): Sql 
   const asked = new Set(states);
   if (asked.size === runHealths.length - 1) return sql`true`;
   const before = (ms: number) => new Date(now - ms);
-  const ageOf = ({ quietAfterMs, stalledAfterMs }: Patience): Sql => {
-    const older = sql`r.last_event_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
-    const newer = sql`r.last_event_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
-    if (asked.has('active') && asked.has('stalled')) return sql`(${newer} OR ${older})`;
-    if (asked.has('active')) return newer;
-    return asked.has('stalled') ? older : sql`${older} AND ${newer}`;
+  const silenceOf = ({ quietAfterMs, stalledAfterMs }: Patience): Sql => {
+    const longer = sql`r.recorded_at <= ${before(asked.has('quiet') ? quietAfterMs : stalledAfterMs)}`;
+    const shorter = sql`r.recorded_at > ${before(asked.has('quiet') ? stalledAfterMs : quietAfterMs)}`;
+    if (asked.has('active') && asked.has('stalled')) return sql`(${shorter} OR ${longer})`;
+    if (asked.has('active')) return shorter;
+    return asked.has('stalled') ? longer : sql`${longer} AND ${shorter}`;
   };
   const bySource = [
-    ...[...patienceOf].map(([source, patience]) => sql`lower(r.source) = ${source} AND ${ageOf(patience)}`),
-    sql`lower(r.source) NOT IN ${inText(sources)} AND ${ageOf(unknownPatience)}`,
+    ...[...patienceOf].map(([source, patience]) => sql`lower(r.source) = ${source} AND ${silenceOf(patience)}`),
+    sql`lower(r.source) NOT IN ${inText(sources)} AND ${silenceOf(unknownPatience)}`,
   ];
-  const age = sql`(${joinSql(bySource, ' OR ')})`;
-  if (asked.has('stalled')) return sql`(${isSilent} OR ${age})`;
-  const patience = [...patienceOf.values(), unknownPatience];
-  const oldestMs = patience.map(({ quietAfterMs, stalledAfterMs }) =>
-    asked.has('quiet') ? stalledAfterMs : quietAfterMs,
-  );
-  return sql`r.last_event_at > ${before(Math.max(...oldestMs))} AND NOT ${isSilent} AND ${age}`;
+  const silence = sql`(${joinSql(bySource, ' OR ')})`;
+  const toldLate = before(toldLateMs);
+  return asked.has('stalled')
+    ? sql`(${isSilent} OR r.last_event_at <= ${toldLate} OR ${silence})`
+    : sql`r.last_event_at > ${toldLate} AND NOT ${isSilent} AND ${silence}`;
 }

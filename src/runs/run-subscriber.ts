@@ -2,12 +2,20 @@ import type { SyncRun } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { runKey } from '../log/record/fold-run.ts';
 
+/** A run that has changed, as all subscribers are told of it. */
+export interface ChangedRun {
+  readonly kind: 'changed';
+  readonly run: SyncRun;
+  /** The moment that the run is judged at, by filters and by the payload, in milliseconds since 1970. */
+  readonly judgedAt: number;
+}
+
 /** What a subscriber is told: once, that no later change can escape it any more, and then of each changed run. */
-export type RunChange = { readonly kind: 'began' } | { readonly kind: 'changed'; readonly run: SyncRun };
+export type RunChange = { readonly kind: 'began' } | ChangedRun;
 
 /** Which runs a subscriber is told of. */
 export interface RunWish {
-  readonly wants: (run: SyncRun) => boolean;
+  readonly wants: (run: SyncRun, judgedAt: number) => boolean;
   /** The one user whom the viewer may see: the subscription ends when that user is deleted. */
   readonly only?: string | undefined;
 }
@@ -23,7 +31,7 @@ export interface RunWish {
 export class RunSubscriber {
   readonly wish: RunWish;
   readonly #limit: number;
-  readonly #waiting = new Map<string, SyncRun>();
+  readonly #waiting = new Map<string, ChangedRun>();
   #state: 'beginning' | 'telling' | 'ended' | 'overflown' = 'beginning';
   #wake = () => {};
 
@@ -42,11 +50,11 @@ export class RunSubscriber {
     this.#leaveFor('ended');
   }
 
-  push(run: SyncRun): void {
-    if (!this.wish.wants(run)) return;
-    const key = runKey(run);
+  push(change: ChangedRun): void {
+    if (!this.wish.wants(change.run, change.judgedAt)) return;
+    const key = runKey(change.run);
     this.#waiting.delete(key); // to the end of the queue: its newest state is the newest news
-    this.#waiting.set(key, run);
+    this.#waiting.set(key, change);
     if (this.#waiting.size > this.#limit) this.#leaveFor('overflown');
     this.#wake();
   }
@@ -68,7 +76,7 @@ export class RunSubscriber {
           yield { kind: 'began' };
         } else if (this.#state === 'telling' && next) {
           this.#waiting.delete(next[0]);
-          yield { kind: 'changed', run: next[1] };
+          yield next[1];
         } else
           await new Promise<void>((resolve) => {
             this.#wake = resolve;

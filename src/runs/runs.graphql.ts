@@ -84,7 +84,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
   const SyncRunHealth = addEnum(
     builder,
     'SyncRunHealth',
-    'How a run is, by the age of its newest event. What counts as long depends on its source.',
+    'How a run is, by how long ago its newest event was recorded. What counts as long depends on its source. An event of two days ago, by the word of its producer, is history: its run has stalled.',
     healthDescriptions,
   );
   const SyncRun = addSyncRun(builder, users, events, SyncRunHealth);
@@ -146,7 +146,8 @@ function addSyncRun(
       }),
       health: t.field({
         type: SyncRunHealth,
-        description: 'How the run is, by the age of its newest event at the moment of this answer.',
+        description:
+          'How the run is, by how long ago its newest event was recorded, at the moment of this answer; in a subscription, when the change was found.',
         resolve: (run, _, { now }) => runHealth(run, now),
       }),
       events: t.field({

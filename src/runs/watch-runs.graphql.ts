@@ -3,7 +3,7 @@ import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
-import type { RunChange } from './run-subscriber.ts';
+import type { ChangedRun, RunChange } from './run-subscriber.ts';
 import type { RunTypes } from './runs.graphql.ts';
 import { matchesRun, type SyncRunFilter } from './runs.ts';
 
@@ -43,7 +43,7 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
       args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
       authScopes: { read: true },
       subscribe: (_, { filter }, context) => runsOf(followRuns(filter, context)),
-      resolve: (run) => run,
+      resolve: ({ run }) => run,
     }),
   );
 }
@@ -52,12 +52,13 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
 function followRuns(filter: SyncRunFilter | null | undefined, context: Context) {
   const { viewer, services } = context;
   checkFilter(filter, services.limits);
-  const wants = (run: SyncRunRow) => maySeeUser(viewer, run.userId) && matchesRun(run, filter, services.clock());
+  const wants = (run: SyncRunRow, judgedAt: number) =>
+    maySeeUser(viewer, run.userId) && matchesRun(run, filter, judgedAt);
   const visible = visibility(viewer);
   const only = visible.kind === 'one' ? visible.userId : undefined;
   return services.runChanges.follow({ wants, only }, streamSignal(context));
 }
 
-async function* runsOf(changes: AsyncIterable<RunChange>): AsyncGenerator<SyncRunRow, void, undefined> {
-  for await (const change of changes) if (change.kind === 'changed') yield change.run;
+async function* runsOf(changes: AsyncIterable<RunChange>): AsyncGenerator<ChangedRun, void, undefined> {
+  for await (const change of changes) if (change.kind === 'changed') yield change;
 }

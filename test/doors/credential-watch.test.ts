@@ -215,3 +215,16 @@ test('a failed poll is reported, ends nothing, and the next one counts', async (
   await vi.advanceTimersByTimeAsync(1000);
   expect(signal.reason).toMatchObject(revoked);
 });
+
+test.each([
+  ['an hour back', -3_600_000],
+  ['a year back', -365 * 86_400_000],
+])('a credential ends when its time is over, though the clock is set %s meanwhile', (_, ms) => {
+  const { watch } = watchByFakeTime();
+  const { signal } = watch.watch(userUntil(new Date(Date.now() + 60_000)));
+  vi.setSystemTime(Date.now() + ms);
+  vi.advanceTimersByTime(59_999);
+  expect(signal.aborted).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(signal.reason).toMatchObject(expired);
+});

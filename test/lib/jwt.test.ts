@@ -293,7 +293,12 @@ test('a token that was good before is neither good nor bad while the key set can
 test('tokens are remembered up to a bound, and good beyond it', async () => {
   const token = await signWithSecret(secret, claimsWith());
   const tokens = new VerifiedTokens(2 * token.length);
-  const verified: VerifiedToken = { header: { alg: 'HS256' }, claims: {}, key: new Uint8Array() };
+  const verified: VerifiedToken = {
+    header: { alg: 'HS256' },
+    claims: {},
+    key: new Uint8Array(),
+    endsAt: Number.POSITIVE_INFINITY,
+  };
   const others = [token.replace('.', '1'), token.replace('.', '2')] as const;
   tokens.set(token, verified);
   tokens.set(others[0], verified);
@@ -334,4 +339,19 @@ test('without a shared secret no token is minted, and the error names the settin
   await expect(tokensWith({ secret: undefined }).mintUserToken({ userId, expiresInSeconds: 60 })).rejects.toMatchObject(
     { code: 'UNAVAILABLE', message: expect.stringContaining('JWT_SECRET') },
   );
+});
+
+test.each([
+  ['was used before', true],
+  ['was only made', false],
+])('a user token that %s is not good again when the clock is set back after its end', async (_, isUsed) => {
+  vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const tokens = tokensWith();
+  const { token } = await tokens.mintUserToken({ userId, expiresInSeconds: 60 });
+  if (isUsed) expect(await tokens.verify(token)).not.toBeNull();
+  vi.advanceTimersByTime(62_000);
+  expect(await tokens.verify(token)).toBeNull();
+  vi.setSystemTime(Date.now() - 3_600_000);
+  expect(await tokens.verify(token)).toBeNull();
 });

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
+import { judgeClock } from '../../src/log/believed-time.ts';
 import { Retention } from '../../src/log/retention.ts';
 import { openLog } from '../support/log-reader.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -10,8 +11,6 @@ const kept = 20;
 let server: TestServer;
 /** The server's clock, ahead of the real one. */
 let aheadMs = 0;
-/** Rows that each of the last sweeps' statements removed from logs. */
-const batches: number[] = [];
 /** Of each of their statements that looked for the end of what is too old: how many events it may have looked at. */
 const looked: number[] = [];
 
@@ -19,22 +18,22 @@ beforeAll(async () => {
   server = await startServer({
     clock: () => Date.now() + aheadMs,
     limits: { retainedEvents: kept, retentionBatch: 10, retentionUsers: 2, slowPollMs: 200 },
-    onStatement({ sql, values, rows }) {
-      if (/DELETE FROM.*sync_event/s.test(sql)) batches.push(rows);
+    onStatement({ sql, values }) {
       const [from, upTo] = values.filter((value) => typeof value === 'number');
-      if (/^SELECT.*recorded_at/s.test(sql) && from !== undefined && upTo !== undefined) looked.push(upTo - from);
+      if (/^\s*SELECT.*recorded_at/s.test(sql) && from !== undefined && upTo !== undefined) looked.push(upTo - from);
     },
   });
 });
 afterAll(() => server.close());
 
-const retention = () =>
+const retention = (changed: Partial<ConstructorParameters<typeof Retention>[0]> = {}) =>
   new Retention({
     database: server.app.services.database,
     limits: { ...defaultLimits, retainedEvents: kept, retentionBatch: 10, retentionUsers: 2 },
     days: 30,
     clock: () => Date.now() + aheadMs,
     onError: (error) => expect.unreachable(String(error)),
+    ...changed,
   });
 
 /** A user with so many events that are `ageDays` old, and then so many new ones. */
@@ -89,17 +88,28 @@ test('one event past what is kept goes, in one batch', async () => {
 
 test('it goes oldest first, in small batches, and stops between two of them when it is closed', async () => {
   const userId = await userWith(85);
-  const sweeping = retention();
-  batches.length = 0;
+  const { database } = server.app.services;
+  /** How many events of the log each transaction has left. */
+  const left = [85];
+  const counting: typeof database = {
+    ...database,
+    async transaction(work) {
+      const done = await database.transaction(work);
+      left.push(await database.reader.syncEvent.count({ where: { userId } }));
+      return done;
+    },
+  };
+  const sweeping = retention({ database: counting });
   looked.length = 0;
   const swept = sweeping.sweep();
-  await expect.poll(() => batches.length, { interval: 1 }).toBeGreaterThan(0);
+  await expect.poll(() => left.at(-1), { interval: 1 }).toBeLessThan(85);
   await sweeping.close();
   const { events: removed } = await swept;
   expect(await logOf(userId)).toMatchObject({ sequences: range(removed + 1, 85), tail: removed + 1 });
-  await retention().sweep();
+  await retention({ database: counting }).sweep();
   expect(await logOf(userId)).toMatchObject({ sequences: range(66, 85), tail: 66 });
-  expect(Math.max(...batches)).toBeLessThanOrEqual(10);
+  const batches = left.map((count, index) => (left[index - 1] ?? count) - count).filter((size) => size > 0);
+  expect(batches).toEqual([10, 10, 10, 10, 10, 10, 5]);
   expect(looked.length).toBeGreaterThanOrEqual(7);
   expect(Math.max(...looked)).toBe(10);
 });
@@ -195,4 +205,112 @@ test('the server sweeps by itself', async () => {
   const userId = await userWith(45);
   await server.restart();
   await expect.poll(async () => (await logOf(userId)).tail).toBe(26);
+});
+
+describe('a clock that is ahead', () => {
+  /** As if the server had been stopped when it last swept. */
+  const believe = (time: number) =>
+    server.app.services.database.transaction((transaction) =>
+      transaction.logState.updateMany({
+        data: { believedAt: new Date(time), doubtedSince: null, doubtedAt: null },
+      }),
+    );
+
+  test('removes nothing that was recorded today, and says so once', async () => {
+    const userId = await userWith(0, 60);
+    await believe(Date.now());
+    const doubts: Date[] = [];
+    const sweeping = retention({ clock: () => Date.now() + 31 * dayMs, onDoubt: (now) => doubts.push(now) });
+    for (let sweep = 0; sweep < 3; sweep += 1) expect(await sweeping.sweep()).toEqual({ events: 0, runs: 0 });
+    expect(doubts).toHaveLength(1);
+    expect(sweeping.doubtsClock).toBe(true);
+    expect(await logOf(userId)).toMatchObject({ sequences: range(1, 60) });
+    // Another process on the same machine does not believe it either, though something was recorded by that clock.
+    aheadMs = 31 * dayMs;
+    await server.record({ userId });
+    expect(await retention().sweep()).toEqual({ events: 0, runs: 0 });
+    aheadMs = 0;
+    expect(await retention().sweep()).toEqual({ events: 0, runs: 0 });
+    expect(await logOf(userId)).toMatchObject({ sequences: range(1, 61) });
+  });
+
+  test('is believed once it has lasted: the installation was off', async () => {
+    const userId = await userWith(55);
+    await believe(Date.now() - 31 * dayMs);
+    const hour = 3_600_000;
+    for (let age = 0; age < 24; age += 1) {
+      expect(await retention({ clock: () => Date.now() + age * hour }).sweep()).toEqual({ events: 0, runs: 0 });
+    }
+    await retention({ clock: () => Date.now() + 25 * hour }).sweep();
+    expect(await logOf(userId)).toMatchObject({ sequences: range(36, 55) });
+    await believe(Date.now());
+  });
+
+  test('says nothing of the age of what was recorded by it', async () => {
+    const userId = await server.user();
+    aheadMs = 3_650 * dayMs;
+    await server.record({ userId, runId: 'ahead', timestamp: new Date(Date.now() - 40 * dayMs).toISOString() });
+    aheadMs = -31 * dayMs;
+    for (let event = 0; event < 80; event += 20) await server.record(...events(userId, 20, 'old run'));
+    aheadMs = 0;
+    await server.record(...events(userId, 25, 'new run'));
+    await retention().sweep();
+    expect(await logOf(userId)).toMatchObject({ sequences: range(82, 106), tail: 82, head: 106 });
+  });
+
+  test('one event that was recorded later than now keeps none of those that follow it', async () => {
+    const userId = await userWith(60);
+    const { database } = server.app.services;
+    await database.transaction((transaction) =>
+      transaction.syncEvent.updateMany({
+        where: { userId, sequence: { in: [1, 2, 25] } },
+        data: { recordedAt: new Date('2036-01-01'), timestamp: new Date('2036-01-01') },
+      }),
+    );
+    await retention().sweep();
+    expect(await logOf(userId)).toMatchObject({ sequences: range(41, 60), tail: 41 });
+  });
+});
+
+/** In milliseconds; null for nothing. */
+type ClockMemory = Record<'believedAt' | 'doubtedSince' | 'doubtedAt', number | null>;
+
+test.each<[string, Partial<ClockMemory>, now: number, Partial<ClockMemory>]>([
+  ['the first look', {}, 5, { believedAt: 5 }],
+  ['as far as a jump may be', { believedAt: 0 }, 10, { believedAt: 10 }],
+  ['back', { believedAt: 50 }, 3, { believedAt: 3 }],
+  ['ahead', { believedAt: 0 }, 11, { believedAt: 0, doubtedSince: 11, doubtedAt: 11 }],
+  [
+    'steadily on',
+    { believedAt: 0, doubtedSince: 11, doubtedAt: 11 },
+    21,
+    { believedAt: 0, doubtedSince: 11, doubtedAt: 21 },
+  ],
+  [
+    'on for as long as it is doubted',
+    { believedAt: 0, doubtedSince: 11, doubtedAt: 105 },
+    111,
+    { believedAt: 0, doubtedSince: 11, doubtedAt: 111 },
+  ],
+  ['on for longer', { believedAt: 0, doubtedSince: 11, doubtedAt: 105 }, 112, { believedAt: 112 }],
+  [
+    'ahead again',
+    { believedAt: 0, doubtedSince: 11, doubtedAt: 30 },
+    41,
+    { believedAt: 0, doubtedSince: 41, doubtedAt: 41 },
+  ],
+  [
+    'back, but not far enough',
+    { believedAt: 0, doubtedSince: 50, doubtedAt: 60 },
+    20,
+    { believedAt: 0, doubtedSince: 20, doubtedAt: 20 },
+  ],
+  ['back to where it was', { believedAt: 0, doubtedSince: 50, doubtedAt: 60 }, 8, { believedAt: 8 }],
+])('the clock goes %s', (_, before, now, after) => {
+  const memory = ({ believedAt = null, doubtedSince = null, doubtedAt = null }: Partial<ClockMemory>) => ({
+    believedAt: believedAt === null ? null : new Date(believedAt),
+    doubtedSince: doubtedSince === null ? null : new Date(doubtedSince),
+    doubtedAt: doubtedAt === null ? null : new Date(doubtedAt),
+  });
+  expect(judgeClock(memory(before), new Date(now), { jumpMs: 10, doubtMs: 100 })).toEqual(memory(after));
 });

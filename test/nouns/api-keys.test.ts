@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openNewDatabase, provider } from '../support/database.ts';
@@ -169,4 +169,17 @@ test.each([
     extensions: { argumentPath: ['input', field] },
   });
   expect(await keys.list()).toEqual([]);
+});
+
+test('a key that has expired is not good again when the clock is set back', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { database } = await openNewDatabase();
+  const keys = new ApiKeys({ database, limits: defaultLimits });
+  const { secret, key } = await keys.create({ ...draft, expiresAt: new Date(Date.now() + 60_000) });
+  expect(await keys.verify(secret)).toMatchObject({ keyId: key.id });
+  vi.advanceTimersByTime(60_000);
+  vi.setSystemTime(Date.now() - 3_600_000);
+  expect(await keys.verify(secret)).toBeNull();
+  expect(await keys.good([key.id])).toEqual(new Set());
 });

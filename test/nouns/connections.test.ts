@@ -253,6 +253,9 @@ describe('a connection', () => {
     const { database } = server.app.services;
     const limits = { ...defaultLimits, retainedEvents: 2 };
     const onError = (error: unknown) => expect.unreachable(String(error));
+    await database.transaction((transaction) =>
+      transaction.logState.updateMany({ data: { believedAt: new Date(now) } }),
+    );
     await new Retention({ database, limits, days: 30, clock: () => now, onError }).sweep();
     const [oura] = await connectionsOf(userId);
     expect(oura).toEqual({ ...before, lastRun: null, health: 'DELAYED' });

@@ -105,10 +105,56 @@ describe('the health of a run', () => {
     expect(data.user.headCursor).toBe('2');
   });
 
-  test('counts an event whose producer is ahead of time as new', async () => {
+  test.each([
+    ['five minutes ahead', 5],
+    ['a day ahead', 24 * 60],
+    ['years ahead', 5 * 365 * 24 * 60],
+    ['an hour behind', -60],
+    ['in another time zone', -14 * 60],
+  ])('goes by when an event was recorded, with a producer whose clock is %s', async (_, minutes) => {
     const userId = await server.user();
-    await server.record({ userId, timestamp: time(start + 5 * minute) });
+    await server.record({ userId, timestamp: time(start + minutes * minute) });
+    for (const [age, health, connection] of [
+      [0, 'ACTIVE', 'SYNCING'],
+      [2 * minute, 'QUIET', 'SYNCING'],
+      [10 * minute, 'STALLED', 'UNKNOWN'],
+    ] as const) {
+      now = start + age;
+      const { data } = await server.graphql(
+        `query ($id: UUID!) {
+          user(id: $id) { connections { health currentRun { health } } syncRun(runId: "run_1") { health lastEventAt } }
+        }`,
+        { id: userId },
+      );
+      expect(data.user).toEqual({
+        syncRun: { health, lastEventAt: time(start + Math.min(0, minutes) * minute) },
+        connections: [{ health: connection, currentRun: health === 'STALLED' ? null : { health } }],
+      });
+    }
+  });
+
+  test('is STALLED at once where the event is history by the word of its producer', async () => {
+    const userId = await server.user();
+    const day = 24 * 60 * minute;
+    await server.record({ userId, timestamp: time(start - 2 * day + 1) });
     expect(await healthOf(userId)).toBe('ACTIVE');
+    await server.record({ userId, timestamp: time(start - 2 * day) });
+    expect(await healthOf(userId)).toBe('STALLED');
+  });
+
+  test('a run that is dated ahead does not lead the lists for longer than others', async () => {
+    const userId = await server.user();
+    await server.record({ userId, runId: 'ahead', timestamp: time(start + 365 * 24 * 60 * minute) });
+    now = start + minute;
+    await server.record({ userId, runId: 'later', timestamp: time(now) });
+    const { data } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { syncRuns { edges { node { runId } } } } }',
+      { id: userId },
+    );
+    expect(data.user.syncRuns.edges.map(({ node }: { node: { runId: string } }) => node.runId)).toEqual([
+      'later',
+      'ahead',
+    ]);
   });
 });
 
@@ -160,12 +206,18 @@ describe('lists of runs by health', () => {
       }),
       { numRuns: 150, seed: 5 },
     );
-    await server.app.services.log.record(
-      random.map(({ age, ...event }, n) => ({
+    const drafts = random.map(({ age, ...event }, n) => ({
+      age,
+      draft: {
         ...{ userId, runId: `run_${n}`, stage: 'fetching', ...event },
         timestamp: new Date(start - age * minute),
-      })),
-    );
+      },
+    }));
+    for (const { age, draft } of drafts.toSorted((one, other) => other.age - one.age)) {
+      now = start - age * minute;
+      await server.app.services.log.record([draft]);
+    }
+    now = start;
   });
 
   test('hold the runs whose health is asked for, page by page, and no others', async () => {
@@ -200,6 +252,43 @@ describe('lists of runs by health', () => {
     );
   });
 
+  test.each(patience)(
+    'hold a run of %s at the very moments at which its health changes',
+    async (source, quiet, stalled) => {
+      const owner = await server.user();
+      await server.record({ userId: owner, source, timestamp: time(start) });
+      const states = ['ACTIVE', 'QUIET', 'STALLED'];
+      for (const border of [quiet * minute, stalled * minute, 48 * 60 * minute])
+        for (const off of [-1, 0, 1]) {
+          now = start + border + off;
+          const held: string[] = [];
+          for (const health of [
+            ['ACTIVE'],
+            ['QUIET'],
+            ['STALLED'],
+            ['ACTIVE', 'QUIET'],
+            ['ACTIVE', 'STALLED'],
+            ['QUIET', 'STALLED'],
+          ]) {
+            const { data } = await server.graphql(
+              'query ($filter: SyncRunFilter) { syncRuns(filter: $filter) { edges { node { health } } } }',
+              { filter: { userId: owner, health } },
+            );
+            held.push(...(data.syncRuns.edges.length > 0 ? [health.join()] : []));
+          }
+          const own = await healthOf(owner);
+          expect(states).toContain(own);
+          expect([border, off, held]).toEqual([
+            border,
+            off,
+            ['ACTIVE', 'QUIET', 'STALLED', 'ACTIVE,QUIET', 'ACTIVE,STALLED', 'QUIET,STALLED'].filter((asked) =>
+              asked.split(',').includes(own),
+            ),
+          ]);
+        }
+    },
+  );
+
   test('are not filtered by null', async () => {
     expect((await page({ first: 200, filter: { userId, health: null } })).nodes).toHaveLength(150);
   });
@@ -224,7 +313,7 @@ test.each(Object.entries(streamTransports))('runs watched over %s can be filtere
   const next = async () => (await stream.next())?.data.syncRunChanges;
   expect(await next()).toMatchObject({ began: true });
   await server.record({ userId, runId: 'a', timestamp: time(now) });
-  await server.record({ userId, runId: 'told late', timestamp: time(now - 20 * minute) });
+  await server.record({ userId, runId: 'told late', timestamp: time(now - 49 * 60 * minute) });
   await server.record({ userId, runId: 'a', ...ended });
   const seen = [(await next()).run, (await next()).run];
   expect(seen).toEqual([

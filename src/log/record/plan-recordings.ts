@@ -55,7 +55,7 @@ export function planRecordings(
     const key = runKey(draft);
     const runBefore = runs.get(key);
     const head = nextHead(heads.get(draft.userId), now);
-    const event = makeEvent(draft, head.sequence, runBefore?.finished ?? false, head.recordedAt);
+    const event = makeEvent(draft, head.sequence, runBefore?.finished ?? false, head.recordedAt, now);
     const run = foldRun(runBefore, event, state.change);
     known.set(event.id, event);
     runs.set(key, run);
@@ -102,7 +102,13 @@ function findRefusal(
 }
 
 /** The event that a draft becomes, with nothing left open. */
-function makeEvent(draft: IdentifiedDraft | SyncEvent, sequence: number, late: boolean, recordedAt: Date): SyncEvent {
+function makeEvent(
+  draft: IdentifiedDraft | SyncEvent,
+  sequence: number,
+  late: boolean,
+  recordedAt: Date,
+  now = recordedAt,
+): SyncEvent {
   return {
     userId: draft.userId,
     sequence,
@@ -121,7 +127,7 @@ function makeEvent(draft: IdentifiedDraft | SyncEvent, sequence: number, late: b
     metadata: (draft.metadata ?? {}) as SyncEvent['metadata'], // Prisma's type of a JSON column is mutable, ours is not
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
-    timestamp: draft.timestamp ?? recordedAt,
+    timestamp: draft.timestamp ?? now,
     recordedAt,
     late,
   };

@@ -32,7 +32,7 @@ export function collectProcessMetrics(): Registry {
   return register;
 }
 
-function createRegistry({ services: { log, sources }, openStreams, keptBytes }: MetricsOptions): Registry {
+function createRegistry({ services: { log, retention, sources }, openStreams, keptBytes }: MetricsOptions): Registry {
   const registry = new Registry();
   new Gauge({
     name: 'synclog_build_info',
@@ -57,6 +57,11 @@ function createRegistry({ services: { log, sources }, openStreams, keptBytes }: 
     'synclog_held_up_recordings',
     'Recordings that wait for rows that somebody else keeps locked.',
     () => log.heldUpRecordings,
+  );
+  gauge(
+    'synclog_retention_doubts_clock',
+    "Whether retention removes nothing because the database's clock has jumped ahead: 1 or 0.",
+    () => Number(retention.doubtsClock),
   );
   new Counter({
     name: 'synclog_source_entries_total',
