@@ -69,7 +69,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     ownKey: options.ownKey,
   });
   try {
-    const sources = await openSources(installedSources, config.sources, { ...services, logger, onError });
+    const sources = await openSources(installedSources, config.sources, { ...services, onError });
     const { url, stop } = await serve(config, services, logger, {
       graphiql: options.graphiql ?? graphiqlPage(),
       servesLocalPages: options.servesLocalPages ?? false,
@@ -128,7 +128,7 @@ async function serve(
   const webSockets = new WebSocketEndpoint(common);
   const rest = createRestListener({
     ...common,
-    database: services.database,
+    health: services,
     ...restOptions,
     shutdown: shutdown.signal,
   });

@@ -4,17 +4,20 @@ import { CredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
+import { Availability } from './db/availability.ts';
 import type { Database } from './db/database.ts';
 import { openDatabaseClock } from './db/database-clock.ts';
-import { isUnavailable } from './db/faults.ts';
+import { isBusy, isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrations.ts';
 import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
+import { tryWriting } from './db/write-trial.ts';
 import type { ConnectWire } from './instances/doorbell.ts';
 import { notifyWire } from './instances/notify-wire.ts';
 import { redisWire } from './instances/redis-wire.ts';
 import type { Clock } from './lib/clock.ts';
-import { watchOutage } from './lib/outages.ts';
+import { Outages } from './lib/outages.ts';
+import { withoutSecrets } from './lib/redis-url.ts';
 import type { Limits } from './limits.ts';
 import { openEventLog } from './log/event-log.ts';
 import { Retention } from './log/retention.ts';
@@ -47,6 +50,9 @@ interface ServicesOptions {
 /** The services with the database beneath them, for what opens, watches and closes an app. */
 export interface OpenedServices extends Services {
   readonly database: Database;
+  readonly availability: Availability;
+  /** What is away of all that the server works with. */
+  readonly outages: Outages;
 }
 
 interface OpenServices {
@@ -68,17 +74,28 @@ export async function openServices(
   });
   if (applied.length > 0) logger.info({ applied }, 'migrated the database');
 
-  const outage = watchOutage(logger, {
-    away: 'the database is away: requests are answered with UNAVAILABLE, streams wait',
-    back: 'the database is back',
+  const outages = new Outages(logger);
+  const availability = new Availability({
+    away: outages.watch('database', {
+      away: 'the database is away: requests are answered with UNAVAILABLE, streams wait',
+      back: 'the database is back',
+      shown: 'is away',
+    }),
+    unwritable: outages.watch('database writes', {
+      away: 'the database cannot be written: recordings and changes are answered with UNAVAILABLE, reads and streams go on',
+      back: 'the database can be written again',
+      shown: 'the database cannot be written',
+    }),
   });
-  const database = await openDatabase(config.databaseUrl, { observe: onStatement, outage });
+  const database = await openDatabase(config.databaseUrl, { observe: onStatement, availability });
+  availability.start(() => tryWriting(database));
   const onError = (error: unknown) => {
-    if (database.kind === 'sqlite' || !isUnavailable(error)) logger.error(error); // what is away has been told
+    // What is away has been told; a file that another process keeps locked has not.
+    if (!isUnavailable(error) || (database.kind === 'sqlite' && isBusy(error))) logger.error(error);
   };
   const databaseClock = givenClock ? { now: givenClock, close() {} } : await openDatabaseClock(database);
   const clock = databaseClock.now;
-  const doorbell = doorbellOf(config, limits, logger);
+  const doorbell = doorbellOf(config, limits, outages);
   const projections = [createConnectionProjection(database)];
   const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
   const retention = new Retention({
@@ -99,7 +116,7 @@ export async function openServices(
   const nouns = { log, retention, runs, runChanges, connections, users, sources, keys, tokens, credentials };
 
   return {
-    services: { database, ...nouns, limits, clock },
+    services: { database, availability, outages, ...nouns, limits, clock },
     onError,
     async close() {
       await retention.close();
@@ -108,6 +125,7 @@ export async function openServices(
       runChanges.close();
       credentials.close();
       databaseClock.close();
+      availability.stop();
       await database.close();
     },
   };
@@ -120,14 +138,15 @@ function doubtText({ retentionDoubtMs }: Limits): string {
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, logger: Logger) {
+function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, outages: Outages) {
   const { redisUrl } = config;
   const databaseUrl = directUrlOf(config);
   if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
   const over = redisUrl ? 'Redis' : "Postgres' NOTIFY";
-  const outage = watchOutage(logger, {
+  const outage = outages.watch('wake-ups', {
     away: `wake-ups over ${over} fail: events of other instances are seen up to ${slowPollMs / 1000} s late`,
     back: `wake-ups over ${over} work again`,
+    hide: (reason) => (redisUrl ? withoutSecrets(reason, redisUrl) : reason),
   });
   const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
   return { connect, outage };

@@ -1,5 +1,7 @@
+import type { Availability } from './availability.ts';
 import type { PrismaClient, TransactionClient } from './rows.ts';
 import type { SqlTemplate } from './sql.ts';
+import type { StatementObserver } from './watch-statements.ts';
 
 export type Provider = 'sqlite' | 'postgresql';
 export type Reader = PrismaClient;
@@ -50,7 +52,20 @@ export interface Database {
    * first, then writes, and what it writes is sent together with the commit. Everything else is as with `transaction`.
    */
   change<T>(decide: Decide<T>, limits?: ChangeLimits): Promise<T>;
+  /**
+   * Looks whether the database lets us write, without writing. It does not find a full disk.
+   * @throws why not, or whatever the database does
+   */
+  checkWrites(): Promise<void>;
   /** The server is closing: from now on transactions give up after three seconds, whatever they wait for. */
   stopWaiting(): void;
   close(): Promise<void>;
+}
+
+/** What is told of a database as it is used. */
+export interface OpenOptions {
+  /** Told of every statement. */
+  readonly observe?: StatementObserver | undefined;
+  /** Told which statements the database answers, and why it fails. */
+  readonly availability?: Availability | undefined;
 }

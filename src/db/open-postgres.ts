@@ -1,14 +1,15 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { AppError } from '../errors.ts';
-import type { Outage } from '../lib/outages.ts';
 import { retry } from '../lib/retry.ts';
 import { aroundStatements } from './around-statements.ts';
-import type { Database, Reader, Transaction } from './database.ts';
-import { isCollision, isHeldUp, isUnavailable } from './faults.ts';
-import { PrismaClient } from './generated/postgresql/client.ts';
+import type { Availability } from './availability.ts';
+import { toColumn } from './columns.ts';
+import type { Database, OpenOptions, Reader, Transaction } from './database.ts';
+import { isCollision, isReadOnly } from './faults.ts';
+import { Prisma, PrismaClient } from './generated/postgresql/client.ts';
 import { type AroundQuery, changePostgres } from './postgres-change.ts';
-import { CONNECT_TIMEOUT_MS, createPool, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
+import { CONNECT_TIMEOUT_MS, createPool, dropIdle, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
 import type { PostgresTarget } from './postgres-target.ts';
 import { postgresTypes, toPostgresValue } from './postgres-types.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
@@ -19,18 +20,13 @@ const CLOSING_MS = 3_000;
 /** Attempts of one transaction that collides with another. */
 const COLLISION_ATTEMPTS = 5;
 
-interface Watchers {
-  readonly observe?: StatementObserver | undefined;
-  readonly outage?: Outage | undefined;
-}
-
 /**
  * Opens a migrated Postgres database. A commit is on its disk before it is acknowledged, whatever `synchronous_commit` is
  * elsewhere. Transactions of all instances run side by side; those that collide run again.
  */
-export function openPostgres(target: PostgresTarget, watchers: Watchers): Database {
+export function openPostgres(target: PostgresTarget, watchers: OpenOptions): Database {
   const pool = createPool(target);
-  const guarded = guard(pool, watchers.outage);
+  const guarded = guard(pool, watchers.availability);
   const client = createClient(pool, target.schema, guarded, watchers.observe);
   const closing = new AbortController();
   const tooLate = rejectAfter(closing.signal, CLOSING_MS);
@@ -53,7 +49,18 @@ export function openPostgres(target: PostgresTarget, watchers: Watchers): Databa
 
   function untilClosed<T>(attempt: () => Promise<T>): Promise<T> {
     const done = retry(attempt, { pauseMs: 0, attempts: COLLISION_ATTEMPTS, isTemporary: isCollision });
-    return Promise.race([done, tooLate]);
+    return Promise.race([leavingReadOnly(done), tooLate]);
+  }
+
+  /** A server that was demoted keeps the connections to it: those that wait are closed, so that new ones are made. */
+  async function leavingReadOnly<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      watchers.availability?.failed(error); // what fails at BEGIN or COMMIT is no statement
+      if (isReadOnly(error)) await dropIdle(pool);
+      throw error;
+    }
   }
 
   return {
@@ -62,6 +69,9 @@ export function openPostgres(target: PostgresTarget, watchers: Watchers): Databa
     transaction: (work) => untilClosed(() => attempt(work)),
     change: (decide, limits) =>
       untilClosed(() => unlessSuspicious(pool, (begun) => changePostgres(pool, decide, { around, begun, ...limits }))),
+    async checkWrites() {
+      await leavingReadOnly(guarded(() => pool.query(writesNothing)));
+    },
     stopWaiting: () => closing.abort(),
     async close() {
       closing.abort();
@@ -71,17 +81,26 @@ export function openPostgres(target: PostgresTarget, watchers: Watchers): Databa
   };
 }
 
+/** Changes no row of any table, and is refused like a statement that changes one. */
+const writesNothing = `WITH ${Object.values(Prisma.ModelName)
+  .map((model) => toColumn(model).slice(1))
+  .flatMap((table, at) => [
+    `i${at} AS (INSERT INTO "${table}" SELECT * FROM "${table}" WHERE false RETURNING 1)`,
+    `d${at} AS (DELETE FROM "${table}" WHERE false RETURNING 1)`,
+  ])
+  .join(', ')} SELECT 1`;
+
 /** Runs a statement, and tells whether the database is there. */
 type Guarded = <T>(run: () => Promise<T>) => Promise<T>;
 
-function guard(pool: pg.Pool, outage: Outage | undefined): Guarded {
+function guard(pool: pg.Pool, availability: Availability | undefined): Guarded {
   return async (run) => {
     try {
       const result = await unlessSuspicious(pool, run);
-      outage?.works();
+      availability?.answered();
       return result;
     } catch (error) {
-      if (isUnavailable(error) && !isHeldUp(error)) outage?.failed(error);
+      availability?.failed(error);
       throw error;
     }
   };

@@ -1,10 +1,11 @@
+import { accessSync, constants } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { AppError } from '../errors.ts';
 import { retry } from '../lib/retry.ts';
 import { aroundStatements } from './around-statements.ts';
-import type { Database } from './database.ts';
-import { isBusy } from './faults.ts';
+import type { Database, OpenOptions } from './database.ts';
+import { isBusy, isLostFile } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
@@ -13,7 +14,7 @@ import { gatherIntoFile, prepareSqliteFile } from './sqlite-file.ts';
 import { sqlitePath, sqliteUrl } from './sqlite-path.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
-import { type StatementObserver, watchStatements } from './watch-statements.ts';
+import { watchStatements } from './watch-statements.ts';
 
 /** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -58,12 +59,25 @@ async function writeAhead(url: string): Promise<string> {
  * Opens a migrated SQLite database in WAL mode; its transactions run one after another. SQLite's default of
  * `synchronous=FULL` stays: a commit is on the disk before it is acknowledged.
  */
-export async function openSqlite(url: string, observe?: StatementObserver): Promise<Database> {
+export async function openSqlite(url: string, { observe, availability }: OpenOptions = {}): Promise<Database> {
+  const failed = (error: unknown) => {
+    if (!isBusy(error)) availability?.failed(error);
+  };
+  async function watched<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      const result = await run();
+      availability?.answered();
+      return result;
+    } catch (error) {
+      failed(error);
+      throw error;
+    }
+  }
   const open = (driver: SqlDriverAdapterFactory) => {
     // The driver answers within the call, so that without this a long series of statements would let nobody else in.
     const adapter = aroundStatements(driver, async (_, run) => {
       await nextTurn();
-      return run();
+      return watched(run);
     });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
@@ -73,7 +87,7 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
   const reading = new SqliteReadConnection(url, BUSY_TIMEOUT_MS);
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
-    const { columns, columnTypes, rows } = reading.all(sql, values.map(toSqliteValue));
+    const { columns, columnTypes, rows } = await watched(async () => reading.all(sql, values.map(toSqliteValue)));
     observe?.({ sql, values, rows: rows.length });
     return toObjects(columns, columnTypes.map(fromSqliteType), rows);
   });
@@ -95,8 +109,18 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
         },
       });
     });
-    lastTransaction = result.catch(() => {});
+    lastTransaction = result.catch(async (error: unknown) => {
+      failed(error); // what fails at BEGIN or COMMIT is no statement
+      if (isLostFile(error)) await reopen().catch(() => {}); // what cannot be opened fails the next one
+    });
     return result;
+  }
+
+  /** A file that could not be written when it was opened is never written by the connection that opened it. */
+  async function reopen(): Promise<void> {
+    reading.close();
+    changes.close();
+    await replaceWriter();
   }
 
   /** The driver leaves a statement that met a busy database open, and no transaction can then be committed. */
@@ -110,6 +134,15 @@ export async function openSqlite(url: string, observe?: StatementObserver): Prom
     reader,
     transaction: (work) => inTurn(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), replaceWriter),
     change: (decide) => inTurn(() => changes.run(decide)),
+    async checkWrites() {
+      try {
+        accessSync(path, constants.W_OK);
+      } catch (error) {
+        throw Object.assign(new Error(`The file of the database cannot be written`, { cause: error }), {
+          code: 'SQLITE_READONLY',
+        });
+      }
+    },
     stopWaiting() {
       lastMoment = Math.min(lastMoment, performance.now() + CLOSING_PATIENCE_MS);
     },

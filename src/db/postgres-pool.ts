@@ -60,7 +60,8 @@ export async function unlessSuspicious<T>(pool: pg.Pool, run: (answered: () => v
   }
 }
 
-async function dropIdle(pool: pg.Pool): Promise<void> {
+/** Closes the connections that nobody is using. */
+export async function dropIdle(pool: pg.Pool): Promise<void> {
   const drop = async () => (await pool.connect()).release(true);
   await Promise.allSettled(Array.from({ length: pool.idleCount }, drop));
 }

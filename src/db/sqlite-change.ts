@@ -23,20 +23,26 @@ const CACHE_KIB = 16_000;
  * then be committed.
  */
 export class SqliteChanges {
-  readonly #connection: Libsql.Database;
+  readonly #open: () => Libsql.Database;
+  /** Undefined until the next change opens it. */
+  #opened: Libsql.Database | undefined;
   readonly #observe: StatementObserver | undefined;
   readonly #statements = new Map<string, Libsql.Statement>();
 
   constructor(path: string, busyTimeoutMs: number, observe?: StatementObserver) {
-    this.#connection = new Libsql(path, { timeout: busyTimeoutMs });
-    this.#connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    this.#open = () => {
+      const connection = new Libsql(path, { timeout: busyTimeoutMs });
+      connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+      return connection;
+    };
     this.#observe = observe;
   }
 
   /** Runs a change; there must be no other at the same time. */
   async run<T>(decide: Decide<T>): Promise<T> {
     await nextTurn();
-    this.#connection.exec('BEGIN IMMEDIATE');
+    const connection = this.#connection();
+    connection.exec('BEGIN IMMEDIATE');
     try {
       let last: Promise<unknown> = Promise.resolve();
       const { answer, writes } = await decide({
@@ -48,17 +54,25 @@ export class SqliteChanges {
         },
       });
       for (const write of writes) await this.#write(write);
-      this.#connection.exec('COMMIT');
+      connection.exec('COMMIT');
       return answer;
     } catch (error) {
-      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK');
+      // A disk that is full has ended the transaction already.
+      if (connection.inTransaction) connection.exec('ROLLBACK');
       throw error;
     }
   }
 
+  /** Between changes. The next one opens it again. */
   close(): void {
     this.#statements.clear();
-    this.#connection.close();
+    this.#opened?.close();
+    this.#opened = undefined;
+  }
+
+  #connection(): Libsql.Database {
+    this.#opened ??= this.#open();
+    return this.#opened;
   }
 
   #read(text: string, values: InValue[]): object[] {
@@ -86,7 +100,7 @@ export class SqliteChanges {
   #prepare(text: string): Libsql.Statement {
     const known = this.#statements.get(text);
     if (known) return known;
-    const statement = this.#connection.prepare(text);
+    const statement = this.#connection().prepare(text);
     this.#statements.set(text, statement);
     return statement;
   }

@@ -26,26 +26,51 @@ export function redisWire(url: string, { onMessage, onGap, onError }: DoorbellEv
   // A subscribed connection can do nothing else (RESP2).
   const subscriber = new Redis(url, { ...options, autoResubscribe: false });
   const publisher = new Redis(url, { ...options, commandTimeout: ANSWER_MS });
+  let isSubscribed = false;
+  /** Has a message come back since both halves were connected? */
+  let isProven = false;
   subscriber.on('error', onError).on('message', (_, message: string) => onMessage(message));
-  publisher.on('error', onError).on('ready', onGap);
-  subscriber.on('ready', () => void subscriber.subscribe(CHANNEL).then(onGap, onError));
+  subscriber.on('close', () => {
+    isSubscribed = false;
+  });
+  subscriber.on('ready', () => {
+    subscriber.subscribe(CHANNEL).then(() => {
+      isSubscribed = true;
+      return connected();
+    }, onError);
+  });
+  publisher.on('error', onError).on('ready', () => void connected());
   const heart = setInterval(() => void beat(), HEARTBEAT_MS).unref();
 
   async function publish(message: string): Promise<void> {
     if (publisher.status === 'ready') await publisher.publish(CHANNEL, message); // else it has been told that it is not
   }
 
+  /**
+   * Only a message that comes back shows that both halves work: to be connected is not to be allowed. What others have
+   * sent before the first one may have been lost.
+   */
+  async function prove(): Promise<void> {
+    const heard = once(subscriber, 'message', { signal: AbortSignal.timeout(ANSWER_MS) });
+    try {
+      await Promise.all([heard, publish('heartbeat')]);
+      if (!isProven) onGap();
+      isProven = true;
+    } catch (error) {
+      isProven = false;
+      onError(error);
+    }
+  }
+
+  async function connected(): Promise<void> {
+    isProven = false;
+    if (publisher.status === 'ready' && isSubscribed) await prove();
+  }
+
   async function beat(): Promise<void> {
     if (publisher.status !== 'ready' || subscriber.status !== 'ready') return;
-    try {
-      await Promise.all([
-        once(subscriber, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }),
-        publish('heartbeat'),
-      ]);
-    } catch (error) {
-      onError(error);
-      for (const half of [subscriber, publisher]) half.disconnect(true);
-    }
+    await prove();
+    if (!isProven) for (const half of [subscriber, publisher]) half.disconnect(true);
   }
 
   return {

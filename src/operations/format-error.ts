@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
-import { isHeldUp, isUnavailable } from '../db/faults.ts';
+import { isHeldUp, isUnavailable, isUnwritable } from '../db/faults.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 
 /** Makes an error what a client may see. Formatting twice changes nothing. */
@@ -47,13 +47,15 @@ export function createFormatError(report: ReportError): FormatError {
 
 /** Nobody's mistake, and over soon: the client may send the same again. */
 function notNow(cause: unknown, shape: GraphQLError | undefined): GraphQLError {
-  return new GraphQLError(
-    isHeldUp(cause) ? 'The database is busy with these rows; try again' : 'The database is away; try again',
-    {
-      ...locationOf(shape),
-      extensions: { code: 'UNAVAILABLE' satisfies ErrorCode },
-    },
-  );
+  return new GraphQLError(`${stateOf(cause)}; try again`, {
+    ...locationOf(shape),
+    extensions: { code: 'UNAVAILABLE' satisfies ErrorCode },
+  });
+}
+
+function stateOf(cause: unknown): string {
+  if (isHeldUp(cause)) return 'The database is busy with these rows';
+  return isUnwritable(cause) ? 'The database cannot be written now' : 'The database is away';
 }
 
 function rootCause(error: unknown): unknown {

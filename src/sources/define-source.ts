@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
+import type { Outages } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Users } from '../users/users.ts';
@@ -17,7 +17,8 @@ export interface SourceTools {
   readonly quarantine: Quarantine;
   readonly limits: Limits;
   readonly clock: Clock;
-  readonly logger: Logger;
+  /** Where what the source is fed by is watched. */
+  readonly outages: Outages;
   /** Takes failures that nobody waits for. */
   readonly onError: (error: unknown) => void;
 }

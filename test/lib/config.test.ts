@@ -134,6 +134,48 @@ describe('settings', () => {
     expect(problemsOf({ [name]: 'redis://a%E2:%82%AC@127.0.0.1:6379' })).toHaveLength(1); // only together they are UTF-8
   });
 
+  describe.each(['REDIS_URL', 'OPEN_WEARABLES_REDIS_URL'])('refuse in %s', (name) => {
+    test.each([
+      ['a database that is no number', 'redis://:hush@h:6379/abc', 'must name the database by a number'],
+      ['a negative database', 'redis://:hush@h:6379/-1', 'must name the database by a number'],
+      [
+        'a database beyond what Redis can count',
+        'redis://:hush@h:6379/4294967296',
+        'must name the database by a number',
+      ],
+      ['a broken number', 'redis://:hush@h:6379/1.5', 'must name the database by a number'],
+      ['a path', 'rediss://:hush@h:6379/0/1', 'must name the database by a number'],
+      ['a slash too many', 'redis://:hush@h:6379//1', 'must name the database by a number'],
+      ['a space for a database', 'redis://:hush@h:6379/%20', 'must name the database by a number'],
+      ['a database as a parameter that is none', 'redis://:hush@h:6379?db=abc', 'must name the database by a number'],
+      [
+        'an option of the client',
+        'redis://:hush@h:6379/0?lazyConnect=true',
+        'may have no parameters but db and family',
+      ],
+      ['a family that there is not', 'redis://:hush@h:6379/0?family=5', 'may have no parameters but db and family'],
+      ['a fragment', 'redis://:hush@h:6379/0#1', 'has a #'],
+      ['no host', 'redis:///0', 'must'],
+      ['a user without a password', 'redis://hush@h:6379', 'names a user without a password'],
+      ['another scheme', 'http://:hush@h:6379', 'must be a redis(s) URL'],
+    ])('%s', (_, url, words) => {
+      const problems = problemsOf({ [name]: url });
+      expect(problems).toEqual([expect.stringContaining(`${name} ${words}`)]);
+      expect(problems.join()).not.toContain('hush');
+    });
+
+    test.each([
+      'redis://h',
+      'redis://h/',
+      'redis://h:6379/15',
+      'rediss://user:pass@h:6380/0',
+      'redis://h:6379?db=3&family=6',
+      'redis://[::1]:6379/0',
+    ])('but not %s', (url) => {
+      expect(problemsOf({ [name]: url })).toEqual([]);
+    });
+  });
+
   test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {
     expect(problemsOf({ CORS_ORIGINS })).toEqual([
       'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',

@@ -449,7 +449,6 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       {
         ...services,
         log: failing as Services['log'],
-        logger: pino({ level: 'silent' }),
         onError: (error) => told.push(error),
       },
     );

@@ -1,5 +1,5 @@
-import { type Outage, watchOutage } from '../../lib/outages.ts';
-import { redisUrl } from '../../lib/redis-url.ts';
+import { type Outage, reasonOf } from '../../lib/outages.ts';
+import { redisUrl, withoutSecrets } from '../../lib/redis-url.ts';
 import { retry } from '../../lib/retry.ts';
 import { defineSource, type SourceTools } from '../define-source.ts';
 import { EntryCopier } from './copy-entries.ts';
@@ -14,9 +14,10 @@ export const openWearablesRedis = defineSource({
   name: 'open-wearables-redis',
   settings: { OPEN_WEARABLES_REDIS_URL: redisUrl },
   createWorker({ OPEN_WEARABLES_REDIS_URL: url }, tools) {
-    const outage = watchOutage(tools.logger, {
+    const outage = tools.outages.watch(tools.source.name, {
       away: "Open Wearables' Redis is away: what it holds is recorded when it is back",
       back: "Open Wearables' Redis is back, and what it held is recorded",
+      hide: (reason) => withoutSecrets(reason, url),
     });
     return (signal) => new Bridge(url, outage, tools).run(signal);
   },
@@ -77,9 +78,8 @@ class Bridge {
       pauseMs: { first: FIRST_RETRY_MS, longest: limits.bridgeRetryMs },
       onFailure: (error) => {
         source.report({ state: 'disconnected' });
-        const text = withoutSecrets(error, this.#url);
-        source.fail(text);
-        this.#outage.failed(text);
+        source.fail(withoutSecrets(reasonOf(error), this.#url));
+        this.#outage.failed(error);
       },
     });
   }
@@ -106,13 +106,4 @@ class Bridge {
       close();
     }
   }
-}
-
-/** An error's message. What ioredis attaches to its errors can hold the password, and so can the URL. */
-function withoutSecrets(error: unknown, url: string): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const { password } = new URL(url); // that it can be decoded was seen when the settings were read
-  return [url, password, decodeURIComponent(password)]
-    .filter(Boolean)
-    .reduce((shown, secret) => shown.replaceAll(secret, '***'), text);
 }

@@ -2,14 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
-import type { Database } from '../../db/database.ts';
 import type { Gate } from '../../gate/gate.ts';
 import type { FormatError } from '../../operations/format-error.ts';
 import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { Services } from '../../services.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
-import { addHealth } from '../ops/health.ts';
+import { addHealth, type HealthOptions } from '../ops/health.ts';
 import { addMetrics } from '../ops/metrics.ts';
 import { addWelcome } from '../ops/welcome.ts';
 import { cors } from './cors.ts';
@@ -27,8 +26,8 @@ import { addWebhooks } from './webhook-routes.ts';
 export interface RestOptions {
   readonly operations: Operations;
   readonly services: Services;
-  /** Asked by `/readyz` whether it answers, and nothing else. */
-  readonly database: Database;
+  /** What `/readyz` asks. */
+  readonly health: Pick<HealthOptions, 'database' | 'availability' | 'outages'>;
   readonly gate: Gate;
   readonly formatError: FormatError;
   /** Undefined: every answer is made anew. */
@@ -76,7 +75,7 @@ export function createRestListener(options: RestOptions) {
   });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
-  addHealth(app, { database: options.database, shutdown, onError });
+  addHealth(app, { ...options.health, shutdown, onError });
 
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
