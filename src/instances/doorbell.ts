@@ -90,20 +90,28 @@ function toWire(change: LogChange): WireChange {
   return change.kind === 'deleted' ? [change.userId] : [change.userId, change.previousHead, change.head];
 }
 
-const wireMessage = z.tuple([
-  z.string(),
-  z.array(z.union([z.tuple([z.uuid()]), z.tuple([z.uuid(), z.int().nonnegative(), z.int().positive()])])),
-]);
+/** No message of ours is longer, in UTF-16 code units. */
+const LONGEST_MESSAGE = 8_000;
+/** What the column of a sequence can hold. */
+const LARGEST_SEQUENCE = 2 ** 31 - 1;
 
-/** Whatever is not a message of ours says nothing. */
+const wireMessage = z.tuple([z.string(), z.array(z.unknown()).max(USERS_PER_MESSAGE)]);
+const sequence = z.int().max(LARGEST_SEQUENCE);
+const wireChange = z.union([z.tuple([z.uuid()]), z.tuple([z.uuid(), sequence.nonnegative(), sequence.positive()])]);
+
+/** Whatever is not a message of ours says nothing; the changes that can be read do, also beside others. */
 function parse(message: string): LogChange[] {
+  if (message.length > LONGEST_MESSAGE) return [];
   const { data } = wireMessage.safeParse(parseJson(message));
   const [, changes] = data ?? ['', []];
-  return changes.map(([userId, previousHead, head]) =>
-    previousHead === undefined || head === undefined
+  return changes.flatMap((each) => {
+    const change = wireChange.safeParse(each).data;
+    if (!change) return [];
+    const [userId, previousHead, head] = change;
+    return previousHead === undefined || head === undefined
       ? { kind: 'deleted', userId }
-      : { kind: 'grown', userId, previousHead, head },
-  );
+      : { kind: 'grown', userId, previousHead, head };
+  });
 }
 
 function parseJson(text: string): unknown {

@@ -33,7 +33,7 @@ export class FollowedLog {
     this.#target = found.headSequence;
   }
 
-  /** The log has grown up to `head`, or so a signal says. Resolves when the tail is there. @throws when it cannot be read */
+  /** The log has grown up to `head`, or so a signal says, which may be wrong. Resolves when the tail is there. @throws when it cannot be read */
   wake(head: number): Promise<void> {
     this.#target = Math.max(this.#target, head);
     if (!this.#isAdvancing) this.#advanced = this.#advance();
@@ -97,6 +97,10 @@ export class FollowedLog {
         if (fresh.at(-1)?.sequence === upTo) this.tail.append(fresh);
         else await this.#correctTarget(upTo);
       }
+    } catch (error) {
+      // What a signal has told of may be what cannot even be read. The next signal or look tells what there is.
+      this.#target = this.tail.head;
+      throw error;
     } finally {
       this.#isAdvancing = false;
     }
