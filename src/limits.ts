@@ -10,7 +10,7 @@ export const defaultLimits = {
   eventsPerTransaction: 1_000,
   /** Recordings that may wait for a transaction; past that the caller gets `UNAVAILABLE`. */
   waitingRecordings: 2_000,
-  /** Recordings that may wait for rows that somebody else keeps locked; past that they get `UNAVAILABLE`. */
+  /** As long as so many wait for rows that somebody else keeps locked, further ones for such users get `UNAVAILABLE`. */
   heldUpRecordings: 500,
   /**
    * `limit`, `first`, `last` and `replayLast` of every list but `users`, REST's `limit` and `replay`, and what one read of a

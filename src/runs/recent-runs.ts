@@ -38,8 +38,8 @@ export class RecentRuns {
     const now = await readSnapshot(reader, kind);
     const found = last ? await readChanged(this.#database, last, now) : [];
     this.#last = now;
-    const oldest = last ? Math.min(last.end, ...last.open) : 0;
-    for (const [key, change] of this.#sent) if (change < oldest) this.#sent.delete(key);
+    const open = new Set(last?.open.map(BigInt));
+    for (const [key, change] of this.#sent) if (last && change < last.end && !open.has(change)) this.#sent.delete(key);
     return found.filter((run) => this.#sent.get(runKey(run)) !== run.change);
   }
 

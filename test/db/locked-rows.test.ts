@@ -129,25 +129,41 @@ describe('while somebody keeps the rows of some users locked', () => {
     expect((await waiting.all).map(({ status }) => status)).toEqual(Array(3).fill('fulfilled'));
   });
 
-  test('they are waited for in the order of their ids, so that nobody holds what another waits for', async () => {
-    const { server, users, lock, release, awaitedLocks } = await startWithStranger(patient);
+  test('they are waited for in the order of their ids, and nobody else is kept locked meanwhile', async () => {
+    const { server, users, lock, query, release } = await startWithStranger(patient);
     const sorted = (await users(6)).sort();
-    const [first = ''] = sorted;
-    await lock([first]);
-    const batch = tryRecord(
-      server,
-      sorted.toReversed().map((userId) => ({ userId })),
-    );
+    const [, , first = '', , second = ''] = sorted;
+    await lock([first, second]);
+    const drafts = sorted.map((userId) => ({ userId }));
+    const batch = tryRecord(server, drafts.toReversed());
     const other = await connect(server.databaseUrl);
+    const waits = async () =>
+      (await query('SELECT waitstart::text FROM pg_locks WHERE NOT granted')).rows[0]?.waitstart;
+    /** The users whom others can lock while one and the same wait lasts. */
+    const free = async () => {
+      const before = await waits();
+      const text = 'SELECT id FROM "user" WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED';
+      const { rows } = await other.query(text, [sorted]);
+      return before && before === (await waits()) ? rows.map(({ id }) => id) : undefined;
+    };
+    const expected = sorted.filter((userId) => userId !== first && userId !== second);
     for (let look = 0; look < 3; look += 1) {
-      await expect.poll(awaitedLocks, { interval: 1 }).toBeGreaterThan(0);
-      const free = await other.query('SELECT id FROM "user" WHERE id = ANY($1) FOR UPDATE SKIP LOCKED', [
-        sorted.slice(1),
-      ]);
-      expect(free.rowCount).toBe(5);
+      let seen: string[] | undefined;
+      while (!seen) seen = await free();
+      expect(seen).toEqual(expected);
     }
     await release();
     expect(refusals(await batch)).toEqual([]);
+  });
+
+  test('a burst that meets another instance’s transaction waits for it, and is not refused', async () => {
+    const { server, users, lock, release, heldUp } = await startWithStranger({ ...patient, heldUpRecordings: 3 });
+    const locked = await users(20);
+    await lock(locked);
+    const waiting = recordFor(server, locked);
+    await expect.poll(heldUp).toBe(20);
+    await release();
+    expect((await waiting.all).map(({ status }) => status)).toEqual(Array(20).fill('fulfilled'));
   });
 
   test('rows that only refer to them hold nobody up', async () => {
@@ -191,11 +207,30 @@ describe('while somebody keeps other rows locked', () => {
     },
   );
 
+  test('of one user of a batch, the others of that batch are recorded by themselves', async () => {
+    const { server, users, query, release, heldUp } = await startWithStranger(patient);
+    const userIds = await users(20);
+    const [locked = '', ...free] = userIds;
+    await Promise.all(userIds.map((userId) => server.record({ userId })));
+    await query('SELECT 1 FROM sync_run WHERE user_id = $1 FOR UPDATE', [locked]);
+    const batch = tryRecord(
+      server,
+      userIds.map((userId) => ({ userId })),
+    );
+    await expect.poll(heldUp).toBe(1);
+    for (const userId of free) expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 2 } }]);
+    expect(heldUp()).toBe(1);
+    await release();
+    expect(refusals(await batch)).toEqual([]);
+  });
+
   test('a whole table, recordings are UNAVAILABLE, and go on when it is free', async () => {
     const { server, users, query, release } = await startWithStranger();
     const userIds = await users(30);
     await query('LOCK TABLE "user" IN ACCESS EXCLUSIVE MODE');
+    const begun = performance.now();
     const outcomes = await recordFor(server, userIds).all;
+    expect(performance.now() - begun).toBeLessThan(10_000); // and not the time-out of each, one after another
     expect(outcomes.map(({ status }) => status)).toEqual(Array(30).fill('rejected'));
     await release();
     const again = await recordFor(server, userIds).all;

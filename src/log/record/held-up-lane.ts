@@ -1,11 +1,9 @@
 import { AppError } from '../../errors.ts';
+import { pause } from '../../lib/pause.ts';
 import type { Limits } from '../../limits.ts';
-import type { UserLocking } from '../sql/log-sql.ts';
 import { groupSize } from './group-size.ts';
-import type { HeldUp, Recording, RecordingCommits } from './recording-commits.ts';
-
-/** How many problems of one recording are listed. */
-const LISTED_PROBLEMS = 20;
+import { LISTED_PROBLEMS } from './identify-drafts.ts';
+import { type HeldUp, LOCK_WAIT_MS, type Recording, type RecordingCommits } from './recording-commits.ts';
 
 /** For how long it is remembered that rows of a user were still locked when a recording was given up, in milliseconds. */
 const REMEMBERED_MS = 10_000;
@@ -21,21 +19,20 @@ type LaneLimits = Pick<Limits, 'eventsPerTransaction' | 'heldUpMs' | 'heldUpReco
 
 /**
  * Where recordings wait whose rows somebody else has locked: another instance for some milliseconds, or a stranger for as
- * long as it likes. One transaction at a time serves the lane, however many users are locked:
+ * long as it likes. One transaction at a time serves the lane, however many users are locked. It goes in rounds, each over all
+ * that waits: whoever is free is stored, the others are skipped. After a round that stored nothing it waits in the
+ * database behind those who hold the locks, as instances do that record for the same users: first for all that is new,
+ * then for one recording after the other.
  *
- * - what is new waits in the database behind those who hold the locks, as instances that record for the same users do;
- * - after that, rounds go over all that waits, store whoever is free and skip the others. Between two rounds that stored
- *   nothing, one recording after the other waits in the database.
- *
- * A recording that is still held up after `heldUpMs` is refused. What is recorded later for users who are in the lane
- * comes into it behind the earlier recordings.
+ * A recording that is still held up after `heldUpMs` is refused. What is recorded later for users who are known to be
+ * locked comes into the lane behind the earlier recordings, and is not stored before them.
  */
 export class HeldUpLane {
   readonly #commits: RecordingCommits;
   readonly #limits: LaneLimits;
   /** In the order in which they came. */
   #waiting: readonly Waiting[] = [];
-  /** The users whose rows are locked, of all that waits. */
+  /** The users who are known to be locked, of all that waits. */
   #userIds = new Set<string>();
   /** Users of whom other rows than their own were locked when a recording was given up, and until when that counts. */
   readonly #remembered = new Map<string, number>();
@@ -50,7 +47,10 @@ export class HeldUpLane {
     return this.#waiting.length;
   }
 
-  /** Takes in what belongs behind the recordings that wait here, and returns the others. */
+  /**
+   * Takes in what belongs behind the recordings that wait here, and returns the others. Where too many wait, it is
+   * refused at once.
+   */
   takeIn(recordings: readonly Recording[]): readonly Recording[] {
     if (this.#userIds.size + this.#remembered.size === 0) return recordings;
     const others: Recording[] = [];
@@ -58,13 +58,15 @@ export class HeldUpLane {
     for (const recording of recordings) {
       const userIds = new Set(recording.drafts.map(({ userId }) => userId).filter((id) => this.#isHeldUp(id)));
       if (userIds.size === 0) others.push(recording);
+      else if (this.#waiting.length + heldUp.length >= this.#limits.heldUpRecordings)
+        refuse({ recording, userIds, isByOtherRows: false });
       else heldUp.push({ recording, userIds, isByOtherRows: false });
     }
     this.#add(heldUp, false);
     return others;
   }
 
-  /** Lets recordings wait here. Those for which there is no room are refused at once. */
+  /** Lets recordings wait here that turned out to be held up. */
   add(heldUp: readonly HeldUp[]): void {
     this.#add(heldUp, true);
   }
@@ -77,80 +79,82 @@ export class HeldUpLane {
   #add(heldUp: readonly HeldUp[], isNew: boolean): void {
     if (heldUp.length === 0) return;
     const until = performance.now() + this.#limits.heldUpMs;
-    const room = Math.max(0, this.#limits.heldUpRecordings - this.#waiting.length);
-    const added = heldUp.slice(0, room).map((one) => ({ ...one, until, isNew: isNew && !one.isByOtherRows }));
-    for (const one of heldUp.slice(room)) refuse(one);
-    this.#change([...this.#waiting, ...added]);
+    this.#change([...this.#waiting, ...heldUp.map((one) => ({ ...one, until, isNew: isNew && !one.isByOtherRows }))]);
     this.#working ??= this.#work();
   }
 
   #change(waiting: readonly Waiting[]): void {
     this.#waiting = waiting;
-    this.#userIds = new Set(waiting.flatMap(({ userIds }) => [...userIds]));
+    this.#userIds = new Set(waiting.flatMap(lockedUsersOf));
   }
 
   async #work(): Promise<void> {
-    for (let turn = 0; this.#waiting.length > 0; turn += 1) {
-      const fresh = this.#waiting.filter(({ isNew }) => isNew);
-      if (fresh.length > 0) await this.#try(fresh.slice(0, this.#groupSize(fresh)), 'wait');
-      else if (!(await this.#tryAll())) await this.#waitForOne(turn);
-      this.#giveUp();
-    }
+    for (let turn = 0; this.#waiting.length > 0; turn += 1)
+      if (!(await this.#round()) && this.#waiting.length > 0) await this.#waitInDatabase(turn);
     this.#working = undefined;
   }
 
-  /** A round over all that waits. @returns whether anything was answered */
-  async #tryAll(): Promise<boolean> {
-    const before = this.#waiting;
-    let answered = false;
-    for (let from = 0; from < before.length; ) {
-      const group = before.slice(from, from + this.#groupSize(before.slice(from)));
-      from += group.length;
-      const left = await this.#try(group, 'skip');
-      if (left.length < group.length || (await this.#tryApart(left))) answered = true;
-    }
-    return answered;
-  }
-
   /**
-   * Tries recordings one by one of which some were held up by other rows than users: nobody can tell which. Of the users
-   * of one that is held up nothing else is tried then.
+   * Tries all that waits: in groups what is held up by users, and one by one what is held up by other rows, of which nobody
+   * can tell whose they are.
    * @returns whether anything was answered
    */
-  async #tryApart(group: readonly Waiting[]): Promise<boolean> {
-    if (group.length < 2 || !group.some(({ isByOtherRows }) => isByOtherRows)) return false;
+  async #round(): Promise<boolean> {
+    const before = this.#waiting.length;
     const locked = new Set<string>();
-    let answered = false;
-    for (const one of group) {
-      if ([...one.userIds].some((userId) => locked.has(userId))) continue;
-      const left = await this.#try([one], 'skip');
-      if (left.length === 0) answered = true;
-      for (const { userIds } of left) for (const userId of userIds) locked.add(userId);
+    const note = (left: readonly Waiting[]) => {
+      for (const userId of left.flatMap(lockedUsersOf)) locked.add(userId);
+    };
+    let open: readonly Waiting[] = this.#waiting.filter(({ isByOtherRows }) => !isByOtherRows);
+    while (open.length > 0) {
+      const [first, ...rest] = open;
+      const group = first ? [first, ...rest].slice(0, this.#groupSize(open)) : [];
+      note(await this.#try(group));
+      open = this.#stillOpen(open.slice(group.length), locked);
     }
-    return answered;
+    for (const one of this.#waiting.filter(({ isByOtherRows }) => isByOtherRows))
+      note(await this.#try(this.#stillOpen([one], locked)));
+    return this.#waiting.length < before;
   }
 
-  /** Waits in the database behind those who hold the locks of one recording, another one each time. */
-  async #waitForOne(turn: number): Promise<void> {
-    const one = this.#waiting[turn % this.#waiting.length];
-    if (one) await this.#try([one], 'wait');
+  /** Without those that were answered meanwhile, and those behind one of the same user who is locked. */
+  #stillOpen(some: readonly Waiting[], locked: ReadonlySet<string>): readonly Waiting[] {
+    const waiting = new Set(this.#waiting.map(({ recording }) => recording));
+    return some.filter((one) => waiting.has(one.recording) && !lockedUsersOf(one).some((userId) => locked.has(userId)));
+  }
+
+  /** Waits behind those who have locked users: of all that is new, or of one recording, another one each turn. */
+  async #waitInDatabase(turn: number): Promise<void> {
+    const earlier = new Set<string>();
+    const first = this.#waiting.filter((one) => {
+      const isFirst = !one.isByOtherRows && !lockedUsersOf(one).some((userId) => earlier.has(userId));
+      for (const userId of lockedUsersOf(one)) earlier.add(userId);
+      return isFirst;
+    });
+    const fresh = this.#waiting.filter(({ isNew }) => isNew);
+    const one = first[turn % first.length];
+    if (fresh.length > 0) await this.#try(fresh.slice(0, this.#groupSize(fresh)), { waits: true });
+    else if (one) await this.#try([one], { waits: true });
+    else await pause(LOCK_WAIT_MS);
+    this.#giveUp();
   }
 
   /** @returns what is held up further */
-  async #try(group: readonly Waiting[], locking: UserLocking): Promise<readonly Waiting[]> {
+  async #try(group: readonly Waiting[], { waits = false } = {}): Promise<readonly Waiting[]> {
+    if (group.length === 0) return [];
     const heldUp = await this.#commits.commit(
       group.map(({ recording }) => recording),
-      locking,
+      waits ? new Set(group.flatMap(lockedUsersOf)) : undefined,
     );
     const news = new Map(heldUp.map((one) => [one.recording, one]));
     const tried = new Map<Recording, readonly Waiting[]>();
     for (const one of group) {
       const still = news.get(one.recording);
-      // A wait that was in vain tells nothing new of whose rows are locked.
-      tried.set(one.recording, still ? [{ ...one, ...(locking === 'skip' && still), isNew: false }] : []);
+      tried.set(one.recording, still ? [{ ...one, ...(!waits && still), isNew: one.isNew && !waits }] : []);
       if (!still) for (const userId of one.userIds) this.#remembered.delete(userId);
     }
     this.#change(this.#waiting.flatMap((one) => tried.get(one.recording) ?? [one]));
+    this.#giveUp();
     return [...tried.values()].flat();
   }
 
@@ -161,7 +165,7 @@ export class HeldUpLane {
     if (over.length === 0) return;
     for (const one of over) {
       refuse(one);
-      if (one.isByOtherRows) for (const userId of one.userIds) this.#remember(userId, now);
+      if (one.isByOtherRows) for (const userId of lockedUsersOf(one)) this.#remember(userId, now);
     }
     this.#change(this.#waiting.filter(({ until }) => until > now));
   }
@@ -190,15 +194,18 @@ export class HeldUpLane {
   }
 }
 
+/** The users who are known to be locked. Which of several have other rows that are locked, nobody can tell. */
+function lockedUsersOf({ userIds, isByOtherRows }: HeldUp): readonly string[] {
+  return isByOtherRows && userIds.size > 1 ? [] : [...userIds];
+}
+
 /** Names the events of users who are locked, so that the others can be sent without them. */
-function refuse({ recording, userIds, isByOtherRows }: HeldUp): void {
-  const isKnown = !isByOtherRows || userIds.size === 1;
-  const problems = recording.drafts.flatMap(({ userId }, index) =>
-    isKnown && userIds.has(userId)
-      ? [{ index, field: 'userId', message: 'is of a user whom somebody else keeps locked' }]
-      : [],
+function refuse(heldUp: HeldUp): void {
+  const locked = new Set(lockedUsersOf(heldUp));
+  const problems = heldUp.recording.drafts.flatMap(({ userId }, index) =>
+    locked.has(userId) ? [{ index, field: 'userId', message: 'is of a user whom somebody else keeps locked' }] : [],
   );
-  recording.reject(
+  heldUp.recording.reject(
     new AppError('UNAVAILABLE', 'The database is busy with these rows; try again', {
       ...(problems.length > 0 && { problems: problems.slice(0, LISTED_PROBLEMS) }),
     }),

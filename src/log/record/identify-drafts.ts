@@ -6,7 +6,7 @@ import { checkEvent, type EventProblem } from './check-event.ts';
 import type { IdentifiedDraft } from './plan-recordings.ts';
 
 /** How many problems of one recording are listed. */
-const LISTED_PROBLEMS = 20;
+export const LISTED_PROBLEMS = 20;
 
 /**
  * Checks the drafts and gives those without an id a new one; metadata becomes plain JSON that nobody else holds.

@@ -58,7 +58,7 @@ export class Recorder {
   async record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]> {
     if (this.#closed) throw new AppError('UNAVAILABLE', 'The server is shutting down');
     const identified = identifyDrafts(drafts, this.#limits);
-    if (this.#waiting.length >= this.#limits.waitingRecordings)
+    if (this.#waiting.length + this.#lane.size >= this.#limits.waitingRecordings)
       throw new AppError('UNAVAILABLE', 'Too many recordings are waiting; try again');
     return new Promise((resolve, reject) => {
       this.#waiting.push({ drafts: identified, resolve, reject });
@@ -77,7 +77,7 @@ export class Recorder {
     while (this.#waiting.length > 0) {
       await this.#gather();
       const group = this.#lane.takeIn(this.#takeGroup());
-      if (group.length > 0) this.#lane.add(await this.#commits.commit(group, 'skip'));
+      if (group.length > 0) this.#lane.add(await this.#commits.commit(group));
     }
     this.#working = undefined;
   }

@@ -5,7 +5,7 @@ import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import { type AnyProjection, foldStates, readStates } from '../projection.ts';
-import type { UserLocking } from '../sql/log-sql.ts';
+import type { LockedLogs } from '../sql/log-sql.ts';
 import { logSqlOf } from '../sql/log-sql-of.ts';
 import { runKey } from './fold-run.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
@@ -27,10 +27,10 @@ export interface HeldUp {
 }
 
 /**
- * How long a transaction waits for one lock, in milliseconds. For users it waits behind others who record for them, of
- * whom each is done in some milliseconds. Of other rows the lock of their user keeps everybody away but strangers.
+ * How long a transaction waits for one lock, in milliseconds. Others who record for a user are done in some milliseconds,
+ * and of a user's other rows the lock of that user keeps everybody away but strangers.
  */
-const LOCK_WAIT_MS = { wait: 250, skip: 100 } as const satisfies Record<UserLocking, number>;
+export const LOCK_WAIT_MS = 100;
 
 interface Stored {
   readonly plan: RecordingPlan;
@@ -61,44 +61,44 @@ export class RecordingCommits {
 
   /**
    * Never rejects: each recording is answered, but for those that are returned.
-   * @param locking `skip` leaves out the users whom somebody else has locked; `wait` waits for them.
+   * @param waitFor users who are waited for if somebody else has locked them; all others are left out then
    */
-  async commit(group: readonly Recording[], locking: UserLocking): Promise<readonly HeldUp[]> {
+  async commit(group: readonly Recording[], waitFor: ReadonlySet<string> = new Set()): Promise<readonly HeldUp[]> {
     try {
-      const stored = await this.#database.change((reading) => this.#decide(reading, group, locking), {
-        lockWaitMs: LOCK_WAIT_MS[locking],
+      const stored = await this.#database.change((reading) => this.#decide(reading, group, waitFor), {
+        lockWaitMs: LOCK_WAIT_MS,
       });
       this.#answer(stored);
       return stored.heldUp;
     } catch (error) {
       if (isHeldUp(error))
-        return group.map((recording) => ({
-          recording,
-          userIds: usersOf(recording),
-          isByOtherRows: locking === 'skip',
-        }));
+        return group.map((recording) => ({ recording, userIds: usersOf(recording), isByOtherRows: true }));
       // If the database failed as a whole, so has the group: one by one, its recordings would only wait longer.
       if (group.length === 1 || error instanceof AppError || isUnavailable(error)) {
         for (const { reject } of group) reject(error);
         return [];
       }
-      return this.#commitApart(group, locking);
+      return this.#commitApart(group, waitFor);
     }
   }
 
   /** Stores recordings one by one, so that none fails because of another. */
-  async #commitApart(group: readonly Recording[], locking: UserLocking): Promise<readonly HeldUp[]> {
+  async #commitApart(group: readonly Recording[], waitFor: ReadonlySet<string>): Promise<readonly HeldUp[]> {
     const heldUp: HeldUp[] = [];
-    for (const recording of group) heldUp.push(...(await this.commit([recording], locking)));
+    for (const recording of group) heldUp.push(...(await this.commit([recording], waitFor)));
     return heldUp;
   }
 
-  async #decide(reading: Queryable, group: readonly Recording[], locking: UserLocking): Promise<Decision<Stored>> {
+  async #decide(
+    reading: Queryable,
+    group: readonly Recording[],
+    waitFor: ReadonlySet<string>,
+  ): Promise<Decision<Stored>> {
     const sql = logSqlOf(this.#database);
     const drafts = group.flatMap((recording) => recording.drafts);
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
     const [logs, events, runs, ...states] = await Promise.all([
-      sql.lockUsers(reading, [...new Set(drafts.map(({ userId }) => userId))].sort(), locking),
+      this.#lock(reading, [...new Set(drafts.map(({ userId }) => userId))].sort(), waitFor),
       sql.readEventsById(reading, [...new Set(drafts.map(({ id }) => id))]),
       sql.readRuns(reading, [...runKeys.values()]),
       ...this.#projections.map((projection) => readStates(projection, reading, drafts)),
@@ -124,6 +124,21 @@ export class RecordingCommits {
       ...sql.raiseHeads({ heads: plan.heads, change: logs.change }),
     ];
     return { answer, writes };
+  }
+
+  /** Those who are waited for come first: nobody else is kept locked meanwhile. */
+  async #lock(reading: Queryable, userIds: readonly string[], waitFor: ReadonlySet<string>): Promise<LockedLogs> {
+    const sql = logSqlOf(this.#database);
+    const skipping = (ids: readonly string[]) => sql.lockUsers(reading, ids, 'skip');
+    const awaited = userIds.filter((id) => waitFor.has(id));
+    if (awaited.length === 0) return skipping(userIds);
+    const others = userIds.filter((id) => !waitFor.has(id));
+    const [first, second] = await Promise.all([sql.lockUsers(reading, awaited, 'wait'), skipping(others)]);
+    return {
+      heads: new Map([...first.heads, ...second.heads]),
+      lockedByOthers: second.lockedByOthers,
+      change: first.change > second.change ? first.change : second.change,
+    };
   }
 
   #answer({ plan, decided }: Stored): void {

@@ -42,7 +42,7 @@ export interface FilteredPage extends SequenceRange {
 export type EventKind = Pick<SyncEvent, 'userId' | 'provider' | 'source' | 'stage' | 'status'>;
 
 /** What is done about users whose rows somebody else has locked: they are waited for, or left out. */
-export type UserLocking = 'wait' | 'skip';
+type UserLocking = 'wait' | 'skip';
 
 /** A page whose filter lets through the events of some kinds of its user, whatever else it says. */
 export interface PageOfKinds extends FilteredPage {
