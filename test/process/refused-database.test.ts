@@ -189,9 +189,9 @@ describe('a database of a newer release', () => {
     await migrate(url);
     const session = await openMigrationSession(url);
     onTestFinished(() => session.close());
-    const rows = await session.rows('SELECT logs FROM _prisma_migrations ORDER BY migration_name');
-    const [first] = rows;
-    expect(first).toEqual({ logs: JSON.stringify({ release: version, onlyAddsIndexes: false }) });
-    expect(rows.at(-1)).toEqual({ logs: JSON.stringify({ release: version, onlyAddsIndexes: true }) });
+    const rows = await session.rows('SELECT migration_name, logs FROM _prisma_migrations');
+    const noteOf = (name: string) => rows.find((row) => String(row.migration_name).endsWith(name))?.logs;
+    expect(noteOf('_init')).toBe(JSON.stringify({ release: version, onlyAddsIndexes: false }));
+    expect(noteOf('_index_kinds_of_events')).toBe(JSON.stringify({ release: version, onlyAddsIndexes: true }));
   });
 });
