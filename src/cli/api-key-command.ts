@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { type ApiKey, ApiKeys } from '../auth/api-keys.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
 import { doubtsAbout, parseConfig } from '../config.ts';
 import { migrate } from '../db/migrations.ts';
-import { openDatabase } from '../db/open-database.ts';
+import { openDatabase, providerOf } from '../db/open-database.ts';
+import { sqlitePath } from '../db/sqlite-path.ts';
 import { AppError } from '../errors.ts';
 import { failureStatus, failureText } from '../failure-text.ts';
 import { defaultLimits } from '../limits.ts';
@@ -106,13 +108,17 @@ async function run({ args, environment, output }: CommandLine): Promise<string[]
   const command = parseCommand(args);
   for (const doubt of doubtsAbout(environment)) output.error(`api-key: ${doubt}`);
   const { databaseUrl, databaseDirectUrl } = parseConfig(environment);
+  const isNew = providerOf(databaseUrl) === 'sqlite' && !existsSync(sqlitePath(databaseUrl));
   await migrate(databaseDirectUrl ?? databaseUrl, undefined, {
     onWait: (seconds) =>
       output.error(`api-key: waiting for another process, which migrates the database (${seconds} s)`),
   });
   const database = await openDatabase(databaseUrl);
   try {
-    return await command(new ApiKeys({ database, limits: defaultLimits }));
+    const lines = await command(new ApiKeys({ database, limits: defaultLimits }));
+    return isNew
+      ? [`Made a new database, ${databaseUrl}. A server that runs does not use it before it starts again.`, ...lines]
+      : lines;
   } finally {
     await database.close();
   }

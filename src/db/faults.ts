@@ -88,6 +88,7 @@ const unwritableCodes = new Set(['25006', '42501', '53100', 'SQLITE_FULL', 'SQLI
 
 /** Of Prisma, its adapters' kinds, Node's sockets and pg, and single SQLSTATEs. */
 const awayCodes = new Set([
+  'FILE_GONE', // of a SQLite file that is not where it was opened
   'P1000',
   'P1001',
   'P1002',

@@ -10,8 +10,9 @@ import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { SqliteChanges } from './sqlite-change.ts';
-import { gatherIntoFile, prepareSqliteFile } from './sqlite-file.ts';
+import { prepareSqliteFile } from './sqlite-file.ts';
 import { sqlitePath, sqliteUrl } from './sqlite-path.ts';
+import { SqlitePresence } from './sqlite-presence.ts';
 import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { watchStatements } from './watch-statements.ts';
@@ -77,17 +78,24 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
     // The driver answers within the call, so that without this a long series of statements would let nobody else in.
     const adapter = aroundStatements(driver, async (_, run) => {
       await nextTurn();
-      return watched(run);
+      return watched(async () => {
+        presence.checkNowAndThen();
+        return run();
+      });
     });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
   const openWriter = () => open(sqliteAdapter(url, BUSY_TRANSACTION_TIMEOUT_MS));
   const path = await writeAhead(url);
+  const presence = new SqlitePresence(path);
   const changes = new SqliteChanges(path, BUSY_TRANSACTION_TIMEOUT_MS, observe);
   const reading = new SqliteReadConnection(url, BUSY_TIMEOUT_MS);
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
-    const { columns, columnTypes, rows } = await watched(async () => reading.all(sql, values.map(toSqliteValue)));
+    const { columns, columnTypes, rows } = await watched(async () => {
+      presence.checkNowAndThen();
+      return reading.all(sql, values.map(toSqliteValue));
+    });
     observe?.({ sql, values, rows: rows.length });
     return toObjects(columns, columnTypes.map(fromSqliteType), rows);
   });
@@ -95,8 +103,17 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
   let lastMoment = Number.POSITIVE_INFINITY;
   let lastTransaction: Promise<unknown> = Promise.resolve();
 
+  /** What is acknowledged is in the file, and no connection makes a new file in its place. */
+  async function present<T>(work: () => Promise<T>): Promise<T> {
+    presence.check();
+    const answer = await work();
+    presence.check();
+    return answer;
+  }
+
   /** One after the other, each as often as it meets a busy database. */
-  function inTurn<T>(attempt: () => Promise<T>, afterBusy = async () => {}): Promise<T> {
+  function inTurn<T>(work: () => Promise<T>, afterBusy = async () => {}): Promise<T> {
+    const attempt = () => present(work);
     const result = lastTransaction.then(() => {
       const deadline = performance.now() + BUSY_PATIENCE_MS;
       return retry(attempt, {
@@ -129,6 +146,10 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
     writer = openWriter();
   }
 
+  presence.start((error) => {
+    if (error !== undefined) failed(error);
+  });
+
   return {
     kind: 'sqlite',
     reader,
@@ -150,7 +171,7 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
       await lastTransaction;
       changes.close();
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
-      gatherIntoFile(path);
+      presence.close();
     },
   };
 }

@@ -1,9 +1,5 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Libsql from 'libsql';
-
-/** How long the last checkpoint may wait for another process. */
-const CHECKPOINT_BUSY_MS = 1_000;
 
 /**
  * Makes the folder of a SQLite file, and looks whether a file can be there: the driver only has numbers for why not.
@@ -26,24 +22,5 @@ function makeFolder(path: string): void {
     // Another process has made it in between.
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST' && statSync(path).isDirectory()))
       throw error;
-  }
-}
-
-/**
- * Moves what is in the write-ahead log into the file, so that the one file is the database. It is for the end: connections
- * that were closed before leave the log behind, as the driver keeps statements open. What cannot be moved, for another
- * process or a full disk, stays in the log, where the next start finds it.
- */
-export function gatherIntoFile(path: string): void {
-  if (!statSync(path, { throwIfNoEntry: false })) return; // the driver would make an empty one
-  try {
-    const connection = new Libsql(path, { timeout: CHECKPOINT_BUSY_MS });
-    try {
-      connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
-    } finally {
-      connection.close();
-    }
-  } catch {
-    // Nothing is lost by it.
   }
 }

@@ -1,0 +1,87 @@
+import { type Stats, statSync } from 'node:fs';
+import Libsql from 'libsql';
+
+/** How often the file is looked for while nothing is written. */
+const LOOK_MS = 1_000;
+
+/** How long the last checkpoint may wait for another process. */
+const CHECKPOINT_BUSY_MS = 1_000;
+
+/** The file of the database is not the one that was opened. */
+class FileGoneError extends Error {
+  readonly code = 'FILE_GONE';
+}
+
+/**
+ * Watches that the files of a SQLite database stay where they were opened. A process keeps a file that is deleted, and could
+ * go on for good recording what nobody else will ever see. A look costs some microseconds.
+ */
+export class SqlitePresence {
+  readonly #path: string;
+  readonly #file: Stats;
+  /** As long as one connection is open, the log beside the file stays the same one. */
+  readonly #anchor: Libsql.Database;
+  #log: Stats | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param path of a file that writes ahead */
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = statSync(path);
+    this.#anchor = new Libsql(path, { timeout: CHECKPOINT_BUSY_MS });
+    this.#anchor.exec('PRAGMA query_only = ON');
+    this.#anchor.prepare('SELECT count(*) FROM sqlite_schema').all();
+  }
+
+  /** Looks every second. @param told of each look: nothing, or what is wrong */
+  start(told: (error?: unknown) => void): void {
+    this.#timer = setInterval(() => {
+      try {
+        this.check();
+        told();
+      } catch (error) {
+        told(error);
+      }
+    }, LOOK_MS).unref();
+  }
+
+  /**
+   * Moves what is in the log into the file, so that the one file is the database, and ends. It is for the end: connections
+   * that were closed before leave the log behind, as the driver keeps statements open. What cannot be moved, for another
+   * process or a full disk, stays in the log, where the next start finds it.
+   */
+  close(): void {
+    clearInterval(this.#timer);
+    try {
+      this.#anchor.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    } catch {
+      // Nothing is lost by it.
+    }
+    this.#anchor.close();
+  }
+
+  /** Before a read: looks if the last look is a second ago. @throws FileGoneError */
+  checkNowAndThen(): void {
+    if (performance.now() - this.#lookedAt >= LOOK_MS) this.check();
+  }
+
+  /** Before and after what is written: what is acknowledged is in the file. @throws FileGoneError */
+  check(): void {
+    this.#lookedAt = Number.NEGATIVE_INFINITY; // as long as something is wrong, every read looks
+    const [file, log] = [look(this.#path), look(`${this.#path}-wal`)];
+    this.#log ??= log;
+    if (!file) throw new FileGoneError('the file of the database was deleted');
+    if (isOther(file, this.#file))
+      throw new FileGoneError('the file of the database was replaced; start again to use it');
+    if (file.size === 0) throw new FileGoneError('the file of the database was emptied');
+    if (this.#log && !log) throw new FileGoneError('the -wal file of the database was deleted; start again');
+    if (this.#log && log && isOther(log, this.#log))
+      throw new FileGoneError('the -wal file of the database was replaced; start again');
+    this.#lookedAt = performance.now();
+  }
+}
+
+const look = (path: string) => statSync(path, { throwIfNoEntry: false });
+
+const isOther = (a: Stats, b: Stats) => a.ino !== b.ino || a.dev !== b.dev;
