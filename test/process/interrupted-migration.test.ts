@@ -106,8 +106,11 @@ async function end({ child, exit }: { child: ChildProcess; exit: Promise<unknown
   return exit;
 }
 
+/** The last migration that was ever run one statement at a time; later ones are transactions from the start. */
+const lastByStatements = '20261128223035_order_of_changes';
+
 describe('a migration that an earlier release left in the middle', () => {
-  test.each(migrations)(
+  test.each(migrations.filter(({ name }) => name <= lastByStatements))(
     'goes on where it was, after any statement of $name',
     async (migration) => {
       const expected = await databaseBefore(migration.name).then(async (url) => {
