@@ -59,6 +59,17 @@ export function isLostFile(error: unknown): boolean {
 }
 
 /**
+ * Is it this row that the database refuses, whatever state the database is in: a value or a constraint? Of the errors of
+ * the database only these say something of what was sent.
+ */
+export function isRefusal(error: unknown): boolean {
+  return [...codesOf(error)].some((code) => refusals.test(code));
+}
+
+/** SQLSTATE classes 22 (data) and 23 (constraint), the same of SQLite, and what Prisma makes of them. */
+const refusals = /^(?:2[23][0-9A-Z]{3}|SQLITE_(?:CONSTRAINT|TOOBIG|MISMATCH|RANGE).*|P20(?:0[0-7]|1[1-3]|19|20|33))$/;
+
+/**
  * SQLSTATE classes: 08 no connection, 28 a user who is refused, 53 no room (disk, memory, connections), 57P a server that
  * stops or starts, 58 the system's errors, XX0 damaged data.
  */

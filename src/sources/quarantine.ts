@@ -23,6 +23,13 @@ export interface UnreadableEntry {
   readonly text: string;
 }
 
+/** An entry that was not stored, with all of its text: it can be tried again. */
+interface NotStoredEntry {
+  readonly fingerprint: string;
+  readonly place: string;
+  readonly text: string;
+}
+
 /** Where an entry stands in the list of those of its source, which is ordered newest first. */
 export interface QuarantineKey {
   readonly firstSeenAt: Date;
@@ -33,13 +40,16 @@ export interface QuarantineKey {
 const BATCH = 500;
 /** A source is trimmed once per (limit / TRIMS) new entries: up to 10 % more than the limit may be kept. */
 const TRIMS = 10;
+/** Entries that are tried again and held in memory at once. */
+const NOT_STORED_PAGE = 100;
+const NOT_STORED: QuarantineReason = 'not_stored';
 const DETAIL_LENGTH = 500;
 const PLACE_LENGTH = 200;
 
 /**
  * Where entries of sources go that could not be read or stored. An entry is kept and counted once, however often it
  * comes again. Of each source the newest `quarantinedEntries` are kept, and the newest `quarantinedPayloads` of those
- * with their text; an entry that comes again after it was removed is counted again.
+ * with their text, and every one that was not stored; an entry that comes again after it was removed is counted again.
  */
 export class Quarantine {
   readonly #database: Database;
@@ -62,7 +72,7 @@ export class Quarantine {
     return added;
   }
 
-  /** A page of a source's entries, newest first. */
+  /** A page of a source's entries, newest first, with the beginnings of their texts. */
   async list(source: string, page: Page<QuarantineKey>): Promise<QuarantinedEntry[]> {
     const { after, before, limit, fromEnd } = page;
     const conditions = [sql`q.source = ${source}`];
@@ -73,7 +83,33 @@ export class Quarantine {
     const found = await this.#database.reader.$queryRaw<QuarantinedEntry[]>`
       SELECT ${selectedEntry} FROM quarantined_entry q WHERE ${joinSql(conditions, ' AND ')}
       ORDER BY q.first_seen_at ${direction}, q.fingerprint ${direction} LIMIT ${limit}`;
-    return fromEnd ? found.reverse() : found;
+    const { quarantinedPayloadLength } = this.#limits;
+    const shown = found.map(({ payload, ...entry }) => ({
+      ...entry,
+      payload: payload === null ? null : toStorable(payload, quarantinedPayloadLength),
+    }));
+    return fromEnd ? shown.reverse() : shown;
+  }
+
+  /** A page of the entries that were not stored, in the order of their fingerprints; none past the last. */
+  async notStored(source: string, after: string): Promise<{ last: string | undefined; entries: NotStoredEntry[] }> {
+    const rows = await this.#database.reader.$queryRaw<
+      Pick<QuarantinedEntry, 'fingerprint' | 'place' | 'payload' | 'payloadBytes'>[]
+    >`SELECT fingerprint, place, payload, payload_bytes AS "payloadBytes" FROM quarantined_entry
+      WHERE source = ${source} AND reason = ${NOT_STORED} AND fingerprint > ${after}
+      ORDER BY fingerprint LIMIT ${NOT_STORED_PAGE}`;
+    // An earlier release has cut long texts.
+    const entries = rows.flatMap(({ fingerprint, place, payload: text, payloadBytes }) =>
+      text !== null && Buffer.byteLength(text) === payloadBytes ? { fingerprint, place, text } : [],
+    );
+    return { last: rows.at(-1)?.fingerprint, entries };
+  }
+
+  /** Takes an entry out: it is stored now. */
+  async remove(fingerprint: string): Promise<void> {
+    await this.#database.transaction((transaction) =>
+      transaction.quarantinedEntry.deleteMany({ where: { fingerprint } }),
+    );
   }
 
   /** Those of the texts whose entries the source's quarantine keeps. */
@@ -92,7 +128,8 @@ export class Quarantine {
       reason,
       toStorable(detail, DETAIL_LENGTH),
       toStorable(place, PLACE_LENGTH),
-      toStorable(text, this.#limits.quarantinedPayloadLength),
+      // What was not stored is kept whole, as it is tried again.
+      toStorable(text, reason === NOT_STORED ? text.length : this.#limits.quarantinedPayloadLength),
       Buffer.byteLength(text),
       new Date(this.#clock()),
     ];
@@ -122,7 +159,7 @@ export class Quarantine {
       // Entries further down have lost their text at earlier trims: only those that may have come since are looked at.
       await transaction.$executeRaw`
         UPDATE quarantined_entry SET payload = NULL WHERE fingerprint IN (
-          SELECT fingerprint FROM quarantined_entry WHERE source = ${source}
+          SELECT fingerprint FROM quarantined_entry WHERE source = ${source} AND reason <> ${NOT_STORED}
           ORDER BY first_seen_at DESC, fingerprint DESC LIMIT ${2 * payloadStep + added} OFFSET ${payloads})`;
     if (!passes(Math.ceil(most / TRIMS), added, total)) return;
     const last = await transaction.quarantinedEntry.findFirst({

@@ -1,4 +1,4 @@
-import { isUnavailable } from '../db/faults.ts';
+import { isRefusal, isUnavailable } from '../db/faults.ts';
 import { AppError } from '../errors.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import { retry } from '../lib/retry.ts';
@@ -26,7 +26,7 @@ interface Parts {
   readonly source: Source;
   readonly log: Pick<EventLog, 'record' | 'eventsById'>;
   readonly users: Pick<Users, 'ensure' | 'deletions'>;
-  readonly quarantine: Pick<Quarantine, 'add' | 'holds'>;
+  readonly quarantine: Pick<Quarantine, 'add' | 'holds' | 'notStored' | 'remove'>;
   readonly limits: Pick<Limits, 'eventsPerRecording' | 'databaseRetryMs'>;
 }
 
@@ -40,9 +40,16 @@ interface Options {
 }
 
 /**
+ * Attempts to store an event before it goes to quarantine although nothing shows that the event is at fault: others would
+ * wait behind it for good.
+ */
+const UNEXPLAINED_ATTEMPTS = 20;
+
+/**
  * Puts entries of a source into the log, in their order and each of them once; entries that cannot be read or stored go
  * to the source's quarantine. Users who are not known are made; what was said of a user before they were deleted is
- * ignored. While the database is away, the recorder waits for it.
+ * ignored. While the database is away or cannot be written, the recorder waits for it: an event leaves its hands once it is
+ * stored or provably cannot be. What was not stored for another reason is tried again, see `retryNotStored`.
  */
 export class EntryRecorder {
   readonly #parts: Parts;
@@ -94,8 +101,39 @@ export class EntryRecorder {
     return read.map((entry) => !open.has(entry) || held.has(entry.text));
   }
 
+  /** Tries again what is in quarantine because it was not stored. Ends early when the signal aborts. */
+  async retryNotStored(signal: AbortSignal): Promise<void> {
+    const { source, quarantine } = this.#parts;
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const { last, entries }: Awaited<ReturnType<Quarantine['notStored']>> = await quarantine.notStored(
+        source.name,
+        after,
+      );
+      for (const { fingerprint, ...entry } of entries) {
+        if (signal.aborted) return;
+        if (await this.#isStoredNow(entry)) await quarantine.remove(fingerprint);
+      }
+      after = last;
+    }
+  }
+
+  /** @throws what says nothing of the entry */
+  async #isStoredNow(entry: Entry): Promise<boolean> {
+    const read = this.#options.readEntry(entry);
+    if ('reason' in read) return false;
+    const heard = await this.#withoutDeleted([read]);
+    try {
+      if (heard.length > 0) this.#count(await this.#recordForAnybody(heard));
+      return true;
+    } catch (error) {
+      if (isForLater(error)) throw error;
+      return false;
+    }
+  }
+
   async #store(events: readonly ReadableEntry[], signal: AbortSignal): Promise<void> {
     let left = events;
+    let attempts = 0;
     await this.#untilDone(signal, async () => {
       const heard = await this.#withoutDeleted(left);
       this.#parts.source.count({ ignored: left.length - heard.length });
@@ -105,7 +143,8 @@ export class EntryRecorder {
         this.#count(await this.#recordForAnybody(left));
       } catch (error) {
         if (isForLater(error)) throw error;
-        left = await this.#storeEach(left, signal);
+        attempts += 1;
+        left = await this.#storeEach(left, signal, attempts < UNEXPLAINED_ATTEMPTS);
         if (left.length > 0) throw error;
       }
     });
@@ -136,8 +175,13 @@ export class EntryRecorder {
   /**
    * Records each event by itself, as a recording of several is all or nothing; the log groups them into a transaction
    * again. Resolves to the events that are to be tried again.
+   * @param isPatient also those are that failed for no reason that is known
    */
-  async #storeEach(events: readonly ReadableEntry[], signal: AbortSignal): Promise<ReadableEntry[]> {
+  async #storeEach(
+    events: readonly ReadableEntry[],
+    signal: AbortSignal,
+    isPatient: boolean,
+  ): Promise<ReadableEntry[]> {
     const outcomes = await Promise.allSettled(events.map(({ draft }) => this.#parts.log.record([draft])));
     const left: ReadableEntry[] = [];
     const refused: UnreadableEntry[] = [];
@@ -145,6 +189,7 @@ export class EntryRecorder {
       const outcome = outcomes[index];
       if (outcome?.status === 'fulfilled') this.#count(outcome.value);
       else if (isForLater(outcome?.reason) || isNotFound(outcome?.reason)) left.push(entry);
+      else if (isPatient && !isAtFault(outcome?.reason)) left.push(entry);
       else refused.push({ ...entry, ...this.#explain(outcome?.reason) });
     }
     await this.quarantine(refused, signal);
@@ -192,6 +237,11 @@ function oldestOf(drafts: readonly EventDraft[]): Map<string, Date | undefined> 
 /** Is the database away or busy, or the server closing, so that the same event may be stored later? */
 function isForLater(error: unknown): boolean {
   return error instanceof AppError ? error.code === 'UNAVAILABLE' : isUnavailable(error);
+}
+
+/** Does the error show that this event cannot be stored, whenever it is tried? */
+function isAtFault(error: unknown): boolean {
+  return error instanceof AppError || isRefusal(error);
 }
 
 function isNotFound(error: unknown): boolean {

@@ -31,7 +31,8 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
   bad_event: 'It is JSON, but no event: something is missing, of the wrong kind or out of bounds.',
   event_id_conflict: 'The log has an event with this id and other content.',
   unreadable_key: 'A key that should hold entries holds something else.',
-  not_stored: 'The database did not take it; the server’s log says why.',
+  not_stored:
+    'The database did not take it; the server’s log says why. It is tried again, and leaves once it is stored.',
 };
 
 /** What feeds the log from outside. */

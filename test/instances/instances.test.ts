@@ -121,19 +121,41 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     await expect.poll(async () => median(await latencies(5))).toBeLessThan(500);
   });
 
-  test('a signal that names events which are not there costs nothing', async () => {
+  test('a signal that names what is not there silences nobody', async () => {
     const userId = await instances.user();
     const reader = await follow(1, { userId });
     await reader.step();
-    const lie = JSON.stringify(['somebody', [[userId, 499, 500]]]);
-    const nonsense = JSON.stringify(['somebody', [[userId, 0, 'many']]]);
-    for (const message of [lie, nonsense, 'heartbeat', '{']) await ring(message);
+    const runs = await streamTransports.sse(instances.apps[1].url, {
+      query:
+        'subscription ($userId: UUID!) { syncRunChanges(filter: { userId: $userId }) { began run { eventCount } } }',
+      variables: { userId },
+      headers: instances.admin,
+    });
+    expect((await runs.next())?.data.syncRunChanges.began).toBe(true);
+    const changes = [
+      ...[500, 2 ** 31 - 1, 2 ** 31, 3_000_000_000, 2 ** 53 - 1, 2 ** 53, 1e300, -1, 0, 1.5, null, 'many', [1], {}].map(
+        (head) => [userId, head, head],
+      ),
+      ...[[], [userId, 1], [userId, 0, 1, 2], [userId.toUpperCase()], [randomUUID()], [randomUUID(), 0, 9], ['x'], 7],
+    ];
+    const messages = [
+      ...changes.map((change) => JSON.stringify(['somebody', [change]])),
+      JSON.stringify(['somebody', changes]),
+      `["somebody",[["${userId}",NaN,NaN]]]`,
+      JSON.stringify(['somebody', Array.from({ length: 99 }, () => [userId, 1, 2])]),
+      ...['heartbeat', '{', '', 'null', '[]', '[[]]', JSON.stringify('x'.repeat(7_000))],
+    ];
+    if (redis) messages.push(JSON.stringify(['somebody', Array.from({ length: 100_000 }, () => [userId])]));
+    for (const message of messages) await ring(message);
     await instances.record(instances.apps[0], userId, 3);
     expect(sequences(await reader.eventsUpTo(3))).toEqual([1, 2, 3]);
+    expect((await runs.next())?.data.syncRunChanges.run).toEqual({ eventCount: 3 });
+    await instances.record(instances.apps[0], userId, 1);
+    expect(sequences(await reader.eventsUpTo(4))).toEqual([4]);
+    expect((await runs.next())?.data.syncRunChanges.run).toEqual({ eventCount: 4 });
     const late = await follow(1, { userId, after: '0' });
-    expect(await late.step()).toMatchObject({ cursor: '3', headCursor: '3', caughtUp: true });
-    await late.close();
-    await reader.close();
+    expect(await late.step()).toMatchObject({ cursor: '4', headCursor: '4', caughtUp: true });
+    await Promise.all([late.close(), reader.close(), runs.close()]);
   });
 
   test('a signal that calls a user deleted who is there ends nothing', async () => {
@@ -235,6 +257,23 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     await a.services.users.upsert({ id: userId });
     await instances.record(a, userId, 9);
     expect(await reader.end()).toMatchObject({ by: 'complete' });
+  });
+
+  test('a user that is made anew while the doorbell is lost has another log', async () => {
+    const userId = await instances.user();
+    const [a] = instances.apps;
+    await instances.record(a, userId, 3);
+    const reader = await follow(1, { userId, after: '0' });
+    await reader.eventsUpTo(3);
+    // Without a signal, and with no time between in which a look could miss the user.
+    await a.services.database.transaction(async (transaction) => {
+      await transaction.$executeRaw`DELETE FROM "user" WHERE id = CAST(${userId} AS UUID)`;
+      await transaction.user.create({ data: { id: userId, headSequence: 9, tailSequence: 10 } });
+    });
+    expect(await reader.end()).toMatchObject({ by: 'complete' });
+    const next = await follow(1, { userId, after: '0' });
+    expect(await next.step()).toMatchObject({ headCursor: '9' });
+    await next.close();
   });
 
   test('revoking a key at one ends its streams at the other, with a cursor', async () => {

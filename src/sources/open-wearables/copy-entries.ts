@@ -74,6 +74,7 @@ export class EntryCopier {
       source.report({ backfillUsers: users, backfillEntries: entries });
     }
     if (!(await this.#drain(signal))) return false;
+    await this.#retryNotStored(signal);
     source.report({ backfillEndedAt: new Date(clock()) });
     this.#nextCheck = performance.now() + limits.bridgeCheckMs;
     return true;
@@ -91,7 +92,14 @@ export class EntryCopier {
         await this.#check(redis, signal).catch((error: unknown) =>
           this.#fail('It could not be checked whether anything was missed; it is tried again', error),
         );
+      if (isTime) await this.#retryNotStored(signal);
     }
+  }
+
+  async #retryNotStored(signal: AbortSignal): Promise<void> {
+    await this.#recorder
+      .retryNotStored(signal)
+      .catch((error: unknown) => this.#fail('The log could not take what is in quarantine; it is tried again', error));
   }
 
   /** Records stored entries in batches that are worth a transaction. Yields each batch once it is recorded. */
