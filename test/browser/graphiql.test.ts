@@ -112,9 +112,9 @@ describe.skipIf(hasNoBrowser)('GraphiQL in a browser', () => {
     expect(failures).toEqual([]);
   });
 
-  async function open(url: string): Promise<void> {
+  async function open(url: string, firstTab = 'UserWithSyncs'): Promise<void> {
     await page.goto(url);
-    await editor('UserWithSyncs');
+    await editor(firstTab);
   }
 
   const editor = (text: string) => page.locator('.graphiql-query-editor', { hasText: text }).waitFor();
@@ -161,12 +161,12 @@ describe.skipIf(hasNoBrowser)('GraphiQL in a browser', () => {
     const { port } = new URL(server.url);
     await server.close();
     const plain = await startServer({ settings: { PORT: port }, limits });
-    await open(`${plain.url}/graphql`);
+    await open(`${plain.url}/graphql`, 'FindUsers');
     await run();
     await result('UNAUTHENTICATED');
     await turnTo('FollowSyncs');
     const rememberedUrl = page.url();
-    await page.waitForFunction(() => localStorage.getItem('graphiql:tabState')?.includes('"activeTabIndex":1'));
+    await page.waitForFunction(() => localStorage.getItem('graphiql:tabState')?.includes('"activeTabIndex":2'));
     await plain.close();
 
     for (const url of [`http://127.0.0.1:${port}/graphql`, rememberedUrl]) {

@@ -19,6 +19,8 @@ describe('settings', () => {
       port: 4000,
       host: '127.0.0.1',
       databaseUrl: 'file:./data/synclog.db',
+      databaseDirectUrl: undefined,
+      keepAliveMs: 75_000,
       redisUrl: undefined,
       retentionDays: 30,
       jwtSecret: undefined,
