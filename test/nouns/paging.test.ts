@@ -34,7 +34,7 @@ describe('connections', () => {
 
   beforeAll(async () => {
     // A clock that stands makes all users equally old, so that only their ids tell them apart.
-    server = await startServer({ clock: () => Date.UTC(2026, 2, 14) });
+    server = await startServer({ clock: () => Date.UTC(2026, 2, 15) });
     userIds = [];
     for (let n = 0; n < 23; n++) userIds.push(await server.user({ firstName: n % 3 ? 'Ada' : 'Bob' }));
     const random = fc.sample(

@@ -27,7 +27,9 @@ export interface ReferenceFilter {
   readonly runId?: string | undefined;
 }
 
-const finished = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
+const finalStatuses = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
+const finalStages = ['COMPLETED', 'FAILED', 'CANCELLED'];
+const hasEnded = ({ stage, status }: ReferenceEvent) => finalStatuses.includes(status) || finalStages.includes(stage);
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** The log as a child would keep it: a list that every question searches from its beginning. */
@@ -64,7 +66,7 @@ export class ReferenceLog {
     for (const event of this.events) {
       const key = `${event.userId} ${event.runId}`;
       const run = runs.get(key);
-      if (!run || !finished.includes(run.status)) runs.set(key, event);
+      if (!run || !hasEnded(run)) runs.set(key, event);
     }
     return [...runs.values()]
       .filter((run) => (userId === undefined || run.userId === userId) && matches(run, filter))

@@ -33,8 +33,8 @@ const endings: readonly [Ending, ...Ending[]] = [
 ];
 /** Reports that sound like an end and are none: the run itself can still go on. */
 const guesses: readonly [Ending, ...Ending[]] = [
-  ['failed', 'stale'],
-  ['cancelled', 'unfinished'],
+  ['saving', 'stale'],
+  ['processing', 'unfinished'],
 ];
 
 /** Runs that all recorders report to, so that one's event comes after another has finished the run. */

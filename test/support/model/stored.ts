@@ -9,6 +9,7 @@ export interface EventRow extends Row {
   readonly userId: string;
   readonly sequence: number;
   readonly runId: string;
+  readonly stage: string;
   readonly status: string;
   readonly late: boolean;
 }
