@@ -47,7 +47,7 @@ export async function withMigrationLock<T>(
   } finally {
     done.abort();
     await holder.query('ROLLBACK').catch(() => {}); // where the connection is broken, the transaction has ended
-    await holder.end();
+    await holder.end().catch(() => {});
   }
 }
 
@@ -81,6 +81,6 @@ async function createMissingSchema(target: PostgresTarget, url: string): Promise
   } catch (error) {
     throw new AppError('UNAVAILABLE', `The schema of ${nameOf(url)} cannot be created: ${reasonOf(error)}`);
   } finally {
-    await client.end();
+    await client.end().catch(() => {});
   }
 }

@@ -1,5 +1,7 @@
 import type pg from 'pg';
+import { reasonOf } from '../lib/outages.ts';
 import type { Fact, MigrationSession, SchemaPlace } from './migration-session.ts';
+import type { PostgresSession } from './postgres-session.ts';
 import { openSession, reachPostgres } from './postgres-target.ts';
 
 /** A migration takes as long as it takes. */
@@ -32,6 +34,7 @@ const factsOf = (namespace: string) => `
 /** Connects; what migrates the database changes the one schema in the session's search path. */
 export async function openPostgresMigration(url: string): Promise<MigrationSession> {
   const client = await openSession(await reachPostgres(url), { name: 'synclog migrations', timeouts });
+  if (client.isPooled) await checkTransactions(client);
   const rows = async <Row extends pg.QueryResultRow>(query: string) => (await client.query<Row>(query)).rows;
   const place = (namespace: string): SchemaPlace => ({
     run: async (script) => void (await client.query(script)),
@@ -59,4 +62,18 @@ export async function openPostgresMigration(url: string): Promise<MigrationSessi
     },
     close: () => client.end(),
   };
+}
+
+/**
+ * A pooler that gives each statement to another session lets a transaction begin and then cuts the connection. What it
+ * says of that is often lost with it.
+ * @throws Error where transactions are cut
+ */
+async function checkTransactions(client: PostgresSession): Promise<void> {
+  try {
+    for (const statement of ['BEGIN', 'SELECT 1', 'ROLLBACK']) await client.query(statement);
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw new Error(`its pooler cuts transactions, as statement pooling does; set another mode (${reasonOf(error)})`);
+  }
 }

@@ -166,7 +166,7 @@ describe.skipIf(hasNoBrowser)('GraphiQL in a browser', () => {
     await result('UNAUTHENTICATED');
     await turnTo('FollowSyncs');
     const rememberedUrl = page.url();
-    await page.waitForFunction(() => localStorage.getItem('graphiql:tabState')?.includes('"activeTabIndex":2'));
+    await page.waitForFunction(() => localStorage.getItem('graphiql:tabState')?.includes('"activeTabIndex":1'));
     await plain.close();
 
     for (const url of [`http://127.0.0.1:${port}/graphql`, rememberedUrl]) {

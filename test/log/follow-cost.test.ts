@@ -162,10 +162,13 @@ describe('a follower misses nothing', () => {
     const { server, record, follow } = await start({ pageSize: 2, tailEvents: 2 }, (sql) => failing && readsLog(sql));
     await record(5);
     failing = true;
-    for (const transport of ['websocket', 'sse'] as const)
+    for (const [transport, by] of [
+      ['websocket', { closeCode: 1013 }],
+      ['sse', { closeCode: undefined }],
+    ] as const)
       expect(await (await follow(transport, { after: '0' })).end()).toMatchObject({
         code: 'INTERNAL_SERVER_ERROR',
-        by: 'complete',
+        by,
       });
     failing = false;
     await expect.poll(() => server.app.services.log.followedLogs).toBe(0);

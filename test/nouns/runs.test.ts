@@ -117,7 +117,7 @@ describe('a run', () => {
         const late: boolean[] = [];
         for (const events of recordings) late.push(...(await server.record(...events)).map(({ event }) => event.late));
 
-        const end = steps.findIndex(({ status }) => status === 'SUCCESS');
+        const end = steps.findIndex(({ status, stage }) => status === 'SUCCESS' || stage === 'COMPLETED');
         const counted = end < 0 ? steps : steps.slice(0, end + 1);
         const newest = counted.at(-1);
         const lastKnown = <K extends 'startedAt' | 'primaryUserId'>(field: K) =>
