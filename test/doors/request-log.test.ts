@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openWebSocketStream } from '../support/streams.ts';
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
   server = await startServer({ logger: pino({ level: 'debug' }, { write: (line) => lines.push(line) }) });
   userId = await server.user();
   await server.record({ userId });
-  await expect.poll(entries).toHaveLength(2);
+  await vi.waitFor(() => expect(entries()).toHaveLength(2), 20_000);
 });
 afterAll(() => server.close());
 
