@@ -78,6 +78,7 @@ test('a key is good until the millisecond of its expiry', async () => {
   const { keys, time } = await openKeys();
   const expiresAt = new Date(time.now + 3_600_000);
   const { key, secret } = await keys.create({ ...draft, expiresAt });
+  await keys.verify(secret); // from now on its life is also measured by how long the process runs
   time.now += 3_599_999;
   expect(await keys.verify(secret)).toMatchObject({ expiresAt });
   expect(await keys.good([key.id])).toEqual(new Set([key.id]));

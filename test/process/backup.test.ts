@@ -108,6 +108,6 @@ describe('npm run backup', () => {
     const { code, stderr } = await backup(url, join(newFolder(), 'x.dump'));
     expect(code).toBe(1);
     expect(stderr).toMatch(/^backup: .+ is a Postgres.+pg_dump --format=custom --file=.+\n$/);
-    expect(stderr).not.toContain(new URL(url).password);
+    expect(stderr).not.toContain(`:${new URL(url).password}@`);
   });
 });
