@@ -210,8 +210,8 @@ describe('the server', () => {
     const { url, stop } = await start({}, { cwd, project });
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     // What it has counted up to now: since its start, and not since the first that asks.
-    const counts = await (await fetch(`${url}/metrics`)).text();
-    expect(counts).toMatch(/nodejs_gc_duration_seconds_count\{[^}]+\} [1-9]/);
+    const counts = async () => (await fetch(`${url}/metrics`)).text();
+    await expect.poll(counts).toMatch(/nodejs_gc_duration_seconds_count\{[^}]+\} [1-9]/);
     expect(existsSync(join(project, 'data/synclog.db'))).toBe(true);
     expect(existsSync(join(cwd, 'data'))).toBe(false);
     expect(await stop()).toBe(0);
