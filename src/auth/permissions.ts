@@ -19,11 +19,20 @@ const permissions = {
 
 export type Permission = keyof typeof permissions;
 
+export const permissionNames = Object.keys(permissions) as Permission[]; // the keys of a constant table
+
 /** Whether the viewer holds the permission. Whose data it may touch is another question: {@link visibility}. */
 export function may(viewer: Viewer, permission: Permission): boolean {
   const grant: Grant = permissions[permission][viewer.kind];
   if (typeof grant === 'boolean') return grant;
   return 'scopes' in viewer && viewer.scopes.has(grant);
+}
+
+/** Why the viewer does not hold the permission, for an error. */
+export function whyNot(viewer: Viewer, permission: Permission): { reason: string; missingScope?: Scope } {
+  const grant: Grant = permissions[permission][viewer.kind];
+  if (typeof grant === 'string') return { reason: `it lacks the scope ${grant}`, missingScope: grant };
+  return { reason: 'a token for one user may only read their log' };
 }
 
 /** Whose logs a viewer may read. */

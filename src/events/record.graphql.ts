@@ -1,10 +1,14 @@
 import type { Builder } from '../graphql/builder.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
-import { defaultLimits } from '../limits.ts';
+import { defaultLimits, type Limits } from '../limits.ts';
+import type { EventDraft } from '../log/event.ts';
+import { checkEvent } from '../log/record/check-event.ts';
+import { refuseProblems } from '../log/record/identify-drafts.ts';
 import type { RecordedEvent } from '../log/record/plan-recordings.ts';
+import type { FindProblems } from '../operations/input-problems.ts';
 import type { EventTypes } from './events.graphql.ts';
-import { refuseUnrecognized, type WordTypes } from './words.graphql.ts';
+import { findUnrecognized, type WordTypes } from './words.graphql.ts';
 
 /** The years of event times that are accepted. */
 const years = {
@@ -35,18 +39,24 @@ export function addRecording(builder: Builder, events: EventTypes, words: WordTy
         'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
       args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },
       authScopes: { write: true },
-      resolve: async (_, { input: { events } }, { services: { log } }) => {
-        for (const [index, event] of events.entries())
-          for (const field of ['source', 'stage', 'status'] as const)
-            refuseUnrecognized([event[field]], ['events', index, field]);
+      resolve: async (_, { input: { events } }, { services: { log, limits } }) => {
+        if (events.some((event) => findUnrecognized(event).length > 0))
+          refuseProblems(events, (event) => problemsOf(event, limits));
         return { results: await log.record(events) };
       },
     }),
   );
 }
 
+/** All that is wrong with an event, or with what could be read of one. */
+const problemsOf = (event: EventDraft, limits: Limits) => [...findUnrecognized(event), ...checkEvent(event, limits)];
+
 function addSyncEventInput(builder: Builder, words: WordTypes) {
   return builder.inputType('SyncEventInput', {
+    // Fields that do not fit their types are missing, and every check takes what is missing for left out.
+    extensions: {
+      findProblems: ((item, limits) => problemsOf(item as unknown as EventDraft, limits)) satisfies FindProblems,
+    },
     description:
       'An event to record. Without an `id` it gets a new one, without a `timestamp` the time of its arrival.',
     fields: (t) => ({

@@ -1,6 +1,8 @@
 import { badInput } from '../errors.ts';
 import type { Builder, ObjectOf } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
+import type { EventDraft } from '../log/event.ts';
+import type { EventProblem } from '../log/record/check-event.ts';
 import {
   type SourceWord,
   type StageWord,
@@ -57,6 +59,13 @@ export function refuseUnrecognized(
   path: readonly (string | number)[],
 ): void {
   if (words.includes(UNRECOGNIZED)) throw badInput(`${path.join('.')}: UNRECOGNIZED is for output only`, path);
+}
+
+/** The fields of an event that hold the value that only answers may hold. */
+export function findUnrecognized(event: Partial<Pick<EventDraft, 'source' | 'stage' | 'status'>>): EventProblem[] {
+  return (['source', 'stage', 'status'] as const)
+    .filter((field) => event[field] === UNRECOGNIZED)
+    .map((field) => ({ field, message: 'UNRECOGNIZED is for output only' }));
 }
 
 /** The enums of the wire format's words. */

@@ -1,8 +1,8 @@
 import SchemaBuilder, { type EnumRef, type ObjectRef } from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
-import { may, type Permission } from '../auth/permissions.ts';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
+import { may, type Permission, permissionNames, whyNot } from '../auth/permissions.ts';
 import type { PrismaTypes } from '../db/rows.ts';
 import { getDatamodel } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
@@ -35,6 +35,12 @@ export type Builder = PothosSchemaTypes.SchemaBuilder<Types>;
 export type EnumOf<Value> = EnumRef<Types, Value>;
 /** An object type of the schema whose objects are, or extend, rows of this type. */
 export type ObjectOf<Row> = ObjectRef<Types, Row>;
+
+/** The first permission among what a field asks that the viewer does not hold. */
+function missingPermission(failure: AuthFailure): Permission | undefined {
+  if ('failures' in failure) return failure.failures.map(missingPermission).find((one) => one !== undefined);
+  return 'scope' in failure ? permissionNames.find((name) => name === failure.scope) : undefined;
+}
 
 /** The client of Pothos' Prisma plugin, which takes the models' names and comments: rows come from the services. */
 function queryNothing(): never {
@@ -86,10 +92,17 @@ export function createBuilder(): Builder {
         delegate: may(viewer, 'delegate'),
         operate: may(viewer, 'operate'),
       }),
-      unauthorizedError: (_parent, { viewer }, info) =>
-        viewer.kind === 'anonymous'
-          ? new AppError('UNAUTHENTICATED', 'This needs a credential: a bearer token or an API key')
-          : new AppError('FORBIDDEN', `The credential does not permit ${info.parentType.name}.${info.fieldName}`),
+      unauthorizedError: (_parent, { viewer }, { parentType, fieldName }, { failure }) => {
+        if (viewer.kind === 'anonymous')
+          return new AppError('UNAUTHENTICATED', 'This needs a credential: a bearer token or an API key');
+        const permission = missingPermission(failure);
+        const { reason, ...details } = permission ? whyNot(viewer, permission) : { reason: 'it lacks a scope' };
+        return new AppError(
+          'FORBIDDEN',
+          `The credential does not permit ${parentType.name}.${fieldName}: ${reason}`,
+          details,
+        );
+      },
     },
   });
   builder.queryType({ description: 'Everything that can be read.' });

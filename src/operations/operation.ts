@@ -9,7 +9,7 @@ import {
   type OperationDefinitionNode,
   type OperationTypeNode,
 } from 'graphql';
-import type { AppError } from '../errors.ts';
+import type { AppError, ErrorCode } from '../errors.ts';
 import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
@@ -17,6 +17,7 @@ import { Audiences } from './audiences.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
+import { findInputProblems } from './input-problems.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { refuseRootFields } from './single-root-field.ts';
@@ -86,7 +87,15 @@ export class Operation {
     if (tooMuch) return this.#format(tooMuch);
     const result = await execute(this.#args(context, variables));
     context.forget();
-    return this.#format('data' in result ? result : { errors: result.errors?.map(asRequestError) ?? [] });
+    return this.#format('data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) });
+  }
+
+  /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
+  #asRequestErrors(errors: readonly GraphQLError[], variables: Variables): GraphQLError[] {
+    const { schema, operation, limits } = this.#options;
+    const problems = this.kind === 'mutation' ? findInputProblems(schema, operation, variables, limits) : [];
+    const details = problems.length > 0 ? { code: 'BAD_USER_INPUT' satisfies ErrorCode, problems } : {};
+    return errors.map((error, index) => asRequestError(error, index === 0 ? details : {}));
   }
 
   /**
@@ -223,6 +232,6 @@ function toExecutable(
  * An error before anything ran, such as a variable that does not fit: it is the client's, whatever a scalar has thrown, so
  * the thrown error is left behind.
  */
-function asRequestError({ message, extensions, nodes }: GraphQLError): GraphQLError {
-  return new GraphQLError(message, { nodes: nodes ?? null, extensions });
+function asRequestError({ message, extensions, nodes }: GraphQLError, details: object): GraphQLError {
+  return new GraphQLError(message, { nodes: nodes ?? null, extensions: { ...extensions, ...details } });
 }

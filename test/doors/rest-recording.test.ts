@@ -62,7 +62,7 @@ describe('POST /api/v1/users/{user_id}/sync/events', () => {
       ])
         expect(await post(anEvent, { ...json, ...headers })).toMatchObject({
           status: 403,
-          body: { detail: 'The credential does not permit this' },
+          body: { detail: expect.stringMatching(/^The credential does not permit this: /) },
         });
       expect(await stored()).toEqual([]);
     });
@@ -248,7 +248,7 @@ describe('POST /api/v1/users/{user_id}/sync/events', () => {
 
   it('survives metadata of any depth', async () => {
     const text = JSON.stringify(anEvent).replace('}', `,"metadata":${deep(100_000)}}`);
-    expect((await post(text)).body).toEqual({ detail: 'metadata: must be nested at most 32 deep' });
+    expect((await post(text)).body).toMatchObject({ detail: 'metadata: must be nested at most 32 deep' });
   });
 
   it('names at most five unknown fields, and the beginning of long names', async () => {

@@ -8,7 +8,7 @@ import { type Headers, jwtSecret, startServer, type TestServer } from '../suppor
 const authenticationRequired = { detail: 'Authentication required: provide JWT token or API key' };
 const invalidKey = { detail: 'Invalid or missing API key' };
 const noUser = { detail: 'User not found' };
-const notPermitted = { detail: 'The credential does not permit this' };
+const notPermitted = { detail: 'The credential does not permit this: it lacks the scope read' };
 const notAnInteger = 'Input should be a valid integer, unable to parse string as an integer';
 const page = 'https://app.example';
 

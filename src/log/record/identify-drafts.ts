@@ -8,6 +8,19 @@ import type { IdentifiedDraft } from './plan-recordings.ts';
 /** How many problems of one recording are listed. */
 export const LISTED_PROBLEMS = 20;
 
+/** Refuses drafts with all that is wrong with any of them. @throws AppError BAD_USER_INPUT */
+export function refuseProblems<Draft>(
+  drafts: readonly Draft[],
+  check: (draft: Draft) => readonly EventProblem[],
+): void {
+  const problems = drafts.flatMap((draft, index) => check(draft).map((problem) => ({ index, ...problem })));
+  const [first] = problems;
+  if (first)
+    throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
+      problems: problems.slice(0, LISTED_PROBLEMS),
+    });
+}
+
 /**
  * Checks the drafts and gives those without an id a new one; metadata becomes plain JSON that nobody else holds.
  * @throws AppError BAD_USER_INPUT, or LIMIT_EXCEEDED for too many drafts
@@ -19,14 +32,7 @@ export function identifyDrafts(drafts: readonly EventDraft[], limits: Limits): I
       'LIMIT_EXCEEDED',
       `events: at most ${limits.eventsPerRecording} events can be recorded at once, these are ${drafts.length}`,
     );
-  const problems = drafts.flatMap((draft, index) =>
-    checkEvent(draft, limits).map((problem: EventProblem) => ({ index, ...problem })),
-  );
-  const [first] = problems;
-  if (first)
-    throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
-      problems: problems.slice(0, LISTED_PROBLEMS),
-    });
+  refuseProblems(drafts, (draft) => checkEvent(draft, limits));
   return drafts.map((draft) => ({
     ...draft,
     id: draft.id ?? randomUUID(),

@@ -33,8 +33,15 @@ export function answerFailure(formatError: (error: unknown) => GraphQLError, err
   if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
   const { httpStatus, headers }: HttpAnswer = errorCodes[code];
-  return detail(httpStatus, details[code] ?? message, headers);
+  if (code === 'FORBIDDEN') return detail(httpStatus, inShort(message), headers);
+  return detail(httpStatus, details[code] ?? message, headers, isListed(code) ? { problems: extensions.problems } : {});
 }
+
+/** Errors that may list everything that is wrong with events; `problems` is left out where there are none. */
+const isListed = (code: ErrorCode) => code === 'BAD_USER_INPUT' || code === 'EVENT_ID_CONFLICT';
+
+/** Without the name of the GraphQL field. */
+const inShort = (message: string) => message.replace(/does not permit [\w.]+/, 'does not permit this');
 
 /** The error for a document that answered null for its user. */
 export function noUser(): AppError {

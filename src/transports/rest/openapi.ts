@@ -4,7 +4,7 @@ import { productVersion } from '../../lib/version.ts';
 import type { Limits } from '../../limits.ts';
 import type { WebhookDescription } from '../../sources/define-source.ts';
 import { detailOf } from './failures.ts';
-import type { JsonSchema } from './json-schema.ts';
+import { arrayOf, type JsonSchema } from './json-schema.ts';
 import type { Parameters } from './parameters.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
@@ -22,7 +22,8 @@ const commonErrors: readonly ErrorCode[] = [
 ];
 
 const meanings: Partial<Record<ErrorCode, string>> = {
-  BAD_USER_INPUT: 'The request is wrong; `detail` says where and why.',
+  BAD_USER_INPUT:
+    'The request is wrong; `detail` says where and why; of events, `problems` lists the first 20 things that are wrong.',
   UNAUTHENTICATED: 'There is no good credential.',
   FORBIDDEN: 'Not with this credential.',
   NOT_FOUND: 'There is no such user, or none that you may see.',
@@ -30,6 +31,13 @@ const meanings: Partial<Record<ErrorCode, string>> = {
   LIMIT_EXCEEDED: 'Too much at once.',
   UNAVAILABLE: 'Not now; try again.',
   INTERNAL_SERVER_ERROR: 'Our mistake.',
+};
+
+/** One thing that is wrong with an event of a recording. An empty field stands for the event itself. */
+const problemSchema = {
+  type: 'object',
+  properties: { index: { type: 'integer' }, field: { type: 'string' }, message: { type: 'string' } },
+  required: ['index', 'field', 'message'],
 };
 
 /** All routes are about one thing; a tool groups them under it. */
@@ -66,7 +74,11 @@ export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: rea
         SyncEvent: shownAs(wireEventFields, schema, 'SyncEvent'),
         SyncEventInput: eventInput(schema),
         SyncRun: shownAs(wireRunFields, schema, 'SyncRun'),
-        Error: { type: 'object', properties: { detail: { type: 'string' } }, required: ['detail'] },
+        Error: {
+          type: 'object',
+          properties: { detail: { type: 'string' }, problems: arrayOf(problemSchema) },
+          required: ['detail'],
+        },
       },
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Of a developer, or of a user.' },

@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import { readJson } from '../../gate/read-body.ts';
-import type { EventProblem } from '../../log/record/check-event.ts';
+import type { InputProblem } from '../../operations/input-problems.ts';
 import { json } from '../answer.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { userInPath } from './parameters.ts';
@@ -57,7 +57,7 @@ export const eventRecording = defineRoute({
         throw new HTTPException(400, { message: 'The body must be an event or an array of events' });
       const placeOf = (index: number) => (Array.isArray(body) ? `events[${index}]` : '');
       const given: readonly unknown[] = Array.isArray(body) ? body : [body];
-      const events = given.map((event, index) => readEvent(event, userId, placeOf(index)));
+      const events = given.map((event) => readEvent(event, userId));
       const { recordSyncEvents } = await run(visit, { events }).catch((error: unknown) => {
         throw inWireNames(error, placeOf);
       });
@@ -75,9 +75,10 @@ export const eventRecording = defineRoute({
 function inWireNames(error: unknown, placeOf: (index: number) => string): unknown {
   if (!(error instanceof GraphQLError)) return error;
   // The mutation lists them like this; other errors have none.
-  const problems = error.extensions.problems as readonly (EventProblem & { index: number })[] | undefined;
-  const problem = problems?.[0];
-  if (!problem) return error;
-  const message = problemAt(placeOf(problem.index), wireNameOf(problem.field), problem.message);
-  return new AppError(error.extensions.code as ErrorCode, message); // formatted errors have a code of the table
+  const listed = error.extensions.problems as readonly InputProblem[] | undefined;
+  const problems = listed?.map((problem) => ({ ...problem, field: wireNameOf(problem.field) }));
+  const [first] = problems ?? [];
+  if (!first) return error;
+  const message = problemAt(placeOf(first.index), first.field, first.message);
+  return new AppError(error.extensions.code as ErrorCode, message, { problems }); // formatted errors have a code of the table
 }

@@ -1,4 +1,3 @@
-import { HTTPException } from 'hono/http-exception';
 import { isObject } from '../../lib/json.ts';
 import { whyNotKept } from '../../lib/parse-json.ts';
 import type { EventDraft } from '../../log/event.ts';
@@ -35,30 +34,30 @@ export const wireEventFields: readonly EventField[] = [
 
 const names: ReadonlySet<string> = new Set(wireEventFields.map(({ name }) => name));
 
+/** A field that no input has, for what is wrong with an event as a whole. */
+const NO_FIELD = '';
+
 /** Unknown fields that an error names, and how much of each name it shows. */
 const NAMED_FIELDS = 5;
 const SHOWN_NAME_LENGTH = 50;
 
 /**
- * Reads an event of a request into a `SyncEventInput`; null counts as left out. `where` says which event it is, empty
- * if there is but one. @throws HTTPException 400 that names the event and the field
+ * Reads an event of a request into a `SyncEventInput`; null counts as left out. In the place of what cannot be read there is
+ * a symbol that says why, as `parseJson` makes them: the mutation takes none, and lists it with whatever else is wrong.
  */
-export function readEvent(event: unknown, userId: string, where: string): Record<string, unknown> {
-  const refuse = (name: string, message: string) =>
-    new HTTPException(400, { message: problemAt(where, name, message) });
-  if (!isObject(event)) throw refuse('', 'must be an object');
+export function readEvent(event: unknown, userId: string): Record<string, unknown> | symbol {
+  if (!isObject(event)) return Symbol(whyNotKept(event) ?? 'must be an object');
   const unknown = Object.keys(event).filter((name) => !names.has(name));
-  if (unknown.length > 0) throw refuse('', `unknown fields ${listNames(unknown)}`);
-
   const input: Record<string, unknown> = { userId };
+  if (unknown.length > 0) input[NO_FIELD] = Symbol(`unknown fields ${listNames(unknown)}`);
   for (const { name, input: target, value, required } of wireEventFields) {
     const given = event[name] ?? null;
-    if (given === null && required) throw refuse(name, 'is required');
+    if (given === null && required) input[target] = Symbol('is required');
     if (given === null) continue;
     const read = value.read(given);
-    if (read === undefined) throw refuse(name, whyNotKept(given) ?? `must be ${value.mustBe}`);
-    if (target === 'userId' && read !== userId) throw refuse(name, 'must be the user in the path');
-    input[target] = read;
+    const isOther = target === 'userId' && read !== undefined && read !== userId;
+    if (isOther) input[target] = Symbol('must be the user in the path');
+    else input[target] = read ?? Symbol(whyNotKept(given) ?? `must be ${value.mustBe}`);
   }
   return input;
 }
@@ -70,7 +69,7 @@ export function problemAt(where: string, name: string, message: string): string 
 }
 
 /** The wire's name for a field of `SyncEventInput`. */
-export function wireNameOf(input: keyof EventDraft): string {
+export function wireNameOf(input: string): string {
   return wireEventFields.find((field) => field.input === input)?.name ?? input;
 }
 
