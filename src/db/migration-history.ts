@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { release } from '../lib/release.ts';
+import { productVersion } from '../lib/version.ts';
 import { type Migration, onlyAddsIndexes, tablesOf } from './migration.ts';
 import type { MigrationSession } from './migration-session.ts';
 
@@ -49,7 +49,7 @@ function readNote(text: unknown): Note {
 export async function addToHistory(session: MigrationSession, migration: Migration): Promise<void> {
   const name = quoted(migration.name);
   const checksum = createHash('sha256').update(migration.sql).digest('hex');
-  const logs: Note = { release: release(), onlyAddsIndexes: onlyAddsIndexes(migration) };
+  const logs: Note = { release: productVersion(), onlyAddsIndexes: onlyAddsIndexes(migration) };
   await session.run(`
     DELETE FROM "${TABLE}" WHERE migration_name = ${name} AND finished_at IS NULL AND rolled_back_at IS NULL;
     INSERT INTO "${TABLE}" (id, checksum, finished_at, migration_name, logs, started_at, applied_steps_count) VALUES (
@@ -83,7 +83,7 @@ export function checkHistory(history: History, known: readonly Migration[], name
   if (newer.length === 0) return undefined;
   const told = newer.map((each) => `${each} (by ${releaseOf(history.notes.get(each))})`).join(', ');
   const newest = known.at(-1)?.name ?? 'none';
-  const text = `The database ${name} has migrations of a newer release: ${told}. This is Synclog ${release()}, whose newest is ${newest}`;
+  const text = `The database ${name} has migrations of a newer release: ${told}. This is Synclog ${productVersion()}, whose newest is ${newest}`;
   if (newer.every((each) => history.notes.get(each)?.onlyAddsIndexes))
     return `${text}; they only add indexes, so it goes on`;
   throw new AppError(

@@ -69,7 +69,12 @@ export async function openSession(
   });
   session.on('error', () => {}); // whoever waits for a statement is told by it
   await session.connect();
-  await prepareSession(session, target, timeouts);
+  try {
+    await prepareSession(session, target, timeouts);
+  } catch (error) {
+    await session.end().catch(() => {}); // nobody else has it
+    throw error;
+  }
   return session;
 }
 
