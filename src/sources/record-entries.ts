@@ -142,7 +142,7 @@ export class EntryRecorder {
       try {
         this.#count(await this.#recordForAnybody(left));
       } catch (error) {
-        if (isForLater(error)) throw error;
+        if (isForLater(error) && !namesSome(error)) throw error;
         attempts += 1;
         left = await this.#storeEach(left, signal, attempts < UNEXPLAINED_ATTEMPTS);
         if (left.length > 0) throw error;
@@ -246,4 +246,9 @@ function isAtFault(error: unknown): boolean {
 
 function isNotFound(error: unknown): boolean {
   return error instanceof AppError && error.code === 'NOT_FOUND';
+}
+
+/** Does it say which of the events it concerns, such as those of users whom somebody keeps locked? The others can go on. */
+function namesSome(error: unknown): boolean {
+  return error instanceof AppError && error.extensions.problems !== undefined;
 }

@@ -2,7 +2,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import type { Limits } from '../../src/limits.ts';
+import { readEntry } from '../../src/sources/open-wearables/read-entry.ts';
+import { EntryRecorder } from '../../src/sources/record-entries.ts';
 import { startInstances } from '../support/instances.ts';
+import { wireEvent } from '../support/open-wearables-emitter.ts';
 import { headOf, refusals, tryRecord } from '../support/recording.ts';
 import { startServer } from '../support/server.ts';
 
@@ -116,6 +119,25 @@ describe('while somebody keeps the rows of some users locked', () => {
       problems: [{ index: 1, field: 'userId', message: 'is of a user whom somebody else keeps locked' }],
     });
     expect(await headOf(server, free)).toBe('1');
+  });
+
+  test('a source goes on with what it has of others, and records theirs when they are free', async () => {
+    const { server, users, lock, release } = await startWithStranger({ heldUpMs: 200 });
+    const [locked = '', free = ''] = await users(2);
+    await lock([locked]);
+    const { services } = server.app;
+    const source = await services.sources.open('another', { exclusive: false });
+    const recorder = new EntryRecorder(
+      { ...services, source, quarantine: services.sources.quarantine },
+      { readEntry: (entry) => readEntry(entry, services.limits), onDelay: () => {}, onRefused: () => {} },
+    );
+    const entries = [locked, free].map((user_id) => ({ text: JSON.stringify(wireEvent({ user_id })), place: 'here' }));
+    const recorded = recorder.record(entries, new AbortController().signal);
+    await expect.poll(() => headOf(server, free)).toBe('1');
+    expect(await headOf(server, locked)).toBe('0');
+    await release();
+    await recorded;
+    expect(await headOf(server, locked)).toBe('1');
   });
 
   test('so many recordings wait for them, and further ones are refused at once', async () => {
