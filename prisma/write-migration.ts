@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Provider } from '../src/db/database.ts';
 import { migrate, migrationsFolder } from '../src/db/migrations.ts';
-import { schemaDifference } from '../src/db/schema-difference.ts';
 import { AppError } from '../src/errors.ts';
+import { schemaDifference } from './schema-difference.ts';
 
 export interface NextMigration {
   /** Lower-case words with underscores between, such as `add_user_language`. */

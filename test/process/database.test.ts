@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { schemaDifference } from '../../prisma/schema-difference.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate, migrationsFolder } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
-import { schemaDifference } from '../../src/db/schema-difference.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { createDatabase, provider } from '../support/database.ts';

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { schemaDifference } from '../../prisma/schema-difference.ts';
 import { type Migration, readMigrations, statementsOf } from '../../src/db/migration.ts';
 import type { MigrationSession } from '../../src/db/migration-session.ts';
 import { migrate, migrationsFolder } from '../../src/db/migrations.ts';
 import { openMigrationSession } from '../../src/db/open-migration.ts';
-import { schemaDifference } from '../../src/db/schema-difference.ts';
 import { prismaFolder } from '../../src/db/schema-text.ts';
 import { createDatabase, provider } from '../support/database.ts';
 

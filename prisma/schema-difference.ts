@@ -1,6 +1,6 @@
-import { providerOf } from './open-database.ts';
+import { providerOf } from '../src/db/open-database.ts';
+import { prismaFolder, schemaText } from '../src/db/schema-text.ts';
 import { nothingExternal, openSchemaEngine } from './schema-engine.ts';
-import { prismaFolder, schemaText } from './schema-text.ts';
 
 /**
  * The SQL that leads from a database to the models in `schema.prisma`; empty when they agree. Held against a database

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type * as EngineModule from '@prisma/schema-engine-wasm';
+import { providerOf } from '../src/db/open-database.ts';
+import { sqliteAdapter } from '../src/db/open-sqlite.ts';
+import { reachPostgres } from '../src/db/postgres-target.ts';
+import { schemaText } from '../src/db/schema-text.ts';
 import { openCatalogPool } from './catalog-pool.ts';
-import { providerOf } from './open-database.ts';
-import { sqliteAdapter } from './open-sqlite.ts';
-import { reachPostgres } from './postgres-target.ts';
-import { schemaText } from './schema-text.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
 declare const WebAssembly: {
