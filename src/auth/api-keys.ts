@@ -126,15 +126,14 @@ export class ApiKeys {
     return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
   }
 
-  /** Those of `ids` that would still be accepted, found with one statement. */
-  async good(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  /** Those of `ids` that nobody has revoked, whether their time is over or not; found with one statement. */
+  async unrevoked(ids: readonly string[]): Promise<ReadonlySet<string>> {
     if (ids.length === 0) return new Set();
-    const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id' | 'expiresAt'>[]>`
-      SELECT id, expires_at AS "expiresAt" FROM api_key
-      WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
-    const good = new Set(rows.filter((row) => !this.#isPast(row)).map((row) => row.id));
-    if (this.#own) good.add(this.#own.viewer.keyId);
-    return good;
+    const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id'>[]>`
+      SELECT id FROM api_key WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
+    const unrevoked = new Set(rows.map(({ id }) => id));
+    if (this.#own) unrevoked.add(this.#own.viewer.keyId);
+    return unrevoked;
   }
 
   /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
@@ -145,11 +144,8 @@ export class ApiKeys {
 
   /** Would this key be accepted now? */
   isGood(key: Pick<ApiKey, 'id' | 'revokedAt' | 'expiresAt'>): boolean {
-    return key.revokedAt === null && !this.#isPast(key);
-  }
-
-  #isPast({ id, expiresAt }: Pick<ApiKeyRow, 'id' | 'expiresAt'>): boolean {
-    return expiresAt !== null && this.#deadlines.isOver(id, expiresAt, this.#clock());
+    if (key.revokedAt !== null) return false;
+    return key.expiresAt === null || !this.#deadlines.isOver(key.id, key.expiresAt, this.#clock());
   }
 }
 

@@ -9,7 +9,7 @@ import type { Viewer } from './viewer.ts';
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface CredentialWatchParts {
-  readonly keys: Pick<ApiKeys, 'good' | 'onRevoked'>;
+  readonly keys: Pick<ApiKeys, 'unrevoked' | 'onRevoked'>;
   readonly limits: Pick<Limits, 'credentialPollMs'>;
   readonly clock?: Clock;
   /** Told when a poll failed. The credentials count as good until a later poll says otherwise. */
@@ -123,7 +123,7 @@ export class CredentialWatch {
       ).unref();
   }
 
-  /** A poll may find an expired key before its timer does; the reason of the abort is the expiry all the same. */
+  /** Where a key has been revoked and its time is over as well, the time is the reason. */
   #end(watched: Watched): void {
     this.#remove(watched);
     watched.controller.abort(
@@ -157,8 +157,8 @@ export class CredentialWatch {
     this.#polling = true;
     const ids = [...this.#openByKey.keys()];
     try {
-      const good = await this.#keys.good(ids);
-      for (const id of ids) if (!good.has(id)) this.#endKey(id);
+      const unrevoked = await this.#keys.unrevoked(ids);
+      for (const id of ids) if (!unrevoked.has(id)) this.#endKey(id);
     } catch (error) {
       this.#onError(error);
     } finally {

@@ -34,13 +34,13 @@ function userUntil(expiresAt: Date): UserViewer {
 function watchByFakeTime() {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const good = vi.fn(async (ids: readonly string[]) => new Set(ids));
+  const unrevoked = vi.fn(async (ids: readonly string[]) => new Set(ids));
   const stopListening = vi.fn();
   const watch = new CredentialWatch({
-    keys: { good, onRevoked: () => stopListening },
+    keys: { unrevoked, onRevoked: () => stopListening },
     limits: { credentialPollMs: 1000 },
   });
-  return { watch, good, stopListening };
+  return { watch, unrevoked, stopListening };
 }
 
 test('a credential ends at its expiry', async () => {
@@ -84,7 +84,7 @@ test('a key that is revoked elsewhere ends its streams at the next poll, and no 
 test('a poll asks for all keys with one statement, and each key once', async () => {
   const { keys, watch, newService, elsewhere, statements } = await openWatch(10);
   const viewers = [await newService(), await newService(), await newService()];
-  const good = vi.spyOn(keys, 'good');
+  const asked = vi.spyOn(keys, 'unrevoked');
   statements.length = 0;
   const [first] = [...viewers, ...viewers].map((viewer) => watch.watch(viewer));
   // Polls go on with two keys afterwards, so what ran until then is taken at the abort.
@@ -94,8 +94,8 @@ test('a poll asks for all keys with one statement, and each key once', async () 
   expect(new Set(ran).size).toBe(1);
   // All of them in one parameter.
   expect(ran[0]?.match(/\?|\$\d+/g)).toHaveLength(1);
-  expect(good.mock.calls[0]).toEqual([viewers.map(({ keyId }) => keyId)]);
-  expect(good.mock.calls.length).toBeGreaterThanOrEqual(ran.length);
+  expect(asked.mock.calls[0]).toEqual([viewers.map(({ keyId }) => keyId)]);
+  expect(asked.mock.calls.length).toBeGreaterThanOrEqual(ran.length);
 });
 
 test('a released watch never aborts, and releasing again is harmless', async () => {
@@ -152,23 +152,23 @@ test('an expiry further away than one timer reaches still comes at its time', as
 });
 
 test('there is no timer and no poll while nothing is watched', async () => {
-  const { watch, good } = watchByFakeTime();
+  const { watch, unrevoked } = watchByFakeTime();
   const service = { kind: 'service', keyId: 'k', name: 'n', scopes: new Set(['read' as const]) } as const;
   expect(vi.getTimerCount()).toBe(0);
   const first = watch.watch({ ...service, expiresAt: null });
   const second = watch.watch({ ...service, expiresAt: new Date(Date.now() + 60_000) });
   await vi.advanceTimersByTimeAsync(3000);
-  expect(good.mock.calls).toEqual([[['k']], [['k']], [['k']]]);
+  expect(unrevoked.mock.calls).toEqual([[['k']], [['k']], [['k']]]);
   first.release();
   second.release();
   expect(vi.getTimerCount()).toBe(0);
   await vi.advanceTimersByTimeAsync(3000);
-  expect(good).toHaveBeenCalledTimes(3);
+  expect(unrevoked).toHaveBeenCalledTimes(3);
 });
 
-test('a poll that meets an expired key says that it has expired', async () => {
-  const { watch, good } = watchByFakeTime();
-  good.mockResolvedValue(new Set());
+test('a key that was revoked ends by its expiry where that has come first', async () => {
+  const { watch, unrevoked } = watchByFakeTime();
+  unrevoked.mockResolvedValue(new Set());
   const { signal } = watch.watch({
     kind: 'service',
     keyId: 'k',
@@ -181,9 +181,9 @@ test('a poll that meets an expired key says that it has expired', async () => {
 });
 
 test('polls do not overlap, however slow the database is', async () => {
-  const { watch, good } = watchByFakeTime();
+  const { watch, unrevoked } = watchByFakeTime();
   let answer = (_: Set<string>) => {};
-  good.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
+  unrevoked.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
   const viewer = { kind: 'service', keyId: 'k', name: 'n', scopes: new Set<never>(), expiresAt: null } as const;
   watch.watch(viewer).release();
   const first = watch.watch(viewer);
@@ -191,10 +191,10 @@ test('polls do not overlap, however slow the database is', async () => {
   first.release();
   watch.watch(viewer);
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(good).toHaveBeenCalledTimes(1);
+  expect(unrevoked).toHaveBeenCalledTimes(1);
   answer(new Set(['k']));
   await vi.advanceTimersByTimeAsync(1000);
-  expect(good).toHaveBeenCalledTimes(2);
+  expect(unrevoked).toHaveBeenCalledTimes(2);
 });
 
 test('a failed poll is reported, ends nothing, and the next one counts', async () => {
@@ -202,9 +202,9 @@ test('a failed poll is reported, ends nothing, and the next one counts', async (
   onTestFinished(() => void vi.useRealTimers());
   const failure = new Error('database is gone');
   const reported: unknown[] = [];
-  const good = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(new Set());
+  const unrevoked = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(new Set());
   const watch = new CredentialWatch({
-    keys: { good, onRevoked: () => () => {} },
+    keys: { unrevoked, onRevoked: () => () => {} },
     limits: { credentialPollMs: 1000 },
     onError: (error) => reported.push(error),
   });

@@ -110,11 +110,11 @@ describe(`of ${many} at once`, () => {
     await database.transaction((transaction) => transaction.apiKey.createMany({ data }));
     const [revoked = ''] = ids;
     await keys.revoke(revoked);
-    let good: ReadonlySet<string> = new Set();
+    let unrevoked: ReadonlySet<string> = new Set();
     const statements = await statementsOf(async () => {
-      good = await keys.good(ids);
+      unrevoked = await keys.unrevoked(ids);
     });
-    expect(good).toEqual(new Set(ids.slice(1)));
+    expect(unrevoked).toEqual(new Set(ids.slice(1)));
     expect(statements).toHaveLength(1);
   });
 
