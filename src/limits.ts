@@ -12,6 +12,8 @@ export const defaultLimits = {
   waitingRecordings: 2_000,
   /** As long as so many wait for rows that somebody else keeps locked, further ones for such users get `UNAVAILABLE`. */
   heldUpRecordings: 500,
+  /** Problems of one refused recording that are listed; its other events may have more. */
+  listedProblems: 20,
   /**
    * `limit`, `first`, `last` and `replayLast` of every list but `users`, REST's `limit` and `replay`, and what one read of a
    * follower takes.

@@ -41,7 +41,7 @@ export function addRecording(builder: Builder, events: EventTypes, words: WordTy
       authScopes: { write: true },
       resolve: async (_, { input: { events } }, { services: { log, limits } }) => {
         if (events.some((event) => findUnrecognized(event).length > 0))
-          refuseProblems(events, (event) => problemsOf(event, limits));
+          refuseProblems(events, limits, (event) => problemsOf(event, limits));
         return { results: await log.record(events) };
       },
     }),

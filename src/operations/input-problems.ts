@@ -32,9 +32,6 @@ export type FindProblems = (
   limits: Limits,
 ) => readonly Omit<InputProblem, 'index'>[];
 
-/** How many problems are listed. */
-const LISTED_PROBLEMS = 20;
-
 interface Misfit {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -63,7 +60,7 @@ export function findInputProblems(
     });
     problems.push(...problemsIn(type, coerced, { path: [], misfits, limits }));
   }
-  return problems.slice(0, LISTED_PROBLEMS);
+  return problems.slice(0, limits.listedProblems);
 }
 
 interface Place {

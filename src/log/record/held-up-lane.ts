@@ -2,7 +2,6 @@ import { AppError } from '../../errors.ts';
 import { pause } from '../../lib/pause.ts';
 import type { Limits } from '../../limits.ts';
 import { groupSize } from './group-size.ts';
-import { LISTED_PROBLEMS } from './identify-drafts.ts';
 import { type HeldUp, LOCK_WAIT_MS, type Recording, type RecordingCommits } from './recording-commits.ts';
 
 /** For how long it is remembered that rows of a user were still locked when a recording was given up, in milliseconds. */
@@ -15,7 +14,7 @@ interface Waiting extends HeldUp {
   readonly isNew: boolean;
 }
 
-type LaneLimits = Pick<Limits, 'eventsPerTransaction' | 'heldUpMs' | 'heldUpRecordings'>;
+type LaneLimits = Pick<Limits, 'eventsPerTransaction' | 'heldUpMs' | 'heldUpRecordings' | 'listedProblems'>;
 
 /**
  * Where recordings wait whose rows somebody else has locked: another instance for some milliseconds, or a stranger for as
@@ -59,7 +58,7 @@ export class HeldUpLane {
       const userIds = new Set(recording.drafts.map(({ userId }) => userId).filter((id) => this.#isHeldUp(id)));
       if (userIds.size === 0) others.push(recording);
       else if (this.#waiting.length + heldUp.length >= this.#limits.heldUpRecordings)
-        refuse({ recording, userIds, isByOtherRows: false });
+        refuse({ recording, userIds, isByOtherRows: false }, this.#limits);
       else heldUp.push({ recording, userIds, isByOtherRows: false });
     }
     this.#add(heldUp, false);
@@ -164,7 +163,7 @@ export class HeldUpLane {
     const over = this.#waiting.filter(({ until }) => until <= now);
     if (over.length === 0) return;
     for (const one of over) {
-      refuse(one);
+      refuse(one, this.#limits);
       if (one.isByOtherRows) for (const userId of lockedUsersOf(one)) this.#remember(userId, now);
     }
     this.#change(this.#waiting.filter(({ until }) => until > now));
@@ -200,14 +199,14 @@ function lockedUsersOf({ userIds, isByOtherRows }: HeldUp): readonly string[] {
 }
 
 /** Names the events of users who are locked, so that the others can be sent without them. */
-function refuse(heldUp: HeldUp): void {
+function refuse(heldUp: HeldUp, limits: LaneLimits): void {
   const locked = new Set(lockedUsersOf(heldUp));
   const problems = heldUp.recording.drafts.flatMap(({ userId }, index) =>
     locked.has(userId) ? [{ index, field: 'userId', message: 'is of a user whom somebody else keeps locked' }] : [],
   );
   heldUp.recording.reject(
     new AppError('UNAVAILABLE', 'The database is busy with these rows; try again', {
-      ...(problems.length > 0 && { problems: problems.slice(0, LISTED_PROBLEMS) }),
+      ...(problems.length > 0 && { problems: problems.slice(0, limits.listedProblems) }),
     }),
   );
 }

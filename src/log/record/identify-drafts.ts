@@ -5,19 +5,17 @@ import type { EventDraft } from '../event.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import type { IdentifiedDraft } from './plan-recordings.ts';
 
-/** How many problems of one recording are listed. */
-export const LISTED_PROBLEMS = 20;
-
 /** Refuses drafts with all that is wrong with any of them. @throws AppError BAD_USER_INPUT */
 export function refuseProblems<Draft>(
   drafts: readonly Draft[],
+  { listedProblems }: Pick<Limits, 'listedProblems'>,
   check: (draft: Draft) => readonly EventProblem[],
 ): void {
   const problems = drafts.flatMap((draft, index) => check(draft).map((problem) => ({ index, ...problem })));
   const [first] = problems;
   if (first)
     throw new AppError('BAD_USER_INPUT', `events[${first.index}].${first.field}: ${first.message}`, {
-      problems: problems.slice(0, LISTED_PROBLEMS),
+      problems: problems.slice(0, listedProblems),
     });
 }
 
@@ -32,7 +30,7 @@ export function identifyDrafts(drafts: readonly EventDraft[], limits: Limits): I
       'LIMIT_EXCEEDED',
       `events: at most ${limits.eventsPerRecording} events can be recorded at once, these are ${drafts.length}`,
     );
-  refuseProblems(drafts, (draft) => checkEvent(draft, limits));
+  refuseProblems(drafts, limits, (draft) => checkEvent(draft, limits));
   return drafts.map((draft) => ({
     ...draft,
     id: draft.id ?? randomUUID(),
