@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { isHeldUp } from '../db/faults.ts';
 import type { User } from '../db/rows.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -106,14 +107,25 @@ export class Retention {
       const newTail = newestOld === undefined ? tail : newestOld + 1;
       while (tail < newTail && !this.#closing.signal.aborted) {
         tail = Math.min(tail + retentionBatch, newTail); // what nobody knows the age of may lie before the batch
-        const { events, runs } = await cutLog(this.#database, user, tail);
-        swept.events += events;
-        swept.runs += runs;
+        const cut = await this.#cut(user, tail);
+        if (!cut) return swept;
+        swept.events += cut.events;
+        swept.runs += cut.runs;
       }
       if (oldestYoung !== undefined) break;
       from = upTo;
     }
     return swept;
+  }
+
+  /** Nothing where somebody keeps the rows of this user locked: the others go on, and a later sweep comes back. */
+  async #cut(user: SweptUser, tail: number): Promise<Cut | undefined> {
+    try {
+      return await cutLog(this.#database, user, tail);
+    } catch (error) {
+      if (isHeldUp(error)) return undefined;
+      throw error;
+    }
   }
 
   /**
