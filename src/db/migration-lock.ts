@@ -39,7 +39,6 @@ export async function withMigrationLock<T>(
   const holder = await openSession(target, session);
   const done = new AbortController();
   try {
-    await holder.query('BEGIN');
     await takeLock(holder, url, onWait);
     void showLife(holder, done.signal);
     await createMissingSchema(target, url);
@@ -51,10 +50,13 @@ export async function withMigrationLock<T>(
   }
 }
 
+/** Waits outside of a transaction: behind a pooler it would keep one of the few sessions that the other instance needs. */
 async function takeLock(holder: PostgresSession, url: string, onWait?: (seconds: number) => void): Promise<void> {
   for (let waited = 0; ; waited += LOOK_MS) {
+    await holder.query('BEGIN');
     const { rows } = await holder.query('SELECT pg_try_advisory_xact_lock($1) AS taken', [MIGRATION_LOCK]);
     if (rows[0]?.taken) return;
+    await holder.query('ROLLBACK');
     if (waited >= WAIT_MS)
       throw new AppError(
         'UNAVAILABLE',

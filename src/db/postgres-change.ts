@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { ChangeLimits, Decide } from './database.ts';
 import { arrayOf, quoted } from './postgres-array.ts';
-import { CONNECT_TIMEOUT_MS } from './postgres-pool.ts';
+import { CONNECT_TIMEOUT_MS } from './postgres-target.ts';
 import { postgresTypes } from './postgres-types.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
 

@@ -1,11 +1,9 @@
 import pg from 'pg';
 import { PostgresSession } from './postgres-session.ts';
-import { type PostgresTarget, prepareSession, sessionConfig } from './postgres-target.ts';
+import { CONNECT_TIMEOUT_MS, type PostgresTarget, prepareSession, sessionConfig } from './postgres-target.ts';
 
 /** Connections of one instance's pool. Streams hold none while they wait. */
 const POOL_SIZE = 10;
-/** How long a request waits for a connection before the database counts as away. */
-export const CONNECT_TIMEOUT_MS = 3_000;
 
 /** What Postgres gives up by itself. */
 const timeouts = {

@@ -42,10 +42,16 @@ export class PostgresSession extends pg.Client {
     return this.#isPooled;
   }
 
-  /** Before the first statement, once it is connected: one round trip. */
-  async prepare(settings: SessionSettings): Promise<void> {
+  /**
+   * Before the first statement, once it is connected: one round trip. A pooler lets us in although Postgres is away, so that
+   * it may take as long as connecting.
+   * @param patienceMs in milliseconds
+   */
+  async prepare(settings: SessionSettings, patienceMs: number): Promise<void> {
     const announced = fieldOf(this, 'processID'); // pg's types do not have it
-    const { rowCount } = await this.query(`${settings.session} WHERE pg_backend_pid() = ${Number(announced)}`);
+    const text = `${settings.session} WHERE pg_backend_pid() = ${Number(announced)}`;
+    const config: pg.QueryConfig & { readonly query_timeout: number } = { text, query_timeout: patienceMs };
+    const { rowCount } = await this.query(config);
     this.#settings = settings;
     this.#isPooled = rowCount === 0;
   }

@@ -19,7 +19,7 @@ export interface PostgresTarget {
 
 /** How long a Postgres may take to let us in, for the first time and later. */
 const FIRST_CONNECT_MS = 5_000;
-const CONNECT_MS = 3_000;
+export const CONNECT_TIMEOUT_MS = 3_000;
 /** For a client of Postgres that the network may have lost: silence before it is asked whether it is there. */
 const KEEP_ALIVE_MS = 10_000;
 
@@ -37,6 +37,7 @@ export async function reachPostgres(url: string): Promise<PostgresTarget> {
       const client = new PostgresSession({
         ...address,
         connectionTimeoutMillis: read.connectTimeoutMs ?? FIRST_CONNECT_MS,
+        query_timeout: FIRST_CONNECT_MS,
       });
       client.on('error', () => {}); // it fails the statement, too
       try {
@@ -64,7 +65,7 @@ export async function openSession(
 ): Promise<PostgresSession> {
   const session = new PostgresSession({
     ...sessionConfig(target, name),
-    connectionTimeoutMillis: target.connectTimeoutMs ?? CONNECT_MS,
+    connectionTimeoutMillis: target.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     ...limits,
   });
   session.on('error', () => {}); // whoever waits for a statement is told by it
@@ -93,13 +94,14 @@ export function sessionConfig({ address, applicationName }: PostgresTarget, name
 /** Sees to it that every statement of a new connection finds the settings that it relies on. */
 export function prepareSession(
   session: PostgresSession,
-  { schema }: PostgresTarget,
+  { schema, connectTimeoutMs }: PostgresTarget,
   timeouts: SessionTimeouts,
 ): Promise<void> {
-  return session.prepare({
+  const settings = {
     session: settingsStatement(schema, timeouts, 'session'),
     local: settingsStatement(schema, timeouts, 'local'),
-  });
+  };
+  return session.prepare(settings, connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
 }
 
 /** How a Postgres is named where people read it: without user, password and parameters that may be secret. */
