@@ -16,7 +16,7 @@ export function countItems({
   metadata,
 }: Pick<SyncEvent, 'itemsProcessed' | 'metadata'>): number | null {
   const counts = [itemsProcessed, ...countsIn(metadata)].filter((count) => typeof count === 'number');
-  return counts.length > 0 ? Math.max(...counts) : null;
+  return counts.length > 0 ? Math.max(0, ...counts) : null; // nothing less than nothing was stored
 }
 
 /** The counters, and those that a pull has for each of its parts: `params: { workouts: { success: 2 }, data_247: { sleep: 1 } }`. */

@@ -79,8 +79,8 @@ export function textOf(bytes: Uint8Array, most: number): string {
  * Reads a body of any media type. One that announces its length is refused before it is read. Another one is read on, up
  * to twice the limit, though not kept: a client that is cut off while it sends loses the answer.
  * @param most bytes
- * @throws BodyError `other charset`, `encoded`, `too long` or `broken off`: what goes wrong while a body comes in is the client's doing, who has
- * mostly left.
+ * @throws BodyError `other charset`, `encoded`, `too long` or `broken off`: what goes wrong while a body comes in is the
+ * doing of the client, who has mostly left.
  */
 export async function readBytes(
   request: Pick<Request, 'headers' | 'body'>,

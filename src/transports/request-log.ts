@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { pathOf } from './request-target.ts';
 
 /** One request, or one operation on a socket, until it has ended. */
 export class RequestEntry {
@@ -47,7 +48,7 @@ export class RequestLog {
   watch(door: string, request: IncomingMessage, response: ServerResponse): void {
     const entry = this.begin(door);
     if (!entry) return;
-    entry.operation = `${request.method} ${pathOf(request)}`;
+    entry.operation = `${request.method} ${shownPath(request)}`;
     this.#entries.set(request, entry);
     response.once('close', () => entry.end(`${response.statusCode}${response.writableFinished ? '' : ' cut'}`));
   }
@@ -58,8 +59,9 @@ export class RequestLog {
   }
 }
 
-/** Without the query; and a key or a token that got into the path stays out of the log. */
-function pathOf({ url = '' }: IncomingMessage): string {
-  const [path = ''] = url.split('?', 1);
-  return path.slice(0, 200).replaceAll(/(sk-|eyJ)[^/]*/g, '$1…');
+/** A key or a token that got into the path stays out of the log. */
+function shownPath(request: IncomingMessage): string {
+  return pathOf(request)
+    .slice(0, 200)
+    .replaceAll(/(sk-|eyJ)[^/]*/g, '$1…');
 }
