@@ -10,8 +10,9 @@ import { parseCursor } from '../graphql/scalars.ts';
 import type { Page } from '../lib/page.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
-import type { EventPageRequest, LogBounds } from '../log/event-pages.ts';
+import type { EventPageRequest } from '../log/event-pages.ts';
 import type { SyncEventFilter } from '../log/filter.ts';
+import type { LogBounds } from '../log/found-log.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 

@@ -14,6 +14,7 @@ import type { AnyProjection } from './projection.ts';
 import { readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
 import { Recorder } from './record/recorder.ts';
+import type { LogSql } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** The logs of all users: the only way in, and the only way out, for events. */
@@ -56,6 +57,8 @@ export interface EventLog {
 
 export function openEventLog(options: {
   readonly database: Database;
+  /** The log's statements, if not those of the database's kind. */
+  readonly sql?: LogSql;
   /** What is kept up to date with the log, in this order; nothing if not given. */
   readonly projections?: readonly AnyProjection[];
   readonly limits: Limits;
@@ -66,8 +69,9 @@ export function openEventLog(options: {
   readonly doorbell?: { readonly connect: ConnectWire; readonly outage: Outage } | undefined;
 }): EventLog {
   const wakeUps = new WakeUps();
-  const recorder = new Recorder({ ...options, wakeUps });
-  const reads = new LogReads(options.database);
+  const { database, sql = logSqlOf(database) } = options;
+  const recorder = new Recorder({ ...options, sql, wakeUps });
+  const reads = new LogReads(database, sql);
   const followed = new FollowedLogs({ ...options, reads, wakeUps });
   const doorbell =
     options.doorbell &&
@@ -78,7 +82,7 @@ export function openEventLog(options: {
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(reads, requests),
-    eventsById: (ids) => logSqlOf(options.database).readEventsById(options.database.reader, ids),
+    eventsById: (ids) => sql.readEventsById(database.reader, ids),
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),
     wakeUps,
     get followedLogs() {

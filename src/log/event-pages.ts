@@ -1,16 +1,8 @@
 import type { Page } from '../lib/page.ts';
 import type { SyncEvent } from './event.ts';
 import type { SyncEventFilter } from './filter.ts';
+import type { LogBounds } from './found-log.ts';
 import type { PagedEvent, SequenceRange } from './sql/log-sql.ts';
-
-/** Where a user's log begins and ends: a user row has these fields. */
-export interface LogBounds {
-  readonly userId: string;
-  /** Sequence of the newest event; 0 for an empty log. */
-  readonly headSequence: number;
-  /** Sequence of the oldest event kept; head + 1 when none is. */
-  readonly tailSequence: number;
-}
 
 /** A page of one log, whose keys are sequences. */
 export interface EventPageRequest extends Page<number> {

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { inTurns, oneByOne } from '../lib/batch-turns.ts';
-import { type FoundLog, findLogs } from './found-log.ts';
-import type { PagedEvent, SequenceRange } from './sql/log-sql.ts';
+import type { FoundLog } from './found-log.ts';
+import type { LogSql, PagedEvent, SequenceRange } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** Whoever asks for more events than this at once has a statement alone. */
@@ -20,15 +20,22 @@ export class LogReads {
   readonly database: Database;
   /** Where a user's log begins and ends now; nothing for an unknown user. */
   readonly find: (userId: string) => Promise<FoundLog | undefined>;
+  readonly #sql: LogSql;
   readonly #few: (ranges: readonly SequenceRange[]) => Promise<readonly PagedEvent[]>;
 
-  constructor(database: Database) {
+  constructor(database: Database, sql: LogSql = logSqlOf(database)) {
     this.database = database;
+    this.#sql = sql;
     this.find = oneByOne(
-      (ids) => findLogs(database, ids),
+      (ids) => this.findAll(ids),
       ({ userId }) => userId,
     );
     this.#few = inTurns((asked) => this.#together(asked), ASKERS[database.kind]);
+  }
+
+  /** Where all of these logs begin and end now, in one statement of their own; unknown users are left out. */
+  findAll(userIds: readonly string[]): Promise<FoundLog[]> {
+    return this.#sql.findLogs(this.database.reader, userIds);
   }
 
   /** All events of all ranges with the index of each, in no order. */
@@ -50,6 +57,6 @@ export class LogReads {
   }
 
   #read(ranges: readonly SequenceRange[]): Promise<PagedEvent[]> {
-    return logSqlOf(this.database).readRanges(this.database.reader, ranges);
+    return this.#sql.readRanges(this.database.reader, ranges);
   }
 }

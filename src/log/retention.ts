@@ -1,14 +1,13 @@
 import type { Database } from '../db/database.ts';
 import { isHeldUp } from '../db/faults.ts';
-import type { User } from '../db/rows.ts';
-import { type Sql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import type { Limits } from '../limits.ts';
 import { BelievedTime } from './believed-time.ts';
-import { type Cut, cutLog } from './cut-log.ts';
-
-type SweptUser = Pick<User, 'id' | 'createdAt' | 'tailSequence'>;
+import { cutLog } from './cut-log.ts';
+import type { FoundLog } from './found-log.ts';
+import type { Cut, LogSql } from './sql/log-sql.ts';
+import { logSqlOf } from './sql/log-sql-of.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -23,6 +22,7 @@ const DAY_MS = 86_400_000;
  */
 export class Retention {
   readonly #database: Database;
+  readonly #sql: LogSql;
   readonly #limits: Limits;
   readonly #keepMs: number;
   readonly #time: BelievedTime;
@@ -35,6 +35,8 @@ export class Retention {
 
   constructor(options: {
     database: Database;
+    /** The log's statements, if not those of the database's kind. */
+    sql?: LogSql;
     limits: Limits;
     days: number;
     clock: Clock;
@@ -45,6 +47,7 @@ export class Retention {
     onDoubt?: (now: Date) => void;
   }) {
     this.#database = options.database;
+    this.#sql = options.sql ?? logSqlOf(options.database);
     this.#limits = options.limits;
     this.#keepMs = options.days * DAY_MS;
     this.#time = new BelievedTime(options, this.#keepMs);
@@ -76,20 +79,14 @@ export class Retention {
     if (!isBelieved) return { events: 0, runs: 0 };
     let events = 0;
     let runs = 0;
-    for (let after = ''; !this.#closing.signal.aborted; ) {
-      const users = await this.#database.reader.user.findMany({
-        where: after ? { id: { gt: after } } : {},
-        orderBy: { id: 'asc' },
-        take: this.#limits.retentionUsers,
-        select: { id: true, headSequence: true, tailSequence: true, createdAt: true },
-      });
-      const last = users.at(-1);
-      if (!last) break;
-      after = last.id;
-      for (const user of users) {
-        const highestTail = user.headSequence - this.#limits.retainedEvents + 1;
-        if (highestTail <= user.tailSequence) continue;
-        const swept = await this.#sweepUser(user, highestTail, now);
+    for (let after: string | undefined; !this.#closing.signal.aborted; ) {
+      const logs = await this.#sql.listLogs(this.#database.reader, after, this.#limits.retentionUsers);
+      after = logs.at(-1)?.userId;
+      if (after === undefined) break;
+      for (const log of logs) {
+        const highestTail = log.headSequence - this.#limits.retainedEvents + 1;
+        if (highestTail <= log.tailSequence) continue;
+        const swept = await this.#sweepLog(log, highestTail, now);
         events += swept.events;
         runs += swept.runs;
       }
@@ -97,17 +94,17 @@ export class Retention {
     return { events, runs };
   }
 
-  async #sweepUser(user: SweptUser, highestTail: number, now: Date): Promise<Cut> {
+  async #sweepLog(log: FoundLog, highestTail: number, now: Date): Promise<Cut> {
     const swept = { events: 0, runs: 0 };
     const { retentionBatch } = this.#limits;
-    let tail = user.tailSequence;
+    let tail = log.tailSequence;
     for (let from = tail; from < highestTail && !this.#closing.signal.aborted; ) {
       const upTo = Math.min(from + retentionBatch, highestTail);
-      const { newestOld, oldestYoung } = await this.#findAges(user.id, { from, upTo }, now);
+      const { newestOld, oldestYoung } = await this.#findAges(log.userId, { from, upTo }, now);
       const newTail = newestOld === undefined ? tail : newestOld + 1;
       while (tail < newTail && !this.#closing.signal.aborted) {
         tail = Math.min(tail + retentionBatch, newTail); // what nobody knows the age of may lie before the batch
-        const cut = await this.#cut(user, tail);
+        const cut = await this.#cut(log, tail);
         if (!cut) return swept;
         swept.events += cut.events;
         swept.runs += cut.runs;
@@ -119,9 +116,9 @@ export class Retention {
   }
 
   /** Nothing where somebody keeps the rows of this user locked: the others go on, and a later sweep comes back. */
-  async #cut(user: SweptUser, tail: number): Promise<Cut | undefined> {
+  async #cut({ userId: id, createdAt }: FoundLog, tail: number): Promise<Cut | undefined> {
     try {
-      return await cutLog(this.#database, user, tail);
+      return await cutLog(this.#database, { id, createdAt }, tail, this.#sql);
     } catch (error) {
       if (isHeldUp(error)) return undefined;
       throw error;
@@ -137,20 +134,12 @@ export class Retention {
     { from, upTo }: { readonly from: number; readonly upTo: number },
     now: Date,
   ): Promise<{ readonly newestOld: number | undefined; readonly oldestYoung: number | undefined }> {
-    const { reader, kind } = this.#database;
-    const cutoff = new Date(now.getTime() - this.#keepMs);
-    const user = kind === 'postgresql' ? sql`${userId}::uuid` : sql`${userId}`;
-    const find = async (end: number, isWanted: Sql, order: Sql) => {
-      const [row] = await reader.$queryRaw<{ sequence: number }[]>`
-        SELECT sequence FROM sync_event WHERE sequence >= ${from} AND sequence < ${end} AND user_id = ${user}
-          AND (${isWanted}) ORDER BY sequence ${order} LIMIT 1`;
-      return row?.sequence;
-    };
-    const isYoung = sql`recorded_at >= ${cutoff} AND (recorded_at <= ${now} OR timestamp BETWEEN ${cutoff} AND ${now})`;
-    const oldestYoung = await find(upTo, isYoung, sql`ASC`);
+    const times = { cutoff: new Date(now.getTime() - this.#keepMs), now };
+    const find = (end: number, age: 'young' | 'old') =>
+      this.#sql.findByAge(this.#database.reader, { userId, from, end }, age, times);
+    const oldestYoung = await find(upTo, 'young');
     if (oldestYoung === from) return { newestOld: undefined, oldestYoung };
-    const isOld = sql`recorded_at < ${cutoff} OR (recorded_at > ${now} AND timestamp < ${cutoff})`;
-    return { newestOld: await find(oldestYoung ?? upTo, isOld, sql`DESC`), oldestYoung };
+    return { newestOld: await find(oldestYoung ?? upTo, 'old'), oldestYoung };
   }
 
   async #run(): Promise<void> {

@@ -3,7 +3,6 @@ import type { WakeUps } from '../../instances/wake-ups.ts';
 import { Alarms } from '../../lib/alarms.ts';
 import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
-import { findLogs } from '../found-log.ts';
 import type { LogReads } from '../log-reads.ts';
 import { FollowedLog } from './followed-log.ts';
 
@@ -162,10 +161,7 @@ export class FollowedLogs {
     if (all.length === 0) return;
     const logs = await Promise.all(all.map(({ log }) => log.catch(() => undefined)));
     const heads = logs.map((log) => log?.tail.head ?? 0);
-    const found = await findLogs(
-      this.#reads.database,
-      all.map(({ userId }) => userId),
-    );
+    const found = await this.#reads.findAll(all.map(({ userId }) => userId));
     const foundByUser = new Map(found.map((each) => [each.userId, each]));
     await Promise.all(logs.map((log, index) => log?.update(foundByUser.get(log.userId), heads[index] ?? 0)));
   }

@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
 import type { AnyProjection } from '../projection.ts';
+import type { LogSql } from '../sql/log-sql.ts';
 import { groupSize } from './group-size.ts';
 import { HeldUpLane } from './held-up-lane.ts';
 import { identifyDrafts } from './identify-drafts.ts';
@@ -33,6 +34,7 @@ export class Recorder {
 
   constructor(options: {
     database: Database;
+    sql: LogSql;
     wakeUps: WakeUps;
     /** Kept up to date with the log, in this order. */
     projections?: readonly AnyProjection[];

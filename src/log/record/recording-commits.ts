@@ -5,8 +5,7 @@ import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import { type AnyProjection, foldStates, readStates } from '../projection.ts';
-import type { LockedLogs } from '../sql/log-sql.ts';
-import { logSqlOf } from '../sql/log-sql-of.ts';
+import type { LockedLogs, LogSql } from '../sql/log-sql.ts';
 import { runKey } from './fold-run.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
 
@@ -42,18 +41,21 @@ interface Stored {
 /** Stores groups of recordings, each group in one transaction, and answers each recording for itself. */
 export class RecordingCommits {
   readonly #database: Database;
+  readonly #sql: LogSql;
   readonly #wakeUps: WakeUps;
   readonly #projections: readonly AnyProjection[];
   readonly #clock: Clock;
 
   constructor(options: {
     database: Database;
+    sql: LogSql;
     wakeUps: WakeUps;
     /** Kept up to date with the log, in this order. */
     projections: readonly AnyProjection[];
     clock: Clock;
   }) {
     this.#database = options.database;
+    this.#sql = options.sql;
     this.#wakeUps = options.wakeUps;
     this.#projections = options.projections;
     this.#clock = options.clock;
@@ -94,7 +96,7 @@ export class RecordingCommits {
     group: readonly Recording[],
     waitFor: ReadonlySet<string>,
   ): Promise<Decision<Stored>> {
-    const sql = logSqlOf(this.#database);
+    const sql = this.#sql;
     const drafts = group.flatMap((recording) => recording.drafts);
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
     const [logs, events, runs, ...states] = await Promise.all([
@@ -128,7 +130,7 @@ export class RecordingCommits {
 
   /** Those who are waited for come first: nobody else is kept locked meanwhile. */
   async #lock(reading: Queryable, userIds: readonly string[], waitFor: ReadonlySet<string>): Promise<LockedLogs> {
-    const sql = logSqlOf(this.#database);
+    const sql = this.#sql;
     const skipping = (ids: readonly string[]) => sql.lockUsers(reading, ids, 'skip');
     const awaited = userIds.filter((id) => waitFor.has(id));
     if (awaited.length === 0) return skipping(userIds);

@@ -2,6 +2,7 @@ import type { Queryable, Transaction, Write } from '../../db/database.ts';
 import type { SyncRun, User } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
+import type { FoundLog } from '../found-log.ts';
 
 /** A part of one user's log: after the first sequence, up to and with the second. */
 export interface SequenceRange {
@@ -30,6 +31,25 @@ export interface LockedLogs {
 
 /** One user's log of which something is new after a sequence. */
 export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
+
+/** What was removed from a log. */
+export interface Cut {
+  readonly events: number;
+  readonly runs: number;
+}
+
+/** Events of one user's log from one sequence to before another one. */
+interface SequenceSpan {
+  readonly userId: string;
+  readonly from: number;
+  readonly end: number;
+}
+
+/** What time it is, and since when an event is young. */
+interface AgeTimes {
+  readonly cutoff: Date;
+  readonly now: Date;
+}
 
 /** The first or last `limit` events of a range that match a filter. */
 export interface FilteredPage extends SequenceRange {
@@ -64,6 +84,10 @@ type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
  * of events, users or requests.
  */
 export interface LogSql {
+  /** Where the logs of these users begin and end now, in one statement; users who do not exist are left out. */
+  findLogs(database: Queryable, userIds: readonly string[]): Promise<FoundLog[]>;
+  /** At most so many logs in the order of their users' ids, those after a user or the first ones. */
+  listLogs(database: Queryable, after: string | undefined, limit: number): Promise<FoundLog[]>;
   /** Locks users in the order of their ids, so that two who wait for each other's users cannot meet. */
   lockUsers(transaction: Queryable, userIds: readonly string[], locking: UserLocking): Promise<LockedLogs>;
   readEventsById(database: Queryable, ids: readonly string[]): Promise<SyncEvent[]>;
@@ -78,6 +102,18 @@ export interface LogSql {
   raiseHeads(grown: Pick<LockedLogs, 'heads' | 'change'>): readonly Write[];
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;
+  /** Removes the events of a log before a sequence, and the runs of which no event is left. */
+  removeBefore(transaction: Transaction, userId: string, tail: number): Promise<Cut>;
+  /**
+   * Where the first event stands that is young, or the last one that is old. An event that was recorded later than now is
+   * either only if the time of its producer says so.
+   */
+  findByAge(
+    database: Queryable,
+    span: SequenceSpan,
+    age: 'young' | 'old',
+    times: AgeTimes,
+  ): Promise<number | undefined>;
   /** All events of all ranges, in one statement and in no order. */
   readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
   /** Any mix of at most `SELECTS_PER_STATEMENT` filtered pages, in one statement and in no order. */

@@ -2,6 +2,7 @@ import { arrayOf } from '../../db/postgres-array.ts';
 import { emptySql, sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
 import { lockedLogs } from './locked-logs.ts';
+import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
@@ -81,5 +82,6 @@ export const postgresLogSql: LogSql = {
       JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
     ),
 
+  ...logEnds('postgresql'),
   ...filteredPages('postgresql'),
 };

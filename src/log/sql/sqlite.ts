@@ -1,6 +1,7 @@
 import { sql } from '../../db/sql.ts';
 import { filteredPages } from './filtered-pages.ts';
 import { lockedLogs } from './locked-logs.ts';
+import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
@@ -57,5 +58,6 @@ export const sqliteLogSql: LogSql = {
       ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
     ),
 
+  ...logEnds('sqlite'),
   ...filteredPages('sqlite'),
 };
