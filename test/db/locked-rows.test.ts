@@ -201,6 +201,29 @@ describe('while somebody keeps the rows of some users locked', () => {
     expect(refusals(await batch)).toEqual([]);
   });
 
+  test('the first of them by id is waited for before the others, so that two who wait cannot meet', async () => {
+    const { server, users, lock, query } = await startWithStranger(patient);
+    const userIds = (await users(12)).sort();
+    const [first = ''] = userIds;
+    await lock([first]);
+    const other = await connect(server.databaseUrl);
+    await other.query('BEGIN');
+    await other.query('SELECT 1 FROM "user" WHERE id = ANY($1) FOR UPDATE', [userIds.slice(1)]);
+    const pidOf = async (client: pg.Client) => (await client.query('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
+    void tryRecord(server, userIds.map((userId) => ({ userId })).toReversed());
+    const strangers = [(await query('SELECT pg_backend_pid() AS pid')).rows[0]?.pid, await pidOf(other)];
+    /** Which of the two strangers holds what is waited for. */
+    const blockers = async () => {
+      const { rows } = await query('SELECT pg_blocking_pids(pid) AS pids FROM pg_locks WHERE NOT granted');
+      return rows.flatMap(({ pids }) => pids).map((pid) => strangers.indexOf(pid));
+    };
+    for (let seen = 0; seen < 5; seen += 1) {
+      let waited: number[] = [];
+      while (waited.length === 0) waited = await blockers();
+      expect(waited).toEqual([0]);
+    }
+  });
+
   test('a burst that meets another instance’s transaction waits for it, and is not refused', async () => {
     const { server, users, lock, release, heldUp } = await startWithStranger({ ...patient, heldUpRecordings: 3 });
     const locked = await users(20);

@@ -1,55 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
-import { type ConnectWire, connectDoorbell, type DoorbellWire } from '../../src/instances/doorbell.ts';
-import { notifyWire } from '../../src/instances/notify-wire.ts';
-import { redisWire } from '../../src/instances/redis-wire.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type ConnectWire, connectDoorbell } from '../../src/instances/doorbell.ts';
 import { type LogChange, WakeUps } from '../../src/instances/wake-ups.ts';
-import { startFaultyProxy } from '../support/faulty-proxy.ts';
-import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
-
-let postgres: ScratchPostgres;
-let redis: FaultyRedis | undefined;
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-  if (hasRedis()) redis = await startFaultyRedis();
-});
-afterAll(async () => {
-  await postgres.stop();
-  await redis?.stop();
-});
-
-const wires: [string, () => string, (url: string) => ConnectWire][] = [
-  ['NOTIFY', () => postgres.url, (url) => (events) => notifyWire(url, events)],
-];
-if (hasRedis()) wires.push(['Redis', () => redis?.url ?? '', (url) => (events) => redisWire(url, events)]);
-
-describe.each(wires)('a wire over %s', (_, urlOf, wireTo) => {
-  test('that is silently cut is noticed by its heartbeat, and tells that messages may have been lost', async () => {
-    const proxy = await startFaultyProxy(urlOf());
-    onTestFinished(() => proxy.close());
-    let gaps = 0;
-    const errors: unknown[] = [];
-    const heard: string[] = [];
-    const wire: DoorbellWire = wireTo(proxy.url)({
-      onMessage: (message) => heard.push(message),
-      onGap: () => {
-        gaps += 1;
-      },
-      onError: (error) => errors.push(error),
-    });
-    onTestFinished(() => wire.close());
-    await expect.poll(() => gaps).toBeGreaterThan(0);
-    expect(errors).toEqual([]);
-    const before = gaps;
-    expect(proxy.blackHole()).toBeGreaterThan(0);
-    await expect.poll(() => errors.length).toBeGreaterThan(0);
-    await expect.poll(() => gaps).toBeGreaterThan(before);
-    wire.send('after');
-    await expect.poll(() => heard).toContain('after');
-  });
-});
 
 describe('the doorbell', () => {
   /** Two of them on a wire in memory, with what goes over it. */
@@ -70,14 +22,17 @@ describe('the doorbell', () => {
     };
     const sides = [new WakeUps(), new WakeUps()] as const;
     const gaps: number[] = [];
+    const doorbells: { close(): Promise<void> }[] = [];
     for (const [side, wakeUps] of sides.entries()) {
       const outage = { failed: () => {}, works: () => {} };
       const doorbell = connectDoorbell(wakeUps, connect, { onGap: () => gaps.push(side), outage });
       onTestFinished(() => doorbell.close());
+      doorbells.push(doorbell);
     }
     const heard: LogChange[] = [];
     sides[1].listen((change) => heard.push(change));
-    return { here: sides[0], messages, heard, events, gaps };
+    const hear = (message: string) => receivers[1]?.(message);
+    return { here: sides[0], there: sides[1], messages, heard, hear, events, gaps, close: () => doorbells[0]?.close() };
   }
 
   test('folds what comes at once: one change from the lowest to the newest head', async () => {
@@ -103,6 +58,35 @@ describe('the doorbell', () => {
       { kind: 'deleted', userId },
       { kind: 'grown', userId, previousHead: 0, head: 1 },
     ]);
+  });
+
+  test('tells the last news when it is closed', async () => {
+    const { here, heard, close } = connectTwo();
+    const change = { kind: 'grown', userId: randomUUID(), previousHead: 0, head: 1 } as const;
+    here.notify(change);
+    await close();
+    expect(heard).toEqual([change]);
+  });
+
+  test('tells whoever rings it once, and passes on nothing that others have told', async () => {
+    const { here, there, heard, messages } = connectTwo();
+    const own: LogChange[] = [];
+    here.listen((change) => own.push(change));
+    const change = { kind: 'grown', userId: randomUUID(), previousHead: 0, head: 1 } as const;
+    here.notify(change);
+    await expect.poll(() => heard).toHaveLength(1);
+    there.notify({ ...change, previousHead: 1, head: 2 });
+    await expect.poll(() => own).toHaveLength(2);
+    expect(heard).toHaveLength(2);
+    expect(messages).toHaveLength(2);
+  });
+
+  test('takes what it can read of a message, and nothing of what is none', () => {
+    const { heard, hear } = connectTwo();
+    const userId = randomUUID();
+    hear(JSON.stringify(['another', [['nobody'], [userId, -1, 1], [userId, 0, 2 ** 31], [userId, 0, 1]]]));
+    for (const message of ['', '{}', 'heartbeat', '["another"]', `["another",${'['.repeat(100)}`]) hear(message);
+    expect(heard).toEqual([{ kind: 'grown', userId, previousHead: 0, head: 1 }]);
   });
 
   test('says when there is a gap', () => {

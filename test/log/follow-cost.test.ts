@@ -1,10 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AppOptions } from '../../src/app.ts';
-import type { Reader } from '../../src/db/database.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { openNewDatabase } from '../support/database.ts';
+import { holdLooks } from '../support/held-looks.ts';
 import { type LogReader, type LogWish, lazyTransports, openLog, readLog } from '../support/log-reader.ts';
 import { anEvent, startServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
@@ -177,18 +177,9 @@ describe('a follower misses nothing', () => {
 
   test('when the log grows while it is being looked at: an answer that comes late is not taken for another log', async () => {
     const { database } = await openNewDatabase();
-    const looks = new Gate();
-    // The client has the methods that reading needs; what an extension adds is only the wait.
-    const reader = database.reader.$extends({
-      query: {
-        async $queryRaw({ args, query }) {
-          const rows = await query(args);
-          return args.sql.includes('head_sequence') ? looks.pass(rows) : rows;
-        },
-      },
-    }) as unknown as Reader;
+    const looks = holdLooks(database);
     const log = openEventLog({
-      database: { ...database, reader },
+      database: looks.database,
       limits: { ...defaultLimits, slowPollMs: 10 },
       clock: Date.now,
       onError: () => {},
@@ -202,39 +193,13 @@ describe('a follower misses nothing', () => {
     });
     await follower.next();
     for (let sequence = 1; sequence <= 3; sequence += 1) {
-      await looks.hold();
+      const { arrived, release } = looks.hold();
+      await arrived;
       await log.record([{ ...wireEvent, userId }]);
       expect((await follower.next()).value).toMatchObject({ events: [{ sequence }] });
-      looks.release();
+      release();
     }
   });
 });
 
 const wireEvent = { ...anEvent, source: 'pull', stage: 'fetching', status: 'in_progress' };
-
-/** Holds what passes, when told to. */
-class Gate {
-  #opened: Promise<void> = Promise.resolve();
-  #open = () => {};
-  #arrived = () => {};
-
-  /** Closes the gate and resolves when somebody stands before it. */
-  hold(): Promise<void> {
-    this.#opened = new Promise((resolve) => {
-      this.#open = resolve;
-    });
-    return new Promise((resolve) => {
-      this.#arrived = resolve;
-    });
-  }
-
-  release(): void {
-    this.#open();
-  }
-
-  async pass<T>(what: T): Promise<T> {
-    this.#arrived();
-    await this.#opened;
-    return what;
-  }
-}

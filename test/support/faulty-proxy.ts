@@ -13,8 +13,11 @@ export interface FaultyProxy {
   readonly open: number;
   /** Connections that it has cut by itself, in the middle. */
   readonly cuts: number;
-  /** Swallows whatever is sent on the connections that are open now: nothing arrives, and nobody is told. */
-  blackHole(): number;
+  /**
+   * Swallows whatever is sent on the connections that are open now, or only on so many of the oldest: nothing arrives, and
+   * nobody is told.
+   */
+  blackHole(most?: number): number;
   /** From now on passes what the target answers on in so many bytes a second; without a number, as it comes. */
   throttle(bytesPerSecond?: number): void;
   /** Resets the connections that are open now. */
@@ -87,15 +90,15 @@ export async function startFaultyProxy(
     get cuts() {
       return cuts;
     },
-    blackHole() {
-      for (const { client, upstream, answers } of pairs) {
+    blackHole(most = pairs.size) {
+      for (const { client, upstream, answers } of [...pairs].slice(0, most)) {
         client.unpipe(upstream);
         upstream.unpipe(answers);
         // Reads on, so that neither end feels any pressure, and throws away what it reads.
         client.resume();
         upstream.resume();
       }
-      return pairs.size;
+      return Math.min(most, pairs.size);
     },
     throttle(rate) {
       bytesPerSecond = rate;

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import type { ConnectWire, DoorbellEvents } from '../../src/instances/doorbell.ts';
+import { defaultLimits } from '../../src/limits.ts';
+import { type EventLog, openEventLog } from '../../src/log/event-log.ts';
+import { openNewDatabase } from '../support/database.ts';
+import { holdLooks } from '../support/held-looks.ts';
+
+const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
+
+/** The log of an instance that looks by itself only after a long time; what its wire is told of, and what failed. */
+function openInstance(database: Database): { log: EventLog; wire: DoorbellEvents; errors: unknown[] } {
+  const errors: unknown[] = [];
+  let wire: DoorbellEvents | undefined;
+  const connect: ConnectWire = (events) => {
+    wire = events;
+    return { send: () => {}, close: async () => {} }; // whatever is sent is lost
+  };
+  const log = openEventLog({
+    ...{ database, limits: { ...defaultLimits, slowPollMs: 600_000 }, clock: Date.now },
+    onError: (error) => errors.push(error),
+    doorbell: { connect, outage: { failed: () => {}, works: () => {} } },
+  });
+  onTestFinished(() => log.close());
+  if (!wire) throw new Error('The doorbell opens its wire at once');
+  return { log, wire, errors };
+}
+
+/** Two instances, of which nothing that one does reaches the other, and a user. */
+async function start() {
+  const { database } = await openNewDatabase();
+  const userId = randomUUID();
+  const create = (createdAt = new Date()) =>
+    database.transaction((transaction) => transaction.user.create({ data: { id: userId, createdAt } }));
+  const { createdAt } = await create();
+  const [here, there] = [openInstance(database), openInstance(database)];
+  return {
+    ...{ database, userId, here, createdAt },
+    /** Through the other instance. */
+    record: (count: number) => there.log.record(Array.from({ length: count }, () => ({ ...draft, userId }))),
+    /** Deletes the user and makes another one under the same id. */
+    async makeAnew(at?: Date) {
+      await database.transaction((transaction) => transaction.user.deleteMany({ where: { id: userId } }));
+      await create(at);
+    },
+    async follow(after?: number) {
+      const leaving = new AbortController();
+      const follower = here.log.follow({ userId, after }, leaving.signal);
+      onTestFinished(() => leaving.abort());
+      const first = (await follower.next()).value ?? undefined;
+      return { follower, first };
+    },
+  };
+}
+
+const sequences = (step: { events: readonly { sequence: number }[] } | undefined) =>
+  step?.events.map(({ sequence }) => sequence);
+
+describe('when wake-ups were lost', () => {
+  test('followers look at once as the doorbell is back', async () => {
+    const { here, record, follow } = await start();
+    const { follower, first } = await follow();
+    expect(first).toMatchObject({ cursor: 0, caughtUp: true });
+    const next = follower.next();
+    await record(3);
+    here.wire.onGap();
+    expect(sequences((await next).value ?? undefined)).toEqual([1, 2, 3]);
+  });
+
+  test.each([1, 2, 3])(
+    'a log that was made anew, with %i events, ends those who follow the one of 2 before',
+    async (count) => {
+      const { here, record, follow, makeAnew, createdAt } = await start();
+      await record(2);
+      const { follower, first } = await follow(0);
+      expect(sequences(first)).toEqual([1, 2]);
+      const next = follower.next();
+      await makeAnew(new Date(createdAt.getTime() + 1));
+      await record(count);
+      here.wire.onGap();
+      expect(await next).toEqual({ done: true, value: undefined });
+    },
+  );
+
+  test('a log that is shorter than it was is another one, even if its user was made in the same millisecond', async () => {
+    const { here, record, follow, makeAnew, createdAt } = await start();
+    await record(2);
+    const { follower } = await follow(0);
+    const next = follower.next();
+    await makeAnew(createdAt);
+    await record(1);
+    here.wire.onGap();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
+  test('a look that is asked for during another one comes after it', async () => {
+    const { database, userId, record } = await start();
+    const looks = holdLooks(database);
+    const { log, wire } = openInstance(looks.database);
+    const follower = log.follow({ userId }, new AbortController().signal);
+    onTestFinished(async () => void (await follower.return()));
+    await follower.next();
+    const next = follower.next();
+    const { arrived, release } = looks.hold();
+    wire.onGap();
+    await arrived; // it has found nothing
+    await record(1);
+    wire.onGap();
+    release();
+    expect(sequences((await next).value ?? undefined)).toEqual([1]);
+  });
+});
+
+test('what is heard of while a log is found is in the first step, or comes next', async () => {
+  const { database, userId, record } = await start();
+  const looks = holdLooks(database);
+  const { log, wire } = openInstance(looks.database);
+  const { arrived, release } = looks.hold();
+  const follower = log.follow({ userId, after: 0 }, new AbortController().signal);
+  onTestFinished(async () => void (await follower.return()));
+  const first = follower.next();
+  await arrived; // it has found an empty log
+  await record(1);
+  wire.onMessage(JSON.stringify([randomUUID(), [[userId, 0, 1]]]));
+  release();
+  const events = sequences((await first).value ?? undefined) ?? [];
+  expect(events.length > 0 ? events : sequences((await follower.next()).value ?? undefined)).toEqual([1]);
+});
+
+test('a signal that names more than there is costs a look, and what follows is seen', async () => {
+  const { here, userId, record, follow } = await start();
+  await record(1);
+  const { follower } = await follow();
+  const next = follower.next();
+  here.wire.onMessage(JSON.stringify([randomUUID(), [[userId, 1, 3_000]]]));
+  await record(1);
+  here.wire.onMessage(JSON.stringify([randomUUID(), [[userId, 1, 2]]]));
+  expect(sequences((await next).value ?? undefined)).toEqual([2]);
+  expect(here.errors).toEqual([]);
+});
