@@ -1,7 +1,7 @@
-import { statfsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { memoryFolder } from './test/support/memory-folder.ts';
 import { uniqueNames } from './test/support/unique-names.ts';
 
 /** A file that gets the results as JSON beside the usual output; `.ci/run` counts them. */
@@ -19,24 +19,8 @@ const slow = [
 ];
 const leftOut = process.env.TEST_QUICK ? slow.map((name) => `test/${name}.test.ts`) : [];
 
-/** Linux' file system in memory, and what has to be free in it for the databases of a run, in bytes. */
-const memoryFolder = '/dev/shm';
-const memoryNeeded = 2 * 2 ** 30;
-
-/**
- * Databases lie in memory where there is room, because most of what a small recording takes is to wait for the disk.
- * No test loses its meaning: they kill processes, which what is written outlives in memory and on a disk alike, and
- * never the machine. That the disk is waited for is a setting, which test/db/ and test/process/ read back.
- */
-function hasRoomInMemory(): boolean {
-  try {
-    const { bavail, bsize } = statfsSync(memoryFolder);
-    return bavail * bsize >= memoryNeeded;
-  } catch {
-    return false;
-  }
-}
-if (!process.env.TMPDIR && hasRoomInMemory()) process.env.TMPDIR = memoryFolder;
+const inMemory = memoryFolder();
+if (!process.env.TMPDIR && inMemory) process.env.TMPDIR = inMemory;
 
 /** One project after the other, as files share a process with those of their project; in a project the longest first. */
 class ProjectAfterProject extends BaseSequencer {

@@ -1,0 +1,54 @@
+import type { Area } from './fault.ts';
+
+const pool = 'src/db/postgres-pool.ts';
+const sessions = ['test/db/given-up.test.ts'];
+
+/** How long anything may take in the database, and what a session keeps. */
+export const database: Area = {
+  name: 'database',
+  tests: ['test/db/given-up.test.ts'],
+  faults: [
+    {
+      breaks: 'a row that somebody keeps locked is waited for',
+      file: pool,
+      find: 'lock_timeout: 2_000,',
+      replace: 'lock_timeout: 0,',
+      tests: sessions,
+    },
+    {
+      breaks: 'a statement may take any time',
+      file: pool,
+      find: 'statement_timeout: 8_000,',
+      replace: 'statement_timeout: 0,',
+      tests: sessions,
+    },
+    {
+      breaks: 'a transaction may be silent for any time',
+      file: pool,
+      find: 'idle_in_transaction_session_timeout: 5_000,',
+      replace: 'idle_in_transaction_session_timeout: 0,',
+      tests: sessions,
+    },
+    {
+      breaks: 'a connection on which nothing is heard is waited for',
+      file: pool,
+      find: '    query_timeout: QUERY_TIMEOUT_MS,\n',
+      replace: '',
+      tests: sessions,
+    },
+    {
+      breaks: 'suspicious connections are kept',
+      file: pool,
+      find: 'const timer = setTimeout(() => void dropIdle(pool), SUSPICIOUS_MS).unref();',
+      replace: 'const timer = setTimeout(() => {}, SUSPICIOUS_MS).unref();',
+      tests: sessions,
+    },
+    {
+      breaks: 'a connection that was given up goes back to the pool',
+      file: 'src/db/postgres-change.ts',
+      find: 'client.release(isLost);',
+      replace: 'client.release();',
+      tests: sessions,
+    },
+  ],
+};
