@@ -1,11 +1,17 @@
 import type { Clock } from '../lib/clock.ts';
+import { retry } from '../lib/retry.ts';
 import type { Database, Provider, Queryable } from './database.ts';
+import { isUnavailable } from './faults.ts';
 import { type Sql, sql } from './sql.ts';
 
 /** How often the database is asked what time it is: what a clock loses or gains in between is nothing. */
 const ASK_MS = 30_000;
 /** An answer that was waited for so long says too little of when it was given; the one before stays. In milliseconds. */
 const LONGEST_ANSWER_MS = 1_000;
+
+/** A start does not fail for one connection that is slow. */
+const FIRST_ATTEMPTS = 3;
+const ASK_AGAIN_MS = 200;
 
 /** Milliseconds since 1970 by the database's clock, the one that all instances share. */
 export const databaseTime: Readonly<Record<Provider, Sql>> = {
@@ -40,7 +46,9 @@ export async function openDatabaseClock(database: Database): Promise<DatabaseClo
     const answered = performance.now();
     if (aheadMs === undefined || answered - asked <= LONGEST_ANSWER_MS) aheadMs = time - (asked + answered) / 2;
   }
-  await ask();
+  // The first one has to connect, and would take that for the way of the answer.
+  for (let asked = 0; asked < 2; asked += 1)
+    await retry(ask, { pauseMs: ASK_AGAIN_MS, attempts: FIRST_ATTEMPTS, isTemporary: isUnavailable });
   const asking = setInterval(() => void ask().catch(() => {}), ASK_MS).unref(); // that the database is away is told elsewhere
   return {
     now: () => Math.round(performance.now() + (aheadMs ?? 0)),

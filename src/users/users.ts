@@ -213,7 +213,23 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   const where = id ? { id } : draft.externalUserId ? { externalUserId: draft.externalUserId } : undefined;
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
-  return updated ?? transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
+  if (updated) return updated;
+  const user = await transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
+  const deleted = id && (await transaction.deletedUser.findUnique({ where: { id } }));
+  return (deleted && (await makeLater(transaction, deleted, now))) || user;
+}
+
+/**
+ * A user who is made anew was made later than the deletion before, whatever the clocks of the instances say: followers and
+ * retention tell two logs under one id by when their users were made. Nothing if that is so already.
+ */
+async function makeLater(
+  transaction: Transaction,
+  { id, deletedAt }: DeletedUser,
+  madeAt: Date,
+): Promise<User | undefined> {
+  if (deletedAt < madeAt) return undefined;
+  return transaction.user.update({ where: { id }, data: { createdAt: new Date(deletedAt.getTime() + 1) } });
 }
 
 /**
@@ -237,6 +253,7 @@ async function make(
   );
   const back = deleted.filter(({ id, deletedAt }) => isOlder(heardOf.get(id), deletedAt)).map(({ id }) => id);
   if (back.length > 0) await transaction.$executeRaw`DELETE FROM "user" WHERE ${isListed(database, sql`id`, back)}`;
+  for (const user of deleted) if (!back.includes(user.id)) await makeLater(transaction, user, now);
 }
 
 function readDeleted(queryable: Queryable, database: Database, ids: readonly string[]): Promise<DeletedUser[]> {
@@ -249,10 +266,12 @@ export function isOlder(saidAt: Date | null | undefined, deletedAt: Date): boole
   return !saidAt || saidAt <= deletedAt;
 }
 
-/** Resolves to the number of users who are gone. */
+/** Resolves to the number of users who are gone. Nobody is deleted before being made, whatever the clocks say. */
 async function remove(transaction: Transaction, id: string, now: Date): Promise<number> {
+  const [user] = await transaction.user.updateManyAndReturn({ where: { id }, data: { id } }); // locks, and looks
+  if (!user) return 0;
   const { count } = await transaction.user.deleteMany({ where: { id } });
-  if (count > 0)
-    await transaction.deletedUser.upsert({ where: { id }, create: { id, deletedAt: now }, update: { deletedAt: now } });
+  const deletedAt = user.createdAt > now ? user.createdAt : now;
+  await transaction.deletedUser.upsert({ where: { id }, create: { id, deletedAt }, update: { deletedAt } });
   return count;
 }

@@ -259,6 +259,26 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     expect(await reader.end()).toMatchObject({ by: 'complete' });
   });
 
+  test('a user that is made anew while the doorbell is lost has another log', async () => {
+    const userId = await instances.user();
+    const [a] = instances.apps;
+    await instances.record(a, userId, 3);
+    const reader = await follow(1, { userId, after: '0' });
+    await reader.eventsUpTo(3);
+    const { reader: users } = a.services.database;
+    const { createdAt: madeAt } = await users.user.findUniqueOrThrow({ where: { id: userId } });
+    // Without a signal, and with no time between in which a look could miss the user.
+    await a.services.database.transaction(async (transaction) => {
+      await transaction.$executeRaw`DELETE FROM "user" WHERE id = CAST(${userId} AS UUID)`;
+      const data = { id: userId, headSequence: 9, tailSequence: 10, createdAt: new Date(madeAt.getTime() + 1) };
+      await transaction.user.create({ data });
+    });
+    expect(await reader.end()).toMatchObject({ by: 'complete' });
+    const next = await follow(1, { userId, after: '0' });
+    expect(await next.step()).toMatchObject({ headCursor: '9' });
+    await next.close();
+  });
+
   test('revoking a key at one ends its streams at the other, with a cursor', async () => {
     const userId = await instances.user();
     await instances.record(instances.apps[0], userId, 2);

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WakeUps } from '../../src/instances/wake-ups.ts';
 import { cutLog } from '../../src/log/cut-log.ts';
+import { Users } from '../../src/users/users.ts';
+import { openLog } from '../support/log-reader.ts';
 import { everythingOf, headOf, refusals, tryRecord } from '../support/recording.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
+import { streamTransports } from '../support/streams.ts';
 
 let server: TestServer;
 let now = Date.UTC(2026, 2, 14, 12);
@@ -13,7 +17,7 @@ const deletions: string[] = [];
 beforeAll(async () => {
   server = await startServer({
     clock: () => now,
-    limits: { retentionBatch: 10 },
+    limits: { retentionBatch: 10, slowPollMs: 100 },
     onStatement({ sql }) {
       if (/DELETE FROM.*(sync_event|user)\b.*WHERE/s.test(sql) && !sql.includes('sync_run'))
         deletions.push(plainSql(sql));
@@ -61,6 +65,28 @@ describe('deleteUser', () => {
     expect(tables).toEqual([...Array(5).fill('sync_event'), 'user']);
     expect(await reader.syncEvent.count({ where: { userId } })).toBe(0);
     expect(await reader.syncRun.count({ where: { userId } })).toBe(0);
+  });
+
+  test('ends the streams of the old log, though its user is made anew unheard, by a clock that is no later', async () => {
+    const { database, limits } = server.app.services;
+    for (const [clock, makeAnew] of [
+      [now, (users: Users, id: string) => users.upsert({ id })],
+      [now - 60_000, (users: Users, id: string) => users.upsert({ id })],
+      [now - 60_000, (users: Users, id: string) => users.ensure(new Map([[id, new Date(now + 60_000)]]))],
+    ] as const) {
+      const elsewhere = new Users({ database, limits, wakeUps: new WakeUps(), clock: () => clock });
+      const userId = await server.user();
+      await server.record({ userId }, { userId });
+      const source = { url: server.url, headers: server.admin };
+      const reader = await openLog(streamTransports.websocket, source, { userId, after: '0' });
+      await reader.eventsUpTo(2);
+      const madeAt = (await database.reader.user.findUniqueOrThrow({ where: { id: userId } })).createdAt;
+      await elsewhere.delete(userId);
+      await makeAnew(elsewhere, userId);
+      await server.record(...Array.from({ length: 3 }, () => ({ userId })));
+      expect(await reader.end()).toMatchObject({ by: 'complete' });
+      expect((await database.reader.user.findUniqueOrThrow({ where: { id: userId } })).createdAt > madeAt).toBe(true);
+    }
   });
 
   test('answers NOT_FOUND for an unknown user', async () => {
