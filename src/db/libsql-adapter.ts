@@ -29,7 +29,7 @@ export class ReadOnlyLibSql extends PrismaLibSql {
     const connection = this.#connection;
     const client = {
       async execute({ sql, args }: { readonly sql: string; readonly args: readonly InValue[] }) {
-        return { ...connection.all(sql, args), rowsAffected: 0 };
+        return { ...(await connection.all(sql, args)), rowsAffected: 0 };
       },
       executeMultiple: refuse,
       transaction: refuse,

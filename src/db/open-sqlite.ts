@@ -17,15 +17,15 @@ import { SqliteReadConnection } from './sqlite-read-connection.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import { watchStatements } from './watch-statements.ts';
 
-/** How long a statement waits for another process's lock before it fails as busy. Nothing else runs meanwhile. */
-const BUSY_TIMEOUT_MS = 5_000;
 /**
- * The busy timeout of the connection that writes. It is short, because libsql keeps the event loop waiting as well, and
- * every transaction that meets a lock is attempted again.
+ * How long a statement waits for another process's lock before it fails as busy. It is short, because libsql waits natively,
+ * where nothing else runs meanwhile, and everything that meets a lock is attempted again.
  */
-const BUSY_TRANSACTION_TIMEOUT_MS = 10;
-/** A transaction that met a busy database is tried again after so long; the process goes on in between. */
+const BUSY_TIMEOUT_MS = 10;
+/** What met a busy database is tried again after so long; the process goes on in between. */
 const BUSY_PAUSE_MS = { first: 10, longest: 200 };
+/** For how long the file is opened again and again while another process keeps it locked. */
+const BUSY_OPEN_PATIENCE_MS = 5_000;
 /** When a transaction gives up on a busy database. */
 const BUSY_PATIENCE_MS = 25_000;
 /** The same once the server closes. */
@@ -38,10 +38,10 @@ const options = { timestampFormat: 'unixepoch-ms' } as const;
 /**
  * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
  */
-export function sqliteAdapter(url: string, busyTimeoutMs = BUSY_TIMEOUT_MS): OneConnectionLibSql {
+export function sqliteAdapter(url: string): OneConnectionLibSql {
   const path = sqlitePath(url);
   prepareSqliteFile(path);
-  return new OneConnectionLibSql({ url: sqliteUrl(path), timeout: busyTimeoutMs }, options);
+  return new OneConnectionLibSql({ url: sqliteUrl(path), timeout: BUSY_TIMEOUT_MS }, options);
 }
 
 /** Makes the file write ahead, for whoever opens it from now on. @returns where it is, as the driver has read the URL */
@@ -54,6 +54,15 @@ async function writeAhead(url: string): Promise<string> {
   } finally {
     await adapter.dispose();
   }
+}
+
+/** Opens something of the file, as often as another process keeps the file locked. */
+function whenFree<T>(open: () => Promise<T>): Promise<T> {
+  const begunAt = performance.now();
+  return retry(open, {
+    pauseMs: BUSY_PAUSE_MS,
+    isTemporary: (error) => isBusy(error) && performance.now() - begunAt < BUSY_OPEN_PATIENCE_MS,
+  });
 }
 
 /**
@@ -85,11 +94,11 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
     });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
-  const openWriter = () => open(sqliteAdapter(url, BUSY_TRANSACTION_TIMEOUT_MS));
-  const path = await writeAhead(url);
-  const presence = new SqlitePresence(path);
-  const changes = new SqliteChanges(path, BUSY_TRANSACTION_TIMEOUT_MS, observe);
-  const reading = new SqliteReadConnection(url, BUSY_TIMEOUT_MS);
+  const openWriter = () => open(sqliteAdapter(url));
+  const path = await whenFree(() => writeAhead(url));
+  const presence = await whenFree(async () => new SqlitePresence(path));
+  const changes = new SqliteChanges(path, BUSY_TIMEOUT_MS, observe);
+  const reading = new SqliteReadConnection(url);
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
     const { columns, columnTypes, rows } = await watched(async () => {
@@ -171,7 +180,7 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
       await lastTransaction;
       changes.close();
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
-      presence.close();
+      await presence.close();
     },
   };
 }

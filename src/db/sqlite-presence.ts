@@ -1,11 +1,13 @@
 import { type Stats, statSync } from 'node:fs';
 import Libsql from 'libsql';
+import { pause } from '../lib/pause.ts';
 
 /** How often the file is looked for while nothing is written. */
 const LOOK_MS = 1_000;
 
-/** How long the last checkpoint may wait for another process. */
-const CHECKPOINT_BUSY_MS = 1_000;
+/** How long the last checkpoint may wait for another process: in all, and at a time within the driver. */
+const CHECKPOINT_PATIENCE_MS = 1_000;
+const BUSY_TIMEOUT_MS = 10;
 
 /** The file of the database is not the one that was opened. */
 class FileGoneError extends Error {
@@ -29,7 +31,7 @@ export class SqlitePresence {
   constructor(path: string) {
     this.#path = path;
     this.#file = statSync(path);
-    this.#anchor = new Libsql(path, { timeout: CHECKPOINT_BUSY_MS });
+    this.#anchor = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
     this.#anchor.exec('PRAGMA query_only = ON');
     this.#anchor.prepare('SELECT count(*) FROM sqlite_schema').all();
   }
@@ -51,14 +53,21 @@ export class SqlitePresence {
    * that were closed before leave the log behind, as the driver keeps statements open. What cannot be moved, for another
    * process or a full disk, stays in the log, where the next start finds it.
    */
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    const begunAt = performance.now();
     try {
-      this.#anchor.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+      while (!this.#moveLog() && performance.now() - begunAt < CHECKPOINT_PATIENCE_MS) await pause(BUSY_TIMEOUT_MS);
     } catch {
       // Nothing is lost by it.
     }
     this.#anchor.close();
+  }
+
+  /** @returns false if another process reads or writes meanwhile */
+  #moveLog(): boolean {
+    const [row] = this.#anchor.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all() as { busy: number }[];
+    return row?.busy === 0;
   }
 
   /** Before a read: looks if the last look is a second ago. @throws FileGoneError */

@@ -1,5 +1,7 @@
 import type { InValue } from '@libsql/client';
 import LibSql, { type Statement } from 'libsql';
+import { retry } from '../lib/retry.ts';
+import { isBusy } from './faults.ts';
 import { sqlitePath } from './sqlite-path.ts';
 
 /** What a statement found. */
@@ -16,6 +18,15 @@ interface Prepared {
   readonly columnTypes: readonly string[];
 }
 
+/**
+ * How long a statement waits within the driver, where nothing else runs meanwhile; hundreds of reads may meet the same lock.
+ * The rest of the wait is ours.
+ */
+const BUSY_TIMEOUT_MS = 1;
+const BUSY_PAUSE_MS = { first: 1, longest: 100 };
+/** For how long a read waits for another process's lock in all. */
+const BUSY_PATIENCE_MS = 5_000;
+
 /** Statements that stay prepared. The server has some dozens of texts; a filter makes more of them. */
 const PREPARED_STATEMENTS = 100;
 
@@ -28,22 +39,32 @@ const PREPARED_STATEMENTS = 100;
  */
 export class SqliteReadConnection {
   readonly #open: () => LibSql.Database;
+  readonly #patienceMs: number;
   #connection: LibSql.Database | undefined;
   /** The least recently used first. */
   readonly #prepared = new Map<string, Prepared>();
 
-  /** @param busyTimeoutMs how long a statement waits for another process's lock; nothing else runs meanwhile. */
-  constructor(url: string, busyTimeoutMs: number) {
+  /** @param patienceMs for how long a statement is tried again while it meets another process's lock */
+  constructor(url: string, patienceMs = BUSY_PATIENCE_MS) {
     const path = sqlitePath(url);
     this.#open = () => {
-      const connection = new LibSql(path, { timeout: busyTimeoutMs });
+      const connection = new LibSql(path, { timeout: BUSY_TIMEOUT_MS });
       connection.exec('PRAGMA query_only = ON');
       return connection;
     };
+    this.#patienceMs = patienceMs;
   }
 
-  /** Runs a statement, and answers within the call. @throws SqliteError with its `code`, such as `SQLITE_BUSY` */
-  all(text: string, values: readonly InValue[]): FoundRows {
+  /** Runs a statement. @throws SqliteError with its `code`, such as `SQLITE_BUSY` */
+  all(text: string, values: readonly InValue[]): Promise<FoundRows> {
+    const begunAt = performance.now();
+    return retry(async () => this.#all(text, values), {
+      pauseMs: BUSY_PAUSE_MS,
+      isTemporary: (error) => isBusy(error) && performance.now() - begunAt < this.#patienceMs,
+    });
+  }
+
+  #all(text: string, values: readonly InValue[]): FoundRows {
     try {
       const { statement, columns, columnTypes } = this.#prepare(text);
       if (columns.length > 0) return { columns, columnTypes, rows: statement.all(values) as unknown[][] };
@@ -51,7 +72,7 @@ export class SqliteReadConnection {
       return { columns, columnTypes, rows: [] };
     } catch (error) {
       this.#prepared.delete(text);
-      if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') this.close();
+      if (isBusy(error)) this.close();
       throw error;
     }
   }

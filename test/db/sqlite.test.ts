@@ -5,6 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ReadOnlyLibSql } from '../../src/db/libsql-adapter.ts';
 import { migrate } from '../../src/db/migrations.ts';
+import { openDatabase } from '../../src/db/open-database.ts';
 import { SqliteReadConnection } from '../../src/db/sqlite-read-connection.ts';
 import { newFileUrl, openAgain, openNewDatabase } from '../support/database.ts';
 import { startScript } from '../support/database-process.ts';
@@ -50,7 +51,7 @@ describe('a SQLite file', () => {
 
   test('is read as it is now by a connection that met a lock before', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, 10)).connect();
+    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, 0)).connect();
     onTestFinished(() => reading.dispose());
     const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
     const names = async () => {
@@ -98,37 +99,65 @@ describe('a SQLite file', () => {
     expect(openFiles()).toBeLessThanOrEqual(before + 2);
   });
 
-  test('waits with a write for that of another process, and reads meanwhile', async () => {
+  test('waits with writes for that of another process, reads meanwhile, and never stops for it', async () => {
     const server = await startServer();
     const userId = await server.user();
+    await server.record({ userId }); // all that runs below has run before
     const other = startScript(
       server.databaseUrl,
       `await database.transaction(async (transaction) => {
         await transaction.user.updateMany({ where: { id: '${userId}' }, data: { firstName: 'Other' } });
         console.log('holds the lock');
         await input.next();
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
       });
       console.log('committed');`,
     );
     await other.says('holds the lock');
-    const pauses = monitorEventLoopDelay();
+    const pauses = monitorEventLoopDelay({ resolution: 5 });
     pauses.enable();
-    let recorded = false;
-    const recording = server.record({ userId }).then((results) => {
-      recorded = true;
-      return results;
-    });
-    const read = () => server.graphql(`{ user(id: "${userId}") { firstName headCursor } }`);
-    for (let n = 0; n < 5; n++) expect((await read()).data.user).toEqual({ firstName: null, headCursor: '0' });
-    expect(recorded).toBe(false);
-    // The driver waits for a lock without letting anything else run: five seconds, if it is allowed to.
-    pauses.disable();
-    expect(pauses.max / 1e6).toBeLessThan(2_500);
-    other.tell('commit');
+    let written = 0;
+    const count = () => {
+      written += 1;
+    };
+    const recordings = Array.from({ length: 10 }, () => server.record({ userId }));
+    const newUsers = Array.from({ length: 3 }, () => server.user());
+    const writes = [...recordings, ...newUsers];
+    for (const write of writes) write.then(count, count);
+    other.tell('commit, but in a second');
+    const read = async () => (await server.graphql(`{ user(id: "${userId}") { firstName headCursor } }`)).data.user;
+    let reads = 0;
+    for (; ; reads += 1) {
+      const writtenBefore = written;
+      const { firstName, headCursor } = await read();
+      if (firstName === 'Other') break;
+      expect([headCursor, writtenBefore]).toEqual(['1', 0]);
+    }
+    expect(reads).toBeGreaterThan(10);
     await other.says('committed');
-    expect(await recording).toMatchObject([{ event: { sequence: 1 } }]);
-    expect((await read()).data.user).toEqual({ firstName: 'Other', headCursor: '1' });
+    const sequences = (await Promise.all(recordings)).map(([result]) => result?.event.sequence);
+    await Promise.all(newUsers);
+    pauses.disable();
+    // The driver waits for a lock natively, where nothing else runs.
+    expect(pauses.max / 1e6).toBeLessThan(100 + 150);
+    expect(sequences.sort((a, b) => Number(a) - Number(b))).toEqual(recordings.map((_, index) => index + 2));
+    expect(await read()).toEqual({ firstName: 'Other', headCursor: '11' });
     await other.end();
     await server.close();
+  });
+
+  test('is closed without stopping for another process that writes', async () => {
+    const { url } = await openNewDatabase();
+    const database = await openDatabase(url);
+    const other = await openAgain(url);
+    await other.transaction(async (transaction) => {
+      await transaction.source.create({ data: { name: 'a' } });
+      const pauses = monitorEventLoopDelay({ resolution: 5 });
+      pauses.enable();
+      await database.close();
+      pauses.disable();
+      expect(pauses.max / 1e6).toBeLessThan(100 + 150);
+    });
+    expect(await other.reader.$queryRaw`SELECT name FROM source`).toEqual([{ name: 'a' }]);
   });
 });
