@@ -2,6 +2,7 @@ import { startFaultyPostgres } from '../../support/faulty-postgres.ts';
 import { hasRedis, startFaultyRedis } from '../../support/faulty-redis.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import { proveBlackHoles } from './black-holes.ts';
+import { proveCrowd, proveCrowdOnFile } from './crowds.ts';
 import { proveCycles } from './cycles.ts';
 import { startFleet } from './fleet.ts';
 import { proveGracefulStops } from './graceful-stops.ts';
@@ -37,6 +38,7 @@ export const proofs = [
   'instances',
   'lost',
   'sqlite',
+  'crowds',
   'listeners',
   'postgres',
   'stops',
@@ -74,6 +76,13 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
     await hold('instances', (random) => proveInstanceKills(parts(random)));
     await hold('lost', () => proveLostInstances({ fleet, sizes }));
     await hold('sqlite', (random) => proveFileKills({ random, sizes }));
+    await hold('crowds', (random) => proveCrowdOnFile({ random, sizes }));
+    if (sizes.crowdOnPostgres)
+      await hold('crowds', (random) => {
+        const [server, ...recording] = fleet.instances;
+        const { databaseUrl } = fleet;
+        return proveCrowd({ name: 'on Postgres', databaseUrl, server, recording, random, sizes });
+      });
     await hold('listeners', (random) => proveListenerKills(parts(random)));
     await hold('postgres', (random) => proveDatabaseRestarts(parts(random)));
     await hold('stops', (random) => proveGracefulStops(parts(random)));

@@ -22,6 +22,12 @@ export interface Sizes {
   /** Requests of each user beside others who are locked, and what they may take at most, as a multiple of an idle server's. */
   readonly lockedRequests: number;
   readonly lockedRatio: number;
+  /** Users who are followed all at once, for how long others record for them, and what a request may take at most. */
+  readonly crowd: number;
+  readonly crowdMs: number;
+  readonly crowdAnswerMs: number;
+  /** Not only on SQLite. */
+  readonly crowdOnPostgres: boolean;
 }
 
 export type Form = 'short' | 'usual' | 'full';
@@ -45,6 +51,10 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     wakeUpMs: 500,
     lockedRequests: 30,
     lockedRatio: 10,
+    crowd: 1_001,
+    crowdMs: 6_000,
+    crowdAnswerMs: 3_000,
+    crowdOnPostgres: false,
   },
   usual: {
     writers: 8,
@@ -64,6 +74,10 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     wakeUpMs: 50,
     lockedRequests: 200,
     lockedRatio: 2,
+    crowd: 10_000,
+    crowdMs: 30_000,
+    crowdAnswerMs: 1_000,
+    crowdOnPostgres: true,
   },
   full: {
     writers: 8,
@@ -83,5 +97,9 @@ export const forms: Readonly<Record<Form, Sizes>> = {
     wakeUpMs: 50,
     lockedRequests: 500,
     lockedRatio: 2,
+    crowd: 10_000,
+    crowdMs: 60_000,
+    crowdAnswerMs: 1_000,
+    crowdOnPostgres: true,
   },
 };
