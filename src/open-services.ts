@@ -25,6 +25,7 @@ import { RunChanges } from './runs/run-changes.ts';
 import { Runs } from './runs/runs.ts';
 import type { Services } from './services.ts';
 import { Sources } from './sources/sources.ts';
+import { startFillingSearchTexts } from './users/fill-search-texts.ts';
 import { Users } from './users/users.ts';
 
 /** What the services take of the settings. */
@@ -109,6 +110,7 @@ export async function openServices(
   const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
+  const stopFilling = await startFillingSearchTexts(database, onError);
   const sources = new Sources({ database, limits, clock, onError });
   const keys = new ApiKeys({ database, ownKey, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
@@ -119,6 +121,7 @@ export async function openServices(
     services: { database, availability, outages, ...nouns, limits, clock },
     onError,
     async close() {
+      await stopFilling();
       await retention.close();
       await log.close();
       await sources.close();

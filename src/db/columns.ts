@@ -10,6 +10,12 @@ const listOf = (names: readonly string[], each: (name: string) => string) => raw
 export const selectOf = (table: string, fields: readonly string[]) =>
   listOf(fields, (field) => `${table}.${toColumn(field)} AS "${field}"`);
 
+/**
+ * An expression of text in lower case, as far as it is A to Z, on every database: one whose language is Turkish makes another
+ * letter of `I`.
+ */
+export const inLowerCase = (text: string) => `lower(replace(${text}, 'I', 'i'))`;
+
 /** Can a text be in a database? Postgres takes no NUL, and half a surrogate pair would become another text. */
 export const isStorable = (text: string) => !text.includes('\0') && text.isWellFormed();
 

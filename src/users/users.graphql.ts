@@ -88,7 +88,10 @@ function addUserQueries(builder: Builder, { User, UserConnection }: UserTypes): 
       description: `The users that you may see, newest first. ${pageSizes(defaultLimits.usersPageSize)}.`,
       args: {
         ...t.arg.connectionArgs(),
-        search: t.arg.string({ description: 'A part of a name, an e-mail address or an external id.' }),
+        search: t.arg.string({
+          description:
+            'A part of a name, an e-mail address or an external id. Upper and lower case are the same, in every script, and so are forms of one letter; accents count. Blanks at its ends do not.',
+        }),
       },
       authScopes: { read: true },
       resolve: (_, { search, ...args }, { viewer, limits, load }) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Visibility } from '../auth/permissions.ts';
-import { isStorable, selectOf, toColumn } from '../db/columns.ts';
+import { isStorable, selectOf } from '../db/columns.ts';
 import type { Database, Queryable, Transaction } from '../db/database.ts';
 import { isUniqueViolation } from '../db/faults.ts';
 import { isListed, listedIds } from '../db/listed.ts';
@@ -14,6 +14,7 @@ import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { Limits } from '../limits.ts';
 import { cutLog } from '../log/cut-log.ts';
+import { holds, searchTextOf, textFields, toSought } from './search-text.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
 const WALKED_PER_STATEMENT = 10_000;
@@ -85,10 +86,11 @@ export class Users {
    * until the page is full. Everything else is one statement.
    */
   async list(request: UserPageRequest): Promise<User[]> {
-    const isWalked = request.visible.kind === 'all' && request.search;
+    const sought = toSought(request.search);
+    const isWalked = request.visible.kind === 'all' && sought !== undefined;
     const [users = []] = await walkPages<UserKey, UserPageRequest, User>([request], {
       findEnds: async ([rest]) => [rest && isWalked ? await this.#findEnd(rest) : undefined],
-      read: async ([piece]) => [piece ? await this.#read(piece) : []],
+      read: async ([piece]) => [piece ? await this.#read(piece, sought) : []],
     });
     return [...users];
   }
@@ -101,12 +103,12 @@ export class Users {
     return end;
   }
 
-  async #read(piece: Piece<UserKey, UserPageRequest>): Promise<User[]> {
-    const { visible, search } = piece;
+  async #read(piece: Piece<UserKey, UserPageRequest>, sought: string | undefined): Promise<User[]> {
+    const { visible } = piece;
     const conditions = within(piece);
     if (visible.kind === 'none') conditions.push(sql`false`);
     if (visible.kind === 'one') conditions.push(sql`id = ${visible.userId}`);
-    if (search) conditions.push(matching(search, this.#database));
+    if (sought !== undefined) conditions.push(holds(sought, this.#database.kind));
     const users = await this.#database.reader.$queryRaw<User[]>`
       SELECT ${selectedUser} FROM "user" u WHERE ${joinSql(conditions, ' AND ')} ${inListOrder(piece)}
       LIMIT ${piece.limit}`;
@@ -187,16 +189,6 @@ function inListOrder({ fromEnd }: Page<UserKey>): Sql {
   return sql`ORDER BY created_at ${direction}, id ${direction}`;
 }
 
-const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
-
-/** Prisma's `contains` would take `%` and `_` for wildcards, and cannot be told otherwise in SQLite. */
-function matching(search: string, { kind }: Database): Sql {
-  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
-  const like = rawSql(kind === 'postgresql' ? 'ILIKE' : 'LIKE'); // in SQLite, LIKE ignores the case of A to Z
-  const fields = textFields.map((field) => sql`${rawSql(toColumn(field))} ${like} ${pattern} ESCAPE '\\'`);
-  return sql`(${joinSql(fields, ' OR ')})`;
-}
-
 function checkDraft(draft: UserDraft, limits: Limits): void {
   for (const field of textFields) {
     const text = draft[field];
@@ -213,10 +205,20 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   const where = id ? { id } : draft.externalUserId ? { externalUserId: draft.externalUserId } : undefined;
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
-  if (updated) return updated;
-  const user = await transaction.user.create({ data: { ...data, id: id ?? randomUUID(), createdAt: now } });
+  if (updated) return fold(transaction, updated);
+  const searchText = searchTextOf({ ...noTexts, ...data });
+  const user = await transaction.user.create({ data: { ...data, searchText, id: id ?? randomUUID(), createdAt: now } });
   const deleted = id && (await transaction.deletedUser.findUnique({ where: { id } }));
   return (deleted && (await makeLater(transaction, deleted, now))) || user;
+}
+
+const noTexts = { externalUserId: null, email: null, firstName: null, lastName: null };
+
+/** What a search looks through goes with the texts of a user. */
+async function fold(transaction: Transaction, user: User): Promise<User> {
+  const searchText = searchTextOf(user);
+  if (searchText === user.searchText) return user;
+  return transaction.user.update({ where: { id: user.id }, data: { searchText } });
 }
 
 /**
@@ -243,7 +245,7 @@ async function make(
 ): Promise<void> {
   const time = rawSql(database.kind === 'postgresql' ? 'timestamptz' : 'integer');
   const made = await transaction.$queryRaw<{ id: string }[]>`
-    INSERT INTO "user" (id, created_at) SELECT listed.value, CAST(${now} AS ${time}) FROM ${listedIds(database, ids)}
+    INSERT INTO "user" (id, created_at, search_text) SELECT listed.value, CAST(${now} AS ${time}), '' FROM ${listedIds(database, ids)}
     WHERE true ON CONFLICT DO NOTHING RETURNING id`;
   if (made.length === 0) return;
   const deleted = await readDeleted(

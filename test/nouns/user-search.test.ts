@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { openDatabase } from '../../src/db/open-database.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+async function find(search: string, on = server): Promise<string[]> {
+  const { data, errors } = await on.graphql(
+    'query ($search: String) { users(first: 100, search: $search) { edges { node { id } } } }',
+    { search },
+  );
+  expect(errors).toEqual([]);
+  return data.users.edges.map(({ node }: { node: { id: string } }) => node.id);
+}
+
+const composed = (text: string) => text.normalize('NFC');
+const apart = (text: string) => text.normalize('NFD');
+
+describe('a search finds a name', () => {
+  test.each([
+    ['in another case', 'Ömer', ['ömer', 'ÖMER', 'öMEr', 'me']],
+    ['whose accents are written apart', apart('Zoë'), [composed('zoë'), apart('ZOË'), composed('oË')]],
+    ['whose accents are sought apart', composed('Łódź Ångström'), [apart('łódź'), apart('ÅNGSTRÖM'), 'Łódź å']],
+    [
+      'with a dotted İ or a dotless ı',
+      'İlkay Işık',
+      ['ilkay', 'İLKAY', 'ILKAY', 'ışık', 'IŞIK', 'işık', apart('İlkay')],
+    ],
+    ['with ß', 'Strauß', ['STRAUSS', 'strauß', 'STRAUẞ', 'Strauss', 'sS']],
+    ['with ss', 'Weiss', ['weiß', 'WEIẞ', 'WEISS']],
+    ['with a sigma at an end', 'Οδυσσεύς', ['οδυσσεύσ', 'ΟΔΥΣΣΕΎΣ', 'ΔΥΣς', apart('οδυσσεύς')]],
+    ['in upper-case Greek', 'ΣΊΣΥΦΟΣ', ['σίσυφος', 'σίσυφοσ', 'ΦΟς']],
+    ['in Cyrillic', 'Йосип Ёлкин', ['йосип', 'ЁЛКИН', apart('й'), 'п ё']],
+    ['in full-width letters', 'Ｔａｎａｋａ', ['tanaka', 'ＴＡＮＡＫＡ', 'naka']],
+    ['by full-width letters', 'Suzuki', ['ｓｕｚｕ', 'ＫＩ']],
+    ['with a ligature', 'Steﬃe', ['steffie', 'STEFFI']],
+    [
+      'with other blanks',
+      'Ana\u00a0 Maria\u3000Silva',
+      ['ana maria', 'MARIA SILVA', 'a\t m', ' ana ', '\u3000silva\n'],
+    ],
+    ['with characters that mean something to a database', '100%_\\ \'";--', ['%_\\', '0%', "\\ '", '";--', '_']],
+    ['with an emoji', 'Kim 👩‍🚀', ['👩‍🚀', 'm 👩']],
+  ])('%s', async (_, name, searches) => {
+    const inEach = await Promise.all([
+      server.user({ firstName: name }),
+      server.user({ lastName: name }),
+      server.user({ email: name }),
+      server.user({ externalUserId: name }),
+    ]);
+    for (const search of searches) {
+      const found = await find(search);
+      expect({ search, found: inEach.filter((id) => found.includes(id)) }).toEqual({ search, found: inEach });
+    }
+  });
+});
+
+describe('a search does not find', () => {
+  test('a name without its accents, nor one that another text of the user only completes', async () => {
+    const id = await server.user({ firstName: 'Jürgen', lastName: 'Müller', email: 'x\u001fy@example.org' });
+    for (const search of ['jurgen', 'muller', 'juergen', 'nmü', 'jürgenmüller', '\u001f', 'orgj'])
+      expect({ search, found: (await find(search)).includes(id) }).toEqual({ search, found: search === '\u001f' });
+  });
+
+  test('a text that the user has had before', async () => {
+    const id = await server.user({ firstName: 'Früher', externalUserId: 'platform-1' });
+    const change = (input: object) =>
+      server.graphql('mutation ($input: UpsertUserInput!) { upsertUser(input: $input) { id } }', { input });
+    await change({ id, firstName: 'Später' });
+    expect([await find('FRÜHER'), await find('SPÄTER')]).toEqual([[], [id]]);
+    await change({ externalUserId: 'platform-1', firstName: null });
+    expect([await find('SPÄTER'), await find('PLATFORM-1')]).toEqual([[], [id]]);
+  });
+});
+
+test('a search for nothing but blanks is none', async () => {
+  const all = await find('');
+  expect(await find(' \t\u00a0\u3000\n')).toEqual(all);
+  expect(all.length).toBeGreaterThan(0);
+});
+
+test('users of an earlier release are found as before, and by every letter once they are filled in, after any start', async () => {
+  const other = await startServer();
+  onTestFinished(() => other.close());
+  const ids = await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      other.user({ firstName: `Weiß ${index}`, email: `Person${index}@example.org` }),
+    ),
+  );
+  const forget = async () => {
+    const database = await openDatabase(other.databaseUrl);
+    await database.transaction(async (transaction) => {
+      await transaction.user.updateMany({ data: { searchText: null } });
+      await transaction.logState.updateMany({ data: { searchFilled: false } });
+    });
+    await database.close();
+  };
+  await forget();
+  expect(await find('PERSON7@', other)).toEqual([ids[7]]);
+  expect(await find('WEISS 7', other)).toEqual([]);
+  await other.restart();
+  await expect.poll(async () => (await find('WEISS', other)).length).toBe(ids.length);
+  expect(await find('WEISS 7', other)).toEqual([ids[7]]);
+  const { reader } = other.app.services.database;
+  await expect
+    .poll(() => reader.logState.findMany({ select: { searchFilled: true } }))
+    .toEqual([{ searchFilled: true }]);
+});
+
+test('of 10,000 users, a search looks at all with two statements', async () => {
+  const statements: string[] = [];
+  const other = await startServer({ onStatement: ({ sql }) => statements.push(sql) });
+  onTestFinished(() => other.close());
+  const { users } = other.app.services;
+  const ids = Array.from({ length: 10_000 }, () => crypto.randomUUID());
+  await users.ensure(new Map(ids.map((id) => [id, new Date()])));
+  const last = await other.user({ firstName: 'Zoë' });
+  for (const [search, expected] of [
+    ['ZOË', [last]],
+    ['nobody', []],
+  ] as const) {
+    statements.length = 0;
+    expect(await find(search, other)).toEqual(expected);
+    const ofSearch = statements.filter((sql) => /FROM "user" u/.test(sql));
+    expect(ofSearch.length).toBeLessThanOrEqual(4);
+  }
+});
