@@ -15,7 +15,7 @@ const SEPARATOR = '\u001F';
  * and lower case of every script, `ß` as `ss`, `İ` and `ı` as `i`, `ς` as `σ`, accents composed or not, full-width letters,
  * ligatures, and blanks of any kind and number. Accents do count. Databases have rules of their own for each of these.
  */
-export function foldText(text: string): string {
+function foldText(text: string): string {
   return text
     .normalize('NFKC')
     .toLowerCase() // first, as only the lower case of ẞ has an upper case that is SS
