@@ -33,23 +33,32 @@ export async function changePostgres<T>(
     sent.push(answer);
     return answer;
   };
+  // As long as it may take to get a connection: on one that is cut, this is the first to notice.
+  const beginning = send('BEGIN', [], { query_timeout: CONNECT_TIMEOUT_MS });
+  const refused = new Promise<never>((_, reject) => void beginning.then(begun, reject));
+  refused.catch(ignore); // where nobody waits for it any more
   let isLost = false;
   try {
-    // As long as it may take to get a connection: on one that is cut, this is the first to notice.
-    send('BEGIN', [], { query_timeout: CONNECT_TIMEOUT_MS }).then(begun, ignore);
     // Not in one text with BEGIN: what a session behind a pooler sets for each transaction comes between.
     if (lockWaitMs !== undefined) void send(`SET LOCAL lock_timeout = ${lockWaitMs}`);
-    const { answer, writes } = await decide({
+    const deciding = decide({
       async $queryRaw<Rows>(statement: SqlTemplate, ...given: unknown[]) {
         const { text, values } = toSql(statement, given);
         return (await send(text, values)).rows as Rows; // the caller knows what the statement selects
       },
     });
+    const { answer, writes } = await Promise.race([deciding, refused]);
     for (const { text, rows } of writes) for (const values of rows) void send(text, values);
     void send('COMMIT');
     await Promise.all(sent);
     return answer;
   } catch (error) {
+    // Where BEGIN has not even come through, what was sent behind it would be waited for in vain, and longer.
+    isLost = await beginning.then(
+      () => false,
+      () => true,
+    );
+    if (isLost) throw await beginning.catch((reason: unknown) => reason);
     const failed = (await Promise.allSettled(sent)).find((outcome) => outcome.status === 'rejected');
     isLost = await client.query('ROLLBACK').then(
       () => false,

@@ -90,4 +90,18 @@ describe('nothing in Postgres is waited for without end', () => {
     expect(performance.now() - begun).toBeLessThan(5_000);
     expect(await lost).toBe(true);
   });
+
+  test('nor a change that cannot even begin, whose statements would be waited for longer', async () => {
+    const proxy = await startFaultyProxy(await newDatabase());
+    onTestFinished(() => proxy.close());
+    const database = await open(proxy.url);
+    const change = () =>
+      database.change(async (reading) => ({ answer: await reading.$queryRaw(sql`SELECT 1 AS one`), writes: [] }));
+    expect(await change()).toEqual([{ one: 1 }]);
+    expect(proxy.blackHole()).toBe(1);
+    const begun = performance.now();
+    expect(await change().catch(isUnavailable)).toBe(true);
+    expect(performance.now() - begun).toBeLessThan(QUERY_TIMEOUT_MS - 2_000);
+    expect(await change()).toEqual([{ one: 1 }]);
+  });
 });
