@@ -118,7 +118,7 @@ describe.each(Object.entries(lazyTransports))('a client that does not read, over
     const before = rowsRead();
     expect(sequences(await slow.eventsUpTo(total))).toEqual(oneTo(total));
     expect(rowsRead() - before).toBeGreaterThan(total / 2);
-  });
+  }, 240_000); // 20 MB of events are recorded first
 });
 
 describe('a follower misses nothing', () => {
