@@ -1,28 +1,44 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { pick, type Random } from '../../src/lib/random.ts';
-import { readLog, toStep } from './log-reader.ts';
-import { anEvent, type Headers } from './server.ts';
-import { graphql, newUser } from './server-process.ts';
-import { streamTransports, type TestStream } from './streams.ts';
+import type { Random } from '../../src/lib/random.ts';
+import { claimsWith, secondsFromNow, signWithSecret } from './identity-provider.ts';
+import { anEvent, type Headers, jwtSecret } from './server.ts';
+import { graphql } from './server-process.ts';
+import { Contradiction, runOf, type Sight, type Way, ways } from './witness-ways.ts';
 
-/** Records events on a log of its own and follows it at the same time, through whatever happens. */
-export interface Witness {
-  /** Ends, once everything that was acknowledged was seen. */
-  stop(): Promise<{
-    /** From the acknowledgement of an event to its arrival at the follower. */
-    readonly worstMs: number;
-    readonly medianMs: number;
-    readonly acknowledged: number;
-    readonly seen: number;
-    readonly missing: number;
-    readonly duplicated: number;
-    readonly problems: readonly string[];
-  }>;
-  /** How often it has subscribed. */
-  readonly sessions: number;
-  /** Events that it has seen so far. */
+interface Testimony {
+  /** From the acknowledgement of an event to its arrival at a follower; infinite if it has never arrived. */
+  readonly worstMs: number;
+  /** The worst of each follower, by how it follows. */
+  readonly worstByWay: Readonly<Record<Way, number>>;
+  /** Of the log over GraphQL. */
+  readonly medianMs: number;
+  /** The longest time in which no recording was acknowledged, though it was tried again and again. */
+  readonly longestRefusalMs: number;
+  readonly acknowledged: number;
+  /** What all followers have seen. */
   readonly seen: number;
+  readonly missing: number;
+  readonly duplicated: number;
+  readonly problems: readonly string[];
+}
+
+/**
+ * Records events on a log of its own, and follows them at the same time through whatever happens: over GraphQL, over REST
+ * and by the changes of their runs.
+ */
+export interface Witness {
+  readonly userId: string;
+  /** Ends, once everything that was acknowledged was seen, or is given up. */
+  stop(): Promise<Testimony>;
+  /** How often its followers have subscribed. */
+  readonly sessions: number;
+  /** Events that were seen so far in the log. */
+  readonly seen: number;
+  /** Resolves once something more was recorded, and all followers have seen that; or after a minute. */
+  caughtUp(): Promise<void>;
+  /** Resolves when an event is recorded, and the next one not yet on its way. */
+  rests(): Promise<void>;
 }
 
 export interface WitnessOptions {
@@ -32,61 +48,94 @@ export interface WitnessOptions {
   readonly followUrl?: () => string;
   readonly headers: Headers;
   readonly random: Random;
-  /** Silence after which the follower takes its connection for dead; checkpoints come more often. */
+  /** Silence after which a follower takes its connection for dead; checkpoints come more often. */
   readonly silenceMs?: number;
 }
 
 const PROBE_PAUSE_MS = 50;
+/** What has not arrived so long after the last event was recorded is missing. */
+const GIVE_UP_MS = 60_000;
+const A_YEAR_S = 365 * 86_400;
 
 export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const { url, followUrl = url, headers, random, silenceMs = 20_000 } = options;
-  const userId = await untilDone(() => newUser({ url: url(), headers }));
+  const userId = randomUUID();
+  const claims = claimsWith({ sub: userId, scope: 'sync:self', exp: secondsFromNow(A_YEAR_S) });
+  const asUser = { authorization: `Bearer ${await signWithSecret(jwtSecret, claims)}` };
   const acknowledgedAt: number[] = [];
-  const seenAt: number[] = [];
   const problems: string[] = [];
-  let stream: TestStream | undefined;
+  /** Who wants to know of the next rest. */
+  const resting: (() => void)[] = [];
+  let longestRefusalMs = 0;
   let stopping = false;
-  let sessions = 0;
-  const isDone = () => stopping && seenAt.length >= acknowledgedAt.length;
+  let givenUp = false;
+  const makeUser = 'mutation ($id: UUID!) { upsertUser(input: { id: $id }) { id } }';
+  await untilDone(() => graphql({ url: url(), headers }, makeUser, { id: userId }));
 
-  async function probe(): Promise<void> {
-    while (!stopping) {
-      const events = [{ ...anEvent, id: randomUUID(), userId }];
-      const { recordSyncEvents } = await untilDone(() =>
-        graphql(
-          { url: url(), headers },
-          'mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { event { sequence } } } }',
-          { events },
-        ),
-      );
-      acknowledgedAt.push(performance.now());
-      const { sequence } = recordSyncEvents.results[0].event;
-      if (sequence !== acknowledgedAt.length) problems.push(`event ${acknowledgedAt.length} is number ${sequence}`);
-      await wait(PROBE_PAUSE_MS);
+  /** One follower of the witness's log. */
+  class Follower {
+    readonly way: Way;
+    readonly seenAt = new Map<number, number>();
+    sessions = 0;
+    duplicated = 0;
+    #sight: Sight | undefined;
+
+    constructor(way: Way) {
+      this.way = way;
     }
-  }
 
-  async function follow(): Promise<void> {
-    while (!isDone()) {
-      await session().catch(() => wait(20));
-      await stream?.close().catch(() => {});
+    /** Whether its session shows whatever comes. */
+    get hasBegun(): boolean {
+      return this.#sight?.hasBegun === true;
     }
-  }
 
-  async function session(): Promise<void> {
-    const open = pick(random, [streamTransports.websocket, streamTransports.sse]);
-    const variables = { userId, after: String(seenAt.length) };
-    stream = await within(open(followUrl(), { query: readLog, variables, headers }));
-    sessions += 1;
-    while (!isDone()) {
-      const result = await within(stream.next());
-      if (!result) return;
-      const { events, reset } = toStep(result);
-      if (reset) problems.push(`reset ${reset.reason}`);
-      for (const { sequence } of events) {
-        seenAt.push(performance.now());
-        if (sequence !== seenAt.length) problems.push(`place ${seenAt.length} shows event ${sequence}`);
+    get isDone(): boolean {
+      return stopping && (givenUp || this.seenAt.size >= acknowledgedAt.length);
+    }
+
+    async follow(): Promise<void> {
+      while (!this.isDone) {
+        await this.#session().catch((error) => {
+          if (error instanceof Contradiction) problems.push(`${this.way}: ${error.message}`);
+          return wait(20);
+        });
+        await this.leave();
       }
+    }
+
+    /** Ends the session. Whoever is not done begins another one. */
+    async leave(): Promise<void> {
+      await this.#sight?.close().catch(() => {});
+    }
+
+    async #session(): Promise<void> {
+      const place = { url: followUrl(), userId, headers, asUser, random, seen: this.seenAt.size, isLate: stopping };
+      const opening = ways[this.way](place);
+      this.#sight = await within(opening).catch((error) => {
+        void opening.then((sight) => sight.close()).catch(() => {});
+        throw error;
+      });
+      this.sessions += 1;
+      while (!this.isDone) {
+        const shown = await within(this.#sight.next());
+        if (!shown) return;
+        for (const event of shown) this.#see(event);
+      }
+    }
+
+    #see(event: number): void {
+      const isRun = this.way === 'runs'; // a run shows all of its events again whenever it changes
+      if (this.seenAt.has(event)) this.duplicated += isRun ? 0 : 1;
+      else {
+        this.seenAt.set(event, performance.now());
+        if (!isRun && event !== this.seenAt.size)
+          problems.push(`${this.way}: place ${this.seenAt.size} shows event ${event}`);
+      }
+    }
+
+    /** From the acknowledgement of each event to its arrival. */
+    get delays(): number[] {
+      return acknowledgedAt.map((at, index) => (this.seenAt.get(index + 1) ?? Number.POSITIVE_INFINITY) - at);
     }
   }
 
@@ -99,41 +148,86 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     return Promise.race([promise, silence]).finally(() => end.abort());
   }
 
-  const following = follow();
+  async function probe(): Promise<void> {
+    while (!stopping) {
+      const number = acknowledgedAt.length + 1;
+      const events = [{ ...anEvent, id: randomUUID(), userId, runId: runOf(number) }];
+      const begun = performance.now();
+      const answer = await untilDone(() =>
+        graphql(
+          { url: url(), headers },
+          'mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { event { sequence } } } }',
+          { events },
+        ),
+      );
+      if (!answer) {
+        problems.push(`event ${number} could not be recorded any more`);
+        return;
+      }
+      acknowledgedAt.push(performance.now());
+      longestRefusalMs = Math.max(longestRefusalMs, performance.now() - begun);
+      const { sequence } = answer.recordSyncEvents.results[0].event;
+      if (sequence !== number) problems.push(`event ${number} is number ${sequence}`);
+      for (const tell of resting.splice(0)) tell();
+      await wait(PROBE_PAUSE_MS);
+    }
+  }
+
+  /** Nothing once it is given up. */
+  async function untilDone<T>(work: () => Promise<T>): Promise<T | undefined> {
+    while (!givenUp)
+      try {
+        return await work();
+      } catch {
+        await wait(20);
+      }
+    return undefined;
+  }
+
+  const log = new Follower('log');
+  const followers = [log, new Follower('rest'), new Follower('runs')];
+  const sum = (numberOf: (follower: Follower) => number) =>
+    followers.reduce((total, follower) => total + numberOf(follower), 0);
+  const following = Promise.all(followers.map((follower) => follower.follow()));
   const probing = probe();
   return {
+    userId,
     get sessions() {
-      return sessions;
+      return sum(({ sessions }) => sessions);
     },
     get seen() {
-      return seenAt.length;
+      return log.seenAt.size;
     },
+    async caughtUp() {
+      const last = acknowledgedAt.length + 1;
+      const isBehind = ({ seenAt }: Follower) => seenAt.size < Math.max(last, acknowledgedAt.length);
+      for (let waited = 0; followers.some(isBehind) && waited < GIVE_UP_MS; waited += 5) await wait(5);
+    },
+    rests: () => new Promise((resolve) => resting.push(resolve)),
     async stop() {
       stopping = true;
+      const giveUp = setTimeout(() => {
+        givenUp = true;
+        for (const follower of followers) void follower.leave();
+      }, GIVE_UP_MS);
       await probing;
-      // It may wait for the next event, which does not come: let it look again.
-      if (isDone()) await stream?.close().catch(() => {});
+      // They may wait for what does not come: the next event, or the first change that a stream of runs shows.
+      for (const follower of followers) if (follower.isDone || !follower.hasBegun) await follower.leave();
       await following;
-      const delays = acknowledgedAt.map((at, index) => (seenAt[index] ?? Number.POSITIVE_INFINITY) - at);
-      const [acknowledged, seen] = [acknowledgedAt.length, seenAt.length];
+      clearTimeout(giveUp);
+      const worst = followers.map((follower) => [follower.way, Math.max(0, ...follower.delays)] as const);
+      const acknowledged = acknowledgedAt.length;
       return {
-        worstMs: Math.max(0, ...delays),
-        medianMs: Math.max(0, [...delays].sort((a, b) => a - b)[delays.length >> 1] ?? 0),
+        worstMs: Math.max(...worst.map(([, ms]) => ms)),
+        worstByWay: Object.fromEntries(worst) as Record<Way, number>, // one of each
+        medianMs: Math.max(0, log.delays.sort((a, b) => a - b)[acknowledged >> 1] ?? 0),
+        longestRefusalMs,
         acknowledged,
-        seen,
-        missing: Math.max(0, acknowledged - seen),
-        duplicated: Math.max(0, seen - acknowledged),
+        seen: sum(({ seenAt }) => seenAt.size),
+        missing: sum(({ seenAt }) => Math.max(0, acknowledged - seenAt.size)),
+        duplicated: sum(({ duplicated, seenAt }) => duplicated + Math.max(0, seenAt.size - acknowledged)),
         problems,
       };
     },
   };
-}
-
-async function untilDone<T>(work: () => Promise<T>): Promise<T> {
-  for (;;)
-    try {
-      return await work();
-    } catch {
-      await wait(20);
-    }
 }

@@ -12,10 +12,14 @@ import type { Sizes } from './sizes.ts';
 /** A client takes its stream for dead after this silence; checkpoints come four times as often. */
 const SILENCE_MS = 2_000;
 const limits = { checkpointMs: 500, socketPingMs: 1_000, connectionIdleMs: 2_000, slowConsumerMs: 1_000 };
+/** How soon a stream goes on whose read hangs on a dead connection to Postgres. */
+const STREAM_BACK_MS = 15_000;
+/** How soon recording works again, when the connections to Postgres are dead. */
+const RECORDING_BACK_MS = 3_000;
 
 /**
- * Sockets on which nothing moves any more and nobody is told: by turns those of the clients, and all those of an
- * instance to Postgres.
+ * Sockets on which nothing moves any more and nobody is told: by turns those of the clients, all those to Postgres of the
+ * instance that is followed, and those of the one that records. Everything has to catch up before the next.
  */
 export async function proveBlackHoles({
   databaseUrl,
@@ -26,14 +30,14 @@ export async function proveBlackHoles({
   readonly random: Random;
   readonly sizes: Sizes;
 }): Promise<Line> {
-  const databaseProxy = await startFaultyProxy(databaseUrl);
   const start = (url: string) =>
     createApp(parseConfig({ PORT: '0', DATABASE_URL: url, JWT_SECRET: jwtSecret }), {
       limits,
       logger: pino({ level: 'silent' }),
     });
-  const recording = await start(databaseUrl);
-  const following = await start(databaseProxy.url);
+  const [recorderProxy, followerProxy] = [await startFaultyProxy(databaseUrl), await startFaultyProxy(databaseUrl)];
+  const recording = await start(recorderProxy.url);
+  const following = await start(followerProxy.url);
   const clientProxy = await startFaultyProxy(following.url);
   const { secret } = await recording.services.keys.create({
     name: 'faults',
@@ -48,21 +52,25 @@ export async function proveBlackHoles({
     silenceMs: SILENCE_MS,
   });
   let holes = 0;
+  const proxies = [clientProxy, followerProxy, recorderProxy];
   for (let fault = 0; fault < sizes.blackHoles; fault += 1) {
     await wait(between(random, 500, 1_500));
-    const proxy = fault % 2 === 0 ? clientProxy : databaseProxy;
+    const proxy = proxies[fault % proxies.length] ?? clientProxy;
     while (proxy.open === 0) await wait(20);
+    await witness.rests(); // what is cut off in the middle of a transaction is another proof
     holes += proxy.blackHole();
-    await wait(between(random, 1_000, 4_000));
+    await witness.caughtUp();
   }
-  const { worstMs, acknowledged, problems, seen, missing, duplicated } = await witness.stop();
+  const { worstMs, worstByWay, longestRefusalMs, acknowledged, problems, seen, missing, duplicated } =
+    await witness.stop();
   const wrong = [...problems];
+  await clientProxy.close(); // clients that are in a hole still stay as long as it does
   for (let waited = 0; following.services.log.followedLogs > 0 && waited < 10_000; waited += 50) await wait(50);
   if (following.services.log.followedLogs > 0) wrong.push('a log is still followed');
-  await clientProxy.close();
-  await following.close();
-  await recording.close();
-  await databaseProxy.close();
+  if (worstMs > STREAM_BACK_MS + sizes.busyMs) wrong.push('a stream goes on too late');
+  if (longestRefusalMs > RECORDING_BACK_MS + sizes.busyMs) wrong.push('recording works again too late');
+  await Promise.all([following.close(), recording.close()]);
+  await Promise.all([recorderProxy.close(), followerProxy.close()]);
   return {
     promise: 'black-holed sockets, of clients and to Postgres',
     outcome: {
@@ -75,8 +83,9 @@ export async function proveBlackHoles({
       duplicated,
       outOfOrder: 0,
       worstCatchUpMs: worstMs,
+      worstByWay,
       wrong,
     },
-    more: { sockets: holes },
+    more: { sockets: holes, 'longest without a recording (ms)': Math.round(longestRefusalMs) },
   };
 }

@@ -9,6 +9,8 @@ import { mulberry32 } from '../../support/seeded.ts';
 import type { Headers } from '../../support/server.ts';
 import { newUser } from '../../support/server-process.ts';
 import { startWitness } from '../../support/witness.ts';
+import type { Way } from '../../support/witness-ways.ts';
+import type { Parts } from './promises.ts';
 
 /** What one promise is held against. */
 export interface Campaign {
@@ -40,15 +42,31 @@ export interface Outcome {
   readonly duplicated: number;
   readonly outOfOrder: number;
   readonly worstCatchUpMs: number;
+  /** The same of those who follow over REST and who watch runs, where there are any. */
+  readonly worstByWay?: Readonly<Record<Way, number>>;
   /** Whatever else contradicts a promise, with examples. */
   readonly wrong: readonly string[];
 }
 
 const USERS = 5;
 
+/** A campaign on a fleet, with so many faults and at most so many events. */
+export function campaignOf({ fleet, random, sizes }: Parts, faults: number, events: number): Campaign {
+  return {
+    urls: fleet.urls,
+    headers: fleet.instances[0].headers,
+    databaseUrl: fleet.databaseUrl,
+    random,
+    events: Math.min(events, sizes.events),
+    writers: sizes.writers,
+    followers: Math.ceil(sizes.followers / 2),
+    faults,
+  };
+}
+
 /**
- * Records and follows through a network that cuts connections, over all instances and both transports, while faults are
- * injected; then compares what was acknowledged, what is stored and what each follower has seen.
+ * Records and follows through a network that cuts connections, over all instances and transports, while faults are
+ * injected; a witness does so without those cuts. Then compares what was acknowledged, what is stored and what each follower has seen.
  */
 export async function runCampaign(campaign: Campaign): Promise<Outcome> {
   const { urls, headers, databaseUrl, random, writers, followers, faults, inject } = campaign;
@@ -59,7 +77,7 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
   const proxies = await Promise.all(urls.map((url) => startFaultyProxy(url, fewBytes(fork()))));
   const witness = await startWitness({ ...direct, random: fork() });
   const besides = new AbortController();
-  const beside = campaign.beside?.(userIds, besides.signal);
+  const beside = campaign.beside?.([...userIds, witness.userId], besides.signal);
 
   let clock = 0;
   let acknowledged = 0;
@@ -120,12 +138,13 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
     faults: injected,
     cuts: sum(proxies.map(({ cuts }) => cuts)),
     acknowledged: acknowledged + latency.acknowledged,
-    sessions: sum(views.map(({ sessions }) => sessions)),
-    seen: sum(views.map(({ events }) => events.length)),
-    missing: findings.count('missing'),
-    duplicated: findings.count('duplicated'),
+    sessions: sum(views.map(({ sessions }) => sessions)) + witness.sessions,
+    seen: sum(views.map(({ events }) => events.length)) + latency.seen,
+    missing: findings.count('missing') + latency.missing,
+    duplicated: findings.count('duplicated') + latency.duplicated,
     outOfOrder: findings.count('out of order') + findings.count('out of commit order') + findings.count('hole'),
     worstCatchUpMs: latency.worstMs,
+    worstByWay: latency.worstByWay,
     wrong: [...findings.examples, ...latency.problems],
   };
 }

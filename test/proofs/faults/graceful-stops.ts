@@ -22,6 +22,8 @@ interface Load {
 }
 
 const CLIENTS = 8;
+/** How long a stop may take. */
+const STOP_MS = 10_000;
 
 /** SIGTERM under load: whatever the instance has begun to do is answered, and streams go on at another one. */
 export async function proveGracefulStops(parts: {
@@ -73,6 +75,7 @@ export async function proveGracefulStops(parts: {
         ...outcome.wrong,
         ...load.problems,
         ...load.failed,
+        ...(slowestMs > STOP_MS + sizes.busyMs ? ['a stop takes too long'] : []),
         ...forgotten.map((id) => `${id} is stored, though its request was never read`),
       ],
     },

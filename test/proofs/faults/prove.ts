@@ -1,11 +1,16 @@
 import { startFaultyPostgres } from '../../support/faulty-postgres.ts';
 import { hasRedis, startFaultyRedis } from '../../support/faulty-redis.ts';
 import { mulberry32 } from '../../support/seeded.ts';
+import { hasSmallDisk } from '../../support/small-disk.ts';
 import { proveBlackHoles } from './black-holes.ts';
+import { proveClocksApart } from './clocks-apart.ts';
 import { proveCrowd, proveCrowdOnFile } from './crowds.ts';
 import { proveCycles } from './cycles.ts';
+import { proveDeafInstances } from './deaf-instances.ts';
 import { startFleet } from './fleet.ts';
+import { proveFullDisks } from './full-disks.ts';
 import { proveGracefulStops } from './graceful-stops.ts';
+import { proveLies } from './lies.ts';
 import { proveLockedRows } from './locked-rows.ts';
 import { proveLostInstances } from './lost-instances.ts';
 import {
@@ -19,6 +24,7 @@ import {
   proveWakeUps,
 } from './promises.ts';
 import type { Sizes } from './sizes.ts';
+import { proveAges } from './wrong-ages.ts';
 
 export interface ProofOptions {
   readonly seed: number;
@@ -36,6 +42,10 @@ export const proofs = [
   'locks',
   'wake-ups',
   'instances',
+  'clocks',
+  'lies',
+  'deaf',
+  'ages',
   'lost',
   'sqlite',
   'crowds',
@@ -45,6 +55,7 @@ export const proofs = [
   'holes',
   'cycles',
   'redis',
+  'disks',
 ] as const;
 
 /** Holds each promise against its faults, one after another. Returns whether all are kept. */
@@ -74,6 +85,10 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
     await hold('locks', () => proveLockedRows({ fleet, sizes }));
     await hold('wake-ups', (random) => proveWakeUps(parts(random), 'NOTIFY'));
     await hold('instances', (random) => proveInstanceKills(parts(random)));
+    await hold('clocks', (random) => proveClocksApart(parts(random)));
+    await hold('lies', (random) => proveLies(parts(random)));
+    await hold('deaf', (random) => proveDeafInstances(parts(random)));
+    await hold('ages', () => proveAges({ postgres, sizes }));
     await hold('lost', () => proveLostInstances({ fleet, sizes }));
     await hold('sqlite', (random) => proveFileKills({ random, sizes }));
     await hold('crowds', (random) => proveCrowdOnFile({ random, sizes }));
@@ -97,10 +112,11 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
         fleet = await startFleet(await postgres.createDatabase('with_redis'), { REDIS_URL: redis.url });
         await hold('wake-ups', (random) => proveWakeUps(parts(random), 'Redis'));
         await hold('redis', (random) => proveRedisRestarts(parts(random), redis));
+        if (hasSmallDisk()) await hold('disks', (random) => proveFullDisks({ postgres, redis, random, sizes }));
       } finally {
         await redis.stop();
       }
-    } else print('SKIPPED  Redis restarts: there is no redis-server on the path');
+    } else print('SKIPPED  Redis restarts, full disks: there is no redis-server on the path');
   } finally {
     await fleet.remove();
     await postgres.remove();
@@ -125,6 +141,10 @@ function toText(line: Line): string {
     duplicated: outcome.duplicated,
     'out of order': outcome.outOfOrder,
     'worst catch-up (ms)': Math.round(outcome.worstCatchUpMs),
+    ...(outcome.worstByWay && {
+      'over REST (ms)': Math.round(outcome.worstByWay.rest),
+      'of runs (ms)': Math.round(outcome.worstByWay.runs),
+    }),
     ...more,
   };
   const list = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
