@@ -1,5 +1,6 @@
 import type { SyncRun } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
+import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { toldLateMs } from '../log/told-late.ts';
 import { type SourceWord, silentStatuses, wordOf } from '../log/words.ts';
 
@@ -60,7 +61,7 @@ export function runHealth(
 
 const sources = [...patienceOf.keys()];
 const inText = (words: readonly string[]) => rawSql(`(${words.map((word) => `'${word}'`).join(', ')})`);
-const isSilent = sql`lower(r.status) IN ${inText(silentStatuses)}`;
+const isSilent = sql`${meantByColumn('r', 'status')} IN ${inText(silentStatuses)}`;
 
 /**
  * The condition that an unfinished run `r` is in one of these states: the same as `runHealth`, in SQL. Without stalled
@@ -78,8 +79,10 @@ export function healthCondition(states: readonly RunHealth[], now: number): Sql 
     return asked.has('stalled') ? longer : sql`${longer} AND ${shorter}`;
   };
   const bySource = [
-    ...[...patienceOf].map(([source, patience]) => sql`lower(r.source) = ${source} AND ${silenceOf(patience)}`),
-    sql`lower(r.source) NOT IN ${inText(sources)} AND ${silenceOf(unknownPatience)}`,
+    ...[...patienceOf].map(
+      ([source, patience]) => sql`${meantByColumn('r', 'source')} = ${source} AND ${silenceOf(patience)}`,
+    ),
+    sql`${meantByColumn('r', 'source')} NOT IN ${inText(sources)} AND ${silenceOf(unknownPatience)}`,
   ];
   const silence = sql`(${joinSql(bySource, ' OR ')})`;
   const toldLate = before(toldLateMs);
