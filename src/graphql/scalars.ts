@@ -1,4 +1,4 @@
-import { GraphQLError, Kind, type ObjectValueNode, type ValueNode } from 'graphql';
+import { GraphQLError, Kind, type ObjectValueNode, type ValueNode, valueFromASTUntyped } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSONObject } from 'graphql-scalars';
 import { dateTimeText } from '../lib/date-time.ts';
 import type { Json } from '../lib/json.ts';
@@ -15,6 +15,7 @@ export function addScalars(builder: Builder): void {
   builder.scalarType('UUID', {
     description: 'A UUID: 32 hexadecimal digits in five groups. Accepted in upper case, always shown in lower case.',
     parseValue: parseUuid,
+    parseLiteral: literalOf(parseUuid),
     serialize: (value) => value,
   });
   builder.addScalarType('DateTime', GraphQLDateTimeISO, {
@@ -36,8 +37,20 @@ export function addScalars(builder: Builder): void {
     description:
       'A place in the log of one user: the sequence of an event, as a decimal string. `"0"` is the beginning of every log.',
     parseValue: parseCursor,
+    parseLiteral: literalOf(parseCursor),
     serialize: String,
   });
+}
+
+/** As the value itself is parsed; what is wrong with it is told with its place in the document. */
+function literalOf<T>(parse: (value: unknown) => T) {
+  return (node: ValueNode, variables?: Parameters<typeof valueFromASTUntyped>[1]): T => {
+    try {
+      return parse(valueFromASTUntyped(node, variables));
+    } catch (error) {
+      throw error instanceof GraphQLError ? new GraphQLError(error.message, { nodes: node }) : error;
+    }
+  };
 }
 
 function parseUuid(value: unknown): string {

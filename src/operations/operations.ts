@@ -12,6 +12,7 @@ import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
+import { withLiteralProblems } from './literal-problems.ts';
 import { Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
 import { validationRules } from './single-root-field.ts';
@@ -89,7 +90,8 @@ export class Operations {
 
   #prepare(document: DocumentNode): PreparedDocument {
     const { schema } = this;
-    const mistakes = validate(schema, document, validationRules);
+    const { limits } = this.#options;
+    const mistakes = withLiteralProblems(validate(schema, document, validationRules), { schema, document, limits });
     const fragments = new Map<string, FragmentDefinitionNode>();
     for (const definition of document.definitions)
       if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);

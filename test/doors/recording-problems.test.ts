@@ -45,6 +45,29 @@ describe('all problems of a batch are listed, whatever kind they are of', () => 
     expect(placesIn(await problemsOf([], query, { input: { events: batch() } })).sort()).toEqual(expected);
   });
 
+  test('spelled out in the document', async () => {
+    const words = new Set(['source', 'stage', 'status']);
+    const literal = (value: unknown, name = ''): string => {
+      if (words.has(name)) return String(value);
+      if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+      const fields = Object.entries(value).filter(([, each]) => each !== undefined);
+      return `{ ${fields.map(([key, each]) => `${key}: ${literal(each, key)}`).join(', ')} }`;
+    };
+    const record = (events: readonly string[], declared = '') =>
+      `mutation ${declared} { recordSyncEvents(input: { events: [${events.join(', ')}] }) { results { duplicate } } }`;
+    const problems = await problemsOf([], record(batch().map((each) => literal(each))));
+    expect(placesIn(problems).sort()).toEqual(expected);
+    expect(problems[0]?.message).toContain('Value "NONE" does not exist in "SyncSource" enum.');
+
+    // What stands in a variable is looked at when there is one.
+    const withVariable = literal({ ...event(), stage: 'NONE', runId: '' }).replace(JSON.stringify(userId), '$id');
+    const some = await problemsOf([], record([withVariable, '$event'], '($id: UUID!, $event: SyncEventInput!)'), {});
+    expect(placesIn(some)).toEqual(['0.stage', '0.runId']);
+
+    const elsewhere = record([literal(event())]).replace('duplicate', 'nothing');
+    expect(await problemsOf([], elsewhere)).toBeUndefined();
+  });
+
   test('with the words of each', async () => {
     const [source, status] = await problemsOf(batch());
     expect(source?.message).toContain('Value "NONE" does not exist in "SyncSource" enum.');
