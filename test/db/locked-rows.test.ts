@@ -201,27 +201,46 @@ describe('while somebody keeps the rows of some users locked', () => {
     expect(refusals(await batch)).toEqual([]);
   });
 
-  test('the first of them by id is waited for before the others, so that two who wait cannot meet', async () => {
-    const { server, users, lock, query } = await startWithStranger(patient);
-    const userIds = (await users(12)).sort();
-    const [first = ''] = userIds;
-    await lock([first]);
-    const other = await connect(server.databaseUrl);
+  /** Two strangers, each with a lock of their own, and which of them somebody waits for, again and again. */
+  async function startWithTwo(split: (userIds: readonly string[]) => readonly [readonly string[], readonly string[]]) {
+    const first = await startWithStranger(patient);
+    const userIds = (await first.users(12)).sort();
+    const [ofFirst, ofOther] = split(userIds);
+    await first.lock(ofFirst);
+    const other = await connect(first.server.databaseUrl);
     await other.query('BEGIN');
-    await other.query('SELECT 1 FROM "user" WHERE id = ANY($1) FOR UPDATE', [userIds.slice(1)]);
-    const pidOf = async (client: pg.Client) => (await client.query('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
-    void tryRecord(server, userIds.map((userId) => ({ userId })).toReversed());
-    const strangers = [(await query('SELECT pg_backend_pid() AS pid')).rows[0]?.pid, await pidOf(other)];
-    /** Which of the two strangers holds what is waited for. */
-    const blockers = async () => {
-      const { rows } = await query('SELECT pg_blocking_pids(pid) AS pids FROM pg_locks WHERE NOT granted');
-      return rows.flatMap(({ pids }) => pids).map((pid) => strangers.indexOf(pid));
+    await other.query('SELECT 1 FROM "user" WHERE id = ANY($1) FOR UPDATE', [ofOther]);
+    const pidOf = async ({ rows: [row] }: pg.QueryResult) => row?.pid;
+    const ownPid = 'SELECT pg_backend_pid() AS pid';
+    const pids = [await pidOf(await first.query(ownPid)), await pidOf(await other.query(ownPid))];
+    return {
+      ...{ server: first.server, userIds },
+      /** Of the next wait: 0 for the first stranger, 1 for the other one. */
+      async awaited(): Promise<number> {
+        for (;;) {
+          const { rows } = await first.query(
+            'SELECT pg_blocking_pids(pid) AS blockers FROM pg_locks WHERE NOT granted',
+          );
+          const [blocker] = rows.flatMap(({ blockers }) => blockers);
+          if (blocker !== undefined) return pids.indexOf(blocker);
+        }
+      },
     };
-    for (let seen = 0; seen < 5; seen += 1) {
-      let waited: number[] = [];
-      while (waited.length === 0) waited = await blockers();
-      expect(waited).toEqual([0]);
-    }
+  }
+
+  test('the first of them by id is waited for before the others, so that two who wait cannot meet', async () => {
+    const { server, userIds, awaited } = await startWithTwo((ids) => [ids.slice(0, 1), ids.slice(1)]);
+    const drafts = userIds.map((userId) => ({ userId }));
+    void tryRecord(server, drafts.toReversed());
+    for (let wait = 0; wait < 5; wait += 1) expect(await awaited()).toBe(0);
+  });
+
+  test('each of them is waited for in turn', async () => {
+    const { server, userIds, awaited } = await startWithTwo((ids) => [ids.slice(0, 6), ids.slice(6)]);
+    recordFor(server, userIds);
+    await expect.poll(awaited).toBe(1);
+    await expect.poll(awaited).toBe(0);
+    await expect.poll(awaited).toBe(1);
   });
 
   test('a burst that meets another instance’s transaction waits for it, and is not refused', async () => {
@@ -239,6 +258,21 @@ describe('while somebody keeps the rows of some users locked', () => {
     const [userId = ''] = await users(1);
     await query('SELECT 1 FROM "user" WHERE id = $1 FOR KEY SHARE', [userId]); // as inserting a row of theirs does
     expect(await server.record({ userId })).toMatchObject([{ event: { sequence: 1 } }]);
+  });
+
+  test('the log is closed when all of them are answered', async () => {
+    const { server, users, lock, heldUp } = await startWithStranger({ heldUpMs: 300 });
+    const [locked = ''] = await users(1);
+    await lock([locked]);
+    const { log } = server.app.services;
+    const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'queued', status: 'in_progress' };
+    let answer: unknown;
+    log.record([{ ...draft, userId: locked }]).catch((error: unknown) => {
+      answer = error;
+    });
+    await expect.poll(heldUp).toBe(1);
+    await log.close();
+    expect(answer).toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   test('the server closes within its ten seconds', async () => {

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import pg from 'pg';
 import { Webhook } from 'svix/dist/webhook.js';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
-import { fileOnSmallDisk, type PlaceOnDisk, postgresOnSmallDisk } from '../support/full-disks.ts';
 import { openLog } from '../support/log-reader.ts';
 import { memoryLog } from '../support/memory-log.ts';
 import { rest } from '../support/rest-client.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
-import { hasSmallDisk } from '../support/small-disk.ts';
+import { createSmallDisk, hasSmallDisk } from '../support/small-disk.ts';
 import { streamTransports } from '../support/streams.ts';
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -74,13 +74,62 @@ const places: Record<string, () => Promise<Place>> = {
   },
 };
 
+/** Until nothing more can be written: what is there may have some room left. */
+async function exhaust(url: string): Promise<void> {
+  await onServer(url, async (client) => {
+    for (;;)
+      try {
+        await client.query('INSERT INTO filler SELECT repeat(md5(random()::text), 50) FROM generate_series(1, 50)');
+      } catch {
+        return;
+      }
+  });
+}
+
 if (hasSmallDisk()) {
-  const asPlace = async (disk: Promise<PlaceOnDisk>): Promise<Place> => {
-    const { url, drop, fill, free } = await disk;
-    return { url, drop, breakWrites: fill, mendWrites: free };
+  places['a Postgres on a full disk'] = async () => {
+    const disk = createSmallDisk(64);
+    const name = `small_${randomUUID().replaceAll('-', '')}`;
+    await onServer(postgres.url, async (client) => {
+      await client.query(`CREATE TABLESPACE ${name} LOCATION '${disk.folder}'`).catch(async () => {
+        const { chownSync, mkdirSync, statSync } = await import('node:fs');
+        const folder = join(disk.folder, 'space');
+        mkdirSync(folder);
+        const { uid, gid } = statSync(postgres.dataFolder);
+        chownSync(folder, uid, gid);
+        await client.query(`CREATE TABLESPACE ${name} LOCATION '${folder}'`);
+      });
+      await client.query(`CREATE DATABASE ${name} TABLESPACE ${name}`);
+    });
+    const url = Object.assign(new URL(postgres.url), { pathname: `/${name}` }).href;
+    return {
+      url,
+      async drop() {
+        await onServer(postgres.url, async (client) => {
+          await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+          await client.query(`DROP TABLESPACE ${name}`);
+        });
+        disk.remove();
+      },
+      async breakWrites() {
+        await onServer(url, (client) => client.query('CREATE TABLE filler (text text)'));
+        disk.fill();
+        await exhaust(url);
+      },
+      async mendWrites() {
+        disk.free();
+      },
+    };
   };
-  places['a Postgres on a full disk'] = () => asPlace(postgresOnSmallDisk(postgres.url, 64));
-  places['a SQLite file on a full disk'] = () => asPlace(fileOnSmallDisk(4));
+  places['a SQLite file on a full disk'] = async () => {
+    const disk = createSmallDisk(4);
+    return {
+      url: `file:${join(disk.folder, 'synclog.db')}`,
+      drop: async () => disk.remove(),
+      breakWrites: async () => disk.fill(),
+      mendWrites: async () => disk.free(),
+    };
+  };
 }
 
 describe.each(Object.entries(places))('on %s', (_, createPlace) => {

@@ -112,20 +112,18 @@ describe('when wake-ups were lost', () => {
   });
 });
 
-test('what is heard of while a log is found is in the first step, or comes next', async () => {
-  const { database, userId, record } = await start();
-  const looks = holdLooks(database);
-  const { log, wire } = openInstance(looks.database);
-  const { arrived, release } = looks.hold();
-  const follower = log.follow({ userId, after: 0 }, new AbortController().signal);
-  onTestFinished(async () => void (await follower.return()));
-  const first = follower.next();
-  await arrived; // it has found an empty log
+test('a deletion that is heard of ends whoever follows, and who comes then follows the new log', async () => {
+  const { here, userId, record, follow, makeAnew } = await start();
+  await record(2);
+  const { follower } = await follow();
+  const idle = await follow(); // it is not asked for anything, and does not leave
+  const next = follower.next();
+  await makeAnew(new Date(Date.now() + 1_000));
   await record(1);
-  wire.onMessage(JSON.stringify([randomUUID(), [[userId, 0, 1]]]));
-  release();
-  const events = sequences((await first).value ?? undefined) ?? [];
-  expect(events.length > 0 ? events : sequences((await follower.next()).value ?? undefined)).toEqual([1]);
+  here.wire.onMessage(JSON.stringify([randomUUID(), [[userId]]]));
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect((await follow(0)).first).toMatchObject({ events: [{ sequence: 1 }], reset: null });
+  expect(await idle.follower.next()).toEqual({ done: true, value: undefined });
 });
 
 test('a signal that names more than there is costs a look, and what follows is seen', async () => {

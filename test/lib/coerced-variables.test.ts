@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { getVariableValues, type OperationDefinitionNode, parse } from 'graphql';
+import { buildSchema as buildSchemaFrom, getVariableValues, type OperationDefinitionNode, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { coerceVariables } from '../../src/operations/coerced-variables.ts';
 import { buildSchema } from '../../src/schema.ts';
@@ -79,6 +79,19 @@ test('a value that is left out keeps its default, and one of no list is a list o
   expect(twice(filtered, { filter: { providers: 'oura' } })).toBeUndefined();
   for (const filter of [null, {}, { providers: ['a', 'b'], sources: null, stages: [] }])
     expect(twice(filtered, { filter })).toEqual(alone(filtered, { filter }));
+});
+
+test('a field that is left out gets the default that the schema has for it', () => {
+  const withDefaults = buildSchemaFrom(`scalar JSONObject
+    input Wish { limit: Int = 3, words: [String!]! = ["a"], name: String }
+    type Query { found(wish: Wish!): Int }`);
+  const document = parse('query ($wish: Wish!) { found(wish: $wish) }');
+  const operation = document.definitions[0] as OperationDefinitionNode;
+  const coerced = coerceVariables(withDefaults, document, operation);
+  for (const wish of [{}, { limit: 5 }, { limit: null, name: 'b' }, { words: ['c'] }])
+    expect(coerced?.coerce({ wish })).toEqual(
+      getVariableValues(withDefaults, operation.variableDefinitions ?? [], { wish }).coerced,
+    );
 });
 
 test('an operation without input objects among its variables is left to graphql-js', () => {

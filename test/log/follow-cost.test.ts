@@ -121,6 +121,14 @@ describe.each(Object.entries(lazyTransports))('a client that does not read, over
   }, 240_000); // 20 MB of events are recorded first
 });
 
+test('a follower is told at once that it has caught up, though its filter lets nothing through', async () => {
+  const { record, follow } = await start({ slowPollMs: never, checkpointMs: never, pageSize: 5 });
+  await record(12);
+  const reader = await follow('websocket', { after: '0', filter: { providers: [] } });
+  const steps = await reader.until(({ caughtUp }) => caughtUp);
+  expect(steps.map(({ cursor }) => cursor)).toEqual(['5', '12']);
+});
+
 describe('a follower misses nothing', () => {
   test('when another process records events and nothing wakes it: it only gets them later', async () => {
     const { server, userId, follow, record } = await start({ slowPollMs: 100 });

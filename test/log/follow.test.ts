@@ -204,6 +204,15 @@ describe.each(Object.entries(streamTransports))('a log followed over %s', (name,
       expect(performance.now() - start).toBeGreaterThan(4 * (checkpointMs - 1)); // a timer may fire a little early
     });
 
+    test('a checkpoint comes after an event that has come between, as well', async () => {
+      const userId = await userWith(1);
+      const reader = await follow({ userId });
+      await reader.step();
+      await record(userId, 1); // the alarm for the next checkpoint is set by now, and rings too early
+      expect(await reader.eventsUpTo(2)).toHaveLength(1);
+      expect(await reader.step()).toMatchObject({ events: [], cursor: '2' });
+    });
+
     test('checkpoints come with a moving cursor while a filter matches none of the events that are recorded', async () => {
       const userId = await userWith(1);
       const reader = await follow({ userId, filter: matchesNothing });

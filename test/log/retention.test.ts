@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
 import { judgeClock } from '../../src/log/believed-time.ts';
+import { cutLog } from '../../src/log/cut-log.ts';
 import { Retention } from '../../src/log/retention.ts';
 import { openLog } from '../support/log-reader.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -85,6 +86,21 @@ test('one event past what is kept goes, in one batch', async () => {
   expect(await retention().sweep()).toEqual({ events: 1, runs: 0 });
   expect((await logOf(userId)).tail).toBe(2);
 });
+
+/** The server's database, with how many events of a log each transaction has removed. */
+function countingBatches(userId: string, batches: number[]): TestServer['app']['services']['database'] {
+  const { database } = server.app.services;
+  const count = () => database.reader.syncEvent.count({ where: { userId } });
+  return {
+    ...database,
+    async transaction(work) {
+      const before = await count();
+      const done = await database.transaction(work);
+      batches.push(before - (await count()));
+      return done;
+    },
+  };
+}
 
 test('it goes oldest first, in small batches, and stops between two of them when it is closed', async () => {
   const userId = await userWith(85);
@@ -173,11 +189,13 @@ test('a log that is made anew under its id during a sweep is left alone', async 
   const userId = await userWith(60);
   const { database, users, log } = server.app.services;
   let isNew = false;
+  let transactions = 0;
   const sweep = new Retention({
     database: {
       ...database,
       async transaction(work) {
-        if (!isNew) {
+        transactions += 1; // the first one finds out what time it is, the second would cut the log
+        if (transactions === 2) {
           isNew = true;
           await users.delete(userId);
           await users.upsert({ id: userId });
@@ -199,6 +217,32 @@ test('a log that is made anew under its id during a sweep is left alone', async 
   await sweep.sweep();
   expect(isNew).toBe(true);
   expect(await logOf(userId)).toMatchObject({ sequences: range(1, 5), tail: 1, head: 5 });
+});
+
+test('a tail never goes back, and a run stays with its last event', async () => {
+  const userId = await server.user();
+  const [before, at, after] = ['before', 'at', 'after'].map((runId) => ({ userId, runId }));
+  await server.record({ userId, ...before }, { userId, ...at }, { userId, ...after });
+  const { database } = server.app.services;
+  const user = await database.reader.user.findUniqueOrThrow({ where: { id: userId } });
+  expect(await cutLog(database, user, 2)).toEqual({ events: 1, runs: 1 });
+  expect(await logOf(userId)).toEqual({ sequences: [2, 3], runs: ['after', 'at'], tail: 2, head: 3 });
+  expect(await cutLog(database, user, 1)).toEqual({ events: 0, runs: 0 });
+  expect(await logOf(userId)).toMatchObject({ sequences: [2, 3], tail: 2 });
+});
+
+test('nothing goes that was recorded after what has to be kept, whatever its own time is', async () => {
+  const userId = await userWith(25, 5);
+  aheadMs -= 31 * dayMs;
+  const { database } = server.app.services;
+  await database.transaction((transaction) =>
+    transaction.user.updateMany({ where: { id: userId }, data: { headRecordedAt: null } }),
+  );
+  await server.record(...events(userId, 30, 'old again'));
+  aheadMs += 31 * dayMs;
+  await server.record(...events(userId, kept, 'new run'));
+  await retention().sweep();
+  expect(await logOf(userId)).toMatchObject({ sequences: range(26, 80), tail: 26, head: 80 });
 });
 
 test('the server sweeps by itself', async () => {
@@ -258,17 +302,43 @@ describe('a clock that is ahead', () => {
     expect(await logOf(userId)).toMatchObject({ sequences: range(82, 106), tail: 82, head: 106 });
   });
 
-  test('one event that was recorded later than now keeps none of those that follow it', async () => {
-    const userId = await userWith(60);
-    const { database } = server.app.services;
+  test('is not believed at the first sweep of all, if it is ahead of the newest event', async () => {
+    const own = await startServer();
+    onTestFinished(() => own.close());
+    await own.record({ userId: await own.user() });
+    const { database } = own.app.services;
     await database.transaction((transaction) =>
+      transaction.logState.updateMany({ data: { believedAt: null, doubtedSince: null, doubtedAt: null } }),
+    );
+    const sweeping = retention({ database, clock: () => Date.now() + 31 * dayMs });
+    await sweeping.sweep();
+    expect(sweeping.doubtsClock).toBe(true);
+  });
+
+  /** Some events of the user are said to have been recorded in 2036, and to have happened then. */
+  const recordedAhead = (userId: string, sequences: readonly number[], timestamp = new Date('2036-01-01')) =>
+    server.app.services.database.transaction((transaction) =>
       transaction.syncEvent.updateMany({
-        where: { userId, sequence: { in: [1, 2, 25] } },
-        data: { recordedAt: new Date('2036-01-01'), timestamp: new Date('2036-01-01') },
+        where: { userId, sequence: { in: [...sequences] } },
+        data: { recordedAt: new Date('2036-01-01'), timestamp },
       }),
     );
+
+  test('one event that was recorded later than now keeps none of those that follow it', async () => {
+    const [some, all] = [await userWith(60), await userWith(60)];
+    await recordedAhead(some, [1, 2, 25]);
+    await recordedAhead(all, range(1, 22)); // two whole batches, of which nobody knows the age
+    const batches: number[] = [];
+    await retention({ database: countingBatches(all, batches) }).sweep();
+    expect(batches.filter((size) => size > 0)).toEqual([10, 10, 10, 10]);
+    for (const userId of [some, all]) expect(await logOf(userId)).toMatchObject({ sequences: range(41, 60), tail: 41 });
+  });
+
+  test('one event that was recorded later than now, but happened lately, keeps those that follow it', async () => {
+    const userId = await userWith(60);
+    await recordedAhead(userId, [15], new Date());
     await retention().sweep();
-    expect(await logOf(userId)).toMatchObject({ sequences: range(41, 60), tail: 41 });
+    expect(await logOf(userId)).toMatchObject({ sequences: range(15, 60), tail: 15 });
   });
 });
 

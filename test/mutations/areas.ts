@@ -1,8 +1,23 @@
 import { database } from './database.ts';
+import { doors } from './doors.ts';
 import type { Area } from './fault.ts';
 import { follow } from './follow.ts';
 import { instances } from './instances.ts';
+import { operations } from './operations.ts';
+import { reading } from './reading.ts';
 import { recording } from './recording.ts';
+import { retention } from './retention.ts';
+import { runs } from './runs.ts';
 
 /** All faults that are planted. */
-export const areas: readonly Area[] = [recording, follow, instances, database];
+export const areas: readonly Area[] = [
+  recording,
+  follow,
+  reading,
+  retention,
+  operations,
+  instances,
+  database,
+  runs,
+  doors,
+];

@@ -117,6 +117,23 @@ describe('filters find words in any case', () => {
     expect(await sequences(userId, { providers: ['OURA'] })).toEqual([]);
   });
 
+  test('of events that are followed, and providers as they are written', async () => {
+    const userId = await server.user();
+    await hear(userId, { source: 'WEBHOOK' });
+    await hear(userId, { status: 'SUCCESS', stage: 'Completed' }, { provider: 'Oura' });
+    const { log } = server.app.services;
+    const followed = async (filter: object) => {
+      const follower = log.follow({ userId, after: 0, filter }, new AbortController().signal);
+      const { value } = await follower.next();
+      await follower.return();
+      return value?.events.map(({ sequence }) => sequence);
+    };
+    expect(await followed({ sources: ['webhook'] })).toEqual([1]);
+    expect(await followed({ stages: ['completed'], statuses: ['success'] })).toEqual([2]);
+    expect(await followed({ providers: ['oura'] })).toEqual([1]);
+    expect(await followed({ providers: ['Oura'] })).toEqual([2]);
+  });
+
   test('of runs, of one user and of all, also where the stage has ended them', async () => {
     const userId = await server.user();
     const provider = `p-${userId.slice(0, 8)}`;

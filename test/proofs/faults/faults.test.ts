@@ -9,4 +9,4 @@ test('what is promised is kept under faults (`npm run faults` is the long form)'
   const kept = await prove({ seed, sizes: forms.short, print: (line) => lines.push(line) });
   process.stdout.write(`${lines.join('\n')}\n`);
   expect(kept, lines.join('\n')).toBe(true);
-}, 1_200_000);
+}, 600_000);

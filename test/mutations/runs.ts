@@ -1,0 +1,69 @@
+import type { Area } from './fault.ts';
+
+/** What runs come to, and who is told of their changes. */
+export const runs: Area = {
+  name: 'runs',
+  tests: ['test/nouns/run-health.test.ts'],
+  faults: [
+    {
+      breaks: 'a run has stalled one millisecond late, in SQL only',
+      file: 'src/runs/run-health.ts',
+      find: 'r.recorded_at <= ${before(',
+      replace: 'r.recorded_at < ${before(',
+    },
+    {
+      breaks: 'a run has stalled one millisecond late, out of SQL only',
+      file: 'src/runs/run-health.ts',
+      find: 'if (silentMs >= stalledAfterMs)',
+      replace: 'if (silentMs > stalledAfterMs)',
+    },
+    {
+      breaks: 'a run is quiet one millisecond late',
+      file: 'src/runs/run-health.ts',
+      find: "return silentMs >= quietAfterMs ? 'quiet' : 'active';",
+      replace: "return silentMs > quietAfterMs ? 'quiet' : 'active';",
+    },
+    {
+      breaks: 'what a producer calls silent is active',
+      file: 'src/runs/run-health.ts',
+      find: 'silentStatuses.includes(wordOf(run.status)) || ',
+      replace: '',
+      tests: ['test/nouns/words-as-written.test.ts'],
+    },
+    {
+      breaks: 'raw words of events and runs lose their case',
+      file: 'src/events/words.graphql.ts',
+      find: "statusRaw: t.exposeString('status', {",
+      replace: 'statusRaw: t.string({\n      resolve: ({ status }) => status.toLowerCase(),',
+      tests: ['test/nouns/words-as-written.test.ts'],
+    },
+    {
+      breaks: 'a new word of a status is lost',
+      file: 'src/events/words.graphql.ts',
+      find: "statusRaw: t.exposeString('status', {",
+      replace: 'statusRaw: t.string({\n      resolve: ({ status }) => enumValueOf(statusWords, status).toLowerCase(),',
+      tests: ['test/nouns/words-as-written.test.ts'],
+    },
+    {
+      breaks: 'a run ends by its status alone',
+      file: 'src/log/words.ts',
+      find: 'isTerminal(status) || terminalStages.includes(wordOf(stage))',
+      replace: 'isTerminal(status)',
+      tests: ['test/nouns/words-as-written.test.ts'],
+    },
+    {
+      breaks: 'a status in upper case ends no run',
+      file: 'src/log/words.ts',
+      find: 'terminalStatuses.includes(wordOf(status))',
+      replace: 'terminalStatuses.includes(status)',
+      tests: ['test/nouns/words-as-written.test.ts'],
+    },
+    {
+      breaks: 'a subscriber is told of an old state after a new one',
+      file: 'src/runs/run-subscriber.ts',
+      find: '    this.#waiting.delete(key); // to the end',
+      replace: '    // to the end',
+      tests: ['test/nouns/runs-subscription.test.ts'],
+    },
+  ],
+};
