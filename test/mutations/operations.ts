@@ -21,13 +21,6 @@ export const operations: Area = {
       tests: ['test/db/database-away.test.ts'],
     },
     {
-      breaks: 'a payload whose execution rests on more than itself is kept for others',
-      file: 'src/operations/payload-results.ts',
-      find: 'if (context.basis?.length === 0) this.#audience.keep(object, result);',
-      replace: 'this.#audience.keep(object, result);',
-      tests: ['test/log/payloads.test.ts', 'test/log/audiences.test.ts'],
-    },
-    {
       breaks: 'what rests on the payload alone is executed for each',
       file: 'src/operations/payload-results.ts',
       find: 'if (context.basis?.length === 0) this.#audience.keep(object, result);',
