@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { inTurns, oneByOne } from '../lib/batch-turns.ts';
 import type { FoundLog } from './found-log.ts';
-import type { LogSql, PagedEvent, SequenceRange } from './sql/log-sql.ts';
+import type { LogSql, PagedEvent, RangeOfLog } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** Whoever asks for more events than this at once has a statement alone. */
@@ -21,7 +21,7 @@ export class LogReads {
   /** Where a user's log begins and ends now; nothing for an unknown user. */
   readonly find: (userId: string) => Promise<FoundLog | undefined>;
   readonly #sql: LogSql;
-  readonly #few: (ranges: readonly SequenceRange[]) => Promise<readonly PagedEvent[]>;
+  readonly #few: (ranges: readonly RangeOfLog[]) => Promise<readonly PagedEvent[]>;
 
   constructor(database: Database, sql: LogSql = logSqlOf(database)) {
     this.database = database;
@@ -39,12 +39,12 @@ export class LogReads {
   }
 
   /** All events of all ranges with the index of each, in no order. */
-  ranges(ranges: readonly SequenceRange[]): Promise<readonly PagedEvent[]> {
+  ranges(ranges: readonly RangeOfLog[]): Promise<readonly PagedEvent[]> {
     const events = ranges.reduce((sum, { after, upTo }) => sum + upTo - after, 0);
     return events > SHARED_EVENTS ? this.#read(ranges) : this.#few(ranges);
   }
 
-  async #together(asked: readonly (readonly SequenceRange[])[]): Promise<readonly PagedEvent[][]> {
+  async #together(asked: readonly (readonly RangeOfLog[])[]): Promise<readonly PagedEvent[][]> {
     const [alone = []] = asked;
     if (asked.length === 1) return [await this.#read(alone)];
     const answers: PagedEvent[][] = asked.map(() => []);
@@ -56,7 +56,7 @@ export class LogReads {
     return answers;
   }
 
-  #read(ranges: readonly SequenceRange[]): Promise<PagedEvent[]> {
+  #read(ranges: readonly RangeOfLog[]): Promise<PagedEvent[]> {
     return this.#sql.readRanges(this.database.reader, ranges);
   }
 }

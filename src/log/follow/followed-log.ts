@@ -16,6 +16,7 @@ import { type FollowedEvents, SharedSteps } from './steps.ts';
 export class FollowedLog {
   readonly userId: string;
   readonly tail: LogTail;
+  readonly #createdAt: Date;
   readonly #reads: LogReads;
   readonly #steps = new SharedSteps();
   /** Pages that are being read, by the sequence before each. */
@@ -28,6 +29,7 @@ export class FollowedLog {
 
   constructor(found: FoundLog, { reads, capacity }: { readonly reads: LogReads; readonly capacity: number }) {
     this.userId = found.userId;
+    this.#createdAt = found.createdAt;
     this.tail = new LogTail(found, capacity);
     this.#reads = reads;
     this.#target = found.headSequence;
@@ -116,8 +118,9 @@ export class FollowedLog {
     if (this.#target === upTo && !this.tail.gone) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
   }
 
+  /** Of this very log: a user who was deleted and made anew meanwhile has another one. */
   async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await this.#reads.ranges([{ userId: this.userId, after, upTo }]);
+    const rows = await this.#reads.ranges([{ userId: this.userId, after, upTo, createdAt: this.#createdAt }]);
     return rows.map(({ event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

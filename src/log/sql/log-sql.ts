@@ -11,6 +11,12 @@ export interface SequenceRange {
   readonly upTo: number;
 }
 
+/** A range of the log of one very user: nothing is in it once that user is deleted, whoever has the id then. */
+export interface RangeOfLog extends SequenceRange {
+  /** When the user was made; of whatever user it is, if it is not given. */
+  readonly createdAt?: Date;
+}
+
 /** Where a user's log stands. */
 export interface LogHead {
   /** Of the newest event; 0 for an empty log. */
@@ -45,10 +51,10 @@ interface SequenceSpan {
   readonly end: number;
 }
 
-/** What time it is, and since when an event is young. */
-interface AgeTimes {
+/** Between which times an event is young; what was recorded later was recorded by a clock that was ahead. */
+export interface AgeTimes {
   readonly cutoff: Date;
-  readonly now: Date;
+  readonly latest: Date;
 }
 
 /** The first or last `limit` events of a range that match a filter. */
@@ -105,8 +111,9 @@ export interface LogSql {
   /** Removes the events of a log before a sequence, and the runs of which no event is left. */
   removeBefore(transaction: Transaction, userId: string, tail: number): Promise<Cut>;
   /**
-   * Where the first event stands that is young, or the last one that is old. An event that was recorded later than now is
-   * either only if the time of its producer says so.
+   * Where the first event stands that is young, or the last one that is old. Where the clock was wrong, the producer's
+   * time has a say: an event that was recorded later than `latest` is either only if that time is, and one that was
+   * recorded before `cutoff` is not old if that time is young.
    */
   findByAge(
     database: Queryable,
@@ -115,7 +122,7 @@ export interface LogSql {
     times: AgeTimes,
   ): Promise<number | undefined>;
   /** All events of all ranges, in one statement and in no order. */
-  readRanges(database: Queryable, ranges: readonly SequenceRange[]): Promise<PagedEvent[]>;
+  readRanges(database: Queryable, ranges: readonly RangeOfLog[]): Promise<PagedEvent[]>;
   /** Any mix of at most `SELECTS_PER_STATEMENT` filtered pages, in one statement and in no order. */
   readFilteredPages(database: Queryable, pages: readonly FilteredPage[]): Promise<PagedEvent[]>;
   /**

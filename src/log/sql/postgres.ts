@@ -77,9 +77,12 @@ export const postgresLogSql: LogSql = {
       FROM unnest(
         ${ranges.map(({ userId }) => userId)}::uuid[],
         ${ranges.map(({ after }) => after)}::int[],
-        ${ranges.map(({ upTo }) => upTo)}::int[]
-      ) WITH ORDINALITY r(user_id, after, up_to, page)
-      JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to`,
+        ${ranges.map(({ upTo }) => upTo)}::int[],
+        ${ranges.map(({ createdAt }) => createdAt?.toISOString() ?? null)}::timestamptz[]
+      ) WITH ORDINALITY r(user_id, after, up_to, created_at, page)
+      JOIN sync_event e ON e.user_id = r.user_id AND e.sequence > r.after AND e.sequence <= r.up_to
+      WHERE r.created_at IS NULL
+        OR EXISTS (SELECT FROM "user" u WHERE u.id = r.user_id AND u.created_at = r.created_at)`,
     ),
 
   ...logEnds('postgresql'),

@@ -53,9 +53,11 @@ export const sqliteLogSql: LogSql = {
       database,
       sql`
       SELECT ${packedEvent.sqlite}, r.key AS "page"
-      FROM json_each(${JSON.stringify(ranges.map(({ userId, after, upTo }) => [userId, after, upTo]))}) r
+      FROM json_each(${JSON.stringify(ranges.map(({ userId, after, upTo, createdAt }) => [userId, after, upTo, createdAt?.getTime()]))}) r
       CROSS JOIN sync_event e
-      ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2`,
+      ON e.user_id = r.value->>0 AND e.sequence > r.value->>1 AND e.sequence <= r.value->>2
+      WHERE r.value->>3 IS NULL
+        OR EXISTS (SELECT 1 FROM user u WHERE u.id = r.value->>0 AND u.created_at = r.value->>3)`,
     ),
 
   ...logEnds('sqlite'),
