@@ -6,7 +6,7 @@ import type { Limits } from '../limits.ts';
 /** What is remembered of the database's clock, by all instances and through restarts. */
 export type ClockMemory = Pick<LogState, 'believedAt' | 'doubtedSince' | 'doubtedAt'>;
 
-/** How far the clock may have gone on since it was last believed, and how long a longer jump is doubted. In milliseconds. */
+/** How far the clock may be from where it was last believed, and how long a longer jump is doubted. In milliseconds. */
 interface Bounds {
   readonly jumpMs: number;
   readonly doubtMs: number;
@@ -16,25 +16,25 @@ interface Bounds {
  * Is what the database's clock says to be believed? What retention removes is gone for good, and a clock that is a month
  * ahead would have it remove what was recorded today.
  *
- *     believed --a jump ahead of more than `jumpMs`--> doubted --the clock is back, or has gone on for `doubtMs`--> believed
+ *     believed --a jump of more than `jumpMs`--> doubted --the clock is back, or has gone on for `doubtMs`--> believed
  *                                                         +--another jump--> doubted anew
  *
  * Nobody can tell a wrong clock from an installation that was off, so a jump is believed once the clock has gone on
  * steadily from there for `doubtMs`: whoever looks after the installation has so long to set it right. A clock that goes
- * back is believed at once, as with it less is due.
+ * back is doubted as well: to it, what was recorded lately lies in the future, and is as old as its producer says.
  */
 export function judgeClock(memory: ClockMemory, now: Date, { jumpMs, doubtMs }: Bounds): ClockMemory {
   const { believedAt, doubtedSince, doubtedAt } = memory;
   const believed = { believedAt: now, doubtedSince: null, doubtedAt: null };
-  if (!isAhead(now, believedAt, jumpMs)) return believed;
-  const isSteady = doubtedSince && doubtedSince <= now && !isAhead(now, doubtedAt, jumpMs);
-  if (isSteady && isAhead(now, doubtedSince, doubtMs)) return believed;
+  if (!isApart(now, believedAt, jumpMs)) return believed;
+  const isSteady = doubtedSince && doubtedSince <= now && !isApart(now, doubtedAt, jumpMs);
+  if (isSteady && isApart(now, doubtedSince, doubtMs)) return believed;
   return { believedAt, doubtedSince: isSteady ? doubtedSince : now, doubtedAt: now };
 }
 
-/** Is a time so much later than another one, if there is one? */
-function isAhead(now: Date, then: Date | null, ms: number): boolean {
-  return then !== null && now.getTime() - then.getTime() > ms;
+/** Is more than so much time between the two, if there are two? */
+function isApart(now: Date, then: Date | null, ms: number): boolean {
+  return then !== null && Math.abs(now.getTime() - then.getTime()) > ms;
 }
 
 /** The time by which retention goes. */
@@ -54,8 +54,11 @@ export class BelievedTime {
     this.#bounds = { jumpMs: Math.max(keepMs / 10, 2 * retentionPauseMs), doubtMs: retentionDoubtMs };
   }
 
-  /** What time it is, and whether that is believed. The database remembers the answer. */
-  async read(): Promise<{ readonly now: Date; readonly isBelieved: boolean }> {
+  /**
+   * What time it is, and whether that is believed. The database remembers the answer. What was recorded later than `latest`
+   * was recorded by a clock that was ahead; until then, it may have been while somebody works with this answer.
+   */
+  async read(): Promise<{ readonly now: Date; readonly latest: Date; readonly isBelieved: boolean }> {
     const now = new Date(this.#clock());
     const memory = await this.#database.transaction(async (transaction) => {
       const { believedAt, ...doubt } = await transaction.logState.findUniqueOrThrow({ where: { name: 'log' } });
@@ -66,7 +69,8 @@ export class BelievedTime {
       );
       return transaction.logState.update({ where: { name: 'log' }, data: judged });
     });
-    return { now, isBelieved: memory.doubtedSince === null };
+    const latest = new Date(now.getTime() + this.#bounds.jumpMs);
+    return { now, latest, isBelieved: memory.doubtedSince === null };
   }
 }
 

@@ -6,7 +6,7 @@ import type { Limits } from '../limits.ts';
 import { BelievedTime } from './believed-time.ts';
 import { cutLog } from './cut-log.ts';
 import type { FoundLog } from './found-log.ts';
-import type { Cut, LogSql } from './sql/log-sql.ts';
+import type { AgeTimes, Cut, LogSql } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 const DAY_MS = 86_400_000;
@@ -73,10 +73,11 @@ export class Retention {
 
   /** Removes everything that is due, user by user; nothing while the clock is doubted. */
   async sweep(): Promise<Cut> {
-    const { now, isBelieved } = await this.#time.read();
+    const { now, latest, isBelieved } = await this.#time.read();
     if (!isBelieved && !this.#doubtsClock) this.#onDoubt(now);
     this.#doubtsClock = !isBelieved;
     if (!isBelieved) return { events: 0, runs: 0 };
+    const times = { cutoff: new Date(now.getTime() - this.#keepMs), latest };
     let events = 0;
     let runs = 0;
     for (let after: string | undefined; !this.#closing.signal.aborted; ) {
@@ -86,7 +87,7 @@ export class Retention {
       for (const log of logs) {
         const highestTail = log.headSequence - this.#limits.retainedEvents + 1;
         if (highestTail <= log.tailSequence) continue;
-        const swept = await this.#sweepLog(log, highestTail, now);
+        const swept = await this.#sweepLog(log, highestTail, times);
         events += swept.events;
         runs += swept.runs;
       }
@@ -94,13 +95,13 @@ export class Retention {
     return { events, runs };
   }
 
-  async #sweepLog(log: FoundLog, highestTail: number, now: Date): Promise<Cut> {
+  async #sweepLog(log: FoundLog, highestTail: number, times: AgeTimes): Promise<Cut> {
     const swept = { events: 0, runs: 0 };
     const { retentionBatch } = this.#limits;
     let tail = log.tailSequence;
     for (let from = tail; from < highestTail && !this.#closing.signal.aborted; ) {
       const upTo = Math.min(from + retentionBatch, highestTail);
-      const { newestOld, oldestYoung } = await this.#findAges(log.userId, { from, upTo }, now);
+      const { newestOld, oldestYoung } = await this.#findAges(log.userId, { from, upTo }, times);
       const newTail = newestOld === undefined ? tail : newestOld + 1;
       while (tail < newTail && !this.#closing.signal.aborted) {
         tail = Math.min(tail + retentionBatch, newTail); // what nobody knows the age of may lie before the batch
@@ -132,9 +133,8 @@ export class Retention {
   async #findAges(
     userId: string,
     { from, upTo }: { readonly from: number; readonly upTo: number },
-    now: Date,
+    times: AgeTimes,
   ): Promise<{ readonly newestOld: number | undefined; readonly oldestYoung: number | undefined }> {
-    const times = { cutoff: new Date(now.getTime() - this.#keepMs), now };
     const find = (end: number, age: 'young' | 'old') =>
       this.#sql.findByAge(this.#database.reader, { userId, from, end }, age, times);
     const oldestYoung = await find(upTo, 'young');

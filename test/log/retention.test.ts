@@ -342,13 +342,55 @@ describe('a clock that is ahead', () => {
   });
 });
 
+describe('history that is imported', () => {
+  /** So many events of 40 days ago, recorded now. */
+  async function userWithHistory(count: number, timestamp = new Date(Date.now() - 40 * dayMs)): Promise<string> {
+    const userId = await server.user();
+    const told = { timestamp: timestamp.toISOString() };
+    for (let event = 0; event < count; event += 25)
+      await server.record(
+        ...events(userId, Math.min(25, count - event), 'import').map((each) => ({ ...each, ...told })),
+      );
+    return userId;
+  }
+
+  test('simulation, seed 1364: stays for as long as anything else, though it was recorded while a sweep was under way', async () => {
+    const userId = await userWithHistory(60);
+    await retention({ clock: () => Date.now() - 60_000 }).sweep(); // as a sweep of many users that began a minute ago
+    expect(await logOf(userId)).toMatchObject({ sequences: range(1, 60), tail: 1 });
+  });
+
+  test('stays where the clock has gone back since by less than a jump', async () => {
+    const userId = await userWithHistory(60);
+    aheadMs = -2 * dayMs;
+    await retention().sweep();
+    aheadMs = 0;
+    expect(await logOf(userId)).toMatchObject({ sequences: range(1, 60), tail: 1 });
+  });
+
+  test('simulation, seed 19: what a clock that was behind has recorded is not old if its producer says so', async () => {
+    aheadMs = -31 * dayMs;
+    const userId = await userWithHistory(60, new Date());
+    aheadMs = 0;
+    await retention().sweep();
+    expect(await logOf(userId)).toMatchObject({ sequences: range(1, 60), tail: 1 });
+  });
+});
+
 /** In milliseconds; null for nothing. */
 type ClockMemory = Record<'believedAt' | 'doubtedSince' | 'doubtedAt', number | null>;
 
 test.each<[string, Partial<ClockMemory>, now: number, Partial<ClockMemory>]>([
   ['the first look', {}, 5, { believedAt: 5 }],
   ['as far as a jump may be', { believedAt: 0 }, 10, { believedAt: 10 }],
-  ['back', { believedAt: 50 }, 3, { believedAt: 3 }],
+  ['back', { believedAt: 50 }, 40, { believedAt: 40 }],
+  ['back by a jump', { believedAt: 50 }, 39, { believedAt: 50, doubtedSince: 39, doubtedAt: 39 }],
+  [
+    'on from a jump back for longer than it is doubted',
+    { believedAt: 500, doubtedSince: 11, doubtedAt: 105 },
+    112,
+    { believedAt: 112 },
+  ],
   ['ahead', { believedAt: 0 }, 11, { believedAt: 0, doubtedSince: 11, doubtedAt: 11 }],
   [
     'steadily on',

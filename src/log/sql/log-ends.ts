@@ -16,11 +16,12 @@ export const logEnds = (kind: Provider): EndsSql => ({
       SELECT ${selectedLog} FROM "user" u
       ${after === undefined ? sql`` : sql`WHERE u.id > ${idOf[kind](after)}`} ORDER BY u.id LIMIT ${limit}`,
 
-  async findByAge(database, { userId, from, end }, age, { cutoff, now }) {
+  async findByAge(database, { userId, from, end }, age, { cutoff, latest }) {
+    const isYoungToProducer = sql`timestamp BETWEEN ${cutoff} AND ${latest}`;
     const isWanted =
       age === 'young'
-        ? sql`recorded_at >= ${cutoff} AND (recorded_at <= ${now} OR timestamp BETWEEN ${cutoff} AND ${now})`
-        : sql`recorded_at < ${cutoff} OR (recorded_at > ${now} AND timestamp < ${cutoff})`;
+        ? sql`recorded_at >= ${cutoff} AND (recorded_at <= ${latest} OR ${isYoungToProducer})`
+        : sql`(recorded_at < ${cutoff} AND NOT ${isYoungToProducer}) OR (recorded_at > ${latest} AND timestamp < ${cutoff})`;
     const [row] = await database.$queryRaw<{ sequence: number }[]>`
       SELECT sequence FROM sync_event WHERE sequence >= ${from} AND sequence < ${end} AND user_id = ${idOf[kind](userId)}
         AND (${isWanted}) ORDER BY sequence ${age === 'young' ? sql`ASC` : sql`DESC`} LIMIT 1`;
