@@ -137,7 +137,7 @@ export const defaultLimits = {
   bridgeCheckMs: 180_000,
   /** Pause between two sweeps of retention. */
   retentionPauseMs: 3_600_000,
-  /** For how long retention does not believe that the database's clock has jumped ahead. */
+  /** For how long retention does not believe that the database's clock has jumped. */
   retentionDoubtMs: 86_400_000,
   /** What `close()` may take before connections are cut. */
   shutdownMs: 8_000,

@@ -110,7 +110,7 @@ export async function openServices(
   const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
-  const stopFilling = await startFillingSearchTexts(database, onError);
+  const stopFilling = startFillingSearchTexts(database, onError);
   const sources = new Sources({ database, limits, clock, onError });
   const keys = new ApiKeys({ database, ownKey, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
@@ -137,7 +137,7 @@ export async function openServices(
 /** What an operator has to know when retention stands still. */
 function doubtText({ retentionDoubtMs }: Limits): string {
   const hours = retentionDoubtMs / 3_600_000;
-  return `retention removes nothing: the database's clock has jumped ahead, which is believed once it has lasted ${hours} hours; if the clock is wrong, set it right before then`;
+  return `retention removes nothing: the database's clock has jumped, which is believed once it has lasted ${hours} hours; if the clock is wrong, set it right before then`;
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */

@@ -32,8 +32,13 @@ export class SqlitePresence {
     this.#path = path;
     this.#file = statSync(path);
     this.#anchor = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
-    this.#anchor.exec('PRAGMA query_only = ON');
-    this.#anchor.prepare('SELECT count(*) FROM sqlite_schema').all();
+    try {
+      this.#anchor.exec('PRAGMA query_only = ON');
+      this.#anchor.prepare('SELECT count(*) FROM sqlite_schema').all();
+    } catch (error) {
+      this.#anchor.close(); // whoever meets a busy file tries again
+      throw error;
+    }
   }
 
   /** Looks every second. @param told of each look: nothing, or what is wrong */

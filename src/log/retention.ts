@@ -56,7 +56,7 @@ export class Retention {
     this.#onDoubt = options.onDoubt ?? (() => {});
   }
 
-  /** Did the last sweep remove nothing because the database's clock has jumped ahead? */
+  /** Did the last sweep remove nothing because the database's clock has jumped? */
   get doubtsClock(): boolean {
     return this.#doubtsClock;
   }

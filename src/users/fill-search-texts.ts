@@ -35,22 +35,19 @@ const dialects: Readonly<Record<Provider, { rows(json: string): Sql; areFree(fil
  * next start goes on, as what is left is null; until then a search finds such users by A to Z as that release did.
  * @returns what ends it, and resolves when nothing of it runs any more
  */
-export async function startFillingSearchTexts(
-  database: Database,
-  onError: (error: unknown) => void,
-): Promise<() => Promise<void>> {
-  const state = await database.reader.logState.findFirst({ select: { searchFilled: true } });
+export function startFillingSearchTexts(database: Database, onError: (error: unknown) => void): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const attempt = async () => {
+    const state = await database.reader.logState.findFirst({ select: { searchFilled: true } });
+    if (state?.searchFilled !== false) return;
     while (!(await fillAll(database, signal))) {
       if (signal.aborted) return;
       await pause(RETRY_MS.longest, signal); // somebody keeps rows locked
     }
     await database.transaction((transaction) => transaction.logState.updateMany({ data: { searchFilled: true } }));
   };
-  const isDue = state?.searchFilled === false;
-  const filling = isDue ? retry(attempt, { signal, pauseMs: RETRY_MS, onFailure: onError }) : Promise.resolve();
+  const filling = retry(attempt, { signal, pauseMs: RETRY_MS, onFailure: onError });
   return async () => {
     stopping.abort();
     await filling;

@@ -60,7 +60,7 @@ function createRegistry({ services: { log, retention, sources }, openStreams, ke
   );
   gauge(
     'synclog_retention_doubts_clock',
-    "Whether retention removes nothing because the database's clock has jumped ahead: 1 or 0.",
+    "Whether retention removes nothing because the database's clock has jumped: 1 or 0.",
     () => Number(retention.doubtsClock),
   );
   new Counter({
