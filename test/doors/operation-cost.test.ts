@@ -47,6 +47,14 @@ describe('an operation that could ask for too many list items is refused before 
     expect((await server.graphql(wider)).errors[0]?.message).toBe(refusal);
   });
 
+  test('from the first item that is too many', async () => {
+    const most = `users(first: 100) { edges { node { a: recentSyncEvents(limit: 200) { id } b: recentSyncEvents(limit: 200) { id }
+      c: recentSyncEvents(limit: 99) { id } } } }`;
+    const one = `user(id: "${userId}") { recentSyncEvents(limit: 1) { id } }`;
+    expect((await server.graphql(`{ ${most} }`)).errors).toEqual([]);
+    expect((await server.graphql(`{ ${most} ${one} }`)).errors[0]?.message).toBe(refusal);
+  });
+
   test.each([
     [
       'by aliases',

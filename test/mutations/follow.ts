@@ -112,7 +112,7 @@ export const follow: Area = {
       file: follower,
       find: 'if (this.#signal.aborted || tail.gone) return',
       replace: 'if (this.#signal.aborted) return',
-      tests: end,
+      tests: ['test/log/made-anew.test.ts'],
     },
     {
       breaks: 'a follower that has ended keeps its log',
@@ -127,6 +127,7 @@ export const follow: Area = {
       find: 'return retry(read, { signal: this.#signal, pauseMs: databaseRetryMs, isTemporary: isUnavailable });',
       replace: 'return retry(read, { signal: this.#signal, pauseMs: databaseRetryMs, isTemporary: () => false });',
       tests: ['test/db/database-away.test.ts'],
+      survives: 'the client of that test comes back by itself; schedules of `npm run simulate` notice',
     },
     {
       breaks: 'a log that was deleted and made anew is taken for the same one',
@@ -161,6 +162,7 @@ export const follow: Area = {
       file: tail,
       find: 'for (const listener of [...this.#listeners]) listener.changed();',
       replace: 'for (const listener of [...this.#listeners].slice(0, 1)) listener.changed();',
+      tests: ['test/log/follow-cost.test.ts'],
     },
     {
       breaks: 'what memory recalls begins with the cursor',

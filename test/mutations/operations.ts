@@ -19,6 +19,7 @@ export const operations: Area = {
       find: 'if (away) throw away.originalError;',
       replace: '',
       tests: ['test/db/database-away.test.ts'],
+      survives: 'no test has the database go away between a payload and what is read for it',
     },
     {
       breaks: 'what rests on the payload alone is executed for each',
