@@ -18,7 +18,7 @@ const saidByAll = {
 };
 
 /** How long the holder waits when there is nothing new. */
-const LOOK_MS = 100;
+const LOOK_MS = 250;
 /** What another instance may take to go on after the holder is lost, beyond the lease: to try, to read and to record. */
 const TAKE_OVER_MS = 6_000;
 

@@ -49,6 +49,12 @@ export const planted: readonly Fault[] = [
     replace: 'this.#wake(followed, (log) => log.update(undefined, 0))',
   },
   {
+    breaks: 'a stream ends when the database is away',
+    file: `${follow}/follower.ts`,
+    find: 'pauseMs: databaseRetryMs, isTemporary: isUnavailable });',
+    replace: 'pauseMs: databaseRetryMs, isTemporary: () => false });',
+  },
+  {
     breaks: 'checkpoints come half as often',
     file: `${follow}/follower.ts`,
     find: 'this.#toldAt + this.#limits.checkpointMs);',

@@ -18,6 +18,8 @@ export interface Fleet {
   readonly instances: readonly Instance[];
   /** Until when somebody else may keep a user locked, or has. */
   lockedUntil(userId: string): number;
+  /** Does a stranger keep users locked right now? */
+  isSomebodyLocked(): boolean;
 }
 
 /** How long a producer waits for an answer before it asks another instance. */
@@ -25,6 +27,9 @@ const PATIENCE_MS = 6_000;
 /** What a recording may take while nothing is in its way; what the product gives one whose users are locked, and a little. */
 const FREE_MS = 1_500;
 const HELD_UP_MS = 3_500;
+
+/** How long ago that was which a producer tells of when it imports history. */
+const HISTORY_MS = 3_600_000;
 
 const stages = ['queued', 'started', 'fetching', 'saving', 'completed'] as const;
 
@@ -38,6 +43,8 @@ export class Producer {
   readonly #until: number;
   /** Events that were acknowledged. */
   acknowledged = 0;
+  /** What recordings for free users took while others were locked, in milliseconds. */
+  readonly besideLocked: number[] = [];
 
   constructor(
     name: string,
@@ -83,7 +90,7 @@ export class Producer {
       source: 'pull',
       stage: world.some(stages),
       status: 'in_progress',
-      timestamp: new Date(Date.now()),
+      timestamp: new Date(Date.now() - (world.chance(4) ? HISTORY_MS : 0)),
     };
   }
 
@@ -111,9 +118,11 @@ export class Producer {
   #record(instance: Instance, drafts: readonly EventDraft[], answer: (run: () => void) => void): void {
     const { time } = this.#fleet.world;
     const begun = time.now;
+    const isBesideLocked = this.#fleet.isSomebodyLocked();
     const wasClosing = instance.isClosing;
     instance.log.record(drafts).then(
       (recorded) => {
+        if (isBesideLocked) this.#noteFree(instance, drafts, begun);
         this.#judgeTime(instance, drafts, begun);
         this.#judge(drafts, recorded);
         answer(() => this.#acknowledge(recorded));
@@ -133,6 +142,13 @@ export class Producer {
         world.violated(`${event.id} was acknowledged and is not in the log as it was`);
       if (event.id !== drafts[at]?.id) world.violated(`the answer to ${drafts[at]?.id} is ${event.id}`);
     }
+  }
+
+  /** What a recording for free users takes while others are locked. */
+  #noteFree({ party }: Instance, drafts: readonly EventDraft[], begun: number): void {
+    const { world } = this.#fleet;
+    const isFree = drafts.every(({ userId }) => this.#fleet.lockedUntil(userId) <= begun - FREE_MS);
+    if (isFree && party.isWellSince(begun - FREE_MS)) this.besideLocked.push(world.time.now - begun);
   }
 
   #judgeTime(instance: Instance, drafts: readonly EventDraft[], begun: number): void {

@@ -1,4 +1,3 @@
-import { isUnavailable } from '../../src/db/faults.ts';
 import { AppError } from '../../src/errors.ts';
 import { matches, type SyncEventFilter } from '../../src/log/filter.ts';
 import type { FollowedEvents } from '../../src/log/follow/steps.ts';
@@ -211,7 +210,7 @@ export class Reader {
     }
     if (error instanceof AppError && error.code === 'UNAVAILABLE' && instance.isClosing)
       this.#judgeFarewell(Number(error.extensions.cursor), cursor ?? this.#cursor);
-    else if (!isUnavailable(error)) world.violated(`the stream of ${this.party.name} failed with ${error}`);
+    else world.violated(`the stream of ${this.party.name} failed with ${error}`);
     this.#later(world.between(1, 300), () => this.#connect());
   }
 

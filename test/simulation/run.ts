@@ -21,6 +21,8 @@ It prints what was run and every violation of a promise with its seed, and exits
 
 /** Schedules that a process runs before it reports: often enough to show that something happens. */
 const SHARE = 100;
+/** Shares after which a process gives way to a new one: Node keeps signals that never abort, as those of the killed. */
+const SHARES_OF_PROCESS = 8;
 const SHOWN_VIOLATIONS = 20;
 
 interface Sum {
@@ -89,14 +91,17 @@ async function simulate(from: number, schedules: number): Promise<void> {
   const begun = performance.now();
   const sum: Sum = { schedules: 0, events: 0, faults: 0, steps: 0, violated: [] };
   let next = from;
-  const worker = () =>
+  const isOver = () => next >= from + schedules || (options.first && sum.violated.length > 0);
+  const runProcess = () =>
     new Promise<void>((resolve, reject) => {
       const child = fork(fileURLToPath(import.meta.url), ['--worker'], { execArgv: ['--import', 'tsx'] });
+      let shares = 0;
       const ask = () => {
-        if (next >= from + schedules || (options.first && sum.violated.length > 0)) return child.disconnect();
+        if (isOver() || shares === SHARES_OF_PROCESS) return child.disconnect();
         const to = Math.min(next + SHARE, from + schedules);
         child.send({ from: next, to });
         next = to;
+        shares += 1;
         return undefined;
       };
       child.on('message', (share: Sum) => {
@@ -108,6 +113,9 @@ async function simulate(from: number, schedules: number): Promise<void> {
       child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a process ended with ${code}`))));
       ask();
     });
+  const worker = async () => {
+    while (!isOver()) await runProcess();
+  };
   process.stdout.write(`schedules from seed ${from} on\n`);
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   report(sum, from, (performance.now() - begun) / 1_000);

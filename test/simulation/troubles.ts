@@ -126,7 +126,11 @@ function lockUsers(schedule: Schedule): void {
     () => `a stranger: keeps ${free.map(({ id }) => id.slice(0, 4)).join(', ') || 'nobody'} locked for ${ms} ms`,
   );
   schedule.keepLocked(free, world.time.now + ms + 500);
-  world.time.plan(ms, undefined, () => server.end(stranger));
+  if (free.length > 0) schedule.strangers += 1;
+  world.time.plan(ms, undefined, () => {
+    server.end(stranger);
+    if (free.length > 0) schedule.strangers -= 1;
+  });
 }
 
 function loseSignals(schedule: Schedule): void {
@@ -178,6 +182,7 @@ function setTheClock(schedule: Schedule): void {
   const { world } = schedule;
   const hours = world.some([-1, 1, 24 * 365]);
   if (hours < 0) schedule.wasClockBehind = true;
+  else schedule.wasClockAhead = true;
   const ms = world.between(500, 6_000);
   world.tell(() => `database: its clock is ${hours} h off for ${ms} ms`);
   schedule.clockOffMs = hours * 3_600_000;
