@@ -64,6 +64,7 @@ export const runs: Area = {
       find: '    this.#waiting.delete(key); // to the end',
       replace: '    // to the end',
       tests: ['test/nouns/runs-subscription.test.ts'],
+      survives: 'no test has a run change twice while its reader has others waiting',
     },
   ],
 };
