@@ -102,9 +102,11 @@ export class ModelServer {
     return this.#byId.get(id);
   }
 
-  addUser(id: string): UserRow {
+  /** @param after a user who was deleted: the product makes the next one later than that */
+  addUser(id: string, after?: UserRow): UserRow {
+    const createdAt = new Date(Math.max(Date.now(), (after?.createdAt.getTime() ?? 0) + 1));
     const user: UserRow = {
-      ...{ id, createdAt: new Date(Date.now()), head: { sequence: 0, recordedAt: null }, tail: 1 },
+      ...{ id, createdAt, head: { sequence: 0, recordedAt: null }, tail: 1 },
       ...{ events: new Map(), lockedBy: undefined, waiting: new Set(), goneAt: undefined },
     };
     this.users.set(id, user);

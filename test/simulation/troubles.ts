@@ -171,7 +171,7 @@ function deleteAUser(schedule: Schedule): void {
   const isTold = world.chance(2);
   server.lock(row, transaction, () => {
     transaction.writes.push(() => server.removeUser(row));
-    if (isMadeAnew) transaction.writes.push(() => server.addUser(row.id));
+    if (isMadeAnew) transaction.writes.push(() => server.addUser(row.id, row));
     server.commit(transaction);
     world.tell(() => `database: user ${row.id.slice(0, 4)} is deleted${isMadeAnew ? ' and made anew' : ''}`);
     schedule.followedBy(row, isTold);
