@@ -54,7 +54,8 @@ export async function proveAges({
 
   await query(countRemoved);
   const old = sizes.aged - defaultLimits.retainedEvents - 100;
-  await query(`UPDATE sync_event SET recorded_at = recorded_at - interval '40 days' WHERE sequence <= ${old}`);
+  const earlier = (column: string) => `${column} = ${column} - interval '40 days'`;
+  await query(`UPDATE sync_event SET ${earlier('recorded_at')}, ${earlier('timestamp')} WHERE sequence <= ${old}`);
   await shared.end('SIGTERM');
   await shared.start(clockApart(-A_MONTH));
   const left = async () => (await query('SELECT count(*)::int AS n FROM sync_event'))[0].n;
