@@ -33,17 +33,7 @@ interface Sum {
   readonly violated: Pick<Outcome, 'seed' | 'violations'>[];
 }
 
-const { values: options } = parseArgs({
-  options: {
-    help: { type: 'boolean', default: false },
-    schedules: { type: 'string', default: '10000' },
-    from: { type: 'string' },
-    seed: { type: 'string' },
-    first: { type: 'boolean', default: false },
-    planted: { type: 'boolean', default: false },
-    worker: { type: 'boolean', default: false },
-  },
-});
+const options = parseOptions();
 
 if (options.help) process.stdout.write(help);
 else if (options.worker) work();
@@ -55,6 +45,26 @@ else {
   else await simulate(from, schedules);
 }
 
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        schedules: { type: 'string', default: '10000' },
+        from: { type: 'string' },
+        seed: { type: 'string' },
+        first: { type: 'boolean', default: false },
+        planted: { type: 'boolean', default: false },
+        worker: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    process.stderr.write(`simulate: ${error instanceof Error ? error.message : error} (see --help)\n`);
+    process.exit(2);
+  }
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -62,7 +72,7 @@ function say(line: string): void {
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0 && text.trim() !== '') return value;
-  process.stderr.write(`--${name} must be a whole number, this is "${text}"\n`);
+  process.stderr.write(`simulate: --${name} must be a whole number, this is "${text}"\n`);
   process.exit(2);
 }
 
