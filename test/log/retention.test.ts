@@ -417,6 +417,12 @@ test.each<[string, Partial<ClockMemory>, now: number, Partial<ClockMemory>]>([
     20,
     { believedAt: 0, doubtedSince: 20, doubtedAt: 20 },
   ],
+  [
+    'back a little while it is doubted',
+    { believedAt: 0, doubtedSince: 50, doubtedAt: 55 },
+    48,
+    { believedAt: 0, doubtedSince: 48, doubtedAt: 48 },
+  ],
   ['back to where it was', { believedAt: 0, doubtedSince: 50, doubtedAt: 60 }, 8, { believedAt: 8 }],
 ])('the clock goes %s', (_, before, now, after) => {
   const memory = ({ believedAt = null, doubtedSince = null, doubtedAt = null }: Partial<ClockMemory>) => ({

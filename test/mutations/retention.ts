@@ -134,14 +134,14 @@ export const retention: Area = {
     {
       breaks: 'what was recorded later than now keeps all that follows it',
       file: 'src/log/sql/log-ends.ts',
-      find: 'recorded_at >= ${cutoff} AND (recorded_at <= ${now} OR timestamp BETWEEN ${cutoff} AND ${now})',
-      replace: 'recorded_at >= ${cutoff} AND ${now} IS NOT NULL',
+      find: 'recorded_at >= ${cutoff} AND (recorded_at <= ${latest} OR ${isYoungToProducer})',
+      replace: 'recorded_at >= ${cutoff} AND ${latest} IS NOT NULL',
     },
     {
       breaks: 'what was recorded later than now goes, however young its producer says it is',
       file: 'src/log/sql/log-ends.ts',
-      find: '(recorded_at <= ${now} OR timestamp BETWEEN ${cutoff} AND ${now})',
-      replace: 'recorded_at <= ${now}',
+      find: '(recorded_at <= ${latest} OR ${isYoungToProducer})',
+      replace: 'recorded_at <= ${latest}',
     },
     {
       breaks: 'the age of a batch is that of its first event that is too old',
@@ -158,19 +158,19 @@ export const retention: Area = {
     {
       breaks: 'a jump of the clock is believed',
       file: 'src/log/believed-time.ts',
-      find: 'if (!isAhead(now, believedAt, jumpMs)) return believed;',
-      replace: 'if (!isAhead(now, believedAt, 1e15)) return believed;',
+      find: 'if (!isApart(now, believedAt, jumpMs)) return believed;',
+      replace: 'if (!isApart(now, believedAt, 1e15)) return believed;',
     },
     {
       breaks: 'a clock is believed a little before it has lasted',
       file: 'src/log/believed-time.ts',
-      find: 'isAhead(now, doubtedSince, doubtMs)',
-      replace: 'isAhead(now, doubtedSince, doubtMs - 1)',
+      find: 'isApart(now, doubtedSince, doubtMs)',
+      replace: 'isApart(now, doubtedSince, doubtMs - 1)',
     },
     {
       breaks: 'another jump does not begin the doubt anew',
       file: 'src/log/believed-time.ts',
-      find: 'doubtedSince <= now && !isAhead(now, doubtedAt, jumpMs)',
+      find: 'doubtedSince <= now && !isApart(now, doubtedAt, jumpMs)',
       replace: 'doubtedSince <= now',
     },
     {
@@ -182,8 +182,8 @@ export const retention: Area = {
     {
       breaks: 'a longer jump is believed at once',
       file: 'src/log/believed-time.ts',
-      find: 'now.getTime() - then.getTime() > ms',
-      replace: 'now.getTime() - then.getTime() > ms + 1',
+      find: 'Math.abs(now.getTime() - then.getTime()) > ms',
+      replace: 'Math.abs(now.getTime() - then.getTime()) > ms + 1',
     },
     {
       breaks: 'before the first sweep every clock is believed',
