@@ -98,13 +98,10 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
   const path = await whenFree(() => writeAhead(url));
   const presence = await whenFree(async () => new SqlitePresence(path));
   const changes = new SqliteChanges(path, BUSY_TIMEOUT_MS, observe);
-  const reading = new SqliteReadConnection(url);
+  const reading = new SqliteReadConnection(url, { check: () => presence.checkNowAndThen() });
   const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
-    const { columns, columnTypes, rows } = await watched(async () => {
-      presence.checkNowAndThen();
-      return reading.all(sql, values.map(toSqliteValue));
-    });
+    const { columns, columnTypes, rows } = await watched(() => reading.all(sql, values.map(toSqliteValue)));
     observe?.({ sql, values, rows: rows.length });
     return toObjects(columns, columnTypes.map(fromSqliteType), rows);
   });

@@ -17,8 +17,9 @@ export interface PostgresTarget {
   readonly applicationName: string | undefined;
 }
 
-/** How long a Postgres may take to let us in, for the first time and later. */
+/** How long a Postgres may take to let us in, for the first time. */
 const FIRST_CONNECT_MS = 5_000;
+/** And later, before it counts as away; no request waits longer for a connection. */
 export const CONNECT_TIMEOUT_MS = 3_000;
 /** For a client of Postgres that the network may have lost: silence before it is asked whether it is there. */
 const KEEP_ALIVE_MS = 10_000;

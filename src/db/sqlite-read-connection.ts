@@ -40,12 +40,17 @@ const PREPARED_STATEMENTS = 100;
 export class SqliteReadConnection {
   readonly #open: () => LibSql.Database;
   readonly #patienceMs: number;
+  readonly #check: () => void;
+  #isClosed = false;
   #connection: LibSql.Database | undefined;
   /** The least recently used first. */
   readonly #prepared = new Map<string, Prepared>();
 
-  /** @param patienceMs for how long a statement is tried again while it meets another process's lock */
-  constructor(url: string, patienceMs = BUSY_PATIENCE_MS) {
+  /**
+   * @param patienceMs for how long a statement is tried again while it meets another process's lock
+   * @param check throws where the file must not be read, nor be made; asked before each attempt
+   */
+  constructor(url: string, { patienceMs = BUSY_PATIENCE_MS, check = () => {} } = {}) {
     const path = sqlitePath(url);
     this.#open = () => {
       const connection = new LibSql(path, { timeout: BUSY_TIMEOUT_MS });
@@ -53,6 +58,7 @@ export class SqliteReadConnection {
       return connection;
     };
     this.#patienceMs = patienceMs;
+    this.#check = check;
   }
 
   /** Runs a statement. @throws SqliteError with its `code`, such as `SQLITE_BUSY` */
@@ -65,6 +71,8 @@ export class SqliteReadConnection {
   }
 
   #all(text: string, values: readonly InValue[]): FoundRows {
+    if (this.#isClosed) throw new Error('The database is closed');
+    this.#check();
     try {
       const { statement, columns, columnTypes } = this.#prepare(text);
       if (columns.length > 0) return { columns, columnTypes, rows: statement.all(values) as unknown[][] };
@@ -72,13 +80,19 @@ export class SqliteReadConnection {
       return { columns, columnTypes, rows: [] };
     } catch (error) {
       this.#prepared.delete(text);
-      if (isBusy(error)) this.close();
+      if (isBusy(error)) this.#leave();
       throw error;
     }
   }
 
-  /** The next statement opens it again. */
+  /** For good: a statement that still waits for a lock opens no other connection. */
   close(): void {
+    this.#isClosed = true;
+    this.#leave();
+  }
+
+  /** The next statement opens another connection. */
+  #leave(): void {
     this.#prepared.clear();
     this.#connection?.close();
     this.#connection = undefined;

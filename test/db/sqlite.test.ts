@@ -51,7 +51,7 @@ describe('a SQLite file', () => {
 
   test('is read as it is now by a connection that met a lock before', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, 0)).connect();
+    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, { patienceMs: 0 })).connect();
     onTestFinished(() => reading.dispose());
     const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
     const names = async () => {
@@ -72,6 +72,19 @@ describe('a SQLite file', () => {
     await create('c');
     expect(await names()).toEqual(['a', 'b', 'c']);
     await expect(run('DELETE FROM source')).rejects.toThrow(/readonly/);
+  });
+
+  test('is not opened again by a read that waits for a lock when it is closed', async () => {
+    const { url, database } = await openNewDatabase();
+    const reading = new SqliteReadConnection(url);
+    await database.transaction(async (transaction) => {
+      await transaction.source.create({ data: { name: 'a' } });
+      // Only as one that may write can it meet the lock.
+      await reading.all('PRAGMA query_only = OFF', []);
+      const waiting = reading.all('BEGIN IMMEDIATE', []);
+      reading.close();
+      await expect(waiting).rejects.toThrow('The database is closed');
+    });
   });
 
   test('is one file for who reads and who writes, however its URL is written', async () => {
