@@ -180,6 +180,12 @@ export const retention: Area = {
       replace: 'doubtedSince && ',
     },
     {
+      breaks: 'a clock that goes back is believed at once',
+      file: 'src/log/believed-time.ts',
+      find: 'Math.abs(now.getTime() - then.getTime()) > ms',
+      replace: 'now.getTime() - then.getTime() > ms',
+    },
+    {
       breaks: 'a longer jump is believed at once',
       file: 'src/log/believed-time.ts',
       find: 'Math.abs(now.getTime() - then.getTime()) > ms',

@@ -4,7 +4,11 @@ const follow = 'src/log/follow';
 const record = 'src/log/record';
 const retention = 'src/log/retention.ts';
 
-/** Faults of the delivery that schedules find. Each once survived the tests, was in the product, or is near to one that was. */
+/**
+ * Faults of the delivery that schedules find. Each once survived the tests, was in the product, or is near to one that was.
+ * Two are left to `npm run mutate`, as no schedule shows them: to wait for users who are locked costs one short wait in all, since
+ * they are remembered then; and a clock that goes back and is believed, as nothing tells the age of what it records.
+ */
 export const planted: readonly Fault[] = [
   {
     breaks: 'a log that is made anew is not told apart',
@@ -79,12 +83,6 @@ export const planted: readonly Fault[] = [
     replace: '',
   },
   {
-    breaks: 'users who are locked are waited for',
-    file: `${record}/recording-commits.ts`,
-    find: "sql.lockUsers(reading, ids, 'skip')",
-    replace: "sql.lockUsers(reading, ids, 'wait')",
-  },
-  {
     breaks: 'a recording whose users are locked is never given up',
     file: `${record}/held-up-lane.ts`,
     find: 'this.#waiting.filter(({ until }) => until <= now)',
@@ -131,12 +129,6 @@ export const planted: readonly Fault[] = [
     file: 'src/log/believed-time.ts',
     find: 'new Date(now.getTime() + this.#bounds.jumpMs)',
     replace: 'new Date(now.getTime() + 0 * this.#bounds.jumpMs)',
-  },
-  {
-    breaks: 'a clock that goes back is believed at once',
-    file: 'src/log/believed-time.ts',
-    find: 'Math.abs(now.getTime() - then.getTime()) > ms',
-    replace: 'now.getTime() - then.getTime() > ms',
   },
   {
     breaks: 'a clock that jumps ahead is believed at once',

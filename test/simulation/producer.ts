@@ -41,8 +41,6 @@ export class Producer {
   #left: number;
   /** It begins no recording later than this. */
   readonly #until: number;
-  /** Events that were acknowledged. */
-  acknowledged = 0;
   /** What recordings for free users took while others were locked, in milliseconds. */
   readonly besideLocked: number[] = [];
 
@@ -125,7 +123,7 @@ export class Producer {
         if (isBesideLocked) this.#noteFree(instance, drafts, begun);
         this.#judgeTime(instance, drafts, begun);
         this.#judge(drafts, recorded);
-        answer(() => this.#acknowledge(recorded));
+        answer(() => this.#goOn());
       },
       (error: unknown) => {
         this.#judgeTime(instance, drafts, begun);
@@ -162,8 +160,7 @@ export class Producer {
       );
   }
 
-  #acknowledge(recorded: readonly RecordedEvent[]): void {
-    this.acknowledged += recorded.length;
+  #goOn(): void {
     this.#left -= 1;
     this.#later(this.#fleet.world.between(1, 600), () => this.#begin());
   }

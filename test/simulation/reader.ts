@@ -8,15 +8,14 @@ import type { Fleet } from './producer.ts';
 import { Party } from './virtual-time.ts';
 
 /** What a stream may be late while all is well, once a doorbell that was lost says that it is back, and by looks alone. */
-const promptMs = 600;
-const toldMs = 1_500;
-const byLookMs = 6_500;
+const PROMPT_MS = 600;
+const TOLD_MS = 1_500;
+const BY_LOOK_MS = 6_500;
 
 /** One connection of a reader: the stream at its instance, and the way between them. */
 interface Connection {
   readonly instance: Instance;
   readonly controller: AbortController;
-  isOpen: boolean;
   /** The place of the stream at the instance, and since when it waits there for something to tell. */
   cursor: number | undefined;
   waitsSince: number | undefined;
@@ -56,10 +55,6 @@ export class Reader {
     this.#cursor = after;
   }
 
-  get seen(): number {
-    return this.#seen.size;
-  }
-
   start(inMs: number): void {
     this.#later(inMs + this.#fleet.world.between(0, 1_000), () => this.#connect());
   }
@@ -74,7 +69,6 @@ export class Reader {
     const connection = this.#connection;
     if (!connection) return;
     this.#connection = undefined;
-    connection.isOpen = false;
     this.#fleet.world.time.plan(this.#fleet.world.latency(), connection.instance.party, () =>
       connection.controller.abort(),
     );
@@ -108,7 +102,7 @@ export class Reader {
       return;
     }
     const connection: Connection = {
-      ...{ instance, controller: new AbortController(), isOpen: true, cursor: undefined },
+      ...{ instance, controller: new AbortController(), cursor: undefined },
       ...{ waitsSince: undefined, toldAt: world.time.now },
     };
     this.#connection = connection;
@@ -244,21 +238,21 @@ export class Reader {
     const trouble = instance.party.troubledUntil;
     const checkpoint = {
       what: 'a checkpoint',
-      at: Math.max(toldAt + this.#fleet.limits.checkpointMs * 1.02, trouble) + byLookMs,
+      at: Math.max(toldAt + this.#fleet.limits.checkpointMs * 1.02, trouble) + BY_LOOK_MS,
     };
-    const late = (what: string, at: number) => ({ what, at: Math.max(at, waitsSince, trouble) + byLookMs });
+    const late = (what: string, at: number) => ({ what, at: Math.max(at, waitsSince, trouble) + BY_LOOK_MS });
     if (isGone) return late('its end', this.user.goneAt ?? 0); // whoever has deleted the user may have told nobody
     const news = this.#firstNewsAfter(cursor);
     if (!news) return checkpoint;
     const { committedAt, by } = news;
     const what = `event ${news.event.sequence}`;
-    const wasWellBefore = committedAt - byLookMs;
+    const wasWellBefore = committedAt - BY_LOOK_MS;
     const isSent = by?.isWellSince(wasWellBefore) && this.#bus.stateOf(by).worksSince <= wasWellBefore;
     if (trouble > wasWellBefore || !isSent) return late(what, committedAt);
     const { worksSince, isMendTold } = this.#bus.stateOf(instance.party);
     const since = Math.max(committedAt, waitsSince);
-    if (worksSince <= wasWellBefore) return { what, at: since + promptMs };
-    if (isMendTold && worksSince < Number.POSITIVE_INFINITY) return { what, at: Math.max(since, worksSince) + toldMs };
+    if (worksSince <= wasWellBefore) return { what, at: since + PROMPT_MS };
+    if (isMendTold && worksSince < Number.POSITIVE_INFINITY) return { what, at: Math.max(since, worksSince) + TOLD_MS };
     return late(what, committedAt);
   }
 
