@@ -21,7 +21,8 @@ export interface RunWish {
 }
 
 /**
- * The changed runs that wait for one reader: of each run its newest state, in the order of the newest changes.
+ * The changed runs that wait for one reader: of each run its newest state. A run that changes again keeps its place, so that
+ * one that never rests is told in its turn, too.
  *
  *     beginning --begin()--> telling --end()--------------------> ended
  *                                    --more than `limit` wait---> overflown
@@ -52,9 +53,7 @@ export class RunSubscriber {
 
   push(change: ChangedRun): void {
     if (!this.wish.wants(change.run, change.judgedAt)) return;
-    const key = runKey(change.run);
-    this.#waiting.delete(key); // to the end of the queue: its newest state is the newest news
-    this.#waiting.set(key, change);
+    this.#waiting.set(runKey(change.run), change);
     if (this.#waiting.size > this.#limit) this.#leaveFor('overflown');
     this.#wake();
   }

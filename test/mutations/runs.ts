@@ -59,12 +59,18 @@ export const runs: Area = {
       tests: ['test/nouns/words-as-written.test.ts'],
     },
     {
-      breaks: 'a subscriber is told of an old state after a new one',
+      breaks: 'a run that never rests is told to no reader who is slow',
       file: 'src/runs/run-subscriber.ts',
-      find: '    this.#waiting.delete(key); // to the end',
-      replace: '    // to the end',
+      find: 'this.#waiting.set(runKey(change.run), change);',
+      replace: 'this.#waiting.delete(runKey(change.run));\n    this.#waiting.set(runKey(change.run), change);',
       tests: ['test/nouns/runs-subscription.test.ts'],
-      survives: 'no test has a run change twice while its reader has others waiting',
+    },
+    {
+      breaks: 'a run that waits for its reader is told in an old state',
+      file: 'src/runs/run-subscriber.ts',
+      find: 'this.#waiting.set(runKey(change.run), change);',
+      replace: 'if (!this.#waiting.has(runKey(change.run))) this.#waiting.set(runKey(change.run), change);',
+      tests: ['test/nouns/runs-subscription.test.ts'],
     },
   ],
 };

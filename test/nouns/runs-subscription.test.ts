@@ -427,6 +427,37 @@ test('pages of runs that change meanwhile hold all others once, and the stream h
   await watching;
 });
 
+test('of the runs that wait for a reader each comes in its turn and newest state, also one that never rests', async () => {
+  const userId = await server.user();
+  const stop = new AbortController();
+  let newest = '';
+  const wants = (run: { userId: string; runId: string; eventCount: number }) => {
+    if (run.userId !== userId) return false;
+    newest = `${run.runId} ${run.eventCount}`; // joins those that wait
+    return true;
+  };
+  const changes = server.app.services.runChanges.follow({ wants }, stop.signal);
+  const told = async () => {
+    const { value } = await changes.next();
+    return value?.kind === 'changed' ? `${value.run.runId} ${value.run.eventCount}` : value?.kind;
+  };
+  expect(await told()).toBe('began');
+  const change = async (runId: string, count: number) => {
+    await server.record({ userId, runId });
+    await expect.poll(() => newest).toBe(`${runId} ${count}`);
+  };
+  await change('restless', 1);
+  for (const runId of ['a', 'b', 'c']) await change(runId, 1);
+  await change('restless', 2);
+  expect(await told()).toBe('restless 2');
+  await change('restless', 3);
+  expect([await told(), await told()]).toEqual(['a 1', 'b 1']);
+  await change('restless', 4);
+  expect([await told(), await told()]).toEqual(['c 1', 'restless 4']);
+  stop.abort();
+  expect(await told()).toBeUndefined();
+});
+
 test('a change of which nobody told is found, and looking for it costs what has changed', async () => {
   const looks: number[] = [];
   const others: string[] = [];
