@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaDifference } from '../../prisma/schema-difference.ts';
-import type { Database } from '../../src/db/database.ts';
+import type { Database, Queryable } from '../../src/db/database.ts';
 import { migrate, migrationsFolder } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
+import { sql } from '../../src/db/sql.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
-import { createDatabase, provider } from '../support/database.ts';
+import { createDatabase, openAgain, provider } from '../support/database.ts';
 import { startScript } from '../support/database-process.ts';
 import { startServer } from '../support/server.ts';
 
@@ -103,6 +105,28 @@ describe('the database', () => {
     expect(await database.reader.user.findUnique({ where: { id } })).toBeNull();
     await database.transaction((transaction) => transaction.user.create({ data: { id } }));
     expect(await database.reader.user.findUnique({ where: { id } })).toMatchObject({ id });
+  });
+
+  test.each([
+    ['decision', { throws: true, text: 'SELECT 1' }],
+    ['write', { throws: false, text: 'SELECT 1 FROM nowhere' }],
+  ])('takes a change back whose %s fails, and lets go of what it has locked', async (_, { throws, text }) => {
+    const id = randomUUID();
+    await database.transaction((transaction) => transaction.user.create({ data: { id } }));
+    const rename = (name: string) => sql`UPDATE "user" SET first_name = ${name} WHERE id = ${id} RETURNING id`;
+    const failing = database.change(async (reading) => {
+      await reading.$queryRaw(rename('Half'));
+      if (throws) throw new Error('nowhere');
+      return { answer: undefined, writes: [{ text, rows: [[]] }] };
+    });
+    await expect(failing).rejects.toThrow('nowhere');
+    const other = await openAgain(url);
+    const whole = async (reading: Queryable) => ({ answer: await reading.$queryRaw(rename('Whole')), writes: [] });
+    for (const each of [other, database]) {
+      expect(await each.reader.user.findUnique({ where: { id } })).not.toMatchObject({ firstName: 'Half' });
+      expect(await each.change(whole)).toEqual([{ id }]);
+    }
+    expect(await other.reader.user.findUnique({ where: { id } })).toMatchObject({ firstName: 'Whole' });
   });
 
   test('loses nothing when two connections write the same log at once', async () => {
