@@ -4,9 +4,10 @@ import { AppError } from '../errors.ts';
 import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import { trackIdleConnections } from './idle-connections.ts';
-import { refuseBody, sendBodyError, sendError } from './request-guard.ts';
+import { asksForWebSocket, ignoreUpgradesOf } from './ignored-upgrade.ts';
+import { refuseBody, sendBodyError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
-import { GRAPHQL_PATH, normaliseTarget, pathOf } from './request-target.ts';
+import { GRAPHQL_PATH, hasSeveralHosts, normaliseTarget, pathOf } from './request-target.ts';
 import { serverResponseFor } from './server-response.ts';
 import type { WebSocketEndpoint } from './websocket.ts';
 
@@ -53,9 +54,9 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole
     const isGraphql = pathOf(request) === GRAPHQL_PATH;
     requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
+    if (hasSeveralHosts(request)) return refuse(response, isGraphql, 'There must be one Host header');
     if (!isGraphql) return void rest(request, response);
-    if (!hasGoodHost(request))
-      return sendError(response, 400, new AppError('BAD_USER_INPUT', 'The Host header is not a host'));
+    if (!hasGoodHost(request)) return refuse(response, isGraphql, 'The Host header is not a host');
     const refused = refuseBody(request, limits);
     if (refused) return sendBodyError(response, refused);
     if (request.method === 'OPTIONS') response.setHeader('allow', METHODS);
@@ -63,7 +64,9 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.method === 'POST') request.headers['content-type'] = JSON_TYPE;
     void graphql(request, response);
   });
+  const ignoreUpgrade = ignoreUpgradesOf(server);
   server.on('upgrade', (request, stream, head) => {
+    if (!asksForWebSocket(request)) return ignoreUpgrade(request, stream, head);
     // Node has given the connection out of its hands: whatever goes wrong on it would end the process.
     stream.on('error', () => stream.destroy());
     normaliseTarget(request);
@@ -112,4 +115,10 @@ function startListening(server: Server, host: string, port: number): Promise<voi
 /** Can the request's URL be put together? Yoga would show the stack of the exception that it meets. */
 function hasGoodHost({ headers: { host } }: IncomingMessage): boolean {
   return !host || URL.canParse(`http://${host}`);
+}
+
+/** Refuses a request as a whole, in the form of the door that was asked. */
+function refuse(response: ServerResponse, isGraphql: boolean, message: string): void {
+  const body = isGraphql ? { errors: [new AppError('BAD_USER_INPUT', message)] } : { detail: message };
+  response.writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' }).end(JSON.stringify(body));
 }

@@ -21,6 +21,8 @@ export function trackIdleConnections(server: Server): () => void {
   const running = new WeakMap<Socket, number>();
   let ending = false;
   server.on('connection', (socket) => {
+    if (running.has(socket)) return; // it begins anew, see `ignored-upgrade.ts`
+    running.set(socket, 0);
     unused.set(socket, socket.bytesRead);
     socket.once('close', () => {
       unused.delete(socket);

@@ -64,13 +64,8 @@ export function refuseBody({ method, headers }: IncomingMessage, { requestBytes 
 
 /** Answers a request of which the body was not taken. What is left of it is not read: its connection cannot be used again. */
 export function sendBodyError(response: ServerResponse, error: BodyError): void {
-  sendError(response, error.status, new AppError(codeOf(error), error.message));
-}
-
-/** The same for a request that is refused as a whole. */
-export function sendError(response: ServerResponse, status: number, error: AppError): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
-  response.end(JSON.stringify({ errors: [error] }));
+  response.writeHead(error.status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.end(JSON.stringify({ errors: [new AppError(codeOf(error), error.message)] }));
 }
 
 function codeOf({ status }: BodyError): ErrorCode {

@@ -24,6 +24,16 @@ export function normaliseTarget(request: IncomingMessage): void {
   if (request.method === 'HEAD') request.method = 'GET';
 }
 
+/** Are there several hosts? Node shows the first, and a proxy may have gone by another (RFC 9112, 3.2). */
+export function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count > 1;
+}
+
 /** The path of a request, without its query. */
 export function pathOf({ url = '/' }: IncomingMessage): string {
   const end = url.indexOf('?');

@@ -1,4 +1,6 @@
-import { connect } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { openRawSocket } from '../support/raw-requests.ts';
@@ -54,6 +56,70 @@ describe('a target in absolute form', () => {
       '\r\n\r\n',
     );
     expect(text).toContain('101 Switching Protocols');
+  });
+});
+
+describe('an offer to go on with another protocol', () => {
+  const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n';
+  const read = (path: string, headers: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n${keyLine()}${headers}\r\n`;
+  const post = (headers: string, body = '{"query":"{ __typename }"}') =>
+    `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${headers}\r\n${body}`;
+
+  test('is ignored on every path, and the request answered as if it were not there', async () => {
+    for (const path of [
+      `/graphql?query=${query}`,
+      `${userPath()}/recent`,
+      '/healthz',
+      '/docs',
+      '/graphql/',
+      '/nothing',
+    ])
+      for (const headers of [offer, 'Connection: upgrade\r\nUpgrade: TLS/1.0, HTTP/2.0\r\n']) {
+        const [plain, offered] = await Promise.all(
+          ['', headers].map((each) => exchange(server.url, `${read(path, `${each}Connection: close\r\n`)}`)),
+        );
+        expect([path, offered?.text.replace(/date: .*/i, '')]).toEqual([path, plain?.text.replace(/date: .*/i, '')]);
+        expect(offered?.text).toMatch(/connection: close/i);
+      }
+  });
+
+  test('is ignored with a body, in one piece or in chunks, and what comes behind is answered, too', async () => {
+    const chunked = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${offer}\r\n1a\r\n{"query":"{ __typename }"}\r\n0\r\n\r\n`;
+    const { text } = await exchange(
+      server.url,
+      post(offer) + chunked + post('Expect: 100-continue\r\n') + post(`${offer}Connection: close\r\n`),
+    );
+    expect(text.split('{"data":{"__typename":"Query"}}')).toHaveLength(5);
+  });
+
+  test('may come as often as the connection lives, and leaves nothing behind on it', async () => {
+    const listeners: number[] = [];
+    const sockets = new Set<Socket>();
+    const note = (message: unknown) => {
+      const { request, server: http } = message as { request: IncomingMessage; server: Server };
+      if (String((http.address() as AddressInfo).port) !== new URL(server.url).port) return;
+      sockets.add(request.socket);
+      listeners.push(request.socket.eventNames().reduce((sum, name) => sum + request.socket.listenerCount(name), 0));
+    };
+    subscribe('http.server.request.start', note);
+    onTestFinished(() => void unsubscribe('http.server.request.start', note));
+    const { text } = await exchange(server.url, post(offer).repeat(1001) + post('Connection: close\r\n'));
+    expect(text.split('"__typename":"Query"')).toHaveLength(1003);
+    expect([sockets.size, listeners.length]).toEqual([1, 1002]);
+    expect(Math.max(...listeners)).toBeLessThan(20);
+  });
+});
+
+describe('several Host headers', () => {
+  test('are refused on every path: a proxy may have gone by another one', async () => {
+    for (const path of ['/graphql?query={__typename}', `${userPath()}/recent`, '/healthz', '/docs', '/metrics'])
+      for (const second of ['y', 'x']) {
+        const bytes = `GET ${path} HTTP/1.1\r\nHost: x\r\nhOST: ${second}\r\n${keyLine()}Connection: close\r\n\r\n`;
+        expect([path, (await exchange(server.url, bytes)).text.split('\r\n', 1)[0]]).toEqual([
+          path,
+          'HTTP/1.1 400 Bad Request',
+        ]);
+      }
   });
 });
 
