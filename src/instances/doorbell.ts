@@ -28,19 +28,18 @@ const COLLECT_MS = 2;
 /** Users of one message: 60 bytes each stay well below the 8,000 that NOTIFY takes. */
 const USERS_PER_MESSAGE = 100;
 
+/** On the wire, in the place of changes: there may be some that could not be sent. */
+const LOOK = 'look';
+
 /** On the wire: the user, and the heads before and after; the user alone once deleted. */
 type WireChange = readonly [userId: string] | readonly [userId: string, previousHead: number, head: number];
 
 /**
  * Carries wake-ups to the other instances and theirs to this one. It is a doorbell only: what it says is never taken
- * for the log, and what it fails to say is found by looking.
- * @param onGap called when changes of others may have been missed.
+ * for the log, and what it fails to say is found by looking. Once a wire that was down is back, neither this instance nor
+ * the others know what they have missed of each other, so all of them look.
  */
-export function connectDoorbell(
-  wakeUps: WakeUps,
-  connect: ConnectWire,
-  { onGap, outage }: { readonly onGap: () => void; readonly outage: Outage },
-): { close(): Promise<void> } {
+export function connectDoorbell(wakeUps: WakeUps, connect: ConnectWire, outage: Outage): { close(): Promise<void> } {
   const self = randomUUID();
   /** How one's own messages begin: they come back, and are not taken apart for nothing. */
   const ownStart = JSON.stringify([self]).slice(0, -1);
@@ -51,10 +50,14 @@ export function connectDoorbell(
     onError: outage.failed,
     onGap() {
       outage.works();
-      onGap();
+      wire.send(JSON.stringify([self, LOOK]));
+      wakeUps.tellGap();
     },
     onMessage(message) {
-      if (!message.startsWith(ownStart)) for (const change of parse(message)) wakeUps.hear(change);
+      if (message.startsWith(ownStart)) return;
+      const said = parse(message);
+      if (said === LOOK) wakeUps.tellGap();
+      else for (const change of said) wakeUps.hear(change);
     },
   });
   const stopRelaying = wakeUps.relay((change) => {
@@ -95,16 +98,17 @@ const LONGEST_MESSAGE = 8_000;
 /** What the column of a sequence can hold. */
 const LARGEST_SEQUENCE = 2 ** 31 - 1;
 
-const wireMessage = z.tuple([z.string(), z.array(z.unknown()).max(USERS_PER_MESSAGE)]);
+const wireMessage = z.tuple([z.string(), z.union([z.literal(LOOK), z.array(z.unknown()).max(USERS_PER_MESSAGE)])]);
 const sequence = z.int().max(LARGEST_SEQUENCE);
 const wireChange = z.union([z.tuple([z.uuid()]), z.tuple([z.uuid(), sequence.nonnegative(), sequence.positive()])]);
 
 /** Whatever is not a message of ours says nothing; the changes that can be read do, also beside others. */
-function parse(message: string): LogChange[] {
+function parse(message: string): typeof LOOK | LogChange[] {
   if (message.length > LONGEST_MESSAGE) return [];
   const { data } = wireMessage.safeParse(parseJson(message));
-  const [, changes] = data ?? ['', []];
-  return changes.flatMap((each) => {
+  const [, said] = data ?? ['', []];
+  if (said === LOOK) return said;
+  return said.flatMap((each) => {
     const change = wireChange.safeParse(each).data;
     if (!change) return [];
     const [userId, previousHead, head] = change;

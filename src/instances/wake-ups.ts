@@ -10,7 +10,8 @@ type Listener = (change: LogChange) => void;
  * readers time, because they look again by themselves, and never an event.
  */
 export class WakeUps {
-  readonly #listeners = new Set<Listener>();
+  /** Each with what it does about a gap. */
+  readonly #listeners = new Map<Listener, () => void>();
   readonly #relays = new Set<Listener>();
 
   /** Something has changed through this process: tells every listener, in this turn of the event loop, and the relays. */
@@ -21,12 +22,20 @@ export class WakeUps {
 
   /** Something has changed through another process: tells every listener, in this turn of the event loop. */
   hear(change: LogChange): void {
-    for (const listener of this.#listeners) listener(change);
+    for (const listener of this.#listeners.keys()) listener(change);
   }
 
-  /** @returns what ends the listening. */
-  listen(listener: Listener): () => void {
-    this.#listeners.add(listener);
+  /** Changes through other processes may have been missed: tells every listener, in this turn of the event loop. */
+  tellGap(): void {
+    for (const onGap of this.#listeners.values()) onGap();
+  }
+
+  /**
+   * @param onGap called when changes may have been missed: a reason to look.
+   * @returns what ends the listening.
+   */
+  listen(listener: Listener, onGap = () => {}): () => void {
+    this.#listeners.set(listener, onGap);
     return () => this.#listeners.delete(listener);
   }
 

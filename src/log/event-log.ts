@@ -73,12 +73,7 @@ export function openEventLog(options: {
   const recorder = new Recorder({ ...options, sql, wakeUps });
   const reads = new LogReads(database, sql);
   const followed = new FollowedLogs({ ...options, reads, wakeUps });
-  const doorbell =
-    options.doorbell &&
-    connectDoorbell(wakeUps, options.doorbell.connect, {
-      onGap: () => followed.look(),
-      outage: options.doorbell.outage,
-    });
+  const doorbell = options.doorbell && connectDoorbell(wakeUps, options.doorbell.connect, options.doorbell.outage);
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(reads, requests),

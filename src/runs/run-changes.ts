@@ -31,10 +31,13 @@ export class RunChanges {
 
   constructor(options: RunChangesOptions) {
     this.#options = options;
-    this.#stopListening = options.wakeUps.listen((change) => {
-      if (change.kind === 'grown') this.#watch?.note(change.userId, change.previousHead);
-      else this.#endGone([change.userId]).catch(options.onError); // the next look asks again
-    });
+    this.#stopListening = options.wakeUps.listen(
+      (change) => {
+        if (change.kind === 'grown') this.#watch?.note(change.userId, change.previousHead);
+        else this.#endGone([change.userId]).catch(options.onError); // the next look asks again
+      },
+      () => this.#watch?.lookNow(),
+    );
   }
 
   /**

@@ -29,12 +29,12 @@ interface Listener {
 /**
  * Finds the runs that change, from `start` to `stop`.
  *
- *     wake-up --note()--+
- *                       +--> noted users --read--> runs --not sent before--> onRun
- *     look, slowPollMs -+
+ *     wake-up --note()--------------+
+ *                                   +--> noted users --read--> runs --not sent before--> onRun
+ *     look: slowPollMs, lookNow() --+
  *
- * A wake-up can be lost, so every `slowPollMs` a look finds what was committed since the last one. Looks and
- * reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
+ * A wake-up can be lost, so every `slowPollMs`, and at `lookNow`, a look finds what was committed since the last one. Looks
+ * and reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
  * ignored.
  */
 export class RunWatch {
@@ -42,6 +42,8 @@ export class RunWatch {
   readonly #listener: Listener;
   readonly #recent: RecentRuns;
   readonly #stopping = new AbortController();
+  /** Its abort ends the pause before the next look. */
+  #resting = new AbortController();
   /** userId -> lowest sequence: every run of the user whose `lastSequence` is above it has to be read again. */
   readonly #changedAfter = new Map<string, number>();
   #reading = false;
@@ -63,6 +65,12 @@ export class RunWatch {
 
   stop(): void {
     this.#stopping.abort();
+    this.lookNow();
+  }
+
+  /** Changes may have been missed: looks now, once more if a look is under way. */
+  lookNow(): void {
+    this.#resting.abort();
   }
 
   /** Runs of a user have changed after a sequence of the user's log. */
@@ -74,8 +82,9 @@ export class RunWatch {
   async #lookAgainAndAgain(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      this.#resting = new AbortController();
       await this.#retry(() => this.#look());
-      await pause(this.#options.limits.slowPollMs, signal);
+      await pause(this.#options.limits.slowPollMs, this.#resting.signal);
     }
   }
 

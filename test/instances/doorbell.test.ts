@@ -25,7 +25,11 @@ describe('the doorbell', () => {
     const doorbells: { close(): Promise<void> }[] = [];
     for (const [side, wakeUps] of sides.entries()) {
       const outage = { failed: () => {}, works: () => {} };
-      const doorbell = connectDoorbell(wakeUps, connect, { onGap: () => gaps.push(side), outage });
+      const doorbell = connectDoorbell(wakeUps, connect, outage);
+      wakeUps.listen(
+        () => {},
+        () => gaps.push(side),
+      );
       onTestFinished(() => doorbell.close());
       doorbells.push(doorbell);
     }
@@ -89,9 +93,10 @@ describe('the doorbell', () => {
     expect(heard).toEqual([{ kind: 'grown', userId, previousHead: 0, head: 1 }]);
   });
 
-  test('says when there is a gap', () => {
-    const { events, gaps } = connectTwo();
-    events[1]?.gap();
-    expect(gaps).toEqual([1]);
+  test('after a gap whoever listens is told, on this side and, as it could not ring meanwhile, on the others', () => {
+    const { events, gaps, heard, messages } = connectTwo();
+    events[0]?.gap();
+    expect(gaps.sort()).toEqual([0, 1]);
+    expect({ heard, messages: messages.length }).toEqual({ heard: [], messages: 1 }); // who hears of a gap tells nobody
   });
 });

@@ -4,27 +4,40 @@ import type { Database } from '../../src/db/database.ts';
 import type { ConnectWire, DoorbellEvents } from '../../src/instances/doorbell.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { type EventLog, openEventLog } from '../../src/log/event-log.ts';
+import { RunChanges } from '../../src/runs/run-changes.ts';
 import { openNewDatabase } from '../support/database.ts';
 import { holdLooks } from '../support/held-looks.ts';
 
 const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
 
-/** The log of an instance that looks by itself only after a long time; what its wire is told of, and what failed. */
-function openInstance(database: Database): { log: EventLog; wire: DoorbellEvents; errors: unknown[] } {
+interface Instance {
+  readonly log: EventLog;
+  readonly runChanges: RunChanges;
+  /** What its wire is told of, and what it has sent, which reaches nobody. */
+  readonly wire: DoorbellEvents;
+  readonly sent: string[];
+  readonly errors: unknown[];
+}
+
+/** An instance that looks by itself only after a long time. */
+function openInstance(database: Database): Instance {
   const errors: unknown[] = [];
+  const sent: string[] = [];
   let wire: DoorbellEvents | undefined;
   const connect: ConnectWire = (events) => {
     wire = events;
-    return { send: () => {}, close: async () => {} }; // whatever is sent is lost
+    return { send: (message) => sent.push(message), close: async () => {} };
   };
-  const log = openEventLog({
+  const options = {
     ...{ database, limits: { ...defaultLimits, slowPollMs: 600_000 }, clock: Date.now },
-    onError: (error) => errors.push(error),
-    doorbell: { connect, outage: { failed: () => {}, works: () => {} } },
-  });
+    onError: (error: unknown) => errors.push(error),
+  };
+  const log = openEventLog({ ...options, doorbell: { connect, outage: { failed: () => {}, works: () => {} } } });
   onTestFinished(() => log.close());
+  const runChanges = new RunChanges({ ...options, wakeUps: log.wakeUps });
+  onTestFinished(() => runChanges.close());
   if (!wire) throw new Error('The doorbell opens its wire at once');
-  return { log, wire, errors };
+  return { log, runChanges, wire, sent, errors };
 }
 
 /** Two instances, of which nothing that one does reaches the other, and a user. */
@@ -36,7 +49,7 @@ async function start() {
   const { createdAt } = await create();
   const [here, there] = [openInstance(database), openInstance(database)];
   return {
-    ...{ database, userId, here, createdAt },
+    ...{ database, userId, here, there, createdAt },
     /** Through the other instance. */
     record: (count: number) => there.log.record(Array.from({ length: count }, () => ({ ...draft, userId }))),
     /** Deletes the user and makes another one under the same id. */
@@ -54,6 +67,15 @@ async function start() {
   };
 }
 
+/** Watches the runs of an instance, from the sign that nothing can escape. */
+async function watchRuns({ runChanges }: Instance) {
+  const leaving = new AbortController();
+  const changes = runChanges.follow({ wants: () => true }, leaving.signal);
+  onTestFinished(() => leaving.abort());
+  expect((await changes.next()).value).toEqual({ kind: 'began' });
+  return changes;
+}
+
 const sequences = (step: { events: readonly { sequence: number }[] } | undefined) =>
   step?.events.map(({ sequence }) => sequence);
 
@@ -66,6 +88,26 @@ describe('when wake-ups were lost', () => {
     await record(3);
     here.wire.onGap();
     expect(sequences((await next).value ?? undefined)).toEqual([1, 2, 3]);
+  });
+
+  test('streams of runs look at once as the doorbell is back', async () => {
+    const { here, record } = await start();
+    const next = (await watchRuns(here)).next();
+    await record(3);
+    here.wire.onGap();
+    expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'r', eventCount: 3 } });
+  });
+
+  test('all look at once as the doorbell of another instance is back, which could not ring for what it has recorded', async () => {
+    const { here, there, record, follow } = await start();
+    const { follower } = await follow();
+    const next = [follower.next(), (await watchRuns(here)).next()] as const;
+    await record(3);
+    await expect.poll(() => there.sent.splice(0)).not.toEqual([]); // lost
+    there.wire.onGap();
+    for (const message of there.sent) here.wire.onMessage(message);
+    expect(sequences((await next[0]).value ?? undefined)).toEqual([1, 2, 3]);
+    expect((await next[1]).value).toMatchObject({ kind: 'changed', run: { runId: 'r', eventCount: 3 } });
   });
 
   test.each([1, 2, 3])(
@@ -109,6 +151,20 @@ describe('when wake-ups were lost', () => {
     wire.onGap();
     release();
     expect(sequences((await next).value ?? undefined)).toEqual([1]);
+  });
+
+  test('a look at runs that is asked for during another one comes after it', async () => {
+    const { database, record } = await start();
+    const looks = holdLooks(database, 'takenAt');
+    const instance = openInstance(looks.database);
+    const next = (await watchRuns(instance)).next();
+    const { arrived, release } = looks.hold();
+    instance.wire.onGap();
+    await arrived; // it has found nothing
+    await record(1);
+    instance.wire.onGap();
+    release();
+    expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'r' } });
   });
 });
 

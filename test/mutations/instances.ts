@@ -49,9 +49,37 @@ export const instances: Area = {
     },
     {
       breaks: 'nobody looks when the doorbell is back',
-      file: 'src/log/event-log.ts',
-      find: 'onGap: () => followed.look(),',
-      replace: 'onGap: () => {},',
+      file: 'src/log/follow/followed-logs.ts',
+      find: '      () => void this.look(),\n',
+      replace: '',
+      tests: lost,
+    },
+    {
+      breaks: 'streams of runs do not look when the doorbell is back',
+      file: 'src/runs/run-changes.ts',
+      find: '() => this.#watch?.lookNow(),',
+      replace: '',
+      tests: lost,
+    },
+    {
+      breaks: 'a look at runs that is asked for during another one is none',
+      file: 'src/runs/run-watch.ts',
+      find: '      this.#resting = new AbortController();\n      await this.#retry(() => this.#look());\n',
+      replace: '      await this.#retry(() => this.#look());\n      this.#resting = new AbortController();\n',
+      tests: lost,
+    },
+    {
+      breaks: 'an instance whose doorbell is back tells nobody that it could not ring',
+      file: doorbell,
+      find: '      wire.send(JSON.stringify([self, LOOK]));\n',
+      replace: '',
+      tests: lost,
+    },
+    {
+      breaks: 'who hears that another instance could not ring does not look',
+      file: doorbell,
+      find: 'if (said === LOOK) wakeUps.tellGap();',
+      replace: 'if (said === LOOK) return;',
       tests: lost,
     },
     {
@@ -87,8 +115,8 @@ export const instances: Area = {
     {
       breaks: 'an instance hears itself',
       file: doorbell,
-      find: 'if (!message.startsWith(ownStart)) for',
-      replace: 'for',
+      find: '      if (message.startsWith(ownStart)) return;\n',
+      replace: '',
     },
     {
       breaks: 'a message that holds one bad change says nothing',

@@ -24,9 +24,15 @@ export const planted: readonly Fault[] = [
   },
   {
     breaks: 'nothing is looked at when the doorbell is back',
-    file: 'src/log/event-log.ts',
-    find: 'onGap: () => followed.look()',
-    replace: 'onGap: () => {}',
+    file: `${follow}/followed-logs.ts`,
+    find: '      () => void this.look(),\n',
+    replace: '',
+  },
+  {
+    breaks: 'an instance whose doorbell is back tells nobody that it could not ring',
+    file: 'src/instances/doorbell.ts',
+    find: '      wire.send(JSON.stringify([self, LOOK]));\n',
+    replace: '',
   },
   {
     breaks: 'nothing is looked at without a signal',

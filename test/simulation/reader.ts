@@ -247,13 +247,15 @@ export class Reader {
     const { committedAt, by } = news;
     const what = `event ${news.event.sequence}`;
     const wasWellBefore = committedAt - BY_LOOK_MS;
-    const isSent = by?.isWellSince(wasWellBefore) && this.#bus.stateOf(by).worksSince <= wasWellBefore;
-    if (trouble > wasWellBefore || !isSent) return late(what, committedAt);
-    const { worksSince, isMendTold } = this.#bus.stateOf(instance.party);
+    if (trouble > wasWellBefore || !by?.isWellSince(wasWellBefore)) return late(what, committedAt);
+    const wires = [by, instance.party].map((party) => this.#bus.stateOf(party));
+    const worksSince = Math.max(...wires.map((wire) => wire.worksSince));
     const since = Math.max(committedAt, waitsSince);
     if (worksSince <= wasWellBefore) return { what, at: since + PROMPT_MS };
-    if (isMendTold && worksSince < Number.POSITIVE_INFINITY) return { what, at: Math.max(since, worksSince) + TOLD_MS };
-    return late(what, committedAt);
+    const isTold = wires.every((wire) => wire.worksSince <= wasWellBefore || wire.isMendTold);
+    return isTold && worksSince < Number.POSITIVE_INFINITY
+      ? { what, at: Math.max(since, worksSince) + TOLD_MS }
+      : late(what, committedAt);
   }
 
   #firstNewsAfter(cursor: number): StoredEvent | undefined {

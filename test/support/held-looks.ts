@@ -1,13 +1,16 @@
 import type { Database, Reader } from '../../src/db/database.ts';
 
-/** The same database, of which a read that finds out where logs begin and end can be held up, with what it has found. */
-export function holdLooks(database: Database) {
+/**
+ * The same database, of which a read that finds out where logs begin and end can be held up, with what it has found; or
+ * the one of which this is a part.
+ */
+export function holdLooks(database: Database, part = 'head_sequence') {
   let held: { readonly arrive: () => void; readonly released: Promise<void> } | undefined;
   const reader = database.reader.$extends({
     query: {
       async $queryRaw({ args, query }) {
         const rows = await query(args);
-        const now = args.sql.includes('head_sequence') ? held : undefined;
+        const now = args.sql.includes(part) ? held : undefined;
         if (now) held = undefined;
         now?.arrive();
         await now?.released;

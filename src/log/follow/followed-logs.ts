@@ -1,5 +1,5 @@
 import { isUnavailable } from '../../db/faults.ts';
-import type { WakeUps } from '../../instances/wake-ups.ts';
+import type { LogChange, WakeUps } from '../../instances/wake-ups.ts';
 import { Alarms } from '../../lib/alarms.ts';
 import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
@@ -61,14 +61,10 @@ export class FollowedLogs {
     this.#limits = options.limits;
     this.checkpoints = new Alarms(options.limits.checkpointMs);
     this.#onError = options.onError;
-    this.#stopListening = options.wakeUps.listen((change) => {
-      const followed = this.#byUser.get(change.userId);
-      if (!followed) return;
-      if (change.kind === 'grown') {
-        followed.heard = Math.max(followed.heard, change.head);
-        void this.#wake(followed, (log) => log.wake(change.head));
-      } else void this.#wake(followed, (log) => log.catchUp());
-    });
+    this.#stopListening = options.wakeUps.listen(
+      (change) => this.#hear(change),
+      () => void this.look(),
+    );
   }
 
   /** How many logs are followed. */
@@ -118,6 +114,15 @@ export class FollowedLogs {
     this.#stopListening();
     this.#closing.abort();
     clearInterval(this.#poll);
+  }
+
+  #hear(change: LogChange): void {
+    const followed = this.#byUser.get(change.userId);
+    if (!followed) return;
+    if (change.kind === 'grown') {
+      followed.heard = Math.max(followed.heard, change.head);
+      void this.#wake(followed, (log) => log.wake(change.head));
+    } else void this.#wake(followed, (log) => log.catchUp());
   }
 
   #open(userId: string): Followed {
