@@ -19,6 +19,8 @@ const saidByAll = {
 
 /** How long the holder waits when there is nothing new. */
 const LOOK_MS = 250;
+/** What the holder may take to stop after it could have renewed its lease: to ask, and to be answered. */
+const STOP_MS = 1_000;
 /** What another instance may take to go on after the holder is lost, beyond the lease: to try, to read and to record. */
 const TAKE_OVER_MS = 6_000;
 
@@ -47,6 +49,7 @@ export class Feed {
       this.#holdable(instance, () => position, note),
       async (signal) => {
         while (!signal.aborted) {
+          this.#judgeHolder(instance);
           const entry = this.#entries[position];
           if (entry) {
             const { id, userId, at } = entry;
@@ -82,7 +85,10 @@ export class Feed {
       take: async () => {
         const taken = await once(() => {
           if (row.holder !== name && row.holder !== null && row.heldUntil > world.time.now) return undefined;
-          if (row.holder !== name) world.tell(() => `${name}: takes the feed at ${row.position}`);
+          if (row.holder !== name) {
+            row.takenAt = world.time.now;
+            world.tell(() => `${name}: takes the feed at ${row.position}`);
+          }
           renew();
           return row.position;
         });
@@ -105,6 +111,15 @@ export class Feed {
           if (row.holder === name) row.holder = null;
         }),
     };
+  }
+
+  /** Whoever works on the feed stops once it could know that another one has taken it. */
+  #judgeHolder({ party }: Instance): void {
+    const { world, server, limits } = this.#fleet;
+    const { holder, takenAt } = server.source;
+    if (holder === party.name || holder === null) return;
+    const due = Math.max(takenAt, party.troubledUntil) + limits.sourceRenewMs + STOP_MS;
+    if (world.time.now > due) world.violated(`${party.name} works on the feed, which ${holder} has taken`);
   }
 
   /** Every entry is in the log, and was in time where nothing hindered that. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { copyTree, plant } from '../mutations/copy.ts';
+import type { Fault } from '../mutations/fault.ts';
 import { memoryFolder } from '../support/memory-folder.ts';
-import { planted } from './planted.ts';
 
 const run = promisify(execFile);
 
@@ -13,12 +13,16 @@ const run = promisify(execFile);
  * Plants one fault after the other in a copy of the product and runs schedules there until one violates a promise.
  * @returns how many faults no schedule has found
  */
-export async function findPlanted(from: number, schedules: number, say: (line: string) => void): Promise<number> {
+export async function findPlanted(
+  faults: readonly Fault[],
+  { from, schedules }: { readonly from: number; readonly schedules: number },
+  say: (line: string) => void,
+): Promise<number> {
   const scratch = mkdtempSync(join(memoryFolder() ?? tmpdir(), 'synclog-simulate-'));
   let missed = 0;
   try {
     copyTree(scratch);
-    for (const fault of planted) {
+    for (const fault of faults) {
       const takeBack = plant(scratch, fault);
       const found = await firstViolation(scratch, from, schedules).finally(takeBack);
       if (!found) missed += 1;
@@ -27,7 +31,7 @@ export async function findPlanted(from: number, schedules: number, say: (line: s
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  say(`${planted.length - missed} of ${planted.length} planted faults found`);
+  say(`${faults.length - missed} of ${faults.length} planted faults found`);
   return missed;
 }
 

@@ -31,6 +31,8 @@ export interface StoredEvent {
 /** A row of the table of sources. */
 export interface SourceRow {
   holder: string | null;
+  /** When the holder took it from another one, or from nobody. */
+  takenAt: number;
   heldUntil: number;
   position: number;
 }
@@ -72,7 +74,7 @@ const DEADLOCK_MS = 1_000;
 export class ModelServer {
   readonly users = new Map<string, UserRow>();
   readonly runs = new Map<string, SyncRun>();
-  readonly source: SourceRow = { holder: null, heldUntil: 0, position: 0 };
+  readonly source: SourceRow = { holder: null, takenAt: 0, heldUntil: 0, position: 0 };
   logState: LogState = {
     name: 'log',
     change: 0n,

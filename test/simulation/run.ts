@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findPlanted } from './find-planted.ts';
+import { planted } from './planted.ts';
 import { type Outcome, Schedule } from './schedule.ts';
 
 const help = `Runs the delivery of the log on a seeded scheduler: real recorders, followers, wake-ups, retention and leases of
@@ -15,6 +16,7 @@ npm run simulate -- --from SEED         those that begin with this seed, the sam
 npm run simulate -- --seed SEED         one schedule, told as a story
 npm run simulate -- --first             ends with the first schedule that violates a promise
 npm run simulate -- --planted           plants the faults of test/simulation/planted.ts, and says after how many each is found
+npm run simulate -- --planted --only T  those of whose description or file T is a part
 
 It prints what was run and every violation of a promise with its seed, and exits with 1 if there is any.
 `;
@@ -41,7 +43,7 @@ else if (options.seed !== undefined) await tell(wholeNumber('seed', options.seed
 else {
   const from = options.from === undefined ? randomInt(2 ** 31) : wholeNumber('from', options.from);
   const schedules = wholeNumber('schedules', options.schedules);
-  if (options.planted) process.exitCode = Math.min(1, await findPlanted(from, schedules, say));
+  if (options.planted) await plant(from, schedules);
   else await simulate(from, schedules);
 }
 
@@ -55,14 +57,19 @@ function parseOptions() {
         seed: { type: 'string' },
         first: { type: 'boolean', default: false },
         planted: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
         worker: { type: 'boolean', default: false },
       },
     });
     return values;
   } catch (error) {
-    process.stderr.write(`simulate: ${error instanceof Error ? error.message : error} (see --help)\n`);
-    process.exit(2);
+    refuse(`${error instanceof Error ? error.message : error} (see --help)`);
   }
+}
+
+function refuse(reason: string): never {
+  process.stderr.write(`simulate: ${reason}\n`);
+  process.exit(2);
 }
 
 function say(line: string): void {
@@ -72,8 +79,13 @@ function say(line: string): void {
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0 && text.trim() !== '') return value;
-  process.stderr.write(`simulate: --${name} must be a whole number, this is "${text}"\n`);
-  process.exit(2);
+  return refuse(`--${name} must be a whole number, this is "${text}"`);
+}
+
+async function plant(from: number, schedules: number): Promise<void> {
+  const meant = planted.filter(({ breaks, file }) => `${breaks}\n${file}`.includes(options.only));
+  if (meant.length === 0) refuse(`there is no planted fault about ${options.only}`);
+  process.exitCode = Math.min(1, await findPlanted(meant, { from, schedules }, say));
 }
 
 /** In a process of its own: each message asks for a share of the schedules. */
