@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { startServer, type TestServer } from '../support/server.ts';
+import { anEvent, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
 let server: TestServer;
-/** Set while users cannot be read, for a reason that nobody expects. */
-let isBroken = false;
+/** Why users cannot be read, if they cannot. */
+let failure: Error | undefined;
+let failures = 0;
 
 beforeAll(async () => {
   server = await startServer({
+    limits: { databaseRetryMs: 20 },
     onStatement({ sql }) {
-      if (isBroken && /\bemail\b/.test(sql)) throw new Error('nobody expects this');
+      if (!failure || !/\bemail\b/.test(sql)) return;
+      failures += 1;
+      throw failure;
     },
   });
 });
@@ -21,6 +25,23 @@ describe.each(Object.entries(streamTransports))('each payload over %s', (_, open
     onTestFinished(() => stream.close());
     return stream;
   }
+
+  /** Users cannot be read from now on, at most until the test is over. */
+  function failUsers(error: Error): void {
+    failure = error;
+    failures = 0;
+    onTestFinished(() => {
+      failure = undefined;
+    });
+  }
+
+  const draftFor = (userId: string) => ({
+    ...anEvent,
+    userId,
+    source: 'pull',
+    stage: 'fetching',
+    status: 'in_progress',
+  });
 
   const setEmail = (id: string, email: string) =>
     server.graphql('mutation ($input: UpsertUserInput!) { upsertUser(input: $input) { id } }', {
@@ -76,17 +97,33 @@ describe.each(Object.entries(streamTransports))('each payload over %s', (_, open
     const event = (sequence: number) => ({ sequence, user: { email: 'whole@example.com' } });
     await server.record({ userId });
     expect((await stream.next())?.data?.syncEvents).toEqual({ events: [event(1)], cursor: '1' });
-    isBroken = true;
-    onTestFinished(() => {
-      isBroken = false;
-    });
-    const draft = { userId, runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
-    await server.app.services.log.record([draft]);
+    failUsers(new Error('nobody expects this'));
+    await server.app.services.log.record([draftFor(userId)]);
     expect((await stream.next())?.errors).toMatchObject([
       { extensions: { code: 'INTERNAL_SERVER_ERROR', cursor: '1' } },
     ]);
-    isBroken = false;
+    failure = undefined;
     const again = await open(query, { userId, after: '1' });
     expect((await again.next())?.data?.syncEvents).toEqual({ events: [event(2)], cursor: '2' });
+  });
+
+  test.each([
+    ['of a log', 'syncEvents(userId: $userId) { events { sequence user { email } } }', { events: [{ sequence: 1 }] }],
+    // There GraphQL would put null in the place of what could not be read, and show the rest.
+    ['of runs', 'syncRunChanges(filter: { userId: $userId }) { began run { runId user { email } } }', { run: {} }],
+  ])('%s waits for a database that goes away before it is whole', async (_, field, shown) => {
+    const userId = await server.user({ email: 'whole@example.com' });
+    const stream = await open(`subscription ($userId: UUID!) { ${field} }`, { userId });
+    await stream.next();
+    failUsers(new Error('Connection terminated unexpectedly'));
+    const next = stream.next();
+    next.catch(() => {});
+    await server.app.services.log.record([draftFor(userId)]);
+    await expect.poll(() => failures).toBeGreaterThan(1);
+    failure = undefined;
+    const result = await next;
+    expect(result?.errors).toBeUndefined();
+    expect(Object.values(result?.data ?? {})).toMatchObject([shown]);
+    expect(JSON.stringify(result?.data)).toContain('whole@example.com');
   });
 });
