@@ -7,6 +7,7 @@ const tail = 'src/log/follow/log-tail.ts';
 const steps = 'src/log/follow/steps.ts';
 const cost = ['test/log/follow-cost.test.ts'];
 const end = ['test/log/follow-end.test.ts'];
+const away = ['test/log/follow-while-away.test.ts'];
 
 /** From the commit to the reader of a stream. */
 export const follow: Area = {
@@ -126,8 +127,35 @@ export const follow: Area = {
       file: follower,
       find: 'return retry(read, { signal: this.#signal, pauseMs: databaseRetryMs, isTemporary: isUnavailable });',
       replace: 'return retry(read, { signal: this.#signal, pauseMs: databaseRetryMs, isTemporary: () => false });',
-      tests: ['test/db/database-away.test.ts'],
-      survives: 'the client of that test comes back by itself; schedules of `npm run simulate` notice',
+      tests: away,
+    },
+    {
+      breaks: 'a follower that waits for the database does not hear of its end',
+      file: follower,
+      find: 'retry(read, { signal: this.#signal,',
+      replace: 'retry(read, { signal: new AbortController().signal,',
+      tests: away,
+    },
+    {
+      breaks: 'a follower does not wait for the database before it has its log',
+      file: follower,
+      find: 'await this.#whileAway(() => this.#logs.acquire(userId))',
+      replace: 'await this.#logs.acquire(userId)',
+      tests: away,
+    },
+    {
+      breaks: 'a follower does not wait for the database to see whether its cursor is there',
+      file: follower,
+      find: 'await this.#whileAway(() => log.catchUp())',
+      replace: 'await log.catchUp()',
+      tests: away,
+    },
+    {
+      breaks: 'a follower does not wait for the database in the middle of its log',
+      file: follower,
+      find: 'await this.#whileAway(() => log.read(from, this.#limits.pageSize))',
+      replace: 'await log.read(from, this.#limits.pageSize)',
+      tests: away,
     },
     {
       breaks: 'a log that was deleted and made anew is taken for the same one',
