@@ -1,13 +1,13 @@
 import { inLowerCase, toColumn } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import type { User } from '../db/rows.ts';
-import { rawSql, type Sql, sql } from '../db/sql.ts';
+import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 
 /** The texts of a user that a search looks through. */
 export const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
 export type UserTexts = Readonly<Pick<User, (typeof textFields)[number]>>;
 
-/** Stands between the texts of a user; folded texts hold none, so that nothing is found across two of them. */
+/** Stands between the texts of a user; what is sought holds none, so that nothing is found across two of them. */
 const SEPARATOR = '\u001F';
 
 /**
@@ -27,23 +27,52 @@ function foldText(text: string): string {
     .replaceAll(/[\s\p{Cc}]+/gu, ' ');
 }
 
-/** What is stored of a user to be searched. */
-export function searchTextOf(user: UserTexts): string {
-  return textFields.flatMap((field) => (user[field] ? [foldText(user[field])] : [])).join(SEPARATOR);
+/** What is stored of a user to be searched, with the texts that it was made of. */
+export function foldUser(user: UserTexts): Pick<User, 'searchText' | 'foldedFrom'> {
+  const texts = textFields.map((field) => user[field] ?? '');
+  return {
+    searchText: texts.filter(Boolean).map(foldText).join(SEPARATOR),
+    foldedFrom: texts.join(SEPARATOR),
+  };
 }
 
-/** What a search looks for, folded; nothing if that is every user. */
-export function toSought(search: string | null | undefined): string | undefined {
-  return foldText(search ?? '').trim() || undefined;
+/** The texts of the user `u`, joined as in `folded_from`. The index `user_to_fold_idx` is made of the same expression. */
+const texts: Readonly<Record<Provider, string>> = { sqlite: textsBetween('char'), postgresql: textsBetween('chr') };
+
+function textsBetween(character: string): string {
+  return textFields.map((field) => `coalesce(u.${toColumn(field)}, '')`).join(` || ${character}(31) || `);
 }
 
-/** Of users whose texts are not folded yet: A to Z are found in any case, as the database knows them. */
-const unfolded = inLowerCase(
-  textFields.map((field) => `coalesce(u.${toColumn(field)}, '')`).join(` || '${SEPARATOR}' || `),
-);
+export const textsOf = (provider: Provider): Sql => rawSql(texts[provider]);
 
-/** The condition that a text of the user `u` holds what is sought. No character of it is a wildcard. */
-export function holds(sought: string, provider: Provider): Sql {
+/** The condition that the texts of the user `u` are not those that were folded: an earlier release has written them. */
+export const isToFold = (provider: Provider): Sql =>
+  sql`(coalesce(u.folded_from, '') <> (${textsOf(provider)})) = true`;
+
+/** What a search looks for. */
+export interface Sought {
+  readonly folded: string;
+  readonly asWritten: string;
+}
+
+/** What a search looks for; nothing if that is every user. */
+export function toSought(search: string | null | undefined): Sought | undefined {
+  const asWritten = (search ?? '').replaceAll(/\p{Cc}+/gu, ' ').trim();
+  const folded = foldText(asWritten).trim();
+  return folded === '' ? undefined : { folded, asWritten };
+}
+
+/**
+ * The condition that a text of the user `u` holds what is sought. No character of it is a wildcard. The texts of users who
+ * are to be folded are searched as they are, in lower case as the database knows it: A to Z at the least. Other letters
+ * of them may be in either case, so that what is sought is looked for in both, and as it was written.
+ */
+export function holds({ folded, asWritten }: Sought, provider: Provider): Sql {
   const position = rawSql(provider === 'postgresql' ? 'strpos' : 'instr');
-  return sql`${position}(coalesce(u.search_text, ${rawSql(unfolded)}), ${sought}) > 0`;
+  const inTexts = rawSql(inLowerCase(texts[provider]));
+  const forms = new Set([folded, asWritten, asWritten.toLowerCase(), asWritten.toUpperCase()]);
+  const isInTexts = [...forms].map((form) => sql`${position}(${inTexts}, lower(replace(${form}, 'I', 'i'))) > 0`);
+  // Nearly always there is nobody to fold, and then the texts of nobody are put together.
+  return sql`CASE WHEN EXISTS (SELECT 1 FROM "user" u WHERE ${isToFold(provider)}) AND ${isToFold(provider)}
+    THEN ${joinSql(isInTexts, ' OR ')} ELSE ${position}(u.search_text, ${folded}) > 0 END`;
 }

@@ -14,7 +14,7 @@ import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { Limits } from '../limits.ts';
 import { cutLog } from '../log/cut-log.ts';
-import { holds, searchTextOf, textFields, toSought } from './search-text.ts';
+import { foldUser, holds, type Sought, textFields, toSought } from './search-text.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
 const WALKED_PER_STATEMENT = 10_000;
@@ -103,7 +103,7 @@ export class Users {
     return end;
   }
 
-  async #read(piece: Piece<UserKey, UserPageRequest>, sought: string | undefined): Promise<User[]> {
+  async #read(piece: Piece<UserKey, UserPageRequest>, sought: Sought | undefined): Promise<User[]> {
     const { visible } = piece;
     const conditions = within(piece);
     if (visible.kind === 'none') conditions.push(sql`false`);
@@ -206,8 +206,8 @@ async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Pr
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
   if (updated) return fold(transaction, updated);
-  const searchText = searchTextOf({ ...noTexts, ...data });
-  const user = await transaction.user.create({ data: { ...data, searchText, id: id ?? randomUUID(), createdAt: now } });
+  const folded = foldUser({ ...noTexts, ...data });
+  const user = await transaction.user.create({ data: { ...data, ...folded, id: id ?? randomUUID(), createdAt: now } });
   const deleted = id && (await transaction.deletedUser.findUnique({ where: { id } }));
   return (deleted && (await makeLater(transaction, deleted, now))) || user;
 }
@@ -216,9 +216,9 @@ const noTexts = { externalUserId: null, email: null, firstName: null, lastName: 
 
 /** What a search looks through goes with the texts of a user. */
 async function fold(transaction: Transaction, user: User): Promise<User> {
-  const searchText = searchTextOf(user);
-  if (searchText === user.searchText) return user;
-  return transaction.user.update({ where: { id: user.id }, data: { searchText } });
+  const folded = foldUser(user);
+  if (folded.searchText === user.searchText && folded.foldedFrom === user.foldedFrom) return user;
+  return transaction.user.update({ where: { id: user.id }, data: folded });
 }
 
 /**
@@ -244,8 +244,10 @@ async function make(
   { ids, heardOf, now }: { ids: readonly string[]; heardOf: ReadonlyMap<string, Date | undefined>; now: Date },
 ): Promise<void> {
   const time = rawSql(database.kind === 'postgresql' ? 'timestamptz' : 'integer');
+  const { searchText, foldedFrom } = foldUser(noTexts);
   const made = await transaction.$queryRaw<{ id: string }[]>`
-    INSERT INTO "user" (id, created_at, search_text) SELECT listed.value, CAST(${now} AS ${time}), '' FROM ${listedIds(database, ids)}
+    INSERT INTO "user" (id, created_at, search_text, folded_from)
+    SELECT listed.value, CAST(${now} AS ${time}), ${searchText}, ${foldedFrom} FROM ${listedIds(database, ids)}
     WHERE true ON CONFLICT DO NOTHING RETURNING id`;
   if (made.length === 0) return;
   const deleted = await readDeleted(

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/db/open-database.ts';
+import { rawSql, type Sql, sql } from '../../src/db/sql.ts';
+import { startFillingSearchTexts } from '../../src/users/fill-search-texts.ts';
+import { openNewDatabase } from '../support/database.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -83,7 +86,70 @@ test('a search for nothing but blanks is none', async () => {
   expect(all.length).toBeGreaterThan(0);
 });
 
-test('users of an earlier release are found as before, and by every letter once they are filled in, after any start', async () => {
+describe('while an earlier release writes beside this one', () => {
+  /** A server, and statements as an instance of that release sends them: it knows nothing of what a search looks through. */
+  async function startBesideEarlier() {
+    const other = await startServer();
+    onTestFinished(() => other.close());
+    const { database } = other.app.services;
+    const uuid = rawSql(database.kind === 'postgresql' ? 'uuid' : 'text');
+    const run = (statement: Sql) => database.transaction((transaction) => transaction.$executeRaw(statement));
+    return {
+      other,
+      database,
+      async make(firstName: string): Promise<string> {
+        const id = crypto.randomUUID();
+        await run(sql`INSERT INTO "user" (id, first_name) VALUES (CAST(${id} AS ${uuid}), ${firstName})`);
+        return id;
+      },
+      rename: (id: string, firstName: string) =>
+        run(sql`UPDATE "user" SET first_name = ${firstName} WHERE id = CAST(${id} AS ${uuid})`),
+    };
+  }
+
+  test('the users whom it makes are found by the letters that the database knows, in either case', async () => {
+    const { other, make } = await startBesideEarlier();
+    const id = await make('Émile Zola');
+    for (const search of ['émile', 'ÉMILE', 'Émile', 'ÉMILE ZOLA', 'zOLA'])
+      expect({ search, found: await find(search, other) }).toEqual({ search, found: [id] });
+  });
+
+  test('a user whom it renames is found by the new name alone, and by every letter of it later on', async () => {
+    const { other, rename } = await startBesideEarlier();
+    const id = await other.user({ firstName: 'Früher' });
+    await rename(id, 'Weiß');
+    expect(await find('FRÜHER', other)).toEqual([]);
+    expect(await find('weiß', other)).toEqual([id]);
+    await other.restart();
+    await expect.poll(() => find('WEISS', other)).toEqual([id]);
+    expect(await find('FRÜHER', other)).toEqual([]);
+  });
+
+  test('a name that it changes while the user is filled is not taken for the one that was read', async () => {
+    const { other, database, make, rename } = await startBesideEarlier();
+    const id = await make('Früher');
+    let stop = async () => {};
+    await new Promise<void>((filled, failed) => {
+      stop = startFillingSearchTexts(
+        {
+          ...{ kind: database.kind, reader: database.reader },
+          async transaction(work) {
+            await rename(id, 'Weiß');
+            const result = await database.transaction(work);
+            filled();
+            return result;
+          },
+        },
+        failed,
+      );
+    });
+    await stop();
+    expect(await find('FRÜHER', other)).toEqual([]);
+    expect(await find('weiß', other)).toEqual([id]);
+  });
+});
+
+test('users of an earlier release are found by every letter once they are filled in, after any start', async () => {
   const other = await startServer();
   onTestFinished(() => other.close());
   const ids = await Promise.all(
@@ -91,24 +157,39 @@ test('users of an earlier release are found as before, and by every letter once 
       other.user({ firstName: `Weiß ${index}`, email: `Person${index}@example.org` }),
     ),
   );
-  const forget = async () => {
-    const database = await openDatabase(other.databaseUrl);
-    await database.transaction(async (transaction) => {
-      await transaction.user.updateMany({ data: { searchText: null } });
-      await transaction.logState.updateMany({ data: { searchFilled: false } });
-    });
-    await database.close();
-  };
-  await forget();
+  await other.app.services.database.transaction((transaction) =>
+    transaction.user.updateMany({ data: { searchText: null, foldedFrom: null } }),
+  );
   expect(await find('PERSON7@', other)).toEqual([ids[7]]);
   expect(await find('WEISS 7', other)).toEqual([]);
   await other.restart();
   await expect.poll(async () => (await find('WEISS', other)).length).toBe(ids.length);
   expect(await find('WEISS 7', other)).toEqual([ids[7]]);
-  const { reader } = other.app.services.database;
-  await expect
-    .poll(() => reader.logState.findMany({ select: { searchFilled: true } }))
-    .toEqual([{ searchFilled: true }]);
+});
+
+test('an index leads to the users who are to be filled', async () => {
+  const { url } = await openNewDatabase();
+  const statements: string[] = [];
+  let onStatement = () => {};
+  const database = await openDatabase(url, {
+    observe({ sql: statement }) {
+      statements.push(statement);
+      onStatement();
+    },
+  });
+  onTestFinished(() => database.close());
+  await new Promise<void>((looked, failed) => {
+    const stop = startFillingSearchTexts(database, failed);
+    onStatement = () => looked(stop());
+  });
+  expect(statements).toHaveLength(1);
+  const [look] = statements;
+  const plan = await database.transaction(async (transaction) => {
+    if (database.kind === 'sqlite') return transaction.$queryRawUnsafe(`EXPLAIN QUERY PLAN ${look}`, null);
+    await transaction.$executeRaw`SET LOCAL enable_seqscan = off`;
+    return transaction.$queryRawUnsafe(`EXPLAIN (GENERIC_PLAN) ${look}`);
+  });
+  expect(JSON.stringify(plan)).toMatch(/(SEARCH u USING INDEX|Index Scan using) user_to_fold_idx/);
 });
 
 test('of 10,000 users, a search looks at all with two statements', async () => {

@@ -43,7 +43,7 @@ describe('the database', () => {
   });
 
   test.each([
-    ['a column that is missing', 'ALTER TABLE "user" DROP COLUMN email', 'email'],
+    ['a column that is missing', 'ALTER TABLE sync_run DROP COLUMN message', 'message'],
     ['a table too many', 'CREATE TABLE stray (id INTEGER PRIMARY KEY)', 'stray'],
     ['an index that is missing', 'DROP INDEX user_created_at_id_idx', 'user_created_at_id_idx'],
   ])('is told apart from one with %s', async (_, change, name) => {
