@@ -16,6 +16,7 @@ import type { ConnectWire } from './instances/doorbell.ts';
 import { notifyWire } from './instances/notify-wire.ts';
 import { redisWire } from './instances/redis-wire.ts';
 import type { Clock } from './lib/clock.ts';
+import { Opened } from './lib/opened.ts';
 import { Outages } from './lib/outages.ts';
 import { withoutSecrets } from './lib/redis-url.ts';
 import type { Limits } from './limits.ts';
@@ -63,11 +64,26 @@ interface OpenServices {
   close(): Promise<void>;
 }
 
-/** Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. */
-export async function openServices(
+/**
+ * Brings the database up to date and opens everything that works on it. `close` makes what was accepted durable. When it
+ * rejects, everything is closed again.
+ */
+export async function openServices(config: ServicesSettings, options: ServicesOptions): Promise<OpenServices> {
+  const opened = new Opened();
+  try {
+    return { ...(await openOneByOne(config, options, opened)), close: () => opened.close() };
+  } catch (error) {
+    await opened.close().catch(() => {}); // the first failure is the one to tell
+    throw error;
+  }
+}
+
+/** @param opened gets each part as soon as it is open */
+async function openOneByOne(
   config: ServicesSettings,
   { limits, clock: givenClock, logger, onStatement, ownKey }: ServicesOptions,
-): Promise<OpenServices> {
+  opened: Opened,
+): Promise<Omit<OpenServices, 'close'>> {
   const applied = await migrate(directUrlOf(config), undefined, {
     onWarning: (text) => logger.warn(text),
     onWait: (waitedSeconds) =>
@@ -88,50 +104,36 @@ export async function openServices(
       shown: 'the database cannot be written',
     }),
   });
-  const database = await openDatabase(config.databaseUrl, { observe: onStatement, availability });
+  const database = opened.add(await openDatabase(config.databaseUrl, { observe: onStatement, availability }));
   availability.start(() => tryWriting(database));
+  opened.add({ close: () => availability.stop() });
   const onError = (error: unknown) => {
     // What is away has been told; a file that another process keeps locked has not.
     if (!isUnavailable(error) || (database.kind === 'sqlite' && isBusy(error))) logger.error(error);
   };
-  const databaseClock = givenClock ? { now: givenClock, close() {} } : await openDatabaseClock(database);
-  const clock = databaseClock.now;
+  const clock = givenClock ?? opened.add(await openDatabaseClock(database)).now;
+  const keys = new ApiKeys({ database, ownKey, limits, clock });
+  const credentials = opened.add(new CredentialWatch({ keys, limits, clock, onError }));
+  const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = doorbellOf(config, limits, outages);
   const projections = [createConnectionProjection(database)];
-  const log = openEventLog({ database, projections, limits, clock, onError, doorbell });
+  const log = opened.add(openEventLog({ database, projections, limits, clock, onError, doorbell }));
+  const runChanges = opened.add(new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError }));
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
     onDoubt: (now) => logger.warn({ now }, doubtText(limits)),
   });
   retention.start();
+  opened.add(retention);
+  opened.add({ close: startFillingSearchTexts(database, onError) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
-  const runChanges = new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
-  const stopFilling = startFillingSearchTexts(database, onError);
-  const sources = new Sources({ database, limits, clock, onError });
-  const keys = new ApiKeys({ database, ownKey, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
-  const credentials = new CredentialWatch({ keys, limits, clock, onError });
   const nouns = { log, retention, runs, runChanges, connections, users, sources, keys, tokens, credentials };
-
-  return {
-    services: { database, availability, outages, ...nouns, limits, clock },
-    onError,
-    async close() {
-      await stopFilling();
-      await retention.close();
-      await log.close();
-      await sources.close();
-      runChanges.close();
-      credentials.close();
-      databaseClock.close();
-      availability.stop();
-      await database.close();
-    },
-  };
+  return { services: { database, availability, outages, ...nouns, limits, clock }, onError };
 }
 
 /** What an operator has to know when retention stands still. */

@@ -2,8 +2,10 @@ import type { Area } from './fault.ts';
 
 const pool = 'src/db/postgres-pool.ts';
 const sessions = ['test/db/given-up.test.ts'];
+const services = ['test/process/open-services.test.ts'];
+const opened = ['test/lib/opened.test.ts'];
 
-/** How long anything may take in the database, and what a session keeps. */
+/** How long anything may take in the database, what a session keeps, and how what works on it is opened and closed. */
 export const database: Area = {
   name: 'database',
   tests: ['test/db/given-up.test.ts'],
@@ -64,6 +66,42 @@ export const database: Area = {
       find: "if (connection.inTransaction) connection.exec('ROLLBACK');",
       replace: "if (connection.inTransaction) connection.exec('COMMIT');",
       tests: ['test/process/database.test.ts'],
+    },
+    {
+      breaks: 'services that cannot be opened leave others open',
+      file: 'src/open-services.ts',
+      find: '    await opened.close().catch(() => {});',
+      replace: '',
+      tests: services,
+    },
+    {
+      breaks: 'the log is not waited for when the services close',
+      file: 'src/open-services.ts',
+      find: 'const log = opened.add(openEventLog({ database, projections, limits, clock, onError, doorbell }));',
+      replace:
+        'const log = openEventLog({ database, projections, limits, clock, onError, doorbell });\n  opened.add({ close: () => void log.close() });',
+      tests: services,
+    },
+    {
+      breaks: 'the database is closed before what works on it',
+      file: 'src/lib/opened.ts',
+      find: 'for (let part = this.#parts.pop(); part; part = this.#parts.pop())',
+      replace: 'for (let part = this.#parts.shift(); part; part = this.#parts.shift())',
+      tests: opened,
+    },
+    {
+      breaks: 'nothing is waited for that is closed',
+      file: 'src/lib/opened.ts',
+      find: 'await part.close();',
+      replace: 'part.close();',
+      tests: opened,
+    },
+    {
+      breaks: 'what cannot be closed leaves open what was opened before',
+      file: 'src/lib/opened.ts',
+      find: 'failures.push(error);',
+      replace: 'throw error;',
+      tests: opened,
     },
   ],
 };

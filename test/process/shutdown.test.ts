@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -13,6 +10,7 @@ import { parseConfig } from '../../src/config.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { newFileUrl } from '../support/database.ts';
 import { type LogReader, type LogWish, openLog, readLog, type Step } from '../support/log-reader.ts';
+import { showsOpenFiles, timesOpen } from '../support/open-files.ts';
 import { anEvent, type Headers, jwtSecret, startServer } from '../support/server.ts';
 import { graphql, newUser, type ServerProcess, startProcess } from '../support/server-process.ts';
 import { streamTransports } from '../support/streams.ts';
@@ -400,19 +398,6 @@ describe('a port that is taken', () => {
     return address.port;
   }
 
-  /** How often the database is open. The driver leaves the connection of a past transaction to the garbage collector. */
-  async function timesOpen({ databaseUrl }: { databaseUrl: string }): Promise<number> {
-    setFlagsFromString('--expose-gc');
-    const collectGarbage = runInNewContext('gc');
-    collectGarbage();
-    await new Promise((resolve) => setImmediate(resolve)); // finalizers
-    const files = readdirSync('/proc/self/fd').map((fd) => {
-      const link = `/proc/self/fd/${fd}`;
-      return existsSync(link) ? readlinkSync(link) : ''; // one of them was the descriptor of this very look
-    });
-    return files.filter((path) => path === databaseUrl.slice('file:'.length)).length;
-  }
-
   test('is what createApp rejects with', async () => {
     const config = parseConfig({
       PORT: String(await takePort()),
@@ -425,19 +410,19 @@ describe('a port that is taken', () => {
     });
   });
 
-  test.skipIf(!existsSync('/proc/self/fd'))('leaves nothing open', async () => {
+  test.skipIf(!showsOpenFiles)('leaves nothing open', async () => {
     const config = parseConfig({
       PORT: String(await takePort()),
       DATABASE_URL: newFileUrl(),
       JWT_SECRET: jwtSecret,
     });
     await createApp(config, { logger: pino({ level: 'silent' }) }).catch(() => {});
-    await expect.poll(() => timesOpen(config)).toBe(0);
+    await expect.poll(() => timesOpen(config.databaseUrl)).toBe(0);
 
     const app = await createApp({ ...config, port: 0 }, { logger: pino({ level: 'silent' }) });
-    expect(await timesOpen(config)).toBeGreaterThan(0);
+    expect(await timesOpen(config.databaseUrl)).toBeGreaterThan(0);
     await app.close();
-    await expect.poll(() => timesOpen(config)).toBe(0);
+    await expect.poll(() => timesOpen(config.databaseUrl)).toBe(0);
   });
 });
 
