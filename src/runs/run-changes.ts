@@ -1,9 +1,7 @@
-import { isListed } from '../db/listed.ts';
-import type { User } from '../db/rows.ts';
-import { sql } from '../db/sql.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
+import { runSqlOf } from './run-sql.ts';
 import { type RunChange, RunSubscriber, type RunWish } from './run-subscriber.ts';
 import { RunWatch, type RunWatchOptions } from './run-watch.ts';
 
@@ -94,10 +92,9 @@ export class RunChanges {
     const watched = this.#watchedAlone();
     const ids = [...userIds].filter((id) => watched.has(id));
     if (ids.length === 0) return;
-    const { database } = this.#options;
-    const users = await database.reader.$queryRaw<Pick<User, 'id'>[]>`
-      SELECT id FROM "user" WHERE ${isListed(database, sql`id`, ids)}`;
-    const left = new Set(users.map(({ id }) => id));
+    const { database, sql = runSqlOf(database) } = this.#options;
+    const logs = await sql.findLogs(database.reader, ids);
+    const left = new Set(logs.map(({ userId }) => userId));
     const gone = new Set(ids.filter((id) => !left.has(id)));
     for (const subscriber of this.#subscribers)
       if (subscriber.wish.only !== undefined && gone.has(subscriber.wish.only)) subscriber.end();

@@ -3,15 +3,16 @@ import type { SyncRun } from '../db/rows.ts';
 import { pause } from '../lib/pause.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
-import type { ChangedLog } from '../log/sql/log-sql.ts';
-import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { RecentRuns } from './recent-runs.ts';
+import { type RunSql, runSqlOf } from './run-sql.ts';
 
 /** Users whose changed runs one statement reads; the rows of many more would keep the process from everything else. */
 const USERS_PER_STATEMENT = 1_000;
 
 export interface RunWatchOptions {
   readonly database: Database;
+  /** The statements, if not those of the database's kind. */
+  readonly sql?: RunSql;
   readonly limits: Pick<Limits, 'slowPollMs' | 'databaseRetryMs'>;
   /** Told of failures; they are retried. */
   readonly onError: (error: unknown) => void;
@@ -39,6 +40,7 @@ interface Listener {
  */
 export class RunWatch {
   readonly #options: RunWatchOptions;
+  readonly #sql: RunSql;
   readonly #listener: Listener;
   readonly #recent: RecentRuns;
   readonly #stopping = new AbortController();
@@ -51,7 +53,8 @@ export class RunWatch {
   constructor(options: RunWatchOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
-    this.#recent = new RecentRuns(options.database);
+    this.#sql = options.sql ?? runSqlOf(options.database);
+    this.#recent = new RecentRuns(options.database, this.#sql);
   }
 
   /** Is it certain that no change escapes? */
@@ -112,18 +115,13 @@ export class RunWatch {
     while (this.#changedAfter.size > 0 && !this.#stopping.signal.aborted) {
       const logs = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT).map(([userId, after]) => ({ userId, after }));
       for (const { userId } of logs) this.#changedAfter.delete(userId);
-      const runs = await this.#readChanged(logs).catch((error: unknown) => {
+      const runs = await this.#sql.readChangedRuns(this.#options.database.reader, logs).catch((error: unknown) => {
         for (const { userId, after } of logs) this.#add(userId, after);
         throw error;
       });
       if (this.#stopping.signal.aborted) return;
       for (const run of runs) if (this.#recent.noteSent(run)) this.#listener.onRun(run);
     }
-  }
-
-  #readChanged(logs: readonly ChangedLog[]): Promise<SyncRun[]> {
-    const { database } = this.#options;
-    return logSqlOf(database).readChangedRuns(database.reader, logs);
   }
 
   #retry(attempt: () => Promise<void>): Promise<void> {

@@ -36,7 +36,7 @@ export interface LockedLogs {
 }
 
 /** One user's log of which something is new after a sequence. */
-export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
+type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
 
 /** What was removed from a log. */
 export interface Cut {
