@@ -34,6 +34,12 @@ export class ModelReading implements Queryable {
   }
 }
 
+/** All that the core is given is the model's. */
+export function on(database: Queryable): ModelReading {
+  if (database instanceof ModelReading) return database;
+  throw new Error('this is no reading of the model');
+}
+
 /** What the product's pool waits for a row, if the change does not say, and for a connection. In milliseconds. */
 const LOCK_WAIT_MS = 2_000;
 const CONNECT_MS = 3_000;

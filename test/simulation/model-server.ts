@@ -2,6 +2,7 @@ import type { LogState, SyncRun } from '../../src/db/rows.ts';
 import type { SyncEvent } from '../../src/log/event.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
 import type { LogHead } from '../../src/log/sql/log-sql.ts';
+import type { Snapshot } from '../../src/log/sql/snapshots.ts';
 import type { Party } from './virtual-time.ts';
 import type { World } from './world.ts';
 
@@ -25,6 +26,16 @@ export interface StoredEvent {
   /** When the transaction was committed, by virtual time. */
   readonly committedAt: number;
   /** Whose transaction it was. */
+  readonly by: Party | undefined;
+}
+
+/** A state of a run. */
+export interface StoredRun {
+  readonly run: SyncRun;
+  /** The how manieth of all that were committed. */
+  readonly order: number;
+  /** When the transaction was committed, by virtual time, and whose it was. */
+  readonly committedAt: number;
   readonly by: Party | undefined;
 }
 
@@ -55,6 +66,8 @@ export class ModelTransaction {
   /** How long each statement waits for one lock, in milliseconds. */
   readonly lockWaitMs: number;
   state: 'open' | 'failed' | 'over' = 'open';
+  /** Its number, once it has begun to write. */
+  change: bigint | undefined;
   /** For whose row it waits right now. */
   waitsFor: UserRow | undefined;
 
@@ -73,7 +86,10 @@ const DEADLOCK_MS = 1_000;
  */
 export class ModelServer {
   readonly users = new Map<string, UserRow>();
-  readonly runs = new Map<string, SyncRun>();
+  /** The newest states, by key. */
+  readonly runs = new Map<string, StoredRun>();
+  /** All states that there ever were. */
+  readonly everRun = new Map<SyncRun, StoredRun>();
   readonly source: SourceRow = { holder: null, takenAt: 0, heldUntil: 0, position: 0 };
   logState: LogState = {
     name: 'log',
@@ -88,16 +104,35 @@ export class ModelServer {
   readonly everStored = new Map<string, { readonly user: UserRow; readonly event: SyncEvent }>();
   readonly #byId = new Map<string, SyncEvent>();
   readonly #world: World;
-  #changes = 0;
+  /** The newest number of a transaction, and the newest of those that are over. */
+  #begun = 0n;
+  #over = 0n;
+  readonly #writing = new Set<bigint>();
+  #starts = 1;
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  /** The number of a transaction that begins to write. */
-  nextChange(): bigint {
-    this.#changes += 1;
-    return BigInt(this.#changes);
+  /** The number of a transaction that begins to write, or has begun. */
+  changeOf(transaction: ModelTransaction): bigint {
+    if (transaction.change !== undefined) return transaction.change;
+    this.#begun += 1n;
+    transaction.change = this.#begun;
+    this.#writing.add(this.#begun);
+    return this.#begun;
+  }
+
+  /** As `pg_current_snapshot()` says it: nobody knows of transactions after the newest one that is over. */
+  snapshot(): Snapshot {
+    const end = this.#over + 1n;
+    const open = [...this.#writing].filter((change) => change < end).map(Number);
+    return { end: Number(end), open, server: `start ${this.#starts}`, takenAt: Date.now() };
+  }
+
+  restart(): void {
+    this.#starts += 1;
+    this.isUp = true;
   }
 
   eventById(id: string): SyncEvent | undefined {
@@ -119,7 +154,7 @@ export class ModelServer {
     this.users.delete(user.id);
     user.goneAt = this.#world.time.now;
     for (const { event } of user.events.values()) this.#byId.delete(event.id);
-    for (const run of [...this.runs.values()]) if (run.userId === user.id) this.runs.delete(runKey(run));
+    for (const [key, { run }] of this.runs) if (run.userId === user.id) this.runs.delete(key);
     this.#wake(user);
   }
 
@@ -134,6 +169,19 @@ export class ModelServer {
       user.events.set(event.sequence, { event, committedAt: this.#world.time.now, by });
       this.#byId.set(event.id, event);
       this.everStored.set(event.id, { user, event });
+    }
+  }
+
+  /** How many states of runs there ever were. */
+  get runStates(): number {
+    return this.everRun.size;
+  }
+
+  storeRuns(runs: readonly SyncRun[], by: Party | undefined): void {
+    for (const run of runs) {
+      const stored = { run, order: this.everRun.size + 1, committedAt: this.#world.time.now, by };
+      this.everRun.set(run, stored);
+      this.runs.set(runKey(run), stored);
     }
   }
 
@@ -157,8 +205,8 @@ export class ModelServer {
       this.#byId.delete(event.id);
       removed += 1;
     }
-    for (const run of [...this.runs.values()])
-      if (run.userId === user.id && run.lastSequence < tail) this.runs.delete(runKey(run));
+    for (const [key, { run }] of this.runs)
+      if (run.userId === user.id && run.lastSequence < tail) this.runs.delete(key);
     return removed;
   }
 
@@ -206,6 +254,8 @@ export class ModelServer {
   /** Without a commit nothing of it has happened. */
   end(transaction: ModelTransaction): void {
     transaction.state = 'over';
+    const { change } = transaction;
+    if (change !== undefined && this.#writing.delete(change) && change > this.#over) this.#over = change;
     const locked = [...transaction.locked];
     transaction.locked.clear();
     for (const user of locked) {

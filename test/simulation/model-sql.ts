@@ -1,19 +1,13 @@
-import type { Queryable } from '../../src/db/database.ts';
 import type { SyncRun } from '../../src/db/rows.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
 import type { LockedLogs, LogSql, PagedEvent } from '../../src/log/sql/log-sql.ts';
-import { ModelReading, ModelWrite } from './model-database.ts';
-import { ModelError, type ModelServer, type ModelTransaction, type UserRow } from './model-server.ts';
+import type { RunSql } from '../../src/runs/run-sql.ts';
+import { ModelWrite, on } from './model-database.ts';
+import { modelRunSql } from './model-run-sql.ts';
+import { ModelError, type ModelServer, type UserRow } from './model-server.ts';
 
-const changes = new WeakMap<ModelTransaction, bigint>();
-
-/** The statements of the log, executed by the model. What subscriptions do not need is missing. */
-export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before: number) => void): LogSql {
-  const changeOf = (transaction: ModelTransaction) => {
-    const change = changes.get(transaction) ?? server.nextChange();
-    changes.set(transaction, change);
-    return change;
-  };
+/** The statements of the log and of changed runs, executed by the model. What subscriptions do not need is missing. */
+export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before: number) => void): LogSql & RunSql {
   const lockedLogs = (rows: readonly UserRow[], lockedByOthers: readonly UserRow[], change: bigint): LockedLogs => ({
     heads: new Map(rows.filter(isThere).map(({ id, head }) => [id, head])),
     lockedByOthers: new Set(lockedByOthers.map(({ id }) => id)),
@@ -41,7 +35,7 @@ export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before:
     lockUsers: (database, ids, locking) =>
       on(database).ask<LockedLogs>((transaction, done) => {
         if (transaction.state !== 'open') return done(new ModelError('25P02'));
-        const change = changeOf(transaction);
+        const change = server.changeOf(transaction);
         const rows = rowsOf(ids);
         const lockedByOthers = locking === 'skip' ? rows.filter((row) => server.isLocked(row, transaction)) : [];
         const free = rows.filter((row) => !lockedByOthers.includes(row));
@@ -57,14 +51,11 @@ export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before:
       on(database).ask((_, done) => done(ids.flatMap((id) => server.eventById(id) ?? []))),
 
     readRuns: (database, keys) =>
-      on(database).ask<SyncRun[]>((_, done) => done(keys.flatMap((key) => server.runs.get(runKey(key)) ?? []))),
+      on(database).ask<SyncRun[]>((_, done) => done(keys.flatMap((key) => server.runs.get(runKey(key))?.run ?? []))),
 
     insertEvents: (events) => new ModelWrite((by) => server.addEvents(events, by)),
 
-    upsertRuns: (runs) =>
-      new ModelWrite(() => {
-        for (const run of runs) server.runs.set(runKey(run), run);
-      }),
+    upsertRuns: (runs) => new ModelWrite((by) => server.storeRuns(runs, by)),
 
     raiseHeads: ({ heads }) => [new ModelWrite(() => server.raiseHeads(heads))],
 
@@ -126,15 +117,10 @@ export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before:
         ),
       ),
 
-    ...{ readChangedRuns: missing, readFilteredPages: missing, findRunEvents: missing },
+    ...modelRunSql(server),
+    ...{ readFilteredPages: missing, findRunEvents: missing },
     ...{ findKinds: missing, readPagesOfKinds: missing },
   };
-}
-
-/** All that the core is given is the model's. */
-function on(database: Queryable): ModelReading {
-  if (database instanceof ModelReading) return database;
-  throw new Error('this is no reading of the model');
 }
 
 function missing(): never {

@@ -2,6 +2,7 @@ import type { Fault } from '../mutations/fault.ts';
 
 const follow = 'src/log/follow';
 const record = 'src/log/record';
+const runs = 'src/runs';
 const retention = 'src/log/retention.ts';
 
 /**
@@ -141,6 +142,30 @@ export const planted: readonly Fault[] = [
     file: 'src/log/believed-time.ts',
     find: 'if (!isApart(now, believedAt, jumpMs)) return believed;',
     replace: 'if (jumpMs > 0) return believed;',
+  },
+  {
+    breaks: 'streams of runs do not look when the doorbell is back',
+    file: `${runs}/run-changes.ts`,
+    find: '() => this.#watch?.lookNow(),',
+    replace: '',
+  },
+  {
+    breaks: 'a stream of runs says that it has begun before it is certain',
+    file: `${runs}/run-changes.ts`,
+    find: 'if (this.#watch.isComplete) subscriber.begin();',
+    replace: 'subscriber.begin();',
+  },
+  {
+    breaks: 'a look at runs that has failed counts',
+    file: `${runs}/recent-runs.ts`,
+    find: '    const found = last ? await this.#readChanged(last, now) : [];\n',
+    replace: '    this.#last = now;\n    const found = last ? await this.#readChanged(last, now) : [];\n',
+  },
+  {
+    breaks: 'changed runs that could not be read are forgotten',
+    file: `${runs}/run-watch.ts`,
+    find: '        for (const { userId, after } of logs) this.#add(userId, after);\n',
+    replace: '',
   },
   {
     breaks: 'an instance works on although another one has taken the source',

@@ -2,15 +2,11 @@ import { AppError } from '../../src/errors.ts';
 import { matches, type SyncEventFilter } from '../../src/log/filter.ts';
 import type { FollowedEvents } from '../../src/log/follow/steps.ts';
 import type { DoorbellBus } from './doorbell-bus.ts';
+import { dueByLook, dueByNews } from './due.ts';
 import type { Instance } from './instance.ts';
 import type { StoredEvent, UserRow } from './model-server.ts';
 import type { Fleet } from './producer.ts';
 import { Party } from './virtual-time.ts';
-
-/** What a stream may be late while all is well, once a doorbell that was lost says that it is back, and by looks alone. */
-const PROMPT_MS = 600;
-const TOLD_MS = 1_500;
-const BY_LOOK_MS = 6_500;
 
 /** One connection of a reader: the stream at its instance, and the way between them. */
 interface Connection {
@@ -84,6 +80,17 @@ export class Reader {
     this.isEnded = true;
   }
 
+  /** Is its log one that was made anew? */
+  get #isSuccessor(): boolean {
+    return this.user.createdAt.getTime() > this.#fleet.world.time.dateAt(0);
+  }
+
+  /** Whoever follows a log that was made anew meets the one before on an instance that could not look in the meantime. */
+  #hasLooked({ party }: Instance): boolean {
+    const { world, limits } = this.#fleet;
+    return !this.#isSuccessor || party.isWellSince(world.time.now - limits.slowPollMs - 1_500);
+  }
+
   #later(ms: number, run: () => void): void {
     this.#fleet.world.time.plan(ms, this.party, run);
   }
@@ -95,7 +102,7 @@ export class Reader {
       return;
     }
     const { world, instances } = this.#fleet;
-    const open = instances.filter(({ isAlive, isClosing }) => isAlive && !isClosing);
+    const open = instances.filter((instance) => instance.isAlive && !instance.isClosing && this.#hasLooked(instance));
     const instance = open.length > 0 ? world.some(open) : undefined;
     if (!instance) {
       this.#later(100, () => this.#connect());
@@ -185,8 +192,7 @@ export class Reader {
   #over(wasLeft: boolean): void {
     if (wasLeft) return;
     const { world } = this.#fleet;
-    const isSuccessor = this.user.createdAt.getTime() > world.time.dateAt(0);
-    if (isSuccessor && !this.#isGone) {
+    if (this.#isSuccessor && !this.#isGone) {
       this.cut(); // it has met the log before, which its instance had not yet looked at
       return;
     }
@@ -235,27 +241,12 @@ export class Reader {
     waitsSince: number,
     isGone: boolean,
   ): { readonly what: string; readonly at: number } {
-    const trouble = instance.party.troubledUntil;
-    const checkpoint = {
-      what: 'a checkpoint',
-      at: Math.max(toldAt + this.#fleet.limits.checkpointMs * 1.02, trouble) + BY_LOOK_MS,
-    };
-    const late = (what: string, at: number) => ({ what, at: Math.max(at, waitsSince, trouble) + BY_LOOK_MS });
-    if (isGone) return late('its end', this.user.goneAt ?? 0); // whoever has deleted the user may have told nobody
+    const stream = { instance, waitsSince };
+    if (isGone) return { what: 'its end', at: dueByLook(stream, this.user.goneAt ?? 0) }; // whoever has deleted the user may have told nobody
     const news = this.#firstNewsAfter(cursor);
-    if (!news) return checkpoint;
-    const { committedAt, by } = news;
-    const what = `event ${news.event.sequence}`;
-    const wasWellBefore = committedAt - BY_LOOK_MS;
-    if (trouble > wasWellBefore || !by?.isWellSince(wasWellBefore)) return late(what, committedAt);
-    const wires = [by, instance.party].map((party) => this.#bus.stateOf(party));
-    const worksSince = Math.max(...wires.map((wire) => wire.worksSince));
-    const since = Math.max(committedAt, waitsSince);
-    if (worksSince <= wasWellBefore) return { what, at: since + PROMPT_MS };
-    const isTold = wires.every((wire) => wire.worksSince <= wasWellBefore || wire.isMendTold);
-    return isTold && worksSince < Number.POSITIVE_INFINITY
-      ? { what, at: Math.max(since, worksSince) + TOLD_MS }
-      : late(what, committedAt);
+    if (news) return { what: `event ${news.event.sequence}`, at: dueByNews(this.#bus, stream, news) };
+    const checkpointAt = toldAt + this.#fleet.limits.checkpointMs * 1.02;
+    return { what: 'a checkpoint', at: dueByLook({ instance, waitsSince: 0 }, checkpointAt) };
   }
 
   #firstNewsAfter(cursor: number): StoredEvent | undefined {

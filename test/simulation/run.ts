@@ -7,8 +7,8 @@ import { findPlanted } from './find-planted.ts';
 import { planted } from './planted.ts';
 import { type Outcome, Schedule } from './schedule.ts';
 
-const help = `Runs the delivery of the log on a seeded scheduler: real recorders, followers, wake-ups, retention and leases of
-several instances on virtual time, with a model of the database and of the network between them.
+const help = `Runs the delivery of the log and of runs on a seeded scheduler: real recorders, followers, wake-ups, streams of runs,
+retention and leases of several instances on virtual time, with a model of the database and of the network between them.
 
 npm run simulate                        10,000 schedules with a fresh seed
 npm run simulate -- --schedules N       as many as that

@@ -2,6 +2,7 @@ import { uuid } from '../../src/lib/random.ts';
 import { defaultLimits, type Limits } from '../../src/limits.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
 import type { LogSql } from '../../src/log/sql/log-sql.ts';
+import type { RunSql } from '../../src/runs/run-sql.ts';
 import { DoorbellBus } from './doorbell-bus.ts';
 import { Feed } from './feed.ts';
 import { type Installation, Instance, smallLimits } from './instance.ts';
@@ -9,6 +10,7 @@ import { ModelServer, type UserRow } from './model-server.ts';
 import { modelSql } from './model-sql.ts';
 import { type Fleet, Producer } from './producer.ts';
 import { Reader } from './reader.ts';
+import { RunReader } from './run-reader.ts';
 import { makeTrouble } from './troubles.ts';
 import { Party } from './virtual-time.ts';
 import { World } from './world.ts';
@@ -36,12 +38,12 @@ const FEWEST_TIMES = 5;
 export class Schedule implements Fleet, Installation {
   readonly world: World;
   readonly server: ModelServer;
-  readonly sql: LogSql;
+  readonly sql: LogSql & RunSql;
   readonly bus: DoorbellBus;
   readonly limits: Limits;
   readonly keepMs: number | undefined;
   readonly instances: Instance[] = [];
-  readonly readers: Reader[] = [];
+  readonly readers: (Reader | RunReader)[] = [];
   readonly #lockedUntil = new Map<string, number>();
   clockOffMs = 0;
   /** How many keep users locked right now. */
@@ -164,6 +166,8 @@ export class Schedule implements Fleet, Installation {
     for (let count = world.between(2, 6); count > 0; count -= 1)
       this.#addReader(world.some(users), world.chance(3) ? { providers: ['garmin'] } : undefined);
     this.#addReader(silent, undefined);
+    for (let count = world.between(0, 2); count > 0; count -= 1)
+      this.#addRunReader(world.chance(3) ? world.some(users) : undefined);
     for (let count = world.between(1, 10); count > 0; count -= 1)
       world.time.plan(world.between(200, TROUBLED_MS), undefined, () => makeTrouble(this));
     if (this.#feed)
@@ -188,6 +192,12 @@ export class Schedule implements Fleet, Installation {
     const reader = new Reader(`reader ${this.readers.length + 1}`, this, this.bus, { user, after: 0, filter });
     this.readers.push(reader);
     reader.start(inMs);
+  }
+
+  #addRunReader(only: UserRow | undefined): void {
+    const reader = new RunReader(`reader of runs ${this.readers.length + 1}`, this, this.bus, only);
+    this.readers.push(reader);
+    reader.start();
   }
 
   #judgeTimes(): void {

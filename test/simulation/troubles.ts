@@ -71,7 +71,7 @@ function restartTheDatabase(schedule: Schedule): void {
     endIn(schedule, instance, ms, recoveryMs.cut, () => {});
   }
   world.time.plan(ms, undefined, () => {
-    server.isUp = true;
+    server.restart();
   });
 }
 
