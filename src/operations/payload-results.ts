@@ -41,11 +41,10 @@ export class SubscriberResults implements PayloadResults {
     const object = typeof payload === 'object' && payload !== null ? payload : {};
     const known = this.#audience.resultOf(object);
     if (known) return known;
-    const context = this.#createContext(payload);
-    const begun = this.#executor.execute(context, this.#variables, payload);
+    const begun = this.#executor.execute(this.#createContext(payload), this.#variables, payload);
     if ('then' in begun || begun.errors) return this.#finish(begun, payload);
     const result = withCursor(begun, payload);
-    if (context.basis?.length === 0) this.#audience.keep(object, result);
+    this.#audience.keep(object, result); // what waits for nothing has read nothing: `Context.load` answers later
     return result;
   }
 

@@ -44,7 +44,7 @@ export const operations: Area = {
     {
       breaks: 'what rests on the payload alone is executed for each',
       file: 'src/operations/payload-results.ts',
-      find: 'if (context.basis?.length === 0) this.#audience.keep(object, result);',
+      find: '    this.#audience.keep(object, result);',
       replace: '',
       tests: ['test/log/audiences.test.ts'],
     },
