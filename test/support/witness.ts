@@ -6,7 +6,7 @@ import { anEvent, type Headers, jwtSecret } from './server.ts';
 import { graphql } from './server-process.ts';
 import { Contradiction, runOf, type Sight, type Way, ways } from './witness-ways.ts';
 
-interface Testimony {
+export interface Testimony {
   /** From the acknowledgement of an event to its arrival at a follower; infinite if it has never arrived. */
   readonly worstMs: number;
   /** The worst of each follower, by how it follows. */
@@ -16,6 +16,8 @@ interface Testimony {
   /** The longest time in which no recording was acknowledged, though it was tried again and again. */
   readonly longestRefusalMs: number;
   readonly acknowledged: number;
+  /** How often its followers have subscribed. */
+  readonly sessions: number;
   /** What all followers have seen. */
   readonly seen: number;
   readonly missing: number;
@@ -31,8 +33,6 @@ export interface Witness {
   readonly userId: string;
   /** Ends, once everything that was acknowledged was seen, or is given up. */
   stop(): Promise<Testimony>;
-  /** How often its followers have subscribed. */
-  readonly sessions: number;
   /** Events that were seen so far in the log. */
   readonly seen: number;
   /** Resolves once something more was recorded, and all followers have seen that; or after a minute. */
@@ -192,9 +192,6 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const probing = probe();
   return {
     userId,
-    get sessions() {
-      return sum(({ sessions }) => sessions);
-    },
     get seen() {
       return log.seenAt.size;
     },
@@ -223,6 +220,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         medianMs: Math.max(0, log.delays.sort((a, b) => a - b)[acknowledged >> 1] ?? 0),
         longestRefusalMs,
         acknowledged,
+        sessions: sum(({ sessions }) => sessions),
         seen: sum(({ seenAt }) => seenAt.size),
         missing: sum(({ seenAt }) => Math.max(0, acknowledged - seenAt.size)),
         duplicated: sum(({ duplicated, seenAt }) => duplicated + Math.max(0, seenAt.size - acknowledged)),

@@ -6,6 +6,7 @@ import { between, type Random } from '../../../src/lib/random.ts';
 import { startFaultyProxy } from '../../support/faulty-proxy.ts';
 import { jwtSecret } from '../../support/server.ts';
 import { startWitness } from '../../support/witness.ts';
+import { outcomeOf } from './campaign.ts';
 import type { Line } from './promises.ts';
 import type { Sizes } from './sizes.ts';
 
@@ -61,9 +62,9 @@ export async function proveBlackHoles({
     holes += proxy.blackHole();
     await witness.caughtUp();
   }
-  const { worstMs, worstByWay, longestRefusalMs, acknowledged, problems, seen, missing, duplicated } =
-    await witness.stop();
-  const wrong = [...problems];
+  const testimony = await witness.stop();
+  const { worstMs, longestRefusalMs } = testimony;
+  const wrong: string[] = [];
   await clientProxy.close(); // clients that are in a hole still stay as long as it does
   for (let waited = 0; following.services.log.followedLogs > 0 && waited < 10_000; waited += 50) await wait(50);
   if (following.services.log.followedLogs > 0) wrong.push('a log is still followed');
@@ -73,19 +74,7 @@ export async function proveBlackHoles({
   await Promise.all([recorderProxy.close(), followerProxy.close()]);
   return {
     promise: 'black-holed sockets, of clients and to Postgres',
-    outcome: {
-      faults: sizes.blackHoles,
-      cuts: 0,
-      acknowledged,
-      sessions: witness.sessions,
-      seen,
-      missing,
-      duplicated,
-      outOfOrder: 0,
-      worstCatchUpMs: worstMs,
-      worstByWay,
-      wrong,
-    },
+    outcome: outcomeOf(testimony, { faults: sizes.blackHoles, wrong }),
     more: { sockets: holes, 'longest without a recording (ms)': Math.round(longestRefusalMs) },
   };
 }

@@ -8,7 +8,7 @@ import { readStored } from '../../support/model/stored.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import type { Headers } from '../../support/server.ts';
 import { newUser } from '../../support/server-process.ts';
-import { startWitness } from '../../support/witness.ts';
+import { startWitness, type Testimony } from '../../support/witness.ts';
 import type { Way } from '../../support/witness-ways.ts';
 import type { Parts } from './promises.ts';
 
@@ -46,6 +46,18 @@ export interface Outcome {
   readonly worstByWay?: Readonly<Record<Way, number>>;
   /** Whatever else contradicts a promise, with examples. */
   readonly wrong: readonly string[];
+}
+
+/** What came of a proof that only a witness has watched. @param wrong beside what the witness found */
+export function outcomeOf(
+  testimony: Testimony,
+  { faults = 0, wrong }: { readonly faults?: number; readonly wrong: readonly string[] },
+): Outcome {
+  const { acknowledged, sessions, seen, missing, duplicated, worstMs, worstByWay, problems } = testimony;
+  return {
+    ...{ faults, cuts: 0, acknowledged, sessions, seen, missing, duplicated, outOfOrder: 0 },
+    ...{ worstCatchUpMs: worstMs, worstByWay, wrong: [...problems, ...wrong] },
+  };
 }
 
 const USERS = 5;
@@ -138,7 +150,7 @@ export async function runCampaign(campaign: Campaign): Promise<Outcome> {
     faults: injected,
     cuts: sum(proxies.map(({ cuts }) => cuts)),
     acknowledged: acknowledged + latency.acknowledged,
-    sessions: sum(views.map(({ sessions }) => sessions)) + witness.sessions,
+    sessions: sum(views.map(({ sessions }) => sessions)) + latency.sessions,
     seen: sum(views.map(({ events }) => events.length)) + latency.seen,
     missing: findings.count('missing') + latency.missing,
     duplicated: findings.count('duplicated') + latency.duplicated,

@@ -5,6 +5,7 @@ import { readLog } from '../../support/log-reader.ts';
 import { graphql, newUser, startProcess } from '../../support/server-process.ts';
 import { streamTransports } from '../../support/streams.ts';
 import { startWitness } from '../../support/witness.ts';
+import { outcomeOf } from './campaign.ts';
 import type { Line, Parts } from './promises.ts';
 
 /** How soon everything is found that no signal has told of. */
@@ -27,26 +28,15 @@ export async function proveDeafInstances({ fleet, random, sizes }: Parts): Promi
   const witness = await startWitness({ url: () => deaf.url, followUrl: () => pick(random, urls), headers, random });
   const isLong = sizes.deafMs >= REVOKED_MS; // otherwise nobody waits for it
   const [revokedMs] = await Promise.all([isLong ? timeRevocation(fleet) : 0, wait(sizes.deafMs)]);
-  const { worstMs, worstByWay, medianMs, acknowledged, seen, missing, duplicated, problems } = await witness.stop();
+  const testimony = await witness.stop();
+  const { worstMs, medianMs } = testimony;
   await deaf.remove();
-  const wrong = [...problems];
+  const wrong: string[] = [];
   if (worstMs > LOOK_MS + sizes.busyMs) wrong.push('what no signal has told of is found too late');
   if (revokedMs > REVOKED_MS) wrong.push('a stream ends too late after its key was revoked');
   return {
     promise: 'an instance whose doorbell never rings, with a clock an hour behind',
-    outcome: {
-      faults: 1,
-      cuts: 0,
-      acknowledged,
-      sessions: witness.sessions,
-      seen,
-      missing,
-      duplicated,
-      outOfOrder: 0,
-      worstCatchUpMs: worstMs,
-      worstByWay,
-      wrong,
-    },
+    outcome: outcomeOf(testimony, { faults: 1, wrong }),
     more: {
       'median (ms)': medianMs.toFixed(0),
       ...(isLong && { 'a revoked key ended its stream after (ms)': revokedMs.toFixed(0) }),

@@ -3,7 +3,7 @@ import { between, pick, type Random } from '../../../src/lib/random.ts';
 import type { FaultyRedis } from '../../support/faulty-redis.ts';
 import { newUser, type ServerProcess, startProcess } from '../../support/server-process.ts';
 import { startWitness } from '../../support/witness.ts';
-import { campaignOf, type Outcome, runCampaign } from './campaign.ts';
+import { campaignOf, type Outcome, outcomeOf, runCampaign } from './campaign.ts';
 import type { Fleet, Postgres } from './fleet.ts';
 import type { Sizes } from './sizes.ts';
 
@@ -52,18 +52,11 @@ export async function proveWakeUps({ fleet, random, sizes }: Parts, doorbell: st
     random,
   });
   while (witness.seen < sizes.wakeUps) await wait(50);
-  const { medianMs, worstMs, problems, ...figures } = await witness.stop();
+  const testimony = await witness.stop();
+  const { medianMs } = testimony;
   return {
     promise: `wake-ups of another instance over ${doorbell}`,
-    outcome: {
-      ...figures,
-      faults: 0,
-      cuts: 0,
-      sessions: witness.sessions,
-      outOfOrder: 0,
-      worstCatchUpMs: worstMs,
-      wrong: medianMs < sizes.wakeUpMs ? problems : [...problems, 'wake-ups take too long'],
-    },
+    outcome: outcomeOf(testimony, { wrong: medianMs < sizes.wakeUpMs ? [] : ['wake-ups take too long'] }),
     more: { 'median (ms)': medianMs.toFixed(1) },
   };
 }
