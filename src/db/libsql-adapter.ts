@@ -1,5 +1,7 @@
 import type { Client, Config, InValue } from '@libsql/client';
 import { PrismaLibSql } from '@prisma/adapter-libsql';
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import { aroundStatements } from './around-statements.ts';
 import type { SqliteReadConnection } from './sqlite-read-connection.ts';
 
 type Statement = Parameters<Client['execute']>[0];
@@ -16,8 +18,15 @@ export class OneConnectionLibSql extends PrismaLibSql {
   }
 }
 
-/** The libsql adapter on a connection that only reads. */
-export class ReadOnlyLibSql extends PrismaLibSql {
+/**
+ * The libsql adapter on a connection that only reads. The adapter lets statements in one at a time, so that it makes single
+ * attempts: a read that waits in between for another process's lock stands outside, and keeps nobody else from reading.
+ */
+export function readOnlyLibSql(connection: SqliteReadConnection): SqlDriverAdapterFactory {
+  return aroundStatements(new ReadOnlyLibSql(connection), (_, attempt) => connection.whenFree(attempt));
+}
+
+class ReadOnlyLibSql extends PrismaLibSql {
   readonly #connection: SqliteReadConnection;
 
   constructor(connection: SqliteReadConnection) {
@@ -29,7 +38,7 @@ export class ReadOnlyLibSql extends PrismaLibSql {
     const connection = this.#connection;
     const client = {
       async execute({ sql, args }: { readonly sql: string; readonly args: readonly InValue[] }) {
-        return { ...(await connection.all(sql, args)), rowsAffected: 0 };
+        return { ...connection.once(sql, args), rowsAffected: 0 };
       },
       executeMultiple: refuse,
       transaction: refuse,

@@ -7,7 +7,7 @@ import { aroundStatements } from './around-statements.ts';
 import type { Database, OpenOptions } from './database.ts';
 import { isBusy, isLostFile } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
-import { OneConnectionLibSql, ReadOnlyLibSql } from './libsql-adapter.ts';
+import { OneConnectionLibSql, readOnlyLibSql } from './libsql-adapter.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
 import { SqliteChanges } from './sqlite-change.ts';
 import { prepareSqliteFile } from './sqlite-file.ts';
@@ -99,7 +99,7 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
   const presence = await whenFree(async () => new SqlitePresence(path));
   const changes = new SqliteChanges(path, BUSY_TIMEOUT_MS, observe);
   const reading = new SqliteReadConnection(url, { check: () => presence.checkNowAndThen() });
-  const reader = withRawReads(open(new ReadOnlyLibSql(reading)), async ({ sql, values }) => {
+  const reader = withRawReads(open(readOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
     const { columns, columnTypes, rows } = await watched(() => reading.all(sql, values.map(toSqliteValue)));
     observe?.({ sql, values, rows: rows.length });

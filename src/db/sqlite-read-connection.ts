@@ -63,14 +63,20 @@ export class SqliteReadConnection {
 
   /** Runs a statement. @throws SqliteError with its `code`, such as `SQLITE_BUSY` */
   all(text: string, values: readonly InValue[]): Promise<FoundRows> {
+    return this.whenFree(async () => this.once(text, values));
+  }
+
+  /** Attempts something again for as long as it meets another process's lock and a read has patience. */
+  whenFree<T>(attempt: () => Promise<T>): Promise<T> {
     const begunAt = performance.now();
-    return retry(async () => this.#all(text, values), {
+    return retry(attempt, {
       pauseMs: BUSY_PAUSE_MS,
       isTemporary: (error) => isBusy(error) && performance.now() - begunAt < this.#patienceMs,
     });
   }
 
-  #all(text: string, values: readonly InValue[]): FoundRows {
+  /** A single attempt at a statement. @throws SqliteError */
+  once(text: string, values: readonly InValue[]): FoundRows {
     if (this.#isClosed) throw new Error('The database is closed');
     this.#check();
     try {

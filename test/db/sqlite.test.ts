@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import LibSql from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ReadOnlyLibSql } from '../../src/db/libsql-adapter.ts';
+import { readOnlyLibSql } from '../../src/db/libsql-adapter.ts';
 import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
+import { sqlitePath } from '../../src/db/sqlite-path.ts';
 import { SqliteReadConnection } from '../../src/db/sqlite-read-connection.ts';
 import { newFileUrl, openAgain, openNewDatabase } from '../support/database.ts';
 import { startScript } from '../support/database-process.ts';
@@ -51,7 +53,7 @@ describe('a SQLite file', () => {
 
   test('is read as it is now by a connection that met a lock before', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = await new ReadOnlyLibSql(new SqliteReadConnection(url, { patienceMs: 0 })).connect();
+    const reading = await readOnlyLibSql(new SqliteReadConnection(url, { patienceMs: 0 })).connect();
     onTestFinished(() => reading.dispose());
     const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
     const names = async () => {
@@ -72,6 +74,26 @@ describe('a SQLite file', () => {
     await create('c');
     expect(await names()).toEqual(['a', 'b', 'c']);
     await expect(run('DELETE FROM source')).rejects.toThrow(/readonly/);
+  });
+
+  test('lets others read while a read of Prisma waits for a lock', async () => {
+    const url = newFileUrl();
+    await migrate(url);
+    const reading = await readOnlyLibSql(new SqliteReadConnection(url)).connect();
+    onTestFinished(() => reading.dispose());
+    const stranger = new LibSql(sqlitePath(url));
+    stranger.exec('PRAGMA locking_mode = EXCLUSIVE');
+    stranger.exec('BEGIN EXCLUSIVE');
+    const settled: string[] = [];
+    const read = async (name: string, sql: string) => {
+      const { rows } = await reading.queryRaw({ sql, args: [], argTypes: [] }).finally(() => settled.push(name));
+      return rows;
+    };
+    const waiting = read('needs the file', 'SELECT name FROM log_state');
+    expect(await read('needs no lock', 'SELECT 1')).toEqual([[1]]);
+    stranger.close();
+    expect(await waiting).toEqual([['log']]);
+    expect(settled).toEqual(['needs no lock', 'needs the file']);
   });
 
   test('is not opened again by a read that waits for a lock when it is closed', async () => {
