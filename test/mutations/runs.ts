@@ -72,5 +72,12 @@ export const runs: Area = {
       replace: 'if (!this.#waiting.has(runKey(change.run))) this.#waiting.set(runKey(change.run), change);',
       tests: ['test/nouns/runs-subscription.test.ts'],
     },
+    {
+      breaks: 'a look at runs that has failed counts',
+      file: 'src/runs/recent-runs.ts',
+      find: '    const found = last ? await this.#readChanged(last, now) : [];\n',
+      replace: '    this.#last = now;\n    const found = last ? await this.#readChanged(last, now) : [];\n',
+      tests: ['test/nouns/runs-subscription.test.ts'],
+    },
   ],
 };

@@ -36,6 +36,8 @@ const takesSnapshot = /pg_current_snapshot|change \+ 1 AS "end"/;
 let failing = false;
 let looksFail = false;
 let failedLooks = 0;
+let searchesFail = false;
+let failedSearches = 0;
 let failedReads = 0;
 let runReads = 0;
 let looks = 0;
@@ -48,6 +50,10 @@ beforeAll(async () => {
         looks += 1;
         if (!looksFail) return;
         failedLooks += 1;
+        throw new Error('The disk is gone');
+      }
+      if (searchesFail && /FROM sync_run WHERE .*change/.test(plainSql(sql))) {
+        failedSearches += 1;
         throw new Error('The disk is gone');
       }
       if (!/last_sequence > /.test(plainSql(sql))) return;
@@ -379,6 +385,31 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     expect(await looksIn()).toBe(0);
     expect(runReads).toBe(before);
   });
+});
+
+test('a look that fails half way finds later what it has not told of', async () => {
+  const userId = await server.user();
+  const elsewhere = await openDatabase(server.databaseUrl);
+  onTestFinished(() => elsewhere.close());
+  const onError = (error: unknown) => expect.unreachable(String(error));
+  const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock: Date.now, onError });
+  onTestFinished(() => log.close());
+  const leaving = new AbortController();
+  onTestFinished(() => leaving.abort());
+  const runs = server.app.services.runChanges.follow({ wants: (run) => run.userId === userId }, leaving.signal);
+  expect((await runs.next()).value).toEqual({ kind: 'began' });
+  const next = runs.next();
+  searchesFail = true;
+  onTestFinished(() => {
+    searchesFail = false;
+  });
+  await log.record([
+    { userId, runId: 'a', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' },
+  ]);
+  const before = failedSearches;
+  await expect.poll(() => failedSearches).toBeGreaterThan(before + 1);
+  searchesFail = false;
+  expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'a' } });
 });
 
 test('pages of runs that change meanwhile hold all others once, and the stream has those', async () => {

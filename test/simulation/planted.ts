@@ -156,18 +156,6 @@ export const planted: readonly Fault[] = [
     replace: 'subscriber.begin();',
   },
   {
-    breaks: 'a look at runs that has failed counts',
-    file: `${runs}/recent-runs.ts`,
-    find: '    const found = last ? await this.#readChanged(last, now) : [];\n',
-    replace: '    this.#last = now;\n    const found = last ? await this.#readChanged(last, now) : [];\n',
-  },
-  {
-    breaks: 'changed runs that could not be read are forgotten',
-    file: `${runs}/run-watch.ts`,
-    find: '        for (const { userId, after } of logs) this.#add(userId, after);\n',
-    replace: '',
-  },
-  {
     breaks: 'an instance works on although another one has taken the source',
     file: 'src/instances/hold.ts',
     find: 'if (isHeld === false) lost.abort();',
