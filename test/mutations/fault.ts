@@ -10,8 +10,6 @@ export interface Fault {
   readonly replace: string | readonly string[];
   /** Test files that ought to notice, if they are others than those of the area; the quickest first. */
   readonly tests?: readonly string[];
-  /** Why no test notices yet. Such a fault is a known hole: it is planted with all, and not in a sample. */
-  readonly survives?: string;
   /** The project whose tests are run: behaviour on Postgres, or (if not given) everything else. */
   readonly project?: 'sqlite' | 'postgresql';
 }

@@ -61,8 +61,7 @@ function numberOf(option: string, text: string): number {
 
 function draw(faults: readonly ListedFault[], count: number, seed: number): ListedFault[] {
   const random = mulberry32(seed);
-  const known = faults.filter(({ survives }) => survives === undefined);
-  const ranked = known.map((fault) => ({ fault, rank: random() })).sort((a, b) => a.rank - b.rank);
+  const ranked = faults.map((fault) => ({ fault, rank: random() })).sort((a, b) => a.rank - b.rank);
   return ranked.slice(0, count).map(({ fault }) => fault);
 }
 
