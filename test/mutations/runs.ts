@@ -79,5 +79,12 @@ export const runs: Area = {
       replace: '    this.#last = now;\n    const found = last ? await this.#readChanged(last, now) : [];\n',
       tests: ['test/nouns/runs-subscription.test.ts'],
     },
+    {
+      breaks: 'changed runs that could not be read are forgotten',
+      file: 'src/runs/run-watch.ts',
+      find: '        for (const { userId, after } of logs) this.#add(userId, after);\n',
+      replace: '',
+      tests: ['test/nouns/runs-subscription.test.ts'],
+    },
   ],
 };
