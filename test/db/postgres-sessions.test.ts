@@ -135,23 +135,25 @@ describe('all tables are in one schema', () => {
   });
 
   test('two installations in one database neither see nor hear one another', async () => {
-    const { url, client } = await newDatabase();
-    const channels = new Set<string>();
-    const look = async () => {
-      const { rows } = await client.query(
-        "SELECT query FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()",
-      );
-      for (const { query } of rows) channels.add(query);
-      return channels.size;
-    };
-    // The query is shown until the first heartbeat, so that one who looks later misses it.
-    const [one, other] = await Promise.all([
-      serve(`${url}?schema=one`),
-      serve(`${url}?schema=other`),
-      expect.poll(look, { timeout: 60_000 }).toBe(2),
-    ]);
+    const { url } = await newDatabase();
+    const [one, ofOne, other, ofOther] = await Promise.all(
+      ['one', 'one', 'other', 'other'].map((schema) => serve(`${url}?schema=${schema}`)),
+    );
+    if (!one || !ofOne || !other || !ofOther) throw new Error('four were started');
     const id = await one.user();
     expect((await other.graphql('query ($id: UUID!) { user(id: $id) { id } }', { id })).data.user).toBeNull();
+
+    const [heardByOne, heardByOther] = [ofOne, ofOther].map(({ app }) => {
+      const heard: string[] = [];
+      onTestFinished(app.services.log.wakeUps.listen(({ userId }) => void heard.push(userId)));
+      return heard;
+    });
+    const next = await other.user();
+    // Nobody is heard before both ends are connected. Postgres delivers in one order to everybody.
+    await expect.poll(() => one.record({ userId: id }).then(() => heardByOne)).toContain(id);
+    await expect.poll(() => other.record({ userId: next }).then(() => heardByOther)).toContain(next);
+    expect(heardByOne).not.toContain(next);
+    expect(heardByOther).not.toContain(id);
   });
 });
 
