@@ -42,6 +42,13 @@ export const operations: Area = {
       tests: ['test/log/payloads.test.ts'],
     },
     {
+      breaks: 'a payload that was judged by a filter is judged anew',
+      file: 'src/operations/payload-results.ts',
+      find: '    return createContext({ ...this.#parts, now: judgedAt });',
+      replace: '    return createContext({ ...this.#parts, now: judgedAt && undefined });',
+      tests: ['test/nouns/run-health.test.ts'],
+    },
+    {
       breaks: 'what rests on the payload alone is executed for each',
       file: 'src/operations/payload-results.ts',
       find: '    this.#audience.keep(object, result);',

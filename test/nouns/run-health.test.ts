@@ -321,3 +321,24 @@ test.each(Object.entries(streamTransports))('runs watched over %s can be filtere
     { runId: 'a', health: 'ENDED' },
   ]);
 });
+
+test('runs that are watched are shown as they were judged by the filter, however long that is ago', async () => {
+  const userId = await server.user();
+  const query =
+    'subscription ($filter: SyncRunFilter) { syncRunChanges(filter: $filter) { began run { runId health } } }';
+  const filter = { userId, health: ['ACTIVE', 'ENDED'] };
+  const stream = await streamTransports.websocket(server.url, { query, variables: { filter }, headers: server.admin });
+  onTestFinished(() => stream.close());
+  await stream.next();
+  // Whatever the number of looks at the clock before a run is judged: with some of these ticks it is QUIET one later.
+  tick = 2 * minute;
+  for (let each = 0; tick > 5_000; each += 1, tick *= 0.93) {
+    await server.record({ userId, runId: `run ${each}` });
+    await server.record({ userId, runId: `end ${each}`, ...ended });
+    for (let runId = ''; runId !== `end ${each}`; ) {
+      const { run } = (await stream.next())?.data.syncRunChanges ?? {};
+      expect([run.runId, filter.health]).toEqual([run.runId, expect.arrayContaining([run.health])]);
+      runId = run.runId;
+    }
+  }
+});
