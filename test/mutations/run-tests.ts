@@ -8,7 +8,7 @@ import { z } from 'zod';
 const TEST_MS = 20_000;
 /** And what it polls for may take so long to come. */
 const POLL_MS = 8_000;
-/** What tests leave undone for so long hangs natively, in milliseconds: no time-out of theirs can end it. */
+/** What a test file leaves undone for so long hangs natively, in milliseconds: no time-out of its tests can end it. */
 const LONGEST_MS = 120_000;
 /** How long tests may clean up once they are interrupted, in milliseconds. */
 const LAST_WORDS_MS = 5_000;
@@ -72,10 +72,11 @@ export async function runTests(
     });
   const interrupt = () => end(child, 'SIGINT');
   signal.addEventListener('abort', interrupt, { once: true });
-  const watchdog = setTimeout(() => end(child, 'SIGKILL'), LONGEST_MS);
+  const longestMs = LONGEST_MS * tests.length;
+  const watchdog = setTimeout(() => end(child, 'SIGKILL'), longestMs);
   try {
     const [code] = await once(child, 'exit');
-    if (code === null && !signal.aborted) return { kind: 'failed', by: `no end within ${LONGEST_MS / 1000} s` };
+    if (code === null && !signal.aborted) return { kind: 'failed', by: `no end within ${longestMs / 1000} s` };
     return readOutcome(report, code, printed);
   } finally {
     clearTimeout(watchdog);
