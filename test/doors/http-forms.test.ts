@@ -1,6 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { openRawSocket } from '../support/raw-requests.ts';
@@ -14,10 +16,22 @@ shareUnchangedServer((shared, id) => {
   userId = id;
 });
 
-/** Sends bytes, and resolves to the answer when it holds `enough` or its connection has ended. */
-function exchange(url: string, bytes: string, enough = '\u0000'): Promise<{ text: string; ended: boolean }> {
+/** Sends bytes, piece by piece, and resolves to the answer when it holds `enough` or its connection has ended. */
+function exchange(
+  url: string,
+  bytes: string | readonly string[],
+  enough = '\u0000',
+): Promise<{ text: string; ended: boolean }> {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname, () => socket.write(bytes));
+  const socket = connect(Number(port), hostname);
+  socket.setNoDelay();
+  const send = async () => {
+    for (const piece of [bytes].flat()) {
+      socket.write(piece);
+      await setImmediate();
+    }
+  };
+  socket.on('connect', () => void send());
   onTestFinished(() => void socket.destroy());
   let text = '';
   return new Promise((resolve, reject) => {
@@ -28,6 +42,20 @@ function exchange(url: string, bytes: string, enough = '\u0000'): Promise<{ text
       if (text.includes(enough)) resolve({ text, ended: false });
     });
   });
+}
+
+/** The server's ends of the connections that bring it requests from now on, each told of with every request. */
+function seenSockets(url: string, onRequest: (socket: Socket) => void): Set<Socket> {
+  const sockets = new Set<Socket>();
+  const note = (message: unknown) => {
+    const { request, server: http } = message as { request: IncomingMessage; server: Server }; // as Node documents it
+    if (String((http.address() as AddressInfo | null)?.port) !== new URL(url).port) return;
+    sockets.add(request.socket);
+    onRequest(request.socket);
+  };
+  subscribe('http.server.request.start', note);
+  onTestFinished(() => void unsubscribe('http.server.request.start', note));
+  return sockets;
 }
 
 const query = encodeURIComponent('{ __typename }');
@@ -83,38 +111,70 @@ describe('an offer to go on with another protocol', () => {
       }
   });
 
-  test('is ignored with a body, in one piece or in chunks, and what comes behind is answered, too', async () => {
-    const chunked = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${offer}\r\n1a\r\n{"query":"{ __typename }"}\r\n0\r\n\r\n`;
-    const { text } = await exchange(
-      server.url,
-      post(offer) + chunked + post('Expect: 100-continue\r\n') + post(`${offer}Connection: close\r\n`),
-    );
-    expect(text.split('{"data":{"__typename":"Query"}}')).toHaveLength(5);
+  test('is ignored with a body, in one piece or in chunks, also behind a request that is still to be answered', async () => {
+    const chunked = (headers: string) =>
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n${headers}\r\n1a\r\n{"query":"{ __typename }"}\r\n0\r\n\r\n`;
+    for (const ask of [post, chunked])
+      for (const before of [[], [ask('')], [ask(''), ask(''), ask('')]])
+        for (const cut of [0, 1, 30, 200]) {
+          const bytes = before.join('') + ask(`${offer}Connection: close\r\n`);
+          const { text } = await exchange(server.url, [
+            bytes.slice(0, bytes.length - cut),
+            bytes.slice(bytes.length - cut),
+          ]);
+          const answers = text.split('{"data":{"__typename":"Query"}}').length - 1;
+          expect([before, cut, answers]).toEqual([before, cut, before.length + 1]);
+        }
   });
 
   test('may come as often as the connection lives, and leaves nothing behind on it', async () => {
     const listeners: number[] = [];
-    const sockets = new Set<Socket>();
-    const note = (message: unknown) => {
-      const { request, server: http } = message as { request: IncomingMessage; server: Server };
-      if (String((http.address() as AddressInfo).port) !== new URL(server.url).port) return;
-      sockets.add(request.socket);
-      listeners.push(request.socket.eventNames().reduce((sum, name) => sum + request.socket.listenerCount(name), 0));
-    };
-    subscribe('http.server.request.start', note);
-    onTestFinished(() => void unsubscribe('http.server.request.start', note));
-    const { text } = await exchange(server.url, post(offer).repeat(1001) + post('Connection: close\r\n'));
-    expect(text.split('"__typename":"Query"')).toHaveLength(1003);
-    expect([sockets.size, listeners.length]).toEqual([1, 1002]);
+    const sockets = seenSockets(server.url, (socket) => {
+      listeners.push(socket.eventNames().reduce((sum, name) => sum + socket.listenerCount(name), 0));
+    });
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    onTestFinished(() => void socket.destroy());
+    for (let each = 0; each < 1001; each += 1) {
+      socket.write(post(offer));
+      const [answer] = await once(socket, 'data');
+      expect(String(answer)).toContain('"__typename":"Query"');
+    }
+    expect([sockets.size, listeners.length]).toEqual([1, 1001]);
     expect(Math.max(...listeners)).toBeLessThan(20);
+  });
+
+  test('is not taken up behind the last answer of a connection', async () => {
+    const last = 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    expect((await exchange(server.url, last + post(offer))).text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  });
+
+  test.each([
+    ['is cut after the time that any answer may wait for its reader', { connectionIdleMs: 500 }, false],
+    ['is cut when the server stops', { shutdownMs: 500 }, true],
+  ])('behind an answer that nobody takes %s', async (_, limits, stops) => {
+    const own = await startServer({ limits });
+    onTestFinished(() => own.close());
+    const served = new Promise<Socket>((resolve) => seenSockets(own.url, resolve));
+    const { hostname, port } = new URL(own.url);
+    const much = read('/docs/swagger-ui-bundle.js', '').repeat(50);
+    const socket = connect(Number(port), hostname, () => socket.write(much + post(offer)));
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    const closed = once(await served, 'close');
+    await Promise.all([closed, stops && own.close()]);
   });
 });
 
 describe('several Host headers', () => {
   test('are refused on every path: a proxy may have gone by another one', async () => {
     for (const path of ['/graphql?query={__typename}', `${userPath()}/recent`, '/healthz', '/docs', '/metrics'])
-      for (const second of ['y', 'x']) {
-        const bytes = `GET ${path} HTTP/1.1\r\nHost: x\r\nhOST: ${second}\r\n${keyLine()}Connection: close\r\n\r\n`;
+      for (const [second, connection] of [
+        ['y', 'close'],
+        ['x', 'close'],
+        ['y', 'Upgrade\r\nUpgrade: websocket'],
+      ]) {
+        const bytes = `GET ${path} HTTP/1.1\r\nHost: x\r\nhOST: ${second}\r\n${keyLine()}Connection: ${connection}\r\n\r\n`;
         expect([path, (await exchange(server.url, bytes)).text.split('\r\n', 1)[0]]).toEqual([
           path,
           'HTTP/1.1 400 Bad Request',

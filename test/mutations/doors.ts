@@ -39,8 +39,15 @@ export const doors: Area = {
     {
       breaks: 'a request that offers another protocol takes the place of the ones before it',
       file: 'src/transports/ignored-upgrade.ts',
-      find: "    else before.once('close', beginAnew);",
-      replace: '    else beginAnew();',
+      find: 'if (!before || before.closed) {',
+      replace: 'if (!before?.headersSent || !before.closed) {',
+      tests: ['test/doors/http-forms.test.ts'],
+    },
+    {
+      breaks: 'a request that offers another protocol keeps the server from stopping',
+      file: 'src/transports/http.ts',
+      find: '        ignored.cut();\n',
+      replace: '',
       tests: ['test/doors/http-forms.test.ts'],
     },
     {
