@@ -4,12 +4,12 @@ import { AppError } from '../errors.ts';
 import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import { trackIdleConnections } from './idle-connections.ts';
-import { asksForWebSocket, ignoreUpgradesOf } from './ignored-upgrade.ts';
-import { refuseBody, sendBodyError } from './request-guard.ts';
+import { asksForWebSocket, IgnoredUpgrades } from './ignored-upgrade.ts';
+import { refuseBody, sendBodyError, sendError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { GRAPHQL_PATH, hasSeveralHosts, normaliseTarget, pathOf } from './request-target.ts';
 import { serverResponseFor } from './server-response.ts';
-import type { WebSocketEndpoint } from './websocket.ts';
+import { refuseUpgrade, type WebSocketEndpoint } from './websocket.ts';
 
 export interface HttpOptions {
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -46,6 +46,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     // Node counts what a connection waits for its first request as time for its headers.
     headersTimeout: keepAliveMs + HEADERS_MS,
     requestTimeout: keepAliveMs + REQUEST_MS,
+    shouldUpgradeCallback: asksForWebSocket, // of Node 22.21, 24.9 and newer
   };
   const server = createServer(http, (request, response) => {
     request.socket.setTimeout(limits.connectionIdleMs);
@@ -54,9 +55,9 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole
     const isGraphql = pathOf(request) === GRAPHQL_PATH;
     requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
-    if (hasSeveralHosts(request)) return refuse(response, isGraphql, 'There must be one Host header');
+    if (hasSeveralHosts(request)) return refuseHost(response, isGraphql, 'There must be one Host header');
     if (!isGraphql) return void rest(request, response);
-    if (!hasGoodHost(request)) return refuse(response, isGraphql, 'The Host header is not a host');
+    if (!hasGoodHost(request)) return refuseHost(response, isGraphql, 'The Host header is not a host');
     const refused = refuseBody(request, limits);
     if (refused) return sendBodyError(response, refused);
     if (request.method === 'OPTIONS') response.setHeader('allow', METHODS);
@@ -64,14 +65,15 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.method === 'POST') request.headers['content-type'] = JSON_TYPE;
     void graphql(request, response);
   });
-  const ignoreUpgrade = ignoreUpgradesOf(server);
+  const ignored = new IgnoredUpgrades(server);
   server.on('upgrade', (request, stream, head) => {
-    if (!asksForWebSocket(request)) return ignoreUpgrade(request, stream, head);
+    if (!asksForWebSocket(request)) return ignored.take(request, stream, head);
     // Node has given the connection out of its hands: whatever goes wrong on it would end the process.
     stream.on('error', () => stream.destroy());
     normaliseTarget(request);
-    if (pathOf(request) === GRAPHQL_PATH && !closing) webSockets.upgrade(request, stream, head);
-    else stream.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
+    if (hasSeveralHosts(request)) refuseUpgrade(stream, '400 Bad Request');
+    else if (pathOf(request) !== GRAPHQL_PATH || closing) refuseUpgrade(stream, '404 Not Found');
+    else webSockets.upgrade(request, stream, head);
   });
   server.setTimeout(limits.connectionIdleMs);
   server.on('connection', (socket) => socket.setTimeout(keepAliveMs)); // until a request comes, as between two of them
@@ -84,6 +86,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
       cutIdleConnections();
       const cut = setTimeout(() => {
         webSockets.close();
+        ignored.cut();
         server.closeAllConnections();
       }, limits.shutdownMs);
       return new Promise((resolve, reject) => {
@@ -117,8 +120,8 @@ function hasGoodHost({ headers: { host } }: IncomingMessage): boolean {
   return !host || URL.canParse(`http://${host}`);
 }
 
-/** Refuses a request as a whole, in the form of the door that was asked. */
-function refuse(response: ServerResponse, isGraphql: boolean, message: string): void {
-  const body = isGraphql ? { errors: [new AppError('BAD_USER_INPUT', message)] } : { detail: message };
-  response.writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' }).end(JSON.stringify(body));
+/** Refuses a request for its hosts, in the form of the door that was asked. */
+function refuseHost(response: ServerResponse, isGraphql: boolean, message: string): void {
+  if (isGraphql) sendError(response, 400, new AppError('BAD_USER_INPUT', message));
+  else response.writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' }).end(`{"detail":"${message}"}`);
 }

@@ -4,34 +4,55 @@ import type { Duplex } from 'node:stream';
 /** What only the protocol that was offered reads, and must not come again: it would be one more offer. */
 const OF_THE_OFFER = /^(?:upgrade|connection|http2-settings)$/i;
 
-/** Does a request ask for a WebSocket? Others offer HTTP/2 (`h2c`), as Java's client does with every connection. */
+/** Does a request ask for a WebSocket? Others offer HTTP/2 (`h2c`), as Java's client does. */
 export function asksForWebSocket({ headers: { upgrade } }: IncomingMessage): boolean {
   return upgrade?.toLowerCase() === 'websocket';
 }
 
 /**
- * Answers requests as if they had offered no other protocol, which a server is free to do (RFC 9110, 7.8). Node gives a
- * connection out of its hands with such an offer, whatever is offered, once its server listens for any. When what came
- * before is answered, the request is put back in front of what the connection has still to bring, and Node begins with the
- * connection anew.
- * @returns what takes a request that Node has given up, and what its connection brought behind the request's head.
+ * Answers requests as if they had offered no other protocol, which a server is free to do (RFC 9110, 7.8). Newer releases of
+ * Node ask first (`shouldUpgradeCallback`). Others give a connection out of their hands with such an offer, whatever is
+ * offered, once the server listens for any: when what came before is answered, the request is put back in front of what the
+ * connection has still to bring, and Node begins with the connection anew.
  */
-export function ignoreUpgradesOf(server: Server): (request: IncomingMessage, stream: Duplex, head: Buffer) => void {
-  const newest = new WeakMap<Duplex, ServerResponse>();
-  server.on('request', ({ socket }, response) => newest.set(socket, response));
-  return (request, stream, head) => {
+export class IgnoredUpgrades {
+  readonly #server: Server;
+  readonly #newest = new WeakMap<Duplex, ServerResponse>();
+  /** Connections that nobody looks after until an answer is sent. */
+  readonly #waiting = new Set<Duplex>();
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('request', ({ socket }, response) => this.#newest.set(socket, response));
+  }
+
+  /** @param head what the connection brought behind the head of the request. */
+  take(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const before = this.#newest.get(stream);
+    if (!before || before.closed) {
+      this.#beginAnew(request, stream, head);
+      return;
+    }
     const fail = () => stream.destroy();
-    const beginAnew = () => {
-      if (stream.destroyed) return;
-      stream.off('error', fail);
-      stream.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), head]));
-      server.emit('connection', stream);
-    };
-    stream.on('error', fail);
-    const before = newest.get(stream);
-    if (!before || before.closed) beginAnew();
-    else before.once('close', beginAnew);
-  };
+    this.#waiting.add(stream);
+    stream.on('error', fail).on('timeout', fail);
+    before.once('close', () => {
+      this.#waiting.delete(stream);
+      stream.off('error', fail).off('timeout', fail);
+      if (stream.writable) this.#beginAnew(request, stream, head);
+      else stream.destroy(); // the answer before was the last one
+    });
+  }
+
+  /** Ends what still waits. */
+  cut(): void {
+    for (const stream of this.#waiting) stream.destroy();
+  }
+
+  #beginAnew(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    stream.unshift(Buffer.concat([Buffer.from(withoutOffer(request), 'latin1'), head]));
+    this.#server.emit('connection', stream);
+  }
 }
 
 /** The head of a request as it came, but for what it offers. */

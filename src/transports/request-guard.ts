@@ -64,8 +64,13 @@ export function refuseBody({ method, headers }: IncomingMessage, { requestBytes 
 
 /** Answers a request of which the body was not taken. What is left of it is not read: its connection cannot be used again. */
 export function sendBodyError(response: ServerResponse, error: BodyError): void {
-  response.writeHead(error.status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
-  response.end(JSON.stringify({ errors: [new AppError(codeOf(error), error.message)] }));
+  sendError(response, error.status, new AppError(codeOf(error), error.message));
+}
+
+/** The same for a request that is refused as a whole. */
+export function sendError(response: ServerResponse, status: number, error: AppError): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.end(JSON.stringify({ errors: [error] }));
 }
 
 function codeOf({ status }: BodyError): ErrorCode {

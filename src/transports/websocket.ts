@@ -19,7 +19,7 @@ export class WebSocketEndpoint {
   /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     if (!this.#tools.gate.origins.allowsSocket(request.headers)) {
-      stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => stream.destroy());
+      refuseUpgrade(stream, '403 Forbidden');
       return;
     }
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
@@ -35,4 +35,9 @@ export class WebSocketEndpoint {
     for (const socket of this.#sockets.clients) socket.terminate();
     this.#sockets.close();
   }
+}
+
+/** Answers a request that is not to become a WebSocket, and closes its connection. */
+export function refuseUpgrade(stream: Duplex, status: string): void {
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => stream.destroy());
 }
