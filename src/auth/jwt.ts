@@ -23,6 +23,9 @@ const OUT_OF_RANGE_SECONDS = Date.UTC(2100, 0) / 1000;
 /** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
 const narrowScopes = ['sync:self', 'sdk'] as const;
 
+/** Where issuers put scopes. Only `scope` grants any; a restriction counts in each of these, in any case. */
+const scopeClaims: readonly string[] = ['scope', 'scopes', 'scp'];
+
 export interface Tokens {
   /**
    * Who a JWT speaks for, or null when it is not good: malformed, wrongly signed, expired, not yet valid, without
@@ -150,16 +153,23 @@ function isTimeFor({ nbf, exp }: JWTPayload, now: number): boolean {
   return (nbf === undefined || nbf <= seconds) && (exp === undefined || exp > seconds);
 }
 
-function viewerOf({ sub, exp, nbf, iat, scope }: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
-  const words = scopeWords(scope);
-  if (typeof sub !== 'string' || sub === '' || exp === undefined || words === null) return null;
+function viewerOf(claims: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
+  const { sub, exp, nbf, iat, scope = [] } = claims;
+  const granting = scopeTexts(scope);
+  const restricting = scopeTexts(
+    Object.entries(claims).flatMap(([name, value]) => (scopeClaims.includes(name.toLowerCase()) ? value : [])),
+  );
+  if (typeof sub !== 'string' || sub === '' || exp === undefined || !granting || !restricting) return null;
   if (![exp, nbf, iat].every(isInRange)) return null;
   const expiresAt = new Date(exp * 1000);
   // jose compares whole seconds, and lets an `exp` pass that no date can hold.
   if (!(expiresAt.getTime() > now)) return null;
+  // Whatever an issuer puts between words, and around them, hides no restriction.
+  const words = restricting.flatMap((text) => text.toLowerCase().split(/[^\w:./-]+/));
   const via = narrowScopes.find((word) => words.includes(word));
   if (via) return isUuid(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
-  return { kind: 'developer', subject: sub, scopes: new Set(['read', ...scopesAmong(words)]), expiresAt };
+  const granted = scopesAmong(granting.flatMap((text) => text.split(/[\s,]+/)));
+  return { kind: 'developer', subject: sub, scopes: new Set(['read', ...granted]), expiresAt };
 }
 
 /** Is a time of a token one in seconds, or not there? jose looks at `iat` not at all, and at no bound of the others. */
@@ -168,12 +178,10 @@ function isInRange(time: unknown): boolean {
 }
 
 /**
- * The words of a `scope` claim: a text or a list of texts. Null when it is neither, as a restriction that cannot be
- * read must not end up as no restriction; commas separate words as well, for the same reason.
+ * The texts of a claim that names scopes: a text or a list of texts. Null when it is neither, as a restriction that cannot
+ * be read must not end up as no restriction.
  */
-function scopeWords(scope: unknown): string[] | null {
-  if (scope === undefined) return [];
-  const texts: unknown[] = Array.isArray(scope) ? scope : [scope];
-  if (!texts.every((text) => typeof text === 'string')) return null;
-  return texts.join(' ').split(/[\s,]+/);
+function scopeTexts(scopes: unknown): string[] | null {
+  const texts: unknown[] = Array.isArray(scopes) ? scopes : [scopes];
+  return texts.every((text) => typeof text === 'string') ? texts : null;
 }

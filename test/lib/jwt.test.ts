@@ -61,6 +61,12 @@ test.each([
   ['with a scope that is an object', claimsWith({ scope: { sdk: true } })],
   ['with a scope that is null', claimsWith({ scope: null })],
   ['with a scope list that holds a number', claimsWith({ scope: ['read', 1] })],
+  ['with a scope list that holds another', claimsWith({ scope: [['sdk']] })],
+  ['with an scp that is an object', claimsWith({ scp: { sdk: true } })],
+  ['with an scp that is null', claimsWith({ scp: null })],
+  ['with an scp list that holds another', claimsWith({ scp: [['sdk']] })],
+  ['with scopes that hold a number', claimsWith({ scope: 'admin', scopes: ['read', 1] })],
+  ['with a Scope that is a number', claimsWith({ Scope: 1 })],
 ])('a well-signed token %s is refused', async (_, claims) => {
   expect(await tokensWith().verify(await signWithSecret(secret, claims))).toBeNull();
 });
@@ -125,10 +131,44 @@ test.each([
   [['admin', 'sdk'], 'sdk'],
   [['read write sdk', 'admin'], 'sdk'],
   ['sdk sync:self', 'sync:self'],
+  ['SYNC:SELF', 'sync:self'],
+  ['admin Sdk', 'sdk'],
+  [['admin', 'SDK'], 'sdk'],
+  [' \tsdk\n', 'sdk'],
+  [[' Sync:Self '], 'sync:self'],
+  ['admin;sdk', 'sdk'],
+  ['admin | write, sdk+x', 'sdk'],
+  ['admin\u00a0sdk\u200b', 'sdk'],
+  ['["admin","sync:self"]', 'sync:self'],
 ])('the scope %j makes a user and nothing more', async (scope, via) => {
   const exp = secondsFromNow(60);
   const token = await signWithSecret(secret, claimsWith({ sub: userId.toUpperCase(), scope, exp, app_id: 'app_1' }));
   expect(await tokensWith().verify(token)).toEqual({ kind: 'user', userId, via, expiresAt: new Date(exp * 1000) });
+});
+
+test.each([
+  { scp: 'sync:self' },
+  { scp: ['sync:self'] },
+  { scp: 'write SDK' },
+  { scopes: 'sdk' },
+  { scopes: ['admin', 'Sync:Self'] },
+  { scope: 'admin', scp: ['sdk'] },
+  { scope: ['admin'], scopes: [], SCP: 'sdk' },
+  { Scope: 'sdk' },
+])('scopes as in %j restrict a token to one user', async (claims) => {
+  const token = await signWithSecret(secret, claimsWith({ sub: userId, ...claims }));
+  expect(await tokensWith().verify(token)).toMatchObject({ kind: 'user', userId });
+});
+
+test.each([
+  { scp: ['write', 'admin'] },
+  { scopes: 'write admin' },
+  { Scope: 'admin' },
+  { scope: '', scp: 'admin' },
+  { scope: 'sdk-admin admin;write sync:selfie', scp: [] },
+])('scopes as in %j grant nothing and restrict nothing', async (claims) => {
+  const token = await signWithSecret(secret, claimsWith(claims));
+  expect(await tokensWith().verify(token)).toMatchObject({ kind: 'developer', scopes: new Set(['read']) });
 });
 
 test("a user's token whose sub is no UUID is refused, not taken for a developer's", async () => {
