@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { PostgresUrlError, readPostgresUrl } from './db/postgres-url.ts';
+import { PostgresUrlError, readPostgresUrl, sslModes } from './db/postgres-url.ts';
 import { problemOfSqliteUrl } from './db/sqlite-path.ts';
+import { withLowerScheme } from './lib/lower-scheme.ts';
 import { isMisspelling } from './lib/misspelling.ts';
 import { redisUrl } from './lib/redis-url.ts';
 import { installedSources } from './sources/installed.ts';
@@ -62,14 +63,14 @@ const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z
     .string()
-    .overwrite((url) => url.replace(/^[a-z]+:/i, (scheme) => scheme.toLowerCase()))
+    .overwrite(withLowerScheme)
     .regex(/^(file:|postgres(ql)?:\/\/.*)/, 'must be a file: or postgresql: URL, such as file:./data/synclog.db')
     .superRefine(checkSqliteUrl)
     .superRefine(checkPostgresUrl)
     .default('file:./data/synclog.db'),
   DATABASE_DIRECT_URL: z
     .string()
-    .overwrite((url) => url.replace(/^[a-z]+:/i, (scheme) => scheme.toLowerCase()))
+    .overwrite(withLowerScheme)
     .regex(/^postgres(ql)?:\/\//, 'must be a postgresql: URL')
     .superRefine(checkPostgresUrl)
     .optional(),
@@ -118,6 +119,16 @@ function wrongDirectUrl({ DATABASE_URL: url, DATABASE_DIRECT_URL: direct }: z.in
   if (url.startsWith('file:')) return ['DATABASE_DIRECT_URL is set, but DATABASE_URL names no Postgres'];
   if (readPostgresUrl(url).schema === readPostgresUrl(direct).schema) return [];
   return ['DATABASE_DIRECT_URL must name the schema that DATABASE_URL names, or both none'];
+}
+
+/** pg encrypts nothing for a word in PGSSLMODE that it does not know, and cuts no space off. */
+function wrongPgSslMode(
+  { PGSSLMODE: word }: Readonly<Record<string, string | undefined>>,
+  { DATABASE_URL: url, DATABASE_DIRECT_URL: direct }: z.infer<typeof settings>,
+): string[] {
+  const counts = [url, direct].some((url) => url?.startsWith('postgres') && readPostgresUrl(url).sslMode === undefined);
+  if (!counts || !word || [...sslModes, 'no-verify'].includes(word)) return [];
+  return [`PGSSLMODE must be one of ${sslModes.join(', ')}`];
 }
 
 /** What the operator decides, parsed from the environment. README.md describes each setting. */
@@ -172,7 +183,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     ...(parsed.error?.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) ?? []),
     ...sources.flatMap((source) => source.problems),
     ...missingBesideJwks(given),
-    ...(parsed.success ? wrongDirectUrl(parsed.data) : []),
+    ...(parsed.success ? [...wrongDirectUrl(parsed.data), ...wrongPgSslMode(environment, parsed.data)] : []),
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const env = parsed.data;

@@ -11,7 +11,7 @@ export type Encryption = ConnectionOptions | false | undefined;
  * that it is for this host. Where no root certificate is named, `verify-full` trusts those that Node does.
  * @throws Error of the file system for a file that cannot be read.
  */
-export function encryptionsOf({ host, sslMode, sslFiles }: PostgresUrl): readonly Encryption[] {
+export function encryptionsOf({ host, sslMode, sslFiles, sslMinVersion }: PostgresUrl): readonly Encryption[] {
   if (host?.startsWith('/')) return [false]; // nothing is encrypted on a Unix socket, whatever is asked
   if (sslMode === undefined) return [undefined];
   if (sslMode === 'disable') return [false];
@@ -19,6 +19,7 @@ export function encryptionsOf({ host, sslMode, sslFiles }: PostgresUrl): readonl
   const own = {
     ...(certificate && { cert: readFileSync(certificate, 'utf8') }),
     ...(key && { key: readFileSync(key, 'utf8') }),
+    ...(sslMinVersion && { minVersion: sslMinVersion }),
   };
   const trusted = root && root !== 'system' ? { ca: readFileSync(root, 'utf8') } : {};
   const encrypted = { ...own, rejectUnauthorized: false };

@@ -1,5 +1,5 @@
 /** How a connection to Postgres is encrypted, with the meaning that libpq gives to each word. */
-const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 type SslMode = (typeof sslModes)[number];
 
 /** What the URL of a Postgres says. What it leaves open, pg takes from `PGHOST` and the like, or from its defaults. */
@@ -15,6 +15,8 @@ export interface PostgresUrl {
   readonly sslMode: SslMode | undefined;
   /** Files in PEM; `system` as the root certificate stands for those that Node brings along. */
   readonly sslFiles: { readonly root?: string; readonly certificate?: string; readonly key?: string };
+  /** The lowest version of TLS, where it is above what Node wants by itself. */
+  readonly sslMinVersion: 'TLSv1.3' | undefined;
   readonly sslNegotiation: 'postgres' | 'direct' | undefined;
   readonly channelBinding: boolean;
   readonly connectTimeoutMs: number | undefined;
@@ -31,9 +33,9 @@ const unreadable =
 
 /** Parameters that say what this server does anyway, or what it has no use for: those of libpq and of Prisma. */
 const ignored = new Set([
-  ...['gssencmode', 'client_encoding', 'fallback_application_name', 'target_session_attrs', 'load_balance_hosts'],
+  ...['client_encoding', 'fallback_application_name', 'target_session_attrs', 'load_balance_hosts'],
   ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-  ...['sslcompression', 'sslsni', 'ssl_min_protocol_version', 'uselibpqcompat'],
+  ...['sslcompression', 'sslsni', 'uselibpqcompat'],
   ...[
     'connection_limit',
     'pool_timeout',
@@ -48,7 +50,21 @@ const ignored = new Set([
 const known = new Set([
   ...['host', 'port', 'user', 'password', 'dbname', 'schema', 'options', 'application_name', 'connect_timeout'],
   ...['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation', 'channel_binding'],
+  ...['ssl_min_protocol_version', 'gssencmode'],
 ]);
+
+/**
+ * Parameters of which only these words are known. Any other is refused, as it may ask for protection that would be missing
+ * without a word; so is `gssencmode=require`, which nothing here can do.
+ */
+const words: Readonly<Record<string, readonly string[]>> = {
+  ssl: ['true', '1', 'false', '0'],
+  sslmode: [...sslModes, 'no-verify'],
+  sslnegotiation: ['postgres', 'direct'],
+  ssl_min_protocol_version: ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'],
+  channel_binding: ['disable', 'prefer', 'require'],
+  gssencmode: ['disable', 'prefer'],
+};
 
 /**
  * Reads a `postgresql://` or `postgres://` URL as libpq does, with `?schema=` as Prisma does. Parameters go before what
@@ -72,7 +88,7 @@ export function readPostgresUrl(url: string): PostgresUrl {
     database: given.get('dbname') ?? (decode(path.slice(1)) || undefined),
     schema: readSchema(given.get('schema')),
     ...readEncryption(given),
-    channelBinding: ['prefer', 'require'].includes(given.get('channel_binding') ?? 'disable'),
+    channelBinding: (given.get('channel_binding') ?? 'disable') !== 'disable',
     connectTimeoutMs: readSeconds(given.get('connect_timeout')),
     applicationName: given.get('application_name'),
     options: given.get('options'),
@@ -108,24 +124,26 @@ function readParameters(query: string): ReadonlyMap<string, string> {
     if (!known.has(name)) refuse(`has the parameter ${name}, which is unknown here`);
     // Only in `options` does a plus stand for a space: elsewhere it may belong to a password.
     const decoded = decode(name === 'options' ? (value ?? '').replaceAll('+', ' ') : (value ?? ''));
-    if (decoded !== '') given.set(name, decoded);
+    if (decoded === '') continue;
+    if (words[name]?.includes(decoded) === false)
+      refuse(`has ${name} with a value that is none of ${words[name].join(', ')}`);
+    given.set(name, decoded);
   }
   return given;
 }
 
 function readEncryption(
   given: ReadonlyMap<string, string>,
-): Pick<PostgresUrl, 'sslMode' | 'sslFiles' | 'sslNegotiation'> {
+): Pick<PostgresUrl, 'sslMode' | 'sslFiles' | 'sslMinVersion' | 'sslNegotiation'> {
   const root = given.get('sslrootcert');
   const certificate = given.get('sslcert');
   const key = given.get('sslkey');
-  const sslNegotiation = given.get('sslnegotiation');
-  if (sslNegotiation !== undefined && sslNegotiation !== 'postgres' && sslNegotiation !== 'direct')
-    refuse('has an sslnegotiation that is not postgres or direct');
+  const negotiation = given.get('sslnegotiation');
   return {
     sslMode: readSslMode(given),
     sslFiles: { ...(root && { root }), ...(certificate && { certificate }), ...(key && { key }) },
-    sslNegotiation,
+    sslMinVersion: given.get('ssl_min_protocol_version') === 'TLSv1.3' ? 'TLSv1.3' : undefined,
+    sslNegotiation: negotiation === 'postgres' || negotiation === 'direct' ? negotiation : undefined,
   };
 }
 
@@ -138,8 +156,7 @@ function readSslMode(given: ReadonlyMap<string, string>): SslMode | undefined {
     return given.has('sslrootcert') ? 'verify-full' : undefined;
   }
   if (word === 'no-verify') return 'require'; // pg's own word for it
-  const mode =
-    sslModes.find((known) => known === word) ?? refuse(`has an sslmode that is none of ${sslModes.join(', ')}`);
+  const mode = sslModes.find((known) => known === word);
   if (mode === 'verify-ca' && !given.has('sslrootcert'))
     refuse('has sslmode=verify-ca, for which sslrootcert must name the certificate to check with');
   return mode;

@@ -1,16 +1,19 @@
 import { z } from 'zod';
+import { withLowerScheme } from './lower-scheme.ts';
 
 /** Databases are numbered by Redis with a C int. */
 const LARGEST_DATABASE = 2 ** 31 - 1;
 
 /**
  * Reads a setting that is the URL of a Redis, with nothing in it that ioredis would read as something else or pass over:
- * it takes any text for a database, ignores a user without a password, and makes options of its own of parameters.
+ * it takes any text for a database, ignores a user without a password, makes options of its own of parameters, and encrypts
+ * for `rediss://` in lower case alone.
  */
 export const redisUrl = z
   .string()
   .trim()
   .pipe(z.url({ protocol: /^rediss?$/, error: 'must be a redis(s) URL' }))
+  .overwrite(withLowerScheme)
   .superRefine((text, context) => {
     const problem = URL.canParse(text) ? problemOf(new URL(text)) : undefined; // what cannot be parsed has been told
     if (problem) context.addIssue({ code: 'custom', message: problem });
@@ -25,9 +28,20 @@ export function withoutSecrets(text: string, url: string): string {
 }
 
 /** What is wrong with a URL, without any part of it: it may hold a secret. */
-function problemOf({ protocol, hostname, username, password, pathname, searchParams, hash }: URL): string | undefined {
+function problemOf({
+  protocol,
+  hostname,
+  port,
+  username,
+  password,
+  pathname,
+  searchParams,
+  hash,
+}: URL): string | undefined {
   if (!/^rediss?:$/.test(protocol)) return undefined;
   if (hostname === '') return 'must name a host, such as redis://redis.example:6379';
+  if (hostname.includes(',')) return 'names several hosts, of which this server can use one';
+  if (port === '0') return 'has a port that is not 1 to 65535';
   if (!canBeDecoded(username) || !canBeDecoded(password))
     return 'has a % that begins no character; in user and password, write % as %25, / as %2F, # as %23, ? as %3F, @ as %40';
   if (username !== '' && password === '') return 'names a user without a password';
@@ -35,6 +49,7 @@ function problemOf({ protocol, hostname, username, password, pathname, searchPar
   const { db = '', family = '0', ...others } = Object.fromEntries(searchParams);
   if (Object.keys(others).length > 0 || !/^[046]$/.test(family))
     return 'may have no parameters but db and family (4 or 6); in user and password, write ? as %3F';
+  if (pathname.length > 1 && db !== '') return 'names a database twice, in its path and as db';
   if (![pathname.replace('/', ''), db].every(isDatabase))
     return `must name the database by a number, 0 to ${LARGEST_DATABASE}, or none, such as redis://redis.example:6379/0`;
   return undefined;

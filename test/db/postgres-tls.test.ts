@@ -113,4 +113,13 @@ describe('a Postgres with a certificate that is signed by itself', () => {
     expect(refused).toContain(reason);
     expect(refused).not.toContain('\n');
   });
+
+  test('is refused where it speaks no version of TLS that ssl_min_protocol_version allows', async () => {
+    const setting = 'ssl_max_protocol_version';
+    await onServer(`ALTER SYSTEM SET ${setting} = 'TLSv1.2'`, 'SELECT pg_reload_conf()');
+    while ((await onServer(`SHOW ${setting}`))?.rows[0][setting] !== 'TLSv1.2');
+    expect(await isEncrypted(urlOf('sslmode=require&ssl_min_protocol_version=TLSv1.2'))).toBe(true);
+    const refused = openDatabase(urlOf('sslmode=require&ssl_min_protocol_version=TLSv1.3'));
+    await expect(refused).rejects.toThrow(/^[^\n]+ cannot be opened: [^\n]*protocol version[^\n]*$/);
+  });
 });

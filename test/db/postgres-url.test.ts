@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config.ts';
+import { ConfigError, parseConfig } from '../../src/config.ts';
 import { nameOf } from '../../src/db/open-database.ts';
 import { PostgresUrlError, readPostgresUrl } from '../../src/db/postgres-url.ts';
 
@@ -40,7 +40,12 @@ describe('the URL of a Postgres', () => {
     ],
     ['postgresql://h/d?connect_timeout=0', { connectTimeoutMs: undefined }],
     ['postgresql://h/d?sslmode=require&channel_binding=require', { sslMode: 'require', channelBinding: true }],
+    ['postgresql://h/d?channel_binding=disable&gssencmode=prefer', { channelBinding: false }],
     ['postgresql://h/d?ssl=true', { sslMode: 'require' }],
+    ['postgresql://h/d?ssl=1', { sslMode: 'require' }],
+    ['postgresql://h/d?ssl=0', { sslMode: 'disable' }],
+    ['postgresql://h/d?ssl=false', { sslMode: 'disable' }],
+    ['postgresql://h/d?ssl_min_protocol_version=TLSv1.3', { sslMinVersion: 'TLSv1.3' }],
     ['postgresql://h/d?sslrootcert=/ca.pem', { sslMode: 'verify-full', sslFiles: { root: '/ca.pem' } }],
     ['postgresql://h/d?pgbouncer=true&connection_limit=5&target_session_attrs=read-write', { host: 'h' }],
   ])('%s is read as libpq reads it', (url, read) => {
@@ -61,6 +66,18 @@ describe('the URL of a Postgres', () => {
     ['postgresql://h/d?sslmod=require', 'has the parameter sslmod, which is unknown here'],
     ['postgresql://h/d?service=secret', 'has the parameter service, which is unknown here'],
     ['postgresql://h/d?sslmode=secret', expect.stringContaining('none of disable, allow, prefer')],
+    ['postgresql://h/d?sslmode=Require', expect.stringContaining('none of disable, allow, prefer')],
+    ['postgresql://h/d?ssl=TRUE', 'has ssl with a value that is none of true, 1, false, 0'],
+    ['postgresql://h/d?ssl=yes', 'has ssl with a value that is none of true, 1, false, 0'],
+    ['postgresql://h/d?ssl=secret&sslmode=require', 'has ssl with a value that is none of true, 1, false, 0'],
+    ['postgresql://h/d?ssl=on&sslrootcert=/ca.pem', 'has ssl with a value that is none of true, 1, false, 0'],
+    [
+      'postgresql://h/d?channel_binding=Require',
+      'has channel_binding with a value that is none of disable, prefer, require',
+    ],
+    ['postgresql://h/d?sslnegotiation=Direct', 'has sslnegotiation with a value that is none of postgres, direct'],
+    ['postgresql://h/d?gssencmode=require', 'has gssencmode with a value that is none of disable, prefer'],
+    ['postgresql://h/d?ssl_min_protocol_version=1.3', expect.stringContaining('none of TLSv1, TLSv1.1, TLSv1.2')],
     ['postgresql://h/d?schema=a%22b', expect.stringContaining('quotation mark')],
     ['postgresql://h/d?sslmode=verify-ca', expect.stringContaining('sslrootcert')],
     ['postgresql://h/d?connect_timeout=secret', expect.stringContaining('connect_timeout')],
@@ -70,6 +87,20 @@ describe('the URL of a Postgres', () => {
     for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'])
       expect(() => parseConfig({ DATABASE_URL: 'postgresql://h/d', [name]: url })).toThrow(`${name} ${problemOf(url)}`);
   });
+
+  test.each(['Require', 'true', 'require\n', 'secret'])(
+    'leaves encryption to PGSSLMODE only where that is no word like %j, for which pg encrypts nothing',
+    (PGSSLMODE) => {
+      const problem = 'PGSSLMODE must be one of disable, allow, prefer, require, verify-ca, verify-full';
+      const both = { DATABASE_URL: 'postgresql://h/d?sslmode=require', DATABASE_DIRECT_URL: 'postgresql://h/d' };
+      for (const urls of [both, { DATABASE_URL: 'postgresql://h/d' }])
+        expect(() => parseConfig({ ...urls, PGSSLMODE })).toThrow(new ConfigError([problem]));
+      for (const url of ['postgresql://h/d?sslmode=require', 'file:./x.db'])
+        expect(parseConfig({ DATABASE_URL: url, PGSSLMODE })).toMatchObject({ databaseUrl: url });
+      for (const good of ['', 'require', 'verify-full', 'no-verify'])
+        expect(parseConfig({ DATABASE_URL: 'postgresql://h/d', PGSSLMODE: good })).toBeDefined();
+    },
+  );
 
   test('may have space around it, as what is read from a file has', () => {
     expect(parseConfig({ DATABASE_URL: ' postgresql://h/d\n' }).databaseUrl).toBe('postgresql://h/d');

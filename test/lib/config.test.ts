@@ -160,10 +160,23 @@ describe('settings', () => {
       ['no host', 'redis:///0', 'must'],
       ['a user without a password', 'redis://hush@h:6379', 'names a user without a password'],
       ['another scheme', 'http://:hush@h:6379', 'must be a redis(s) URL'],
+      ['several hosts', 'redis://:hush@h:6379,h2:6379', 'must be a redis(s) URL'],
+      ['several hosts, but for their ports', 'redis://:hush@h,h2', 'names several hosts'],
+      ['port 0', 'redis://:hush@h:0', 'has a port that is not 1 to 65535'],
+      ['a database twice', 'redis://:hush@h/0?db=1', 'names a database twice'],
     ])('%s', (_, url, words) => {
       const problems = problemsOf({ [name]: url });
       expect(problems).toEqual([expect.stringContaining(`${name} ${words}`)]);
       expect(problems.join()).not.toContain('hush');
+    });
+
+    test.each([
+      ['REDISS://user:pass@h', 'rediss://user:pass@h'],
+      ['Rediss://user:pASS@h:6380/0', 'rediss://user:pASS@h:6380/0'],
+      ['Redis://h', 'redis://h'],
+    ])('not the scheme of %s in another case, for which the client would not encrypt', (url, read) => {
+      const { redisUrl, sources } = parseConfig({ [name]: url });
+      expect([redisUrl, ...Object.values(sources).map((source) => source.OPEN_WEARABLES_REDIS_URL)]).toContain(read);
     });
 
     test.each([
