@@ -8,6 +8,7 @@ import { providerOf } from '../src/db/open-database.ts';
 import { sqliteAdapter } from '../src/db/open-sqlite.ts';
 import { reachPostgres } from '../src/db/postgres-target.ts';
 import { schemaText } from '../src/db/schema-text.ts';
+import { sqlitePath } from '../src/db/sqlite-path.ts';
 import { openCatalogPool } from './catalog-pool.ts';
 
 /** Node's global, of which its type declarations for version 20 know nothing. */
@@ -48,7 +49,7 @@ async function loadBindings(): Promise<typeof EngineModule> {
 }
 
 async function adapterFor(url: string) {
-  if (providerOf(url) === 'sqlite') return sqliteAdapter(url);
+  if (providerOf(url) === 'sqlite') return sqliteAdapter(sqlitePath(url));
   const target = await reachPostgres(url);
   return new PrismaPg(openCatalogPool(target), { schema: target.schema, disposeExternalPool: true });
 }

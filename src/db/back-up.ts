@@ -4,6 +4,7 @@ import Libsql from 'libsql';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import { nameOf, providerOf } from './open-database.ts';
+import { refuseOtherNames } from './sqlite-file.ts';
 import { sqlitePath } from './sqlite-path.ts';
 
 /** How long the beginning of a copy may wait for another process's lock. */
@@ -32,6 +33,7 @@ export function backUp(url: string, file: string): number {
 
   const part = `${file}.${process.pid}.part`;
   try {
+    refuseOtherNames(path);
     const connection = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
     try {
       connection.prepare('VACUUM INTO ?').run([part]);

@@ -35,18 +35,15 @@ const TRANSACTION_TIMEOUT_MS = 30_000;
 
 const options = { timestampFormat: 'unixepoch-ms' } as const;
 
-/**
- * The driver for a database URL. Times are kept as milliseconds since 1970, so that they compare as numbers.
- */
-export function sqliteAdapter(url: string): OneConnectionLibSql {
-  const path = sqlitePath(url);
-  prepareSqliteFile(path);
+/** The driver for a file. Times are kept as milliseconds since 1970, so that they compare as numbers. */
+export function sqliteAdapter(path: string): OneConnectionLibSql {
   return new OneConnectionLibSql({ url: sqliteUrl(path), timeout: BUSY_TIMEOUT_MS }, options);
 }
 
-/** Makes the file write ahead, for whoever opens it from now on. @returns where it is, as the driver has read the URL */
-async function writeAhead(url: string): Promise<string> {
-  const adapter = await sqliteAdapter(url).connect();
+/** Makes the file write ahead, for whoever opens it from now on. @returns where it is, without any symbolic link */
+async function writeAhead(name: string): Promise<string> {
+  prepareSqliteFile(name);
+  const adapter = await sqliteAdapter(name).connect();
   const read = async (sql: string) => (await adapter.queryRaw({ sql, args: [], argTypes: [] })).rows[0]?.[0];
   try {
     await read('PRAGMA journal_mode = WAL');
@@ -94,11 +91,13 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
     });
     return new PrismaClient({ adapter: observe ? watchStatements(adapter, observe) : adapter });
   };
-  const openWriter = () => open(sqliteAdapter(url));
-  const path = await whenFree(() => writeAhead(url));
-  const presence = await whenFree(async () => new SqlitePresence(path));
+  const name = sqlitePath(url);
+  // Every connection opens the file itself: its name may be a link, which may come to lead to another one.
+  const path = await whenFree(() => writeAhead(name));
+  const openWriter = () => open(sqliteAdapter(path));
+  const presence = await whenFree(async () => new SqlitePresence(path, name));
   const changes = new SqliteChanges(path, BUSY_TIMEOUT_MS, observe);
-  const reading = new SqliteReadConnection(url, { check: () => presence.checkNowAndThen() });
+  const reading = new SqliteReadConnection(path, { check: () => presence.checkNowAndThen() });
   const reader = withRawReads(open(readOnlyLibSql(reading)), async ({ sql, values }) => {
     await nextTurn();
     const { columns, columnTypes, rows } = await watched(() => reading.all(sql, values.map(toSqliteValue)));

@@ -10,6 +10,20 @@ export function prepareSqliteFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw new Error('it is a folder, and not a file');
   if (found) accessSync(path, constants.R_OK);
+  refuseOtherNames(path);
+}
+
+/**
+ * SQLite keeps what was written last in files that are named after the database, so that processes that know one file by two
+ * names would write over one another. Symbolic links are no such names: SQLite follows them.
+ * @throws Error for a file that has another name
+ */
+export function refuseOtherNames(path: string): void {
+  const names = statSync(path, { throwIfNoEntry: false })?.nlink ?? 0;
+  if (names > 1)
+    throw new Error(
+      `the file has ${names} names (hard links), and it is only safe under a single one; remove the others`,
+    );
 }
 
 /** Node's own way to make all parents of a folder never ends where the system lets nobody make any, as in /proc. */

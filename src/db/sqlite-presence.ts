@@ -1,4 +1,5 @@
 import { type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import Libsql from 'libsql';
 import { pause } from '../lib/pause.ts';
 
@@ -9,7 +10,7 @@ const LOOK_MS = 1_000;
 const CHECKPOINT_PATIENCE_MS = 1_000;
 const BUSY_TIMEOUT_MS = 10;
 
-/** The file of the database is not the one that was opened. */
+/** The file of the database is not the one that was opened, or its name does not lead to it any more. */
 class FileGoneError extends Error {
   readonly code = 'FILE_GONE';
 }
@@ -20,6 +21,8 @@ class FileGoneError extends Error {
  */
 export class SqlitePresence {
   readonly #path: string;
+  /** Undefined where it is the path itself. */
+  readonly #name: string | undefined;
   readonly #file: Stats;
   /** As long as one connection is open, the log beside the file stays the same one. */
   readonly #anchor: Libsql.Database;
@@ -27,9 +30,13 @@ export class SqlitePresence {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param path of a file that writes ahead */
-  constructor(path: string) {
+  /**
+   * @param path of a file that writes ahead, without any symbolic link
+   * @param name by which every other process knows the file
+   */
+  constructor(path: string, name: string) {
     this.#path = path;
+    this.#name = resolve(name) === path ? undefined : resolve(name);
     this.#file = statSync(path);
     this.#anchor = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
     try {
@@ -89,10 +96,19 @@ export class SqlitePresence {
     if (isOther(file, this.#file))
       throw new FileGoneError('the file of the database was replaced; start again to use it');
     if (file.size === 0) throw new FileGoneError('the file of the database was emptied');
+    if (this.#name !== undefined) this.#checkName(this.#name);
     if (this.#log && !log) throw new FileGoneError('the -wal file of the database was deleted; start again');
     if (this.#log && log && isOther(log, this.#log))
       throw new FileGoneError('the -wal file of the database was replaced; start again');
     this.#lookedAt = performance.now();
+  }
+
+  /** What the next process to start would open. */
+  #checkName(name: string): void {
+    const found = look(name);
+    if (!found) throw new FileGoneError('the name of the database was removed, and its file is still there');
+    if (isOther(found, this.#file))
+      throw new FileGoneError('the name of the database leads to another file; start again to use it');
   }
 }
 

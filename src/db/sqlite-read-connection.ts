@@ -2,7 +2,6 @@ import type { InValue } from '@libsql/client';
 import LibSql, { type Statement } from 'libsql';
 import { retry } from '../lib/retry.ts';
 import { isBusy } from './faults.ts';
-import { sqlitePath } from './sqlite-path.ts';
 
 /** What a statement found. */
 export interface FoundRows {
@@ -50,8 +49,7 @@ export class SqliteReadConnection {
    * @param patienceMs for how long a statement is tried again while it meets another process's lock
    * @param check throws where the file must not be read, nor be made; asked before each attempt
    */
-  constructor(url: string, { patienceMs = BUSY_PATIENCE_MS, check = () => {} } = {}) {
-    const path = sqlitePath(url);
+  constructor(path: string, { patienceMs = BUSY_PATIENCE_MS, check = () => {} } = {}) {
     this.#open = () => {
       const connection = new LibSql(path, { timeout: BUSY_TIMEOUT_MS });
       connection.exec('PRAGMA query_only = ON');

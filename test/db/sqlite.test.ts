@@ -53,7 +53,7 @@ describe('a SQLite file', () => {
 
   test('is read as it is now by a connection that met a lock before', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = await readOnlyLibSql(new SqliteReadConnection(url, { patienceMs: 0 })).connect();
+    const reading = await readOnlyLibSql(new SqliteReadConnection(sqlitePath(url), { patienceMs: 0 })).connect();
     onTestFinished(() => reading.dispose());
     const run = (sql: string) => reading.executeRaw({ sql, args: [], argTypes: [] });
     const names = async () => {
@@ -79,7 +79,7 @@ describe('a SQLite file', () => {
   test('lets others read while a read of Prisma waits for a lock', async () => {
     const url = newFileUrl();
     await migrate(url);
-    const reading = await readOnlyLibSql(new SqliteReadConnection(url)).connect();
+    const reading = await readOnlyLibSql(new SqliteReadConnection(sqlitePath(url))).connect();
     onTestFinished(() => reading.dispose());
     const stranger = new LibSql(sqlitePath(url));
     stranger.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -98,7 +98,7 @@ describe('a SQLite file', () => {
 
   test('is not opened again by a read that waits for a lock when it is closed', async () => {
     const { url, database } = await openNewDatabase();
-    const reading = new SqliteReadConnection(url);
+    const reading = new SqliteReadConnection(sqlitePath(url));
     await database.transaction(async (transaction) => {
       await transaction.source.create({ data: { name: 'a' } });
       // Only as one that may write can it meet the lock.

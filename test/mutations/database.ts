@@ -54,6 +54,20 @@ export const database: Area = {
       project: 'postgresql',
     },
     {
+      breaks: 'a link to the SQLite file that leads elsewhere is not noticed',
+      file: 'src/db/sqlite-presence.ts',
+      find: 'if (this.#name !== undefined) this.#checkName(this.#name);',
+      replace: '',
+      tests: ['test/db/sqlite-file-gone.test.ts'],
+    },
+    {
+      breaks: 'a SQLite file with two names is opened',
+      file: 'src/db/sqlite-file.ts',
+      find: '  refuseOtherNames(path);\n',
+      replace: '',
+      tests: ['test/db/sqlite-file-gone.test.ts'],
+    },
+    {
       breaks: 'a change that failed on SQLite is not rolled back',
       file: 'src/db/sqlite-change.ts',
       find: "if (connection.inTransaction) connection.exec('ROLLBACK');",

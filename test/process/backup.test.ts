@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, newFileUrl, openAgain, openNewDatabase, provider } from '../support/database.ts';
@@ -87,10 +87,13 @@ describe('npm run backup', () => {
     const taken = join(newFolder(), 'taken.db');
     writeFileSync(taken, 'mine');
     const missing = newFileUrl();
+    const second = join(newFolder(), 'second.db');
+    linkSync(pathOf((await openNewDatabase()).url), second);
     const cases: [string, string, string][] = [
       [url, taken, `backup: ${taken} exists already; a backup replaces nothing\n`],
       [url, pathOf(url), `backup: ${pathOf(url)} exists already; a backup replaces nothing\n`],
       [url, join(newFolder(), 'no', 'x.db'), 'does not exist\n'],
+      [`file:${second}`, join(newFolder(), 'x.db'), `the file has 2 names (hard links)`],
       [missing, join(newFolder(), 'x.db'), `backup: There is no database at ${missing}\n`],
     ];
     for (const [from, to, words] of cases) {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -49,6 +49,16 @@ const sqlite: [string, () => Promise<string>, RegExp][] = [
     'a folder',
     async () => `file:${dirname(pathOf(newFileUrl()))}`,
     /cannot be opened: it is a folder, and not a file$/,
+  ],
+  [
+    'a file that has another name',
+    async () => {
+      const url = newFileUrl();
+      await migrate(url);
+      linkSync(pathOf(url), `${pathOf(url)}.other`);
+      return url;
+    },
+    /cannot be opened: the file has 2 names \(hard links\).+; remove the others$/,
   ],
   ['a folder that cannot be made', async () => 'file:/proc/synclog/synclog.db', /cannot be opened: .*ENOENT.+$/],
   [
