@@ -61,7 +61,7 @@ export function startFillingSearchTexts(
   };
 }
 
-/** @returns false where somebody has kept a user locked or changed one meanwhile */
+/** @returns false where somebody has kept a user locked, or has changed or filled one meanwhile */
 async function fillAll(database: FilledDatabase, signal: AbortSignal): Promise<boolean> {
   let isComplete = true;
   for (let last: string | undefined; !signal.aborted; ) {
@@ -78,13 +78,17 @@ async function fillAll(database: FilledDatabase, signal: AbortSignal): Promise<b
   return false;
 }
 
-/** Texts that have changed since they were read are left for another time. @returns how many users it has filled */
+/**
+ * Texts that have changed since they were read are left for another time, and users whom another instance has filled since
+ * as they are. @returns how many users it has filled
+ */
 function fill(database: FilledDatabase, filled: readonly Filled[]): Promise<number> {
   const { rows, areFree } = dialects[database.kind];
   return database.transaction(
     (transaction) => transaction.$executeRaw`
       UPDATE "user" AS u SET search_text = filled."searchText", folded_from = filled."foldedFrom"
       FROM ${rows(JSON.stringify(filled))} AS filled
-      WHERE u.id = filled.id AND filled."foldedFrom" = (${textsOf(database.kind)}) ${areFree(filled)}`,
+      WHERE u.id = filled.id AND ${isToFold(database.kind)} AND filled."foldedFrom" = (${textsOf(database.kind)})
+      ${areFree(filled)}`,
   );
 }

@@ -165,6 +165,16 @@ describe('while an earlier release writes beside this one', () => {
     expect(await found('FRÜHER')).toEqual([]);
     expect(await found('weiß')).toEqual([id]);
   });
+
+  test('a user whom another instance fills meanwhile is not written again', async () => {
+    const { database } = await openNewDatabase();
+    await earlierRelease(database).make('Weiß');
+    let filledMeanwhile = 0;
+    const filled = await fillAfter(database, async () => {
+      filledMeanwhile = await fillAfter(database, async () => {});
+    });
+    expect({ filledMeanwhile, filled }).toEqual({ filledMeanwhile: 1, filled: 0 });
+  });
 });
 
 test('users of an earlier release are found by every letter once they are filled in, after any start', async () => {
