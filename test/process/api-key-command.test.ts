@@ -160,6 +160,8 @@ test.each([
   ['create with an expiry that is no ISO time', [...create, '--expires-at', 'tomorrow'], '--expires-at'],
   ['create with an expiry without a time zone', [...create, '--expires-at', '2099-01-01T00:00:00'], '--expires-at'],
   ['create with an expiry that has passed', [...create, '--expires-at', '2001-01-01'], 'in the future'],
+  ['create with its scopes in two options', [...create, '--scopes', 'write'], '--scopes is there twice'],
+  ['create with two names', [...create, '--name=m'], '--name is there twice'],
   ['list with a stray word', ['list', 'all'], 'takes no all'],
   ['revoke without an id', ['revoke'], 'ID of one key'],
   ['revoke with two ids', ['revoke', 'a', 'b'], 'ID of one key'],
