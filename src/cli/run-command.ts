@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { asksForHelp, UsageError } from './command-line.ts';
+import { readEnvFile } from './env-file.ts';
 
 /** What every command of package.json is. */
 interface Command {
@@ -31,7 +32,7 @@ export async function runCommand({ name, help, run, tell = plainly(name) }: Comm
   }
   try {
     process.chdir(projectFolder);
-    readEnvFile();
+    addEnvFile();
     const status = await run(args);
     if (status !== undefined) process.exit(status); // whatever timers a library has left
   } catch (error) {
@@ -42,12 +43,18 @@ export async function runCommand({ name, help, run, tell = plainly(name) }: Comm
 }
 
 /** Settings in `.env` count where the environment does not have them. */
-function readEnvFile(): void {
+function addEnvFile(): void {
+  const file = envFile();
+  if (!file) return;
+  if ('problem' in file) throw new UsageError(`The file .env cannot be read: ${file.problem}`);
+  for (const [name, value] of Object.entries(file.values)) process.env[name] ??= value;
+}
+
+function envFile(): ReturnType<typeof readEnvFile> {
   try {
-    process.loadEnvFile('.env');
+    return readEnvFile('.env');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw new UsageError(`The file .env cannot be read: ${error instanceof Error ? error.message : error}`);
+    return { problem: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -178,10 +178,7 @@ describe('settings', () => {
   test('are read from .env where the environment does not have them', async () => {
     const project = copyOfProject();
     const url = newFileUrl();
-    writeFileSync(
-      join(project, '.env'),
-      `# ours\nDATABASE_URL="${url}"\r\nexport RETENTION_DAYS=7\nLOG_LEVEL=silent\n`,
-    );
+    writeFileSync(join(project, '.env'), `\uFEFFDATABASE_URL="${url}"\r\nexport RETENTION_DAYS=7\nLOG_LEVEL=silent\n`);
     const environment = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !settingNames.includes(name)),
     );
@@ -194,12 +191,17 @@ describe('settings', () => {
     expect(opened).toMatchObject({ database: url, retentionDays: 7 });
   });
 
-  test('in a .env that cannot be read end every command with status 2', async () => {
+  test.each<[string, string, (path: string) => void]>([
+    ['is a folder', 'it is no regular file', (path) => mkdirSync(path)],
+    ['is a pipe, which nobody writes', 'it is no regular file', (path) => execFileSync('mkfifo', [path])],
+    ['leads nowhere', 'ENOENT: .+', (path) => symlinkSync('nowhere', path)],
+    ['has a line that is none', 'line 2 is no NAME=value; .+', (path) => writeFileSync(path, 'A=1\nDATABASE_URL\n')],
+  ])('in a .env that %s end every command with status 2', async (_, reason, make) => {
     const project = copyOfProject();
-    mkdirSync(join(project, '.env'));
+    make(join(project, '.env'));
     const { code, stderr } = await run('src/cli/migrate.ts', [], { project, settings: { DATABASE_URL: newFileUrl() } });
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^migrate: The file \.env cannot be read: .+\n$/);
+    expect(stderr).toMatch(new RegExp(`^migrate: The file \\.env cannot be read: ${reason} \\(see --help\\)\n$`));
   });
 });
 
