@@ -159,6 +159,10 @@ function followEach({ url, headers }: ServerProcess, userIds: readonly string[])
   const began = new Promise<void>((resolve) => {
     allBegan = resolve;
   });
+  const fail = (reason: string) => {
+    wrong.add(reason);
+    allBegan(); // not all of them will
+  };
   const clients = [...inPieces(userIds, STREAMS_PER_SOCKET)].map((some) => {
     const client = createClient({
       url: `${url.replace('http', 'ws')}/graphql`,
@@ -178,8 +182,8 @@ function followEach({ url, headers }: ServerProcess, userIds: readonly string[])
             }
             if (!heads.has(userId)) heads.set(userId, 0);
           },
-          error: (error) => wrong.add(`a stream has failed: ${JSON.stringify(error)}`),
-          complete: () => !leaving && wrong.add('a stream has ended'),
+          error: (error) => fail(`a stream has failed: ${error instanceof Error ? error : JSON.stringify(error)}`),
+          complete: () => !leaving && fail('a stream has ended'),
         },
       );
     return client;
