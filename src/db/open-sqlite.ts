@@ -140,7 +140,7 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
 
   /** A file that could not be written when it was opened is never written by the connection that opened it. */
   async function reopen(): Promise<void> {
-    reading.close();
+    reading.leave();
     changes.close();
     await replaceWriter();
   }
@@ -176,6 +176,7 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
       await lastTransaction;
       changes.close();
       await Promise.all([reader.$disconnect(), writer.$disconnect()]);
+      reading.close(); // Prisma disconnects only what it has connected
       await presence.close();
     },
   };

@@ -84,7 +84,7 @@ export class SqliteReadConnection {
       return { columns, columnTypes, rows: [] };
     } catch (error) {
       this.#prepared.delete(text);
-      if (isBusy(error)) this.#leave();
+      if (isBusy(error)) this.leave();
       throw error;
     }
   }
@@ -92,11 +92,11 @@ export class SqliteReadConnection {
   /** For good: a statement that still waits for a lock opens no other connection. */
   close(): void {
     this.#isClosed = true;
-    this.#leave();
+    this.leave();
   }
 
   /** The next statement opens another connection. */
-  #leave(): void {
+  leave(): void {
     this.#prepared.clear();
     this.#connection?.close();
     this.#connection = undefined;

@@ -109,6 +109,24 @@ describe('a SQLite file', () => {
     });
   });
 
+  test.each(['READONLY', 'IOERR', 'CANTOPEN', 'CORRUPT', 'NOTADB', 'PROTOCOL'])(
+    'is opened anew, to be read and to be written, after a write that met SQLITE_%s',
+    async (word) => {
+      const { database } = await openNewDatabase();
+      const { reader } = database;
+      const count = async () => [
+        (await reader.$queryRaw<object[]>`SELECT name FROM source`).length,
+        await reader.source.count(),
+      ];
+      expect(await count()).toEqual([0, 0]);
+      const failed = Object.assign(new Error(word), { code: `SQLITE_${word}` });
+      await expect(database.transaction(() => Promise.reject(failed))).rejects.toThrow(failed);
+      expect(await count()).toEqual([0, 0]);
+      await database.transaction((transaction) => transaction.source.create({ data: { name: 'a' } }));
+      expect(await count()).toEqual([1, 1]);
+    },
+  );
+
   test('is one file for who reads and who writes, however its URL is written', async () => {
     const folder = dirname(newFileUrl().slice('file:'.length));
     for (const url of [
