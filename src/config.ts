@@ -163,8 +163,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** Secrets are taken as they are: who signs with one may have the line break in it, too. */
-const isSecret = (name: string) => name.endsWith('_SECRET');
+/** Any text can be this secret, and who signs with it may have the line break in it, too. */
+const TAKEN_AS_IT_IS = 'JWT_SECRET';
 
 /**
  * Parses the settings, an empty value counting as unset. Space around a value is cut off, as files that are mounted as
@@ -174,7 +174,7 @@ const isSecret = (name: string) => name.endsWith('_SECRET');
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
     Object.entries(environment)
-      .map(([name, value]) => [name, isSecret(name) ? value : value?.trim()])
+      .map(([name, value]) => [name, name === TAKEN_AS_IT_IS ? value : value?.trim()])
       .filter(([, value]) => value !== ''),
   );
   const parsed = settings.safeParse(given);

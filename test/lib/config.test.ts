@@ -42,7 +42,13 @@ describe('settings', () => {
     expect(parseConfig({ PORT: ' \n' }).port).toBe(4000);
   });
 
-  test('keep the space around a secret, which is a part of it', () => {
+  test('lose the space around a secret that cannot have any', () => {
+    const secret = `whsec_${'a'.repeat(32)}`;
+    const { sources } = parseConfig({ OPEN_WEARABLES_WEBHOOK_SECRET: ` ${secret}\n` });
+    expect(Object.values(sources)).toEqual([{ OPEN_WEARABLES_WEBHOOK_SECRET: secret }]);
+  });
+
+  test('keep the space around the secret of tokens, which is a part of it', () => {
     expect(parseConfig({ JWT_SECRET: 'a secret of enough letters\n' }).jwtSecret).toBe('a secret of enough letters\n');
   });
 
