@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { PostgresUrlError, readPostgresUrl, sslModes } from './db/postgres-url.ts';
 import { problemOfSqliteUrl } from './db/sqlite-path.ts';
@@ -7,6 +8,13 @@ import { redisUrl } from './lib/redis-url.ts';
 import { installedSources } from './sources/installed.ts';
 import { readSettings, type SourceSettings } from './sources/source-settings.ts';
 
+/** Brackets are of URLs: a socket knows no address with them. */
+const host = z
+  .string()
+  .overwrite((text) => text.replace(/^\[(.*:.*)\]$/, '$1'))
+  .refine((text) => isIPv6(text) || /^\w[\w.-]*$/.test(text), {
+    error: 'must be an address or a name of this machine without scheme and port, such as 127.0.0.1',
+  });
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
 /** Origins: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
@@ -60,7 +68,7 @@ function checkSqliteUrl(url: string, context: z.RefinementCtx): void {
 
 const settings = z.object({
   PORT: integer(0, 65_535).default(4000),
-  HOST: z.string().default('127.0.0.1'),
+  HOST: host.default('127.0.0.1'),
   DATABASE_URL: z
     .string()
     .overwrite(withLowerScheme)

@@ -203,6 +203,26 @@ describe('settings', () => {
     ]);
   });
 
+  test.each([
+    ['[::1]', '::1'],
+    ['::', '::'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['0.0.0.0', '0.0.0.0'],
+    ['localhost', 'localhost'],
+    ['my-host_1.example', 'my-host_1.example'],
+  ])('read the host %s as %s', (HOST, host) => {
+    expect(parseConfig({ HOST }).host).toBe(host);
+  });
+
+  test.each(['"127.0.0.1"', 'http://127.0.0.1', '0.0.0.0:4501', '[::1]:4501', '[127.0.0.1]', '*', 'a b', '::1/128'])(
+    'refuse the host %s',
+    (HOST) => {
+      expect(problemsOf({ HOST })).toEqual([
+        'HOST must be an address or a name of this machine without scheme and port, such as 127.0.0.1',
+      ]);
+    },
+  );
+
   test.each(['-1', '65536', '80.5', 'http', '1e3'])('refuse the port %s', (PORT) => {
     expect(problemsOf({ PORT })).toEqual(['PORT must be a whole number, 0 to 65535']);
   });
