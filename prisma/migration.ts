@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { readCommandLine, UsageError } from '../src/cli/command-line.ts';
+import { print } from '../src/cli/print.ts';
 import { runCommand } from '../src/cli/run-command.ts';
 import { prismaFolder } from '../src/db/schema-text.ts';
 import { createOnServer, startPostgres } from './scratch-postgres.ts';
@@ -59,9 +60,9 @@ await runCommand({
     const files = await withScratchDatabases((scratchUrls) =>
       writeMigrations({ ...command, time: new Date(), scratchUrls }),
     );
-    if (files.length === 0) console.log('Nothing has changed: the migrations produce what the models say.');
-    for (const file of files) console.log(`wrote ${relative('', file)}`);
-    if (files.length > 0) console.log('Read them, then commit them with the models.');
+    if (files.length === 0) print('Nothing has changed: the migrations produce what the models say.');
+    for (const file of files) print(`wrote ${relative('', file)}`);
+    if (files.length > 0) print('Read them, then commit them with the models.');
     return 0;
   },
 });

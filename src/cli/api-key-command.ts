@@ -8,11 +8,21 @@ import { openDatabase, providerOf } from '../db/open-database.ts';
 import { sqlitePath } from '../db/sqlite-path.ts';
 import { AppError } from '../errors.ts';
 import { failureStatus, failureText } from '../failure-text.ts';
+import { KnownFailure } from '../lib/known-failure.ts';
+import { reasonOf } from '../lib/outages.ts';
 import { defaultLimits } from '../limits.ts';
 import { apiKeyHelp } from './api-key-help.ts';
 import { asksForHelp, readCommandLine, UsageError } from './command-line.ts';
+import { UnprintedError } from './print.ts';
 
-type Command = (keys: ApiKeys) => Promise<string[]>;
+/** What a command has done. */
+interface Done {
+  readonly lines: readonly string[];
+  /** Undoes what is of no use where its lines could not be printed. @throws KnownFailure that says so */
+  readonly takeBack?: (unprinted: UnprintedError) => Promise<never>;
+}
+
+type Command = (keys: ApiKeys) => Promise<Done>;
 
 const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 
@@ -32,11 +42,12 @@ function parseCommand(args: readonly string[]): Command {
     const draft = { name, scopes: parseScopes(options.scopes), expiresAt: parseTime(expiresAt) };
     return async (keys) => {
       const { key, secret } = await keys.create(draft);
-      return [
+      const lines = [
         `API key ${key.id} (${key.name}) may ${key.scopes.join(', ')} and ${lifeOf(key)}.`,
         'Keep the secret now; it cannot be shown again:',
         secret,
       ];
+      return { lines, takeBack: ({ message }) => revokeUnseen(keys, key, message) };
     };
   }
 
@@ -45,17 +56,26 @@ function parseCommand(args: readonly string[]): Command {
 
   if (command === 'list') {
     if (operands.length > 0) throw new UsageError(`list takes no ${operands[0]}`);
-    return async (keys) => table(await keys.list(), new Date());
+    return async (keys) => ({ lines: table(await keys.list(), new Date()) });
   }
   if (command === 'revoke') {
     const [id] = operands;
     if (id === undefined || operands.length > 1) throw new UsageError('revoke needs the ID of one key');
     return async (keys) => {
       const { name, revokedAt } = await keys.revoke(id);
-      return [`API key ${id} (${name}) is revoked since ${revokedAt?.toISOString()}.`];
+      return { lines: [`API key ${id} (${name}) is revoked since ${revokedAt?.toISOString()}.`] };
     };
   }
   throw new UsageError(command === undefined ? 'a command is missing' : `there is no command ${command}`);
+}
+
+/** Nobody has seen the secret, so that nobody can use the key. */
+async function revokeUnseen(keys: ApiKeys, { id, name }: ApiKey, why: string): Promise<never> {
+  const state = await keys.revoke(id).then(
+    () => 'is revoked',
+    (error: unknown) => `could not be revoked (${reasonOf(error)}); do it with: npm run api-key -- revoke ${id}`,
+  );
+  throw new KnownFailure(`The secret was not written, and API key ${id} (${name}) ${state}. ${why}`);
 }
 
 function parseScopes(text: string): Scope[] {
@@ -102,9 +122,8 @@ function stateOf({ revokedAt, expiresAt }: ApiKey, now: Date): string {
   return expiresAt && expiresAt <= now ? 'expired' : 'good';
 }
 
-/** Answers the lines to print. */
-async function run({ args, environment, output }: CommandLine): Promise<string[]> {
-  if (asksForHelp(args)) return [apiKeyHelp];
+async function run({ args, environment, output }: CommandLine): Promise<void> {
+  if (asksForHelp(args)) return output.log(apiKeyHelp);
   const command = parseCommand(args);
   for (const doubt of doubtsAbout(environment)) output.error(`api-key: ${doubt}`);
   const { databaseUrl, databaseDirectUrl } = parseConfig(environment);
@@ -115,10 +134,15 @@ async function run({ args, environment, output }: CommandLine): Promise<string[]
   });
   const database = await openDatabase(databaseUrl);
   try {
-    const lines = await command(new ApiKeys({ database, limits: defaultLimits }));
-    return isNew
-      ? [`Made a new database, ${databaseUrl}. A server that runs does not use it before it starts again.`, ...lines]
-      : lines;
+    const { lines, takeBack } = await command(new ApiKeys({ database, limits: defaultLimits }));
+    try {
+      if (isNew)
+        output.log(`Made a new database, ${databaseUrl}. A server that runs does not use it before it starts again.`);
+      for (const line of lines) output.log(line);
+    } catch (error) {
+      if (takeBack && error instanceof UnprintedError) await takeBack(error);
+      throw error;
+    }
   } finally {
     await database.close();
   }
@@ -139,12 +163,16 @@ export interface CommandLine {
   readonly output: Pick<Console, 'log' | 'error'>;
 }
 
-/** Runs the command and returns its exit status. A failure is one line of `output.error`. */
+/**
+ * Runs the command and returns its exit status. A failure is one line of `output.error`.
+ * @throws UnprintedError of `output.log`, where nothing had to be taken back
+ */
 export async function runApiKeyCommand(commandLine: CommandLine): Promise<0 | 1 | 2> {
   try {
-    for (const line of await run(commandLine)) commandLine.output.log(line);
+    await run(commandLine);
     return 0;
   } catch (error) {
+    if (error instanceof UnprintedError) throw error;
     const { line, status } = failure(error);
     commandLine.output.error(`api-key: ${line}`);
     return status;

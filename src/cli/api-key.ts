@@ -1,4 +1,5 @@
 import { apiKeyHelp } from './api-key-help.ts';
+import { print } from './print.ts';
 import { runCommand } from './run-command.ts';
 
 await runCommand({
@@ -6,6 +7,7 @@ await runCommand({
   help: apiKeyHelp,
   async run(args) {
     const { runApiKeyCommand } = await import('./api-key-command.ts');
-    return runApiKeyCommand({ args, environment: process.env, output: console });
+    const output = { log: print, error: (line: string) => console.error(line) };
+    return runApiKeyCommand({ args, environment: process.env, output });
   },
 });

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { readCommandLine, UsageError } from './command-line.ts';
+import { print } from './print.ts';
 import { runCommand } from './run-command.ts';
 
 const help = `Copies the SQLite database that DATABASE_URL names into a new file, while a server works on it or not.
@@ -28,7 +29,7 @@ await runCommand({
     const { backUp } = await import('../db/back-up.ts');
     const path = resolve(startFolder, file);
     const bytes = backUp(parseConfig(process.env).databaseUrl, path);
-    console.log(`Wrote ${path} (${bytes.toLocaleString('en')} bytes).`);
+    print(`Wrote ${path} (${bytes.toLocaleString('en')} bytes).`);
     return 0;
   },
 });

@@ -1,4 +1,5 @@
 import { readCommandLine } from './command-line.ts';
+import { print } from './print.ts';
 import { runCommand } from './run-command.ts';
 
 const help = `Brings the database that DATABASE_URL names up to date and says what it applied.
@@ -23,8 +24,8 @@ await runCommand({
       onWarning: (text) => console.error(`migrate: ${text}`),
       onWait: (seconds) => console.error(`waiting for another instance, which migrates the database (${seconds} s)`),
     });
-    for (const name of applied) console.log(`applied ${name}`);
-    console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
+    for (const name of applied) print(`applied ${name}`);
+    print(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
     return 0;
   },
 });

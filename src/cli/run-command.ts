@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { asksForHelp, UsageError } from './command-line.ts';
 import { readEnvFile } from './env-file.ts';
+import { print, UnprintedError } from './print.ts';
 
 /** What every command of package.json is. */
 interface Command {
@@ -20,22 +21,27 @@ interface Command {
 /** Relative paths in settings begin here wherever a command is started from, as npm has it. */
 const projectFolder = join(import.meta.dirname, '../..');
 
+/** The status that a shell gives to a program that SIGPIPE has ended. Node ignores that signal. */
+const BROKEN_PIPE = 141;
+
 /**
  * Runs one command as this process, so that all of them agree: `--help` and `-h` only help, `.env` is read, and the exit
- * status is 0 for done, 1 for a failure, and 2 for a mistake in the command line or in the settings.
+ * status is 0 for done, 1 for a failure, and 2 for a mistake in the command line or in the settings. A command whose output
+ * nobody reads any more ends without a word, as others do.
  */
 export async function runCommand({ name, help, run, tell = plainly(name) }: Command): Promise<void> {
   const args = process.argv.slice(2);
-  if (asksForHelp(args)) {
-    process.stdout.write(`${help}\n`);
-    return;
-  }
   try {
+    if (asksForHelp(args)) {
+      print(help);
+      return;
+    }
     process.chdir(projectFolder);
     addEnvFile();
     const status = await run(args);
     if (status !== undefined) process.exit(status); // whatever timers a library has left
   } catch (error) {
+    if (error instanceof UnprintedError && error.isUnwanted) process.exit(BROKEN_PIPE);
     const { text, status } = await explain(error);
     tell(text);
     process.exit(status);

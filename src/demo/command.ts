@@ -1,4 +1,5 @@
 import { readCommandLine } from '../cli/command-line.ts';
+import { print } from '../cli/print.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { demoDatabaseUrl } from './demo-settings.ts';
 
@@ -31,7 +32,7 @@ await runCommand({
     const { stdout } = process;
     await runDemo(process.env, {
       signal: stop.signal,
-      print: (line) => console.log(line),
+      print,
       warn: (line) => console.error(`demo: ${line}`),
       rewrite: stdout.isTTY ? (text) => void stdout.write(`\r\x1b[K${text}`) : undefined,
     });

@@ -7,11 +7,14 @@ import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { settingNames } from '../../src/config.ts';
 import { newFileUrl } from '../support/database.ts';
+import { lostOutput } from '../support/lost-output.ts';
 import { unsetSettings } from '../support/unset-settings.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 interface RunOptions {
+  /** Of a shell that starts it. */
+  readonly shell?: string;
   readonly settings?: Readonly<Record<string, string>>;
   readonly project?: string;
 }
@@ -20,12 +23,12 @@ interface RunOptions {
 function run(
   script: string,
   args: readonly string[],
-  { settings = {}, project = root }: RunOptions = {},
+  { settings = {}, project = root, shell = 'exec "$0" "$@"' }: RunOptions = {},
 ): Promise<{ code: unknown; stdout: string; stderr: string }> {
   return new Promise((resolve) =>
     execFile(
-      process.execPath,
-      ['--import', 'tsx', join(project, script), ...args],
+      'bash',
+      ['-c', shell, process.execPath, '--import', 'tsx', join(project, script), ...args],
       { env: { ...process.env, ...unsetSettings, ...settings } },
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }),
     ),
@@ -88,6 +91,9 @@ const commands: [name: string, file: string][] = Object.entries<string>(scripts)
   return file ? [[name, file]] : [];
 });
 
+/** Those that whoever runs or extends Synclog uses; the others are for its tests and its bench. */
+const ours = commands.filter(([, file]) => /^(src|prisma)\//.test(file));
+
 describe('every command', () => {
   test('is tried here', () => {
     expect(commands.map(([name]) => name)).toEqual(
@@ -113,6 +119,11 @@ describe('every command', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain("Unknown option '--prot'");
     expect(existsSync(url.slice('file:'.length))).toBe(false);
+  });
+
+  test.each(ours)('%s ends without a word where nobody reads its help any more', async (_name, file) => {
+    const { code, stderr } = await run(file, ['--help'], { shell: lostOutput.unread });
+    expect({ code, stderr }).toEqual({ code: 141, stderr: '' });
   });
 
   test('says how to generate the database clients where they are missing, and helps', {
@@ -158,6 +169,17 @@ describe('settings', () => {
     const { code, stderr } = await run('src/main.ts', [], { settings });
     expect(code).toBe(1);
     expect(JSON.parse(stderr).msg).toMatch(/^The database file:.+ cannot be opened: .+$/);
+  });
+
+  test('migrate whatever becomes of the output, which is told', async () => {
+    const url = newFileUrl();
+    const { code, stderr } = await run('src/cli/migrate.ts', [], {
+      settings: { DATABASE_URL: url },
+      shell: lostOutput.full,
+    });
+    expect(stderr).toMatch(/^migrate: The output cannot be written: ENOSPC.+\n$/);
+    expect(code).toBe(1);
+    expect((await run('src/cli/migrate.ts', [], { settings: { DATABASE_URL: url } })).stdout).toContain('already');
   });
 
   test('with a mistyped name are told with the name that was meant, by the server and by the commands', async () => {

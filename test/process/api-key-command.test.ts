@@ -7,6 +7,7 @@ import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { runApiKeyCommand } from '../../src/cli/api-key-command.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { createDatabase, newFileUrl, openAgain } from '../support/database.ts';
+import { lostOutput } from '../support/lost-output.ts';
 
 /** The command on a database, in this process. */
 function commandFor(url: string, settings: Record<string, string> = {}) {
@@ -24,10 +25,14 @@ function commandFor(url: string, settings: Record<string, string> = {}) {
   };
 }
 
-/** The command as a process of its own, as `npm run api-key` starts it. */
-function processFor(url: string) {
+/**
+ * The command as a process of its own, as `npm run api-key` starts it.
+ * @param script of a shell that starts it
+ */
+function processFor(url: string, script = 'exec "$0" "$@"') {
   return async (...args: string[]) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/api-key.ts', ...args], {
+    const command = [process.execPath, '--import', 'tsx', 'src/cli/api-key.ts', ...args];
+    const child = spawn('bash', ['-c', script, ...command], {
       env: { PATH: process.env.PATH, DATABASE_URL: url },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -74,6 +79,32 @@ test.each([
     });
   },
 );
+
+test.each([
+  ['a reader that has ended', lostOutput.unread, 'EPIPE'],
+  ['a full disk', lostOutput.full, 'ENOSPC'],
+])('create revokes a key whose secret is lost to %s, says so, and fails', async (_, script, reason) => {
+  const url = await newDatabaseUrl();
+  await commandFor(url)('list');
+  const { stderr, status } = await processFor(url, script)('create', '--name', 'n', '--scopes', 'read');
+  const [key, ...others] = await (await keysAt(url)).list();
+  expect(others).toEqual([]);
+  expect(key).toMatchObject({ name: 'n', revokedAt: expect.any(Date) });
+  expect(stderr).toMatch(/^api-key: .+\n$/);
+  expect(stderr).toContain(`The secret was not written, and API key ${key?.id} (n) is revoked. `);
+  expect(stderr).toContain(reason);
+  expect(status).toBe(1);
+});
+
+test('list ends as other programs do where its output is lost', async () => {
+  const url = await newDatabaseUrl();
+  await commandFor(url)('list');
+  expect(await processFor(url, lostOutput.unread)('list')).toMatchObject({ stderr: '', status: 141 });
+  expect(await processFor(url, lostOutput.full)('list')).toMatchObject({
+    stderr: expect.stringMatching(/^api-key: The output cannot be written: ENOSPC.+\n$/),
+    status: 1,
+  });
+});
 
 test('create takes an expiry, as a time or as a date', async () => {
   const url = await newDatabaseUrl();
