@@ -25,8 +25,12 @@ await runCommand({
     const [file, ...others] = readCommandLine(args, { options: {}, operands: true }).positionals;
     if (!file) throw new UsageError('the FILE to make is missing');
     if (others.length > 0) throw new UsageError(`one FILE is enough, without ${others[0]}`);
-    const { parseConfig } = await import('../config.ts');
+    if (file.trim() === '') throw new UsageError('the name of the FILE is blank');
+    if (file === '-') throw new UsageError('a backup is not written to stdout; write ./- for a file of that name');
+    if (file.endsWith('/')) throw new UsageError(`${file} names a folder; name the FILE in it`);
+    const { doubtsAbout, parseConfig } = await import('../config.ts');
     const { backUp } = await import('../db/back-up.ts');
+    for (const doubt of doubtsAbout(process.env)) console.error(`backup: ${doubt}`);
     const path = resolve(startFolder, file);
     const bytes = backUp(parseConfig(process.env).databaseUrl, path);
     print(`Wrote ${path} (${bytes.toLocaleString('en')} bytes).`);

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import Libsql from 'libsql';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
@@ -26,16 +27,29 @@ export function backUp(url: string, file: string): number {
   const path = sqlitePath(url);
   // The driver would make a file that is not there.
   if (!existsSync(path)) throw new AppError('BAD_USER_INPUT', `There is no database at ${nameOf(url)}`);
+  try {
+    copy(path, file, url);
+    return statSync(file).size;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('UNAVAILABLE', `The backup ${file} cannot be made: ${whyNot(error)}`);
+  }
+}
+
+function copy(path: string, file: string, url: string): void {
   const folder = dirname(file);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     throw new AppError('BAD_USER_INPUT', `The folder ${folder} does not exist`);
   refuseExisting(file);
+  refuseOtherNames(path);
 
-  const part = `${file}.${process.pid}.part`;
+  // It is not named after the file, whose name may be as long as names can be.
+  const part = join(folder, `synclog-backup-${randomUUID()}.part`);
   try {
-    refuseOtherNames(path);
     const connection = new Libsql(path, { timeout: BUSY_TIMEOUT_MS });
     try {
+      if (!connection.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get())
+        throw new AppError('BAD_USER_INPUT', `There is nothing to back up in ${nameOf(url)}: it has no tables`);
       connection.prepare('VACUUM INTO ?').run([part]);
     } finally {
       connection.close();
@@ -47,13 +61,18 @@ export function backUp(url: string, file: string): number {
   } catch (error) {
     rmSync(part, { force: true });
     refuseExisting(file);
-    throw new AppError('UNAVAILABLE', `The backup ${file} cannot be made: ${reasonOf(error)}`);
+    throw error;
   }
-  return statSync(file).size;
+}
+
+function whyNot(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'ENAMETOOLONG') return 'its name is too long';
+  return reasonOf(error);
 }
 
 function refuseExisting(file: string): void {
-  if (existsSync(file)) throw new AppError('BAD_USER_INPUT', `${file} exists already; a backup replaces nothing`);
+  if (statSync(file, { throwIfNoEntry: false }))
+    throw new AppError('BAD_USER_INPUT', `${file} exists already; a backup replaces nothing`);
 }
 
 function makeDurable(path: string): void {

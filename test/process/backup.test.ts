@@ -5,13 +5,15 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, newFileUrl, openAgain, openNewDatabase, provider } from '../support/database.ts';
 import { startServer } from '../support/server.ts';
 
-/** The command as a process of its own. */
-function backup(url: string, ...args: string[]) {
+/** The command as a process of its own, with arguments and further settings. */
+function backup(url: string, ...given: (string | Record<string, string>)[]) {
+  const args = given.filter((each) => typeof each === 'string');
+  const settings = Object.assign({}, ...given.filter((each) => typeof each === 'object'));
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
     execFile(
       process.execPath,
       ['--import', 'tsx', 'src/cli/backup.ts', ...args],
-      { env: { ...process.env, DATABASE_URL: url } },
+      { env: { ...process.env, DATABASE_URL: url, ...settings } },
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }),
     ),
   );
@@ -69,6 +71,9 @@ describe('npm run backup', () => {
     [[], 'the FILE to make is missing'],
     [['a', 'b'], 'one FILE is enough'],
     [['--all', 'a'], "Unknown option '--all'"],
+    [[' '], 'the name of the FILE is blank'],
+    [['-'], 'a backup is not written to stdout'],
+    [['new/'], 'new/ names a folder'],
   ])('says in one line what is wrong with %j', async (args, words) => {
     const { code, stdout, stderr } = await backup(newFileUrl(), ...args);
     expect(stderr).toMatch(/^backup: .+ \(see --help\)\n$/);
@@ -87,6 +92,9 @@ describe('npm run backup', () => {
     const taken = join(newFolder(), 'taken.db');
     writeFileSync(taken, 'mine');
     const missing = newFileUrl();
+    const nothing = newFileUrl();
+    writeFileSync(pathOf(nothing), '');
+    const tooLong = join(newFolder(), 'x'.repeat(300));
     const second = join(newFolder(), 'second.db');
     linkSync(pathOf((await openNewDatabase()).url), second);
     const cases: [string, string, string][] = [
@@ -94,6 +102,9 @@ describe('npm run backup', () => {
       [url, pathOf(url), `backup: ${pathOf(url)} exists already; a backup replaces nothing\n`],
       [url, join(newFolder(), 'no', 'x.db'), 'does not exist\n'],
       [`file:${second}`, join(newFolder(), 'x.db'), `the file has 2 names (hard links)`],
+      [nothing, join(newFolder(), 'x.db'), `backup: There is nothing to back up in ${nothing}: it has no tables\n`],
+      [url, tooLong, 'cannot be made: its name is too long\n'],
+      [url, join(tooLong, 'x.db'), 'cannot be made: its name is too long\n'],
       [missing, join(newFolder(), 'x.db'), `backup: There is no database at ${missing}\n`],
     ];
     for (const [from, to, words] of cases) {
@@ -103,6 +114,21 @@ describe('npm run backup', () => {
     }
     expect(readFileSync(taken, 'utf8')).toBe('mine');
     expect(existsSync(pathOf(missing))).toBe(false);
+    expect(cases.flatMap(([, to]) => (to === tooLong ? readdirSync(dirname(to)) : []))).toEqual([]);
+  });
+
+  test.runIf(provider === 'sqlite')('takes the longest name that a file can have', async () => {
+    const { url } = await openNewDatabase();
+    const file = join(newFolder(), 'x'.repeat(255));
+    expect(await backup(url, file)).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(dirname(file))).toEqual(['x'.repeat(255)]);
+  });
+
+  test.runIf(provider === 'sqlite')('tells a setting that is mistyped', async () => {
+    const { url } = await openNewDatabase();
+    const { code, stderr } = await backup(url, join(newFolder(), 'x.db'), { DATABASE_URLL: url });
+    expect(stderr).toBe('backup: DATABASE_URLL is no setting, so it counts for nothing. Did you mean DATABASE_URL?\n');
+    expect(code).toBe(0);
   });
 
   test.runIf(provider === 'postgresql')('says how a Postgres is backed up', async () => {
