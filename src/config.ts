@@ -19,7 +19,7 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
 /** Origins: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
   const entries = readList(text);
-  if (entries?.every((entry) => /^https?:\/\/[^/?#@]+\/?$/i.test(entry) && URL.canParse(entry))) return entries;
+  if (entries?.every((entry) => /^https?:\/\/[^/?#@*]+\/?$/i.test(entry) && URL.canParse(entry))) return entries;
   context.addIssue({
     code: 'custom',
     message: 'must be a JSON list or a comma-separated list of origins, such as https://app.example',
@@ -53,7 +53,7 @@ const integer = (min: number, max: number) =>
 /** That the URL of a Postgres can be read; any other is none of its business. */
 function checkPostgresUrl(url: string, context: z.RefinementCtx): void {
   try {
-    if (/^postgres(ql)?:/.test(url)) readPostgresUrl(url);
+    if (/^postgres(ql)?:\/\//.test(url)) readPostgresUrl(url);
   } catch (error) {
     if (!(error instanceof PostgresUrlError)) throw error;
     context.addIssue({ code: 'custom', message: error.message });
@@ -100,6 +100,22 @@ export const settingNames: readonly string[] = [
   ...installedSources.flatMap((source) => Object.keys(source.settings)),
 ];
 
+/** What else settings are called, in other programs. */
+const otherNames: Readonly<Record<string, string>> = {
+  DB_URL: 'DATABASE_URL',
+  DIRECT_URL: 'DATABASE_DIRECT_URL',
+  JWKS_URL: 'JWT_JWKS_URL',
+  CORS_ALLOWED_ORIGINS: 'CORS_ORIGINS',
+  KEEP_ALIVE: 'KEEP_ALIVE_SECONDS',
+};
+
+/** The name of the setting that may have been meant, by a habit of names or by mistake. */
+function meantBy(name: string): string | undefined {
+  const usual = name.replace(/^OW_/, 'OPEN_WEARABLES_').replace(/(?<=_URL|_SECRET)_FILE$/, '');
+  if (settingNames.includes(usual)) return usual;
+  return otherNames[name] ?? settingNames.find((setting) => isMisspelling(name, setting));
+}
+
 /**
  * Variables that look like settings and are none, each with the setting that may have been meant. Other programs have
  * variables, too, so nothing is refused for its name.
@@ -108,17 +124,20 @@ export function doubtsAbout(environment: Readonly<Record<string, string | undefi
   return Object.entries(environment).flatMap(([name, value]) => {
     // Kubernetes tells of a service called `synclog` by SYNCLOG_PORT=tcp://….
     if (!value || /^(tcp|udp):/.test(value) || settingNames.includes(name)) return [];
-    const meant = settingNames.find((setting) => isMisspelling(name, setting));
+    const meant = meantBy(name);
     return meant === undefined ? [] : [`${name} is no setting, so it counts for nothing. Did you mean ${meant}?`];
   });
 }
 
-/** A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. */
+/**
+ * A key set alone would accept any token of its issuer, so it must come with whom to trust and for what. Tokens of the shared
+ * secret are not held against these, so that they come with a key set.
+ */
 function missingBesideJwks(given: Readonly<Record<string, string | undefined>>): string[] {
-  if (!given.JWT_JWKS_URL) return [];
-  return ['JWT_ISSUER', 'JWT_AUDIENCE']
-    .filter((name) => !given[name])
-    .map((name) => `${name} must be set when JWT_JWKS_URL is`);
+  const names = ['JWT_JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'];
+  const found = names.find((name) => given[name]);
+  if (found === undefined) return [];
+  return names.filter((name) => !given[name]).map((name) => `${name} must be set when ${found} is`);
 }
 
 /** Both URLs lead to the same tables. */

@@ -98,16 +98,17 @@ export function readPostgresUrl(url: string): PostgresUrl {
 const severalHosts =
   'names several hosts, of which this server can use one: name the primary, a proxy, or a name that leads to it';
 
-/** `name:port`, `[IPv6]:port`, or the folder of a socket with `%2F` for its slashes. */
+/** `name:port`, `[IPv6]:port` or `[IPv6%25zone]:port`, or the folder of a socket with `%2F` for its slashes. */
 function readServer(text: string): Pick<PostgresUrl, 'host' | 'port'> {
   if (text.includes(',')) refuse(severalHosts);
   const [, address, name = '', port] =
-    /^(?:\[([\da-f:.%]+)\]|([^:[\]]*))(?::(\d*))?$/i.exec(text) ?? refuse(unreadable);
-  return { host: (address ?? decode(name)) || undefined, port: readPort(port) };
+    /^(?:\[([\da-f:.]+(?:%25[\w.-]+)?)\]|([^:[\]]*))(?::(\d*))?$/i.exec(text) ?? refuse(unreadable);
+  return { host: decode(address ?? name) || undefined, port: readPort(port) };
 }
 
 function readPort(text: string | undefined): number | undefined {
   if (!text) return undefined;
+  if (text.includes(',')) refuse(severalHosts);
   const port = Number(text);
   return /^\d+$/.test(text) && port > 0 && port < 65_536 ? port : refuse('has a port that is not 1 to 65535');
 }

@@ -30,6 +30,7 @@ export function problemOfSqliteUrl(url: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(path)) return 'has a line break or another control character in it';
   if (path.startsWith('~')) return "begins with ~, which is a shell's word; write the whole path";
+  if (/^\$|\$\{/.test(path)) return 'has a $ of a shell in it, which nothing replaces; write the whole path';
   if (/(^|\/)\.{0,2}$/.test(path)) return 'names a folder; it must name a file, as in file:./data/synclog.db';
   return undefined;
 }

@@ -89,6 +89,9 @@ describe('settings', () => {
     ['file:///C:/data/x.db', 'is a path of Windows'],
     ['file:data\\x.db', 'is a path of Windows'],
     ['file:~/x.db', 'begins with ~'],
+    [`file:\${HOME}/x.db`, 'has a $ of a shell'],
+    ['file:$HOME/x.db', 'has a $ of a shell'],
+    ['postgresql:/x', 'must be a file: or postgresql: URL'],
     ['C:\\data\\x.db', 'must be a file: or postgresql: URL'],
     ['sqlite:./x.db', 'must be a file: or postgresql: URL'],
     ['sqlite:///data/x.db', 'must be a file: or postgresql: URL'],
@@ -197,11 +200,14 @@ describe('settings', () => {
     });
   });
 
-  test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example'])('refuse the origin %s', (CORS_ORIGINS) => {
-    expect(problemsOf({ CORS_ORIGINS })).toEqual([
-      'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',
-    ]);
-  });
+  test.each(['foo', '*', 'https://app.example/path', 'ftp://app.example', 'https://*.example'])(
+    'refuse the origin %s',
+    (CORS_ORIGINS) => {
+      expect(problemsOf({ CORS_ORIGINS })).toEqual([
+        'CORS_ORIGINS must be a JSON list or a comma-separated list of origins, such as https://app.example',
+      ]);
+    },
+  );
 
   test.each([
     ['[::1]', '::1'],
@@ -258,7 +264,8 @@ describe('settings', () => {
     'OPEN_WEARABLES_WEBHOOK_SECRET',
     'LOG_LEVEL',
   ])('do not repeat what was wrong with %s', (name) => {
-    const problems = problemsOf({ [name]: '[hush-hush', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' });
+    const besideJwks = name === 'JWT_JWKS_URL' ? { JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' } : {};
+    const problems = problemsOf({ [name]: '[hush-hush', ...besideJwks });
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
     expect(problems.join()).not.toContain('hush');
   });
@@ -266,6 +273,16 @@ describe('settings', () => {
   test('need an issuer and an audience beside a key set', () => {
     expect(problemsOf({ JWT_JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example' })).toEqual([
       'JWT_AUDIENCE must be set when JWT_JWKS_URL is',
+    ]);
+  });
+
+  test('refuse an issuer and an audience without a key set, as they would not be looked at', () => {
+    expect(problemsOf({ JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'a', JWT_SECRET: 'x'.repeat(16) })).toEqual([
+      'JWT_JWKS_URL must be set when JWT_ISSUER is',
+    ]);
+    expect(problemsOf({ JWT_AUDIENCE: 'a' })).toEqual([
+      'JWT_JWKS_URL must be set when JWT_AUDIENCE is',
+      'JWT_ISSUER must be set when JWT_AUDIENCE is',
     ]);
   });
 });

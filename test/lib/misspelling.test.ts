@@ -25,6 +25,15 @@ test.each([
   ['LOGLEVEL', 'LOG_LEVEL'],
   ['LOG-LEVEL', 'LOG_LEVEL'],
   ['OPEN_WEARABLES_WEBHOOK_SECRETS', 'OPEN_WEARABLES_WEBHOOK_SECRET'],
+  ['DATABASE_URL_FILE', 'DATABASE_URL'],
+  ['JWT_SECRET_FILE', 'JWT_SECRET'],
+  ['DB_URL', 'DATABASE_URL'],
+  ['DIRECT_URL', 'DATABASE_DIRECT_URL'],
+  ['JWKS_URL', 'JWT_JWKS_URL'],
+  ['CORS_ALLOWED_ORIGINS', 'CORS_ORIGINS'],
+  ['KEEP_ALIVE', 'KEEP_ALIVE_SECONDS'],
+  ['OW_REDIS_URL', 'OPEN_WEARABLES_REDIS_URL'],
+  ['OW_WEBHOOK_SECRET', 'OPEN_WEARABLES_WEBHOOK_SECRET'],
   ['OPENWEARABLES_REDIS_URL', 'OPEN_WEARABLES_REDIS_URL'],
 ])('%s is likely meant to be %s', (name, setting) => {
   expect(doubts({ [name]: 'x' })).toBe(`${name} is no setting, so it counts for nothing. Did you mean ${setting}?`);
