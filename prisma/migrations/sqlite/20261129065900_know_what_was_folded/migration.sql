@@ -1,5 +1,2 @@
 -- AlterTable
 ALTER TABLE "user" ADD COLUMN "folded_from" TEXT;
-
--- By whether a user is to be folded. The models cannot say it, and the engine that compares them looks past it.
-CREATE INDEX "user_to_fold_idx" ON "user"((coalesce("folded_from", '') <> (coalesce("external_user_id", '') || char(31) || coalesce("email", '') || char(31) || coalesce("first_name", '') || char(31) || coalesce("last_name", ''))), "id");
