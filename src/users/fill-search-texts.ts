@@ -88,7 +88,7 @@ function fill(database: FilledDatabase, filled: readonly Filled[]): Promise<numb
     (transaction) => transaction.$executeRaw`
       UPDATE "user" AS u SET search_text = filled."searchText", folded_from = filled."foldedFrom"
       FROM ${rows(JSON.stringify(filled))} AS filled
-      WHERE u.id = filled.id AND ${isToFold(database.kind)} AND filled."foldedFrom" = (${textsOf(database.kind)})
-      ${areFree(filled)}`,
+      WHERE u.id = filled.id AND filled."foldedFrom" <> coalesce(u.folded_from, '')
+      AND filled."foldedFrom" = (${textsOf(database.kind)}) ${areFree(filled)}`,
   );
 }

@@ -36,7 +36,7 @@ export function foldUser(user: UserTexts): Pick<User, 'searchText' | 'foldedFrom
   };
 }
 
-/** The texts of the user `u`, joined as in `folded_from`. The index `user_to_fold_idx` is made of the same expression. */
+/** The texts of the user `u`, joined as in `folded_from`. The index `user_to_fold_idx` has the same expression in it. */
 const texts: Readonly<Record<Provider, string>> = { sqlite: textsBetween('char'), postgresql: textsBetween('chr') };
 
 function textsBetween(character: string): string {
@@ -45,9 +45,18 @@ function textsBetween(character: string): string {
 
 export const textsOf = (provider: Provider): Sql => rawSql(texts[provider]);
 
-/** The condition that the texts of the user `u` are not those that were folded: an earlier release has written them. */
-export const isToFold = (provider: Provider): Sql =>
-  sql`(coalesce(u.folded_from, '') <> (${textsOf(provider)})) = true`;
+/** 1 where the texts of the user `u` are not those that were folded, as an earlier release has written them; else null. */
+const toFold = (provider: Provider): Sql =>
+  sql`CASE WHEN coalesce(u.folded_from, '') <> (${textsOf(provider)}) THEN 1 END`;
+
+/** The condition that the user `u` is to be folded. */
+export const isToFold = (provider: Provider): Sql => sql`(${toFold(provider)}) = 1`;
+
+/**
+ * The condition that anybody is to be folded. It is an end of the index, whatever Postgres believes of the number of those
+ * users: where it takes them for many, it reads the whole table to find the first one by any other condition.
+ */
+const isAnybodyToFold = (provider: Provider): Sql => sql`(SELECT max(${toFold(provider)}) FROM "user" u) = 1`;
 
 /** What a search looks for. */
 export interface Sought {
@@ -73,6 +82,6 @@ export function holds({ folded, asWritten }: Sought, provider: Provider): Sql {
   const forms = new Set([folded, asWritten, asWritten.toLowerCase(), asWritten.toUpperCase()]);
   const isInTexts = [...forms].map((form) => sql`${position}(${inTexts}, lower(replace(${form}, 'I', 'i'))) > 0`);
   // Nearly always there is nobody to fold, and then the texts of nobody are put together.
-  return sql`CASE WHEN EXISTS (SELECT 1 FROM "user" u WHERE ${isToFold(provider)}) AND ${isToFold(provider)}
+  return sql`CASE WHEN ${isAnybodyToFold(provider)} AND ${isToFold(provider)}
     THEN ${joinSql(isInTexts, ' OR ')} ELSE ${position}(u.search_text, ${folded}) > 0 END`;
 }

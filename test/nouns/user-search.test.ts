@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { openDatabase } from '../../src/db/open-database.ts';
 import { rawSql, type Sql, sql } from '../../src/db/sql.ts';
 import { WakeUps } from '../../src/instances/wake-ups.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { startFillingSearchTexts } from '../../src/users/fill-search-texts.ts';
+import { textsOf } from '../../src/users/search-text.ts';
 import { Users } from '../../src/users/users.ts';
 import { openNewDatabase } from '../support/database.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -23,6 +23,31 @@ async function find(search: string, on = server): Promise<string[]> {
   expect(errors).toEqual([]);
   return data.users.edges.map(({ node }: { node: { id: string } }) => node.id);
 }
+
+/** Fills users once, after `meanwhile`, which runs when they have been read. @returns how many it has filled */
+async function fillAfter(database: Database, meanwhile: () => Promise<unknown>): Promise<number> {
+  let stop = async () => {};
+  try {
+    return await new Promise<number>((filled, failed) => {
+      stop = startFillingSearchTexts(
+        {
+          ...{ kind: database.kind, reader: database.reader },
+          async transaction(work) {
+            await meanwhile();
+            const result = await database.transaction(work);
+            filled(Number(result));
+            return result;
+          },
+        },
+        failed,
+      );
+    });
+  } finally {
+    await stop();
+  }
+}
+
+const uuidOf = ({ kind }: Database) => rawSql(kind === 'postgresql' ? 'uuid' : 'text');
 
 const composed = (text: string) => text.normalize('NFC');
 const apart = (text: string) => text.normalize('NFD');
@@ -93,16 +118,15 @@ test('a search for nothing but blanks is none', async () => {
 describe('while an earlier release writes beside this one', () => {
   /** Statements as an instance of that release sends them: it knows nothing of what a search looks through. */
   function earlierRelease(database: Database) {
-    const uuid = rawSql(database.kind === 'postgresql' ? 'uuid' : 'text');
     const run = (statement: Sql) => database.transaction((transaction) => transaction.$executeRaw(statement));
     return {
       async make(firstName: string): Promise<string> {
         const id = crypto.randomUUID();
-        await run(sql`INSERT INTO "user" (id, first_name) VALUES (CAST(${id} AS ${uuid}), ${firstName})`);
+        await run(sql`INSERT INTO "user" (id, first_name) VALUES (CAST(${id} AS ${uuidOf(database)}), ${firstName})`);
         return id;
       },
       rename: (id: string, firstName: string) =>
-        run(sql`UPDATE "user" SET first_name = ${firstName} WHERE id = CAST(${id} AS ${uuid})`),
+        run(sql`UPDATE "user" SET first_name = ${firstName} WHERE id = CAST(${id} AS ${uuidOf(database)})`),
     };
   }
 
@@ -110,29 +134,6 @@ describe('while an earlier release writes beside this one', () => {
     const other = await startServer();
     onTestFinished(() => other.close());
     return { other, ...earlierRelease(other.app.services.database) };
-  }
-
-  /** Fills users once, after `meanwhile`, which runs when they have been read. @returns how many it has filled */
-  async function fillAfter(database: Database, meanwhile: () => Promise<unknown>): Promise<number> {
-    let stop = async () => {};
-    try {
-      return await new Promise<number>((filled, failed) => {
-        stop = startFillingSearchTexts(
-          {
-            ...{ kind: database.kind, reader: database.reader },
-            async transaction(work) {
-              await meanwhile();
-              const result = await database.transaction(work);
-              filled(Number(result));
-              return result;
-            },
-          },
-          failed,
-        );
-      });
-    } finally {
-      await stop();
-    }
   }
 
   test('the users whom it makes are found by the letters that the database knows, in either case', async () => {
@@ -195,29 +196,46 @@ test('users of an earlier release are found by every letter once they are filled
   expect(await find('WEISS 7', other)).toEqual([ids[7]]);
 });
 
-test('an index leads to the users who are to be filled', async () => {
-  const { url } = await openNewDatabase();
-  const statements: string[] = [];
-  let onStatement = () => {};
-  const database = await openDatabase(url, {
-    observe({ sql: statement }) {
-      statements.push(statement);
-      onStatement();
-    },
-  });
-  onTestFinished(() => database.close());
-  await new Promise<void>((looked, failed) => {
-    const stop = startFillingSearchTexts(database, failed);
-    onStatement = () => looked(stop());
-  });
-  expect(statements).toHaveLength(1);
-  const [look] = statements;
-  const plan = await database.transaction(async (transaction) => {
-    if (database.kind === 'sqlite') return transaction.$queryRawUnsafe(`EXPLAIN QUERY PLAN ${look}`, null);
-    await transaction.$executeRaw`SET LOCAL enable_seqscan = off`;
-    return transaction.$queryRawUnsafe(`EXPLAIN (GENERIC_PLAN) ${look}`);
-  });
-  expect(JSON.stringify(plan)).toMatch(/(SEARCH u USING INDEX|Index Scan using) user_to_fold_idx/);
+async function planOf({ kind, reader }: Database, statement: string): Promise<string> {
+  const nothing = Array.from(statement.matchAll(/\?/g), () => null);
+  const steps = await (kind === 'sqlite'
+    ? reader.$queryRawUnsafe<{ detail: string }[]>(`EXPLAIN QUERY PLAN ${statement}`, ...nothing)
+    : reader.$queryRawUnsafe<{ 'QUERY PLAN': string }[]>(`EXPLAIN (GENERIC_PLAN) ${statement}`));
+  return steps.map((step) => ('detail' in step ? step.detail : step['QUERY PLAN'])).join('\n');
+}
+
+test('of 20,000 users, an index leads to those who are to be filled, whatever the database knows of them', async () => {
+  const { database, statements } = await openNewDatabase();
+  const run = (statement: Sql) => database.transaction((transaction) => transaction.$executeRaw(statement));
+  if (database.kind === 'postgresql') await run(sql`ALTER TABLE "user" SET (autovacuum_enabled = off)`);
+  const users = new Users({ database, wakeUps: new WakeUps(), limits: defaultLimits, clock: Date.now });
+  const ids = Array.from({ length: 20_000 }, () => crypto.randomUUID());
+  for (const some of [ids.slice(0, 10_000), ids.slice(10_000)])
+    await users.ensure(new Map(some.map((id) => [id, new Date()])));
+
+  await users.list({ visible: { kind: 'all' }, search: 'zoë', limit: 9, fromEnd: false });
+  const searches = statements.filter((statement) => statement.includes('u.search_text'));
+  expect(searches.length).toBeGreaterThan(1);
+  async function expectIndexInSearches(known: string) {
+    for (const search of searches) {
+      const plan = await planOf(database, search);
+      expect(plan, known).toMatch(/(SEARCH u USING INDEX|Index Scan Backward using) user_to_fold_idx/);
+      expect(plan, known).not.toMatch(/SCAN u$|Seq Scan on "user" u_/m);
+    }
+  }
+  await expectIndexInSearches('nothing');
+  await run(sql`UPDATE "user" SET folded_from = NULL`);
+  await run(sql`ANALYZE`);
+  await run(sql`UPDATE "user" AS u SET folded_from = ${textsOf(database.kind)}`);
+  await expectIndexInSearches('what was true before they were filled');
+  await run(sql`ANALYZE`);
+  await expectIndexInSearches('what is true');
+
+  await run(sql`UPDATE "user" SET folded_from = NULL WHERE id = CAST(${ids[0]} AS ${uuidOf(database)})`);
+  statements.length = 0;
+  expect(await fillAfter(database, async () => {})).toBe(1);
+  const look = await planOf(database, statements[0] ?? '');
+  expect(look).toMatch(/(SEARCH u USING INDEX|Index Scan using) user_to_fold_idx/);
 });
 
 test('of 10,000 users, a search looks at all with two statements', async () => {
