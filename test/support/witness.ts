@@ -79,6 +79,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     sessions = 0;
     duplicated = 0;
     #sight: Sight | undefined;
+    /** Where its session is, since when, and when that last brought anything, be it a heartbeat. */
+    #session = { url: '', begunAt: 0, heardAt: 0 };
 
     constructor(way: Way) {
       this.way = way;
@@ -95,7 +97,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
 
     async follow(): Promise<void> {
       while (!this.isDone) {
-        await this.#session().catch((error) => {
+        await this.#follow().catch((error) => {
           if (error instanceof Contradiction) problems.push(`${this.way}: ${error.message}`);
           return wait(20);
         });
@@ -108,8 +110,18 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       await this.#sight?.close().catch(() => {});
     }
 
-    async #session(): Promise<void> {
-      const place = { url: followUrl(), userId, headers, asUser, random, seen: this.seenAt.size, isLate: stopping };
+    /** What it waits for in vain, for whoever has to find out why. */
+    get plight(): string {
+      const { url, begunAt, heardAt } = this.#session;
+      const [since, silent] = [begunAt, heardAt].map((at) => Math.round(performance.now() - at));
+      return `${this.way}: event ${this.seenAt.size + 1} of ${acknowledgedAt.length} has not come on ${url}, in a session of ${since} ms that was last heard of ${silent} ms ago`;
+    }
+
+    async #follow(): Promise<void> {
+      const url = followUrl();
+      const now = performance.now();
+      this.#session = { url, begunAt: now, heardAt: now };
+      const place = { url, userId, headers, asUser, random, seen: this.seenAt.size, isLate: stopping };
       const opening = ways[this.way](place);
       this.#sight = await within(opening).catch((error) => {
         void opening.then((sight) => sight.close()).catch(() => {});
@@ -118,6 +130,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       this.sessions += 1;
       while (!this.isDone) {
         const shown = await within(this.#sight.next());
+        this.#session.heardAt = performance.now();
         if (!shown) return;
         for (const event of shown) this.#see(event);
       }
@@ -204,6 +217,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     async stop() {
       stopping = true;
       const giveUp = setTimeout(() => {
+        problems.push(...followers.filter(({ isDone }) => !isDone).map(({ plight }) => plight));
         givenUp = true;
         for (const follower of followers) void follower.leave();
       }, GIVE_UP_MS);
