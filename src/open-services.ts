@@ -126,7 +126,7 @@ async function openOneByOne(
   });
   retention.start();
   opened.add(retention);
-  if (!process.env.NOFILL) opened.add({ close: startFillingSearchTexts(database, onError) });
+  opened.add({ close: startFillingSearchTexts(database, onError) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
   const connections = new Connections({ database, limits });
