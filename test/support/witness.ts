@@ -68,6 +68,8 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
   const resting: (() => void)[] = [];
   let longestRefusalMs = 0;
   let stopping = false;
+  /** Nothing more will be acknowledged: before that, whoever has seen everything may still have to see one more. */
+  let isAllRecorded = false;
   let givenUp = false;
   const makeUser = 'mutation ($id: UUID!) { upsertUser(input: { id: $id }) { id } }';
   await untilDone(() => graphql({ url: url(), headers }, makeUser, { id: userId }));
@@ -92,7 +94,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
     }
 
     get isDone(): boolean {
-      return stopping && (givenUp || this.seenAt.size >= acknowledgedAt.length);
+      return isAllRecorded && (givenUp || this.seenAt.size >= acknowledgedAt.length);
     }
 
     async follow(): Promise<void> {
@@ -121,7 +123,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
       const url = followUrl();
       const now = performance.now();
       this.#session = { url, begunAt: now, heardAt: now };
-      const place = { url, userId, headers, asUser, random, seen: this.seenAt.size, isLate: stopping };
+      const place = { url, userId, headers, asUser, random, seen: this.seenAt.size, isLate: isAllRecorded };
       const opening = ways[this.way](place);
       this.#sight = await within(opening).catch((error) => {
         void opening.then((sight) => sight.close()).catch(() => {});
@@ -222,6 +224,7 @@ export async function startWitness(options: WitnessOptions): Promise<Witness> {
         for (const follower of followers) void follower.leave();
       }, GIVE_UP_MS);
       await probing;
+      isAllRecorded = true;
       // They may wait for what does not come: the next event, or the first change that a stream of runs shows.
       for (const follower of followers) if (follower.isDone || !follower.hasBegun) await follower.leave();
       await following;
