@@ -55,9 +55,10 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole
     const isGraphql = pathOf(request) === GRAPHQL_PATH;
     requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
-    if (hasSeveralHosts(request)) return refuseHost(response, isGraphql, 'There must be one Host header');
+    if (hasSeveralHosts(request)) return refuseHosts(response, isGraphql);
     if (!isGraphql) return void rest(request, response);
-    if (!hasGoodHost(request)) return refuseHost(response, isGraphql, 'The Host header is not a host');
+    if (!hasGoodHost(request))
+      return sendError(response, 400, new AppError('BAD_USER_INPUT', 'The Host header is not a host'));
     const refused = refuseBody(request, limits);
     if (refused) return sendBodyError(response, refused);
     if (request.method === 'OPTIONS') response.setHeader('allow', METHODS);
@@ -120,8 +121,12 @@ function hasGoodHost({ headers: { host } }: IncomingMessage): boolean {
   return !host || URL.canParse(`http://${host}`);
 }
 
-/** Refuses a request for its hosts, in the form of the door that was asked. */
-function refuseHost(response: ServerResponse, isGraphql: boolean, message: string): void {
+/** Refuses a request with several hosts, in the form of the door that was asked. */
+function refuseHosts(response: ServerResponse, isGraphql: boolean): void {
+  const message = 'There must be one Host header';
   if (isGraphql) sendError(response, 400, new AppError('BAD_USER_INPUT', message));
-  else response.writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' }).end(`{"detail":"${message}"}`);
+  else
+    response
+      .writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' })
+      .end(JSON.stringify({ detail: message }));
 }
