@@ -129,11 +129,8 @@ export class Reader {
     const request = { userId: this.user.id, after, filter: this.#filter };
     const stream = instance.log.follow(request, signal);
     const tell = (run: () => void) =>
-      new Promise<void>((resolve) => {
-        world.time.plan(world.latency(), this.party, () => {
-          if (this.#connection === connection) run();
-          world.time.plan(world.latency(), instance.party, resolve);
-        });
+      world.carry(instance.party, this.party, () => {
+        if (this.#connection === connection) run();
       });
     try {
       for (;;) {

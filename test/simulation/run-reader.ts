@@ -111,11 +111,8 @@ export class RunReader {
     const wish = { wants: (run: StoredRun['run']) => this.#wants({ run }), only: this.#only?.id };
     const stream = instance.runChanges.follow(wish, signal);
     const tell = (run: () => void) =>
-      new Promise<void>((resolve) => {
-        world.time.plan(world.latency(), this.party, () => {
-          if (this.#connection === connection) run();
-          world.time.plan(world.latency(), instance.party, resolve);
-        });
+      world.carry(instance.party, this.party, () => {
+        if (this.#connection === connection) run();
       });
     try {
       for (;;) {

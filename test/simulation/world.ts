@@ -1,6 +1,6 @@
 import { between, type Random } from '../../src/lib/random.ts';
 import { mulberry32 } from '../support/seeded.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { type Party, VirtualTime } from './virtual-time.ts';
 
 /** What one schedule has in common: its time, its choices, its story and what went wrong. */
 export class World {
@@ -39,6 +39,16 @@ export class World {
   /** A little time for a way or a piece of work, in milliseconds. Seldom it is long. */
   latency(usualMs = 2): number {
     return this.#pace * usualMs * this.random() * (this.chance(100) ? 20 : 1);
+  }
+
+  /** Carries something to a party, and word that it was taken back to who sent it. Resolves there. */
+  carry(sender: Party, receiver: Party, take: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.time.plan(this.latency(), receiver, () => {
+        take();
+        this.time.plan(this.latency(), sender, resolve);
+      });
+    });
   }
 
   tell(text: () => string): void {
