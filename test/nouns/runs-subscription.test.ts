@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
+import type { Database } from '../../src/db/database.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
@@ -41,6 +42,16 @@ let failedSearches = 0;
 let failedReads = 0;
 let runReads = 0;
 let looks = 0;
+
+/** The log as an instance has it that wakes nobody here. @param around the database as that instance sees it */
+async function openLogElsewhere({ clock = Date.now, around = (database: Database) => database } = {}) {
+  const elsewhere = await openDatabase(server.databaseUrl);
+  onTestFinished(() => elsewhere.close());
+  const onError = (error: unknown) => expect.unreachable(String(error));
+  const log = openEventLog({ database: around(elsewhere), limits: defaultLimits, clock, onError });
+  onTestFinished(() => log.close());
+  return log;
+}
 
 beforeAll(async () => {
   server = await startServer({
@@ -128,11 +139,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('what is committed after the sign is shown, although no wake-up tells of it', async () => {
     const userId = await server.user();
-    const elsewhere = await openDatabase(server.databaseUrl);
-    onTestFinished(() => elsewhere.close());
-    const onError = (error: unknown) => expect.unreachable(String(error));
-    const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock: Date.now, onError });
-    onTestFinished(() => log.close());
+    const log = await openLogElsewhere();
     const event = { userId, provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
     const early = await watch({ filter: { userId } });
     await log.record([{ ...event, runId: 'a' }]);
@@ -147,12 +154,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     ['whose clock is an hour ahead', 3_600_000],
   ])('what an instance records %s is shown, although no wake-up tells of it', async (_, aheadMs) => {
     const userId = await server.user();
-    const elsewhere = await openDatabase(server.databaseUrl);
-    onTestFinished(() => elsewhere.close());
-    const onError = (error: unknown) => expect.unreachable(String(error));
-    const clock = () => Date.now() + aheadMs;
-    const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock, onError });
-    onTestFinished(() => log.close());
+    const log = await openLogElsewhere({ clock: () => Date.now() + aheadMs });
     const event = { userId, provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
     const runs = await watch({ filter: { userId } });
     for (const runId of ['a', 'b', 'a']) {
@@ -163,24 +165,20 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
   test('what is committed long after it was written is shown, although no wake-up tells of it', async () => {
     const userId = await server.user();
-    const elsewhere = await openDatabase(server.databaseUrl);
-    onTestFinished(() => elsewhere.close());
-    const onError = (error: unknown) => expect.unreachable(String(error));
     let release = () => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const slowly: typeof elsewhere = {
-      ...elsewhere,
+    const slowly = (database: Database): Database => ({
+      ...database,
       change: (decide) =>
-        elsewhere.change(async (reading) => {
+        database.change(async (reading) => {
           const decision = await decide(reading); // has locked, and so got its number
           await held;
           return decision;
         }),
-    };
-    const log = openEventLog({ database: slowly, limits: defaultLimits, clock: Date.now, onError });
-    onTestFinished(() => log.close());
+    });
+    const log = await openLogElsewhere({ around: slowly });
     const event = { userId, provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
     const runs = await watch({ filter: { userId } });
     const recorded = log.record([{ ...event, runId: 'slow' }]);
@@ -389,11 +387,7 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
 
 test('a look that fails half way finds later what it has not told of', async () => {
   const userId = await server.user();
-  const elsewhere = await openDatabase(server.databaseUrl);
-  onTestFinished(() => elsewhere.close());
-  const onError = (error: unknown) => expect.unreachable(String(error));
-  const log = openEventLog({ database: elsewhere, limits: defaultLimits, clock: Date.now, onError });
-  onTestFinished(() => log.close());
+  const log = await openLogElsewhere();
   const leaving = new AbortController();
   onTestFinished(() => leaving.abort());
   const runs = server.app.services.runChanges.follow({ wants: (run) => run.userId === userId }, leaving.signal);
