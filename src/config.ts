@@ -15,7 +15,16 @@ const host = z
   .refine((text) => isIPv6(text) || /^\w[\w.-]*$/.test(text), {
     error: 'must be an address or a name of this machine without scheme and port, such as 127.0.0.1',
   });
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL', abort: true });
+/** Where the API of another server begins. It is completed to URLs, and nothing of it is a secret. */
+const baseUrl = httpUrl.refine((text) => isBase(new URL(text)), {
+  error: 'must have no user, query and fragment, such as https://open-wearables.example',
+});
+
+function isBase({ username, password, href }: URL): boolean {
+  return username === '' && password === '' && !/[?#]/.test(href);
+}
+
 /** Origins: scheme, host and port, without a path. */
 const origins = z.string().transform((text, context) => {
   const entries = readList(text);
@@ -88,6 +97,7 @@ const settings = z.object({
   JWT_JWKS_URL: httpUrl.optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
+  OPEN_WEARABLES_URL: baseUrl.optional(),
   CORS_ORIGINS: origins.default([]),
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
@@ -105,6 +115,8 @@ const otherNames: Readonly<Record<string, string>> = {
   DB_URL: 'DATABASE_URL',
   DIRECT_URL: 'DATABASE_DIRECT_URL',
   JWKS_URL: 'JWT_JWKS_URL',
+  OPEN_WEARABLES_API_URL: 'OPEN_WEARABLES_URL',
+  OW_API_URL: 'OPEN_WEARABLES_URL',
   CORS_ALLOWED_ORIGINS: 'CORS_ORIGINS',
   KEEP_ALIVE: 'KEEP_ALIVE_SECONDS',
 };
@@ -169,6 +181,8 @@ export interface Config {
   readonly retentionDays: number;
   readonly jwtSecret: string | undefined;
   readonly jwks: { readonly url: string; readonly issuer: string; readonly audience: string } | undefined;
+  /** The Open Wearables whose API keys are good here, too. */
+  readonly openWearablesUrl: string | undefined;
   readonly corsOrigins: readonly string[];
   /** How long an HTTP connection may wait for its next request, in milliseconds. */
   readonly keepAliveMs: number;
@@ -226,6 +240,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       env.JWT_JWKS_URL && env.JWT_ISSUER && env.JWT_AUDIENCE
         ? { url: env.JWT_JWKS_URL, issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE }
         : undefined,
+    openWearablesUrl: env.OPEN_WEARABLES_URL,
     corsOrigins: env.CORS_ORIGINS,
     keepAliveMs: env.KEEP_ALIVE_SECONDS * 1_000,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),

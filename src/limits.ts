@@ -79,6 +79,11 @@ export const defaultLimits = {
   bearerTokenLength: 16_384,
   /** Tokens that are remembered as well signed, in UTF-16 code units of all of them: some thousands. */
   verifiedTokensLength: 1_048_576,
+  /** API keys of Open Wearables that are remembered as good, and texts that are remembered as none of its keys. */
+  openWearablesKeys: 1_000,
+  openWearablesRefusals: 10_000,
+  /** How often a second Open Wearables is asked about keys that it has not been heard to take; past that they get `UNAVAILABLE`. */
+  openWearablesQuestions: 10,
   /** Life of a user token; the default where a request names none. */
   userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 
@@ -114,6 +119,14 @@ export const defaultLimits = {
   databaseRetryMs: 500,
   /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */
   credentialPollMs: 10_000,
+  /**
+   * For how long an answer of Open Wearables on an API key counts: that the key is good, that it is not. A key that is revoked
+   * there ends its streams within the first, `credentialPollMs` and what an answer takes.
+   */
+  openWearablesKeyMs: 10_000,
+  openWearablesRefusalMs: 60_000,
+  /** What an answer of Open Wearables on an API key may take. */
+  openWearablesAnswerMs: 5_000,
   /** Time that a client has to send `connection_init` on a WebSocket. */
   connectionInitMs: 5_000,
   /** A reader that takes nothing for so long is ended. */

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import { ApiKeys, type OwnKey } from './auth/api-keys.ts';
+import { createAskAboutKey } from './auth/ask-open-wearables.ts';
 import { CredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
+import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
 import { Availability } from './db/availability.ts';
@@ -39,6 +41,8 @@ interface ServicesSettings {
   readonly retentionDays: number;
   readonly jwtSecret: string | undefined;
   readonly jwks: Parameters<typeof createTokens>[0]['jwks'];
+  /** Who is asked about API keys that are not in the database. */
+  readonly openWearablesUrl?: string | undefined;
 }
 
 interface ServicesOptions {
@@ -112,8 +116,9 @@ async function openOneByOne(
     if (!isUnavailable(error) || (database.kind === 'sqlite' && isBusy(error))) logger.error(error);
   };
   const clock = givenClock ?? opened.add(await openDatabaseClock(database)).now;
-  const keys = new ApiKeys({ database, ownKey, limits, clock });
-  const credentials = opened.add(new CredentialWatch({ keys, limits, clock, onError }));
+  const elsewhere = openWearablesKeysOf(config, limits, outages);
+  const keys = new ApiKeys({ database, ownKey, elsewhere, limits, clock });
+  const credentials = opened.add(new CredentialWatch({ keys, elsewhere, limits, clock, onError }));
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = doorbellOf(config, limits, outages);
   const projections = [createConnectionProjection(database)];
@@ -155,6 +160,19 @@ function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, outages: O
   });
   const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
   return { connect, outage };
+}
+
+function openWearablesKeysOf({ openWearablesUrl }: ServicesSettings, limits: Limits, outages: Outages) {
+  if (openWearablesUrl === undefined) return undefined;
+  const outage = outages.watch('Open Wearables', {
+    away: 'Open Wearables cannot be asked about API keys: those that are not known here are answered with UNAVAILABLE',
+    back: 'Open Wearables can be asked about API keys again',
+  });
+  return new OpenWearablesKeys({
+    ask: createAskAboutKey(openWearablesUrl, limits.openWearablesAnswerMs),
+    outage,
+    limits,
+  });
 }
 
 /** For what needs a session of its own. */

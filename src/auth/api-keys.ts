@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { Deadlines } from './deadlines.ts';
+import type { OpenWearablesKeys } from './open-wearables-keys.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 
 /** What every secret starts with. */
@@ -43,6 +44,8 @@ export interface OwnKey {
 interface ApiKeyParts {
   readonly database: Database;
   readonly ownKey?: OwnKey | undefined;
+  /** Who is asked about a key that is not in the database. */
+  readonly elsewhere?: Pick<OpenWearablesKeys, 'verify'> | undefined;
   readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
   readonly clock?: Clock;
 }
@@ -53,13 +56,15 @@ export class ApiKeys {
   readonly #limits: ApiKeyParts['limits'];
   readonly #clock: Clock;
   readonly #own: { readonly secret: string; readonly viewer: ServiceViewer } | undefined;
+  readonly #elsewhere: ApiKeyParts['elsewhere'];
   /** What is asked for until the last answer came is one statement. */
   readonly #bySecretHash: (hash: string) => Promise<ApiKeyRow | undefined>;
   readonly #deadlines = new Deadlines();
   readonly #listeners = new Set<(id: string) => void>();
 
-  constructor({ database, ownKey, limits, clock = Date.now }: ApiKeyParts) {
+  constructor({ database, ownKey, elsewhere, limits, clock = Date.now }: ApiKeyParts) {
     this.#database = database;
+    this.#elsewhere = elsewhere;
     this.#limits = limits;
     this.#clock = clock;
     this.#own = ownKey && { secret: ownKey.secret, viewer: viewerOf(ownKey) };
@@ -115,13 +120,15 @@ export class ApiKeys {
 
   /**
    * The service that this secret belongs to, or null when it is unknown, revoked or expired. All that are asked for at
-   * once are one indexed look-up.
+   * once are one indexed look-up. A key that was made here is judged here, and nobody else is shown it.
+   * @throws AppError `UNAVAILABLE` when who else may know the key cannot be asked
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
     if (secret === this.#own?.secret) return this.#own.viewer;
     const row = await this.#bySecretHash(hashOf(secret));
-    if (!row || !this.isGood(row)) return null;
+    if (!row) return (await this.#elsewhere?.verify(secret)) ?? null;
+    if (!this.isGood(row)) return null;
     const { id: keyId, name, scopes, expiresAt } = fromRow(row);
     return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
   }

@@ -9,7 +9,7 @@ import type { Viewer } from './viewer.ts';
  * may also be sent as the bearer token. No credential at all makes an anonymous viewer, as does another scheme than
  * `Bearer`: a proxy in front may have its own use for it.
  * @throws AppError `UNAUTHENTICATED`, whose `extensions.credential` says what was refused: `api_key` or `bearer`;
- * `UNAVAILABLE` when the token cannot be checked now and no good API key stands beside it.
+ * `UNAVAILABLE` when the token or the API key cannot be checked now and no good one stands beside it.
  */
 export type Authenticate = (credentials: Partial<Credentials>) => Promise<Viewer>;
 

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import type { ApiKeys } from './api-keys.ts';
+import type { OpenWearablesKeys } from './open-wearables-keys.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Node cannot wait longer with one timer: it would fire at once. */
@@ -10,6 +11,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface CredentialWatchParts {
   readonly keys: Pick<ApiKeys, 'unrevoked' | 'onRevoked'>;
+  /** Who knows the keys that are not in the database. */
+  readonly elsewhere?: Pick<OpenWearablesKeys, 'made' | 'isRevoked'> | undefined;
   readonly limits: Pick<Limits, 'credentialPollMs'>;
   readonly clock?: Clock;
   /** Told when a poll failed. The credentials count as good until a later poll says otherwise. */
@@ -47,6 +50,7 @@ class WatchedCredential {
  */
 export class CredentialWatch {
   readonly #keys: CredentialWatchParts['keys'];
+  readonly #elsewhere: CredentialWatchParts['elsewhere'];
   readonly #limits: CredentialWatchParts['limits'];
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
@@ -57,8 +61,9 @@ export class CredentialWatch {
   #polling = false;
   #closed = false;
 
-  constructor({ keys, limits, clock = Date.now, onError = () => {} }: CredentialWatchParts) {
+  constructor({ keys, elsewhere, limits, clock = Date.now, onError = () => {} }: CredentialWatchParts) {
     this.#keys = keys;
+    this.#elsewhere = elsewhere;
     this.#limits = limits;
     this.#clock = clock;
     this.#onError = onError;
@@ -68,7 +73,7 @@ export class CredentialWatch {
   /**
    * The signal aborts once, when the credential ends: with the reason AppError `TOKEN_EXPIRED` when its time is over,
    * or `UNAUTHENTICATED` when its API key was revoked. A revocation is noticed at once in the process that made it,
-   * else within `limits.credentialPollMs`. Without an expiry and a key (an anonymous viewer) it never aborts. The
+   * else within `limits.credentialPollMs`; one at Open Wearables once its last answer counts no longer. Without an expiry and a key (an anonymous viewer) it never aborts. The
    * caller releases it when the stream or socket closes; releasing twice, or after the abort, is fine.
    */
   watch(viewer: Viewer): WatchedCredential {
@@ -152,10 +157,19 @@ export class CredentialWatch {
     this.#nextPoll = undefined;
   }
 
+  /** The keys that are in the database. About the others their owner is asked, without anybody waiting for it. */
+  #idsHere(): string[] {
+    return [...this.#openByKey].flatMap(([id, [first]]) => {
+      if (!first || !this.#elsewhere?.made(first.viewer)) return [id];
+      void this.#elsewhere.isRevoked(first.viewer).then((isRevoked) => isRevoked && this.#endKey(id));
+      return [];
+    });
+  }
+
   async #poll(): Promise<void> {
     this.#nextPoll = undefined;
     this.#polling = true;
-    const ids = [...this.#openByKey.keys()];
+    const ids = this.#idsHere();
     try {
       const unrevoked = await this.#keys.unrevoked(ids);
       for (const id of ids) if (!unrevoked.has(id)) this.#endKey(id);

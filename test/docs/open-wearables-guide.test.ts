@@ -84,7 +84,7 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
 describe('the guide for Open Wearables', () => {
   test('has settings that the server takes', () => {
     const settings = [...page.matchAll(/^export ((?:OPEN_WEARABLES|JWT)_\w+)=(\S+)/gm)];
-    expect(settings.length).toBe(3);
+    expect(settings.length).toBe(4);
     parseConfig(Object.fromEntries(settings.map(([, name, value]) => [name, value])));
   });
 
@@ -106,6 +106,21 @@ describe('the guide for Open Wearables', () => {
 
   test('has the numbers of the limits', () => {
     const { bridgeCheckMs, bridgeRetryMs, bridgeAnswerMs, sourceLeaseMs, quarantinedPayloads } = defaultLimits;
+    const {
+      openWearablesKeyMs,
+      openWearablesRefusalMs,
+      openWearablesAnswerMs,
+      openWearablesQuestions,
+      credentialPollMs,
+    } = defaultLimits;
+    expect(page).toContain(`or none within ${openWearablesAnswerMs / 1000} seconds`);
+    expect(page).toContain(
+      `once in ${openWearablesKeyMs / 1000} seconds, about a refused one once in ${openWearablesRefusalMs / 1000}`,
+    );
+    expect(page).toContain(`${openWearablesQuestions} questions a second`);
+    expect(page).toContain(
+      `refused after ${openWearablesKeyMs / 1000} seconds, and its streams end within ${(openWearablesKeyMs + credentialPollMs + openWearablesAnswerMs) / 1000}`,
+    );
     expect(bridgeCheckMs).toBe(180_000);
     expect(page).toContain(`tried again at the latest after ${bridgeRetryMs / 1000} seconds`);
     expect(page).toContain(`Redis has not answered for ${bridgeAnswerMs} ms`);

@@ -25,6 +25,7 @@ describe('settings', () => {
       retentionDays: 30,
       jwtSecret: undefined,
       jwks: undefined,
+      openWearablesUrl: undefined,
       corsOrigins: [],
       cache: true,
       sources: {},
@@ -267,6 +268,30 @@ describe('settings', () => {
     const besideJwks = name === 'JWT_JWKS_URL' ? { JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' } : {};
     const problems = problemsOf({ [name]: '[hush-hush', ...besideJwks });
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} [^\\n]+$`))]);
+    expect(problems.join()).not.toContain('hush');
+  });
+
+  test.each([
+    'http://open-wearables.example',
+    'https://127.0.0.1:8000/',
+    'HTTPS://open-wearables.example/behind/a/proxy',
+  ])('take %s as the base URL of Open Wearables', (url) => {
+    expect(parseConfig({ OPEN_WEARABLES_URL: ` ${url}\n` }).openWearablesUrl).toBe(url);
+  });
+
+  test.each([
+    ['open-wearables.example:8000', 'must be an http(s) URL'],
+    ['ftp://open-wearables.example', 'must be an http(s) URL'],
+    ['http://', 'must be an http(s) URL'],
+    ['http://user:hush@open-wearables.example', 'must have no user, query and fragment'],
+    ['http:\\\\hush@open-wearables.example', 'must be an http(s) URL'],
+    ['http://open-wearables.example/?key=hush', 'must have no user, query and fragment'],
+    ['http://open-wearables.example?', 'must have no user, query and fragment'],
+    ['http://open-wearables.example/#', 'must have no user, query and fragment'],
+  ])('refuse %s as the base URL of Open Wearables', (url, words) => {
+    const problems = problemsOf({ OPEN_WEARABLES_URL: url });
+    expect(problems).toEqual([expect.stringMatching(/^OPEN_WEARABLES_URL /)]);
+    expect(problems[0]).toContain(words);
     expect(problems.join()).not.toContain('hush');
   });
 

@@ -4,7 +4,7 @@ import type { Emitter } from './open-wearables-emitter.ts';
 
 const path = /^\/api\/v1\/users\/([^/]+)\/sync\/recent$/;
 
-/** Serves `/sync/recent` as Open Wearables does, out of its Redis, to who has the key. */
+/** Serves `/sync/recent` as Open Wearables does, out of its Redis, and a list of users, to who has the key. */
 export async function serveOpenWearables(
   emitter: Emitter,
   key: string,
@@ -15,6 +15,7 @@ export async function serveOpenWearables(
     const answer = (status: number, text: string) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(text);
     if (request.headers['x-open-wearables-api-key'] !== key) answer(401, '{"detail":"Invalid or missing API key"}');
+    else if (pathname === '/api/v1/users') answer(200, '{"items":[],"total":0}');
     else if (userId === undefined) answer(404, '{"detail":"Not Found"}');
     else {
       const newest = (await emitter.stored(userId)).reverse().slice(0, Number(searchParams.get('limit') ?? 50));
