@@ -66,6 +66,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     clock: options.clock,
     logger,
     onStatement: options.onStatement,
+    awaitsUsers: installedSources.some(({ name, bringsUsers }) => bringsUsers && config.sources[name]),
     ownKey: options.ownKey,
   });
   try {

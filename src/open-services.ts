@@ -50,6 +50,8 @@ interface ServicesOptions {
   readonly clock: Clock | undefined;
   readonly logger: Logger;
   readonly onStatement: StatementObserver | undefined;
+  /** See `EventLog.awaitsUsers`. */
+  readonly awaitsUsers?: boolean;
   readonly ownKey: OwnKey | undefined;
 }
 
@@ -85,7 +87,7 @@ export async function openServices(config: ServicesSettings, options: ServicesOp
 /** @param opened gets each part as soon as it is open */
 async function openOneByOne(
   config: ServicesSettings,
-  { limits, clock: givenClock, logger, onStatement, ownKey }: ServicesOptions,
+  { limits, clock: givenClock, logger, onStatement, awaitsUsers = false, ownKey }: ServicesOptions,
   opened: Opened,
 ): Promise<Omit<OpenServices, 'close'>> {
   const applied = await migrate(directUrlOf(config), undefined, {
@@ -122,7 +124,7 @@ async function openOneByOne(
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = doorbellOf(config, limits, outages);
   const projections = [createConnectionProjection(database)];
-  const log = opened.add(openEventLog({ database, projections, limits, clock, onError, doorbell }));
+  const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));
   const runChanges = opened.add(new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError }));
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },

@@ -6,7 +6,7 @@ import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
-import { findVisibleUser } from '../users/users.graphql.ts';
+import { findVisibleUser, mayAwaitUser } from '../users/users.graphql.ts';
 import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
 
 const { userTokenSeconds: tokenSeconds } = defaultLimits;
@@ -56,6 +56,12 @@ function addViewer(builder: Builder, ApiKeyScope: ScopeType): void {
         type: 'DateTime',
         nullable: true,
         description: 'When the credential ends; null for never.',
+      }),
+      mayAwaitUser: t.boolean({
+        description:
+          'May you wait for the user with this id, if there is none yet? True where a source brings users with their first event, for each id that you may see, of a user or not. Then `syncEvents` waits for that event, and lists of REST are empty, instead of `NOT_FOUND`.',
+        args: { id: t.arg({ type: 'UUID', required: true, description: 'The id of the user.' }) },
+        resolve: (_, { id }, context) => mayAwaitUser(id, context),
       }),
     }),
   });
@@ -161,7 +167,7 @@ function addUserTokens(builder: Builder): void {
       },
       authScopes: { delegate: true },
       resolve: async (_, { userId, expiresInSeconds }, context) => {
-        if (!(await findVisibleUser(userId, context))) throw noSuchUser(userId);
+        if (!(await findVisibleUser(userId, context)) && !mayAwaitUser(userId, context)) throw noSuchUser(userId);
         return context.services.tokens.mintUserToken({ userId, expiresInSeconds });
       },
     }),

@@ -60,7 +60,11 @@ export function eventConnection(
   );
 }
 
-function checkCursors({ after, before }: Page<number>, log: LogBounds): void {
+/** @throws AppError BAD_USER_INPUT for a cursor past the head, and for an `after` whose next event is no longer kept. */
+export function checkCursors(
+  { after, before }: Pick<Page<number>, 'after' | 'before'>,
+  log: Omit<LogBounds, 'userId'>,
+): void {
   const { headSequence: head, tailSequence: oldest } = log;
   for (const [name, sequence] of [
     ['after', after],

@@ -1,4 +1,3 @@
-import { maySeeUser } from '../auth/permissions.ts';
 import { badInput, noSuchUser } from '../errors.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
@@ -10,7 +9,7 @@ import { payloadAsItIs } from '../graphql/payloads.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import { defaultLimits } from '../limits.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/steps.ts';
-import { findVisibleUser } from '../users/users.graphql.ts';
+import { findVisibleUser, mayAwaitUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
 
 const resetDescriptions: Record<FollowReset['reason'], string> = {
@@ -25,7 +24,7 @@ export function addFollowing(builder: Builder, events: EventTypes): void {
   builder.subscriptionField('syncEvents', (t) =>
     t.field({
       type: SyncEventsPayload,
-      description: `A user's log from a cursor on, each event once and in order: first what is there, then what comes. The first payload comes at once, and at least one every ${inWords(defaultLimits.checkpointMs / 1000)} seconds.`,
+      description: `A user's log from a cursor on, each event once and in order: first what is there, then what comes. The first payload comes at once, and at least one every ${inWords(defaultLimits.checkpointMs / 1000)} seconds. A user who is not there is an error, or awaited where \`Viewer.mayAwaitUser\` says so: the stream begins as that of an empty log.`,
       args: {
         userId: t.arg({ type: 'UUID', required: true, description: 'Whose log.' }),
         after: t.arg({
@@ -39,12 +38,12 @@ export function addFollowing(builder: Builder, events: EventTypes): void {
       },
       authScopes: { read: true },
       subscribe: async (_, { userId, replayLast, filter, ...args }, context) => {
-        const { viewer, services } = context;
+        const { services } = context;
         checkFilter(filter, services.limits);
         if (args.after != null && replayLast != null)
           throw badInput('after and replayLast exclude each other', ['replayLast']);
         if (replayLast != null) parseLimit('replayLast', replayLast, services.limits.pageSize);
-        if (!maySeeUser(viewer, userId) || !(await findVisibleUser(userId, context))) throw noSuchUser(userId);
+        if (!(await findVisibleUser(userId, context)) && !mayAwaitUser(userId, context)) throw noSuchUser(userId);
         const after = resumeAfter(context) ?? args.after ?? undefined;
         return services.log.follow(
           { userId, after, replayLast: replayLast ?? undefined, filter },

@@ -40,9 +40,14 @@ export interface EventLog {
    * One user's log from where the request begins: what it asks to replay, then whatever comes, each event once and in
    * order, until the user is deleted or `signal` aborts. The first step comes at once. Nothing is read before it is
    * pulled; while the database is away, the next step waits.
-   * @throws AppError NOT_FOUND for an unknown user; the signal's reason, with the cursor to resume from, if it is one.
+   * @throws AppError NOT_FOUND for an unknown user, unless users are awaited; the signal's reason, with the cursor to resume from, if it is one.
    */
   follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<FollowedEvents, void, undefined>;
+  /**
+   * Is an unknown user followed as one whose log is still empty? No row is made for such a user, and what is kept of them in
+   * memory goes with the last who follows.
+   */
+  readonly awaitsUsers: boolean;
   /** Rings whenever a log changes. Whoever deletes a user rings it, too. */
   readonly wakeUps: WakeUps;
   /** How many logs are being followed. */
@@ -61,6 +66,8 @@ export function openEventLog(options: {
   readonly sql?: LogSql;
   /** What is kept up to date with the log, in this order; nothing if not given. */
   readonly projections?: readonly AnyProjection[];
+  /** See {@link EventLog.awaitsUsers}; false if not given. */
+  readonly awaitsUsers?: boolean;
   readonly limits: Limits;
   readonly clock: Clock;
   /** Told of failures that no request waits for; they are retried. */
@@ -79,6 +86,7 @@ export function openEventLog(options: {
     readPages: (requests) => readPages(reads, requests),
     eventsById: (ids) => sql.readEventsById(database.reader, ids),
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),
+    awaitsUsers: options.awaitsUsers ?? false,
     wakeUps,
     get followedLogs() {
       return followed.size;

@@ -77,6 +77,11 @@ interface Common<Shape extends SettingsShape> {
    * given, and then needs all that have no default.
    */
   readonly settings: Shape;
+  /**
+   * Does the platform know users before the source brings their first event? Then a user who is not known here may be one
+   * of them, and is awaited: see `EventLog.awaitsUsers`.
+   */
+  readonly bringsUsers?: true;
 }
 
 /** A source that is read: by one instance at a time, the one that holds the source. */

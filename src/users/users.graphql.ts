@@ -38,6 +38,14 @@ export async function findVisibleUser(id: string, { viewer, load }: Context): Pr
   return maySeeUser(viewer, id) ? load(usersById, id) : null;
 }
 
+/**
+ * May the viewer wait for a user who is not there? That tells nothing: whoever may, sees all users anyway or has given the
+ * own id, and what is shown of a user who is not there is the same for every id.
+ */
+export function mayAwaitUser(id: string, { viewer, services: { log } }: Context): boolean {
+  return log.awaitsUsers && maySeeUser(viewer, id);
+}
+
 /** The owner of something that was read, who can be missing only if deleted just now. @throws AppError NOT_FOUND */
 export async function requireUser(id: string, context: Context): Promise<User> {
   const user = await context.load(usersById, id);

@@ -91,9 +91,9 @@ export const database: Area = {
     {
       breaks: 'the log is not waited for when the services close',
       file: 'src/open-services.ts',
-      find: 'const log = opened.add(openEventLog({ database, projections, limits, clock, onError, doorbell }));',
+      find: 'const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));',
       replace:
-        'const log = openEventLog({ database, projections, limits, clock, onError, doorbell });\n  opened.add({ close: () => void log.close() });',
+        'const log = openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell });\n  opened.add({ close: () => void log.close() });',
       tests: services,
     },
     {

@@ -8,6 +8,8 @@ const steps = 'src/log/follow/steps.ts';
 const cost = ['test/log/follow-cost.test.ts'];
 const end = ['test/log/follow-end.test.ts'];
 const away = ['test/log/follow-while-away.test.ts'];
+const awaited = ['test/log/awaited-users.test.ts'];
+const newUsers = ['test/sources/new-users.test.ts'];
 
 /** From the commit to the reader of a stream. */
 export const follow: Area = {
@@ -160,21 +162,21 @@ export const follow: Area = {
     {
       breaks: 'a log that was deleted and made anew is taken for the same one',
       file: tail,
-      find: '(found.createdAt.getTime() !== this.#createdAt || found.headSequence < headBefore)',
-      replace: 'found.headSequence < headBefore',
+      find: '(found.createdAt.getTime() !== this.#createdAt?.getTime() || found.headSequence < before.head)',
+      replace: 'found.headSequence < before.head',
       tests: ['test/instances/lost-wake-ups.test.ts'],
     },
     {
       breaks: 'a shorter log of the same moment is taken for the same one',
       file: tail,
-      find: '(found.createdAt.getTime() !== this.#createdAt || found.headSequence < headBefore)',
-      replace: 'found.createdAt.getTime() !== this.#createdAt',
+      find: '(found.createdAt.getTime() !== this.#createdAt?.getTime() || found.headSequence < before.head)',
+      replace: 'found.createdAt.getTime() !== this.#createdAt?.getTime()',
       tests: ['test/instances/lost-wake-ups.test.ts'],
     },
     {
       breaks: 'a look that comes late is taken for another log',
       file: tail,
-      find: 'found.headSequence < headBefore',
+      find: 'found.headSequence < before.head',
       replace: 'found.headSequence < this.#head',
       tests: cost,
     },
@@ -184,6 +186,55 @@ export const follow: Area = {
       find: 'this.#oldest = Math.max(this.#oldest, found.tailSequence);',
       replace: '{}',
       tests: ['test/log/follow.test.ts', 'test/log/retention.test.ts'],
+    },
+    {
+      breaks: 'a look that began before a user was met ends the stream of that user',
+      file: tail,
+      find: 'else if (before.createdAt) {',
+      replace: 'else if (this.#createdAt) {',
+      tests: awaited,
+    },
+    {
+      breaks: 'a user who is awaited is gone with the first look that finds nobody',
+      file: tail,
+      find: 'else if (before.createdAt) {',
+      replace: 'else {',
+      tests: awaited,
+    },
+    {
+      breaks: 'a user who is awaited is never met',
+      file: tail,
+      find: '    this.#createdAt ??= found?.createdAt;\n',
+      replace: '',
+      tests: awaited,
+    },
+    {
+      breaks: 'a signal of a user who is awaited is taken for that of a log with a hole',
+      file: followed,
+      find: 'if (before.createdAt && this.#target === upTo',
+      replace: 'if (this.#target === upTo',
+      tests: awaited,
+    },
+    {
+      breaks: 'users are awaited where no source brings them',
+      file: 'src/app.ts',
+      find: 'bringsUsers && config.sources[name]',
+      replace: 'bringsUsers',
+      tests: newUsers,
+    },
+    {
+      breaks: 'a token for one user awaits others',
+      file: 'src/users/users.graphql.ts',
+      find: 'return log.awaitsUsers && maySeeUser(viewer, id);',
+      replace: 'return log.awaitsUsers;',
+      tests: newUsers,
+    },
+    {
+      breaks: 'an empty list is shown of users for whom nobody may wait',
+      file: 'src/transports/rest/awaited-user.ts',
+      find: 'if (!viewer.mayAwaitUser) throw',
+      replace: 'if (viewer.mayAwaitUser === undefined) throw',
+      tests: newUsers,
     },
     {
       breaks: 'listeners of a log are not told of its news',

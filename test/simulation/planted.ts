@@ -14,13 +14,13 @@ export const planted: readonly Fault[] = [
   {
     breaks: 'a log that is made anew is not told apart',
     file: `${follow}/log-tail.ts`,
-    find: '(found.createdAt.getTime() !== this.#createdAt || found.headSequence < headBefore)',
-    replace: 'found.headSequence < headBefore && this.#createdAt > 0',
+    find: '(found.createdAt.getTime() !== this.#createdAt?.getTime() || found.headSequence < before.head)',
+    replace: 'found.headSequence < before.head',
   },
   {
     breaks: 'events of a log that was made anew are read for the old one',
     file: `${follow}/followed-log.ts`,
-    find: 'upTo, createdAt: this.#createdAt }',
+    find: 'upTo, createdAt }',
     replace: 'upTo }',
   },
   {

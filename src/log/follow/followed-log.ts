@@ -2,7 +2,7 @@ import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
 import type { FoundLog } from '../found-log.ts';
 import type { LogReads } from '../log-reads.ts';
-import { LogTail } from './log-tail.ts';
+import { LogTail, type TailState } from './log-tail.ts';
 import { type FollowedEvents, SharedSteps } from './steps.ts';
 
 /**
@@ -16,7 +16,6 @@ import { type FollowedEvents, SharedSteps } from './steps.ts';
 export class FollowedLog {
   readonly userId: string;
   readonly tail: LogTail;
-  readonly #createdAt: Date;
   readonly #reads: LogReads;
   readonly #steps = new SharedSteps();
   /** Pages that are being read, by the sequence before each. */
@@ -27,12 +26,15 @@ export class FollowedLog {
   /** The newest advance. */
   #advanced: Promise<void> = Promise.resolve();
 
-  constructor(found: FoundLog, { reads, capacity }: { readonly reads: LogReads; readonly capacity: number }) {
-    this.userId = found.userId;
-    this.#createdAt = found.createdAt;
-    this.tail = new LogTail(found, capacity);
-    this.#reads = reads;
-    this.#target = found.headSequence;
+  /** @param options.found undefined to await a user who is not there */
+  constructor(
+    userId: string,
+    options: { readonly found: FoundLog | undefined; readonly reads: LogReads; readonly capacity: number },
+  ) {
+    this.userId = userId;
+    this.tail = new LogTail(options.found, options.capacity);
+    this.#reads = options.reads;
+    this.#target = this.tail.head;
   }
 
   /** The log has grown up to `head`, or so a signal says, which may be wrong. Resolves when the tail is there. @throws when it cannot be read */
@@ -43,15 +45,15 @@ export class FollowedLog {
   }
 
   /** What a look has found, see `LogTail.update`. Resolves and throws as `wake` does. */
-  update(found: FoundLog | undefined, headBefore: number): Promise<void> {
-    this.tail.update(found, headBefore);
+  update(found: FoundLog | undefined, before: TailState): Promise<void> {
+    this.tail.update(found, before);
     return this.wake(found?.headSequence ?? 0);
   }
 
   /** Finds out how long the log is right now, whatever the signals said. @throws when it cannot be read */
   async catchUp(): Promise<void> {
-    const headBefore = this.tail.head;
-    await this.update(await this.#reads.find(this.userId), headBefore);
+    const before = this.tail.state;
+    await this.update(await this.#reads.find(this.userId), before);
   }
 
   /**
@@ -108,19 +110,22 @@ export class FollowedLog {
     }
   }
 
-  /** The log was deleted, or has never been that long: a signal is no more than a reason to look. */
+  /** The user is awaited, the log was deleted, or has never been that long: a signal is no more than a reason to look. */
   async #correctTarget(upTo: number): Promise<void> {
-    const { head } = this.tail;
-    this.#target = head;
+    const before = this.tail.state;
+    this.#target = before.head;
     const found = await this.#reads.find(this.userId);
-    this.tail.update(found, head);
+    this.tail.update(found, before);
     this.#target = Math.max(this.#target, found?.headSequence ?? 0);
-    if (this.#target === upTo && !this.tail.gone) throw new Error(`The log of ${this.userId} has no event ${upTo}`);
+    if (before.createdAt && this.#target === upTo && !this.tail.gone)
+      throw new Error(`The log of ${this.userId} has no event ${upTo}`);
   }
 
-  /** Of this very log: a user who was deleted and made anew meanwhile has another one. */
+  /** Of this very log: a user who was deleted and made anew meanwhile has another one. Nothing while the user is awaited. */
   async #readRange(after: number, upTo: number): Promise<SyncEvent[]> {
-    const rows = await this.#reads.ranges([{ userId: this.userId, after, upTo, createdAt: this.#createdAt }]);
+    const { createdAt } = this.tail.state;
+    if (!createdAt) return [];
+    const rows = await this.#reads.ranges([{ userId: this.userId, after, upTo, createdAt }]);
     return rows.map(({ event }) => event).sort((a, b) => a.sequence - b.sequence);
   }
 }

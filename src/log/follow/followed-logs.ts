@@ -25,7 +25,7 @@ export class AcquiredLog implements Disposable {
 interface Followed {
   readonly userId: string;
   followers: number;
-  /** Undefined when there is no such user. */
+  /** Undefined when there is no such user, and none is awaited. */
   readonly log: Promise<FollowedLog | undefined>;
   /** The highest head that was heard of before the log was there. */
   heard: number;
@@ -48,6 +48,7 @@ export class FollowedLogs {
   readonly checkpoints: Alarms;
   readonly #reads: LogReads;
   readonly #limits: Limits;
+  readonly #awaitsUsers: boolean;
   readonly #onError: (error: unknown) => void;
   readonly #byUser = new Map<string, Followed>();
   readonly #stopListening: () => void;
@@ -56,9 +57,17 @@ export class FollowedLogs {
   #isLookDue = false;
   #isLooking = false;
 
-  constructor(options: { reads: LogReads; wakeUps: WakeUps; limits: Limits; onError: (error: unknown) => void }) {
+  constructor(options: {
+    reads: LogReads;
+    wakeUps: WakeUps;
+    limits: Limits;
+    /** Is an unknown user followed until there is one? No, if not given. */
+    awaitsUsers?: boolean;
+    onError: (error: unknown) => void;
+  }) {
     this.#reads = options.reads;
     this.#limits = options.limits;
+    this.#awaitsUsers = options.awaitsUsers ?? false;
     this.checkpoints = new Alarms(options.limits.checkpointMs);
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.listen(
@@ -73,8 +82,8 @@ export class FollowedLogs {
   }
 
   /**
-   * A user's log, to be disposed of after use; nothing for an unknown user. Listening starts before the log is read,
-   * so that no change can fall between.
+   * A user's log, to be disposed of after use; nothing for an unknown user, unless users are awaited. Listening starts
+   * before the log is read, so that no change can fall between.
    */
   async acquire(userId: string): Promise<AcquiredLog | undefined> {
     const followed = this.#byUser.get(userId) ?? this.#open(userId);
@@ -137,8 +146,8 @@ export class FollowedLogs {
   /** A log is forgotten with its user: whoever comes next may meet a new log under the same id. */
   async #load(userId: string, forget: () => void): Promise<FollowedLog | undefined> {
     const found = await this.#reads.find(userId);
-    if (!found) return undefined;
-    const log = new FollowedLog(found, { reads: this.#reads, capacity: this.#limits.tailEvents });
+    if (!found && !this.#awaitsUsers) return undefined;
+    const log = new FollowedLog(userId, { found, reads: this.#reads, capacity: this.#limits.tailEvents });
     log.tail.listen({
       changed() {
         if (log.tail.gone) forget();
@@ -165,10 +174,10 @@ export class FollowedLogs {
     const all = [...this.#byUser.values()];
     if (all.length === 0) return;
     const logs = await Promise.all(all.map(({ log }) => log.catch(() => undefined)));
-    const heads = logs.map((log) => log?.tail.head ?? 0);
+    const looked = logs.flatMap((log) => (log ? [{ log, before: log.tail.state }] : []));
     const found = await this.#reads.findAll(all.map(({ userId }) => userId));
     const foundByUser = new Map(found.map((each) => [each.userId, each]));
-    await Promise.all(logs.map((log, index) => log?.update(foundByUser.get(log.userId), heads[index] ?? 0)));
+    await Promise.all(looked.map(({ log, before }) => log.update(foundByUser.get(log.userId), before)));
   }
 
   #leave(followed: Followed): void {

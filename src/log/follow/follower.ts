@@ -64,7 +64,7 @@ export class Follower implements AsyncGenerator<FollowedEvents, void, undefined>
     this.#signal = signal;
   }
 
-  /** @throws AppError NOT_FOUND for an unknown user; the signal's reason, see above; what the database throws. */
+  /** @throws AppError NOT_FOUND for an unknown user who is not awaited; the signal's reason, see above; what the database throws. */
   next(): Promise<NextStep> {
     const { log } = this.#acquired ?? {};
     if (!log || this.#isOver) return this.#nextOf(log);

@@ -1,6 +1,13 @@
 import type { SyncEvent } from '../event.ts';
 import type { FoundLog } from '../found-log.ts';
 
+/** How far a tail had come at some moment, and of which user. */
+export interface TailState {
+  readonly head: number;
+  /** When the user was made, which tells this log from another one under the id; undefined while the user is awaited. */
+  readonly createdAt: Date | undefined;
+}
+
 /** Told of each turn of news. */
 export interface TailListener {
   changed(): void;
@@ -10,11 +17,14 @@ export interface TailListener {
  * The end of one followed log, in memory once for all who follow: its bounds and its newest events. It reads nothing; it
  * is told what was read, and tells its listeners.
  *
- *     there --update() finds no user, or another log under the id--> gone, for ever
+ *     awaited --update() finds the user--> there --update() finds no user, or another log under the id--> gone, for ever
+ *
+ * While its user is awaited, it is the tail of an empty log.
  */
 export class LogTail {
   readonly #capacity: number;
-  readonly #createdAt: number;
+  /** Undefined while the user is awaited. */
+  #createdAt: Date | undefined;
   readonly #listeners = new Set<TailListener>();
   /** Without holes, the last one at the head. */
   #newest: SyncEvent[] = [];
@@ -22,12 +32,20 @@ export class LogTail {
   #oldest: number;
   #gone = false;
 
-  /** @param capacity as many events are kept. */
-  constructor({ headSequence, tailSequence, createdAt }: FoundLog, capacity: number) {
-    this.#head = headSequence;
-    this.#oldest = tailSequence;
-    this.#createdAt = createdAt.getTime();
+  /**
+   * @param found the log; undefined to await a user who is not there.
+   * @param capacity as many events are kept.
+   */
+  constructor(found: FoundLog | undefined, capacity: number) {
+    this.#head = found?.headSequence ?? 0;
+    this.#oldest = found?.tailSequence ?? 1;
+    this.#createdAt = found?.createdAt;
     this.#capacity = capacity;
+  }
+
+  /** For a look that begins now. */
+  get state(): TailState {
+    return { head: this.#head, createdAt: this.#createdAt };
   }
 
   /** Sequence of the newest event that was read; 0 for an empty log. */
@@ -58,14 +76,17 @@ export class LogTail {
   }
 
   /**
-   * What a look has found; nothing for a deleted user. `headBefore` is the head when the look began; the log may have
-   * grown since.
+   * What a look has found; nothing where there is no user. `before` is the state in which the look began; the log may
+   * have grown since, or the user may have been made.
    */
-  update(found: FoundLog | undefined, headBefore: number): void {
+  update(found: FoundLog | undefined, before: TailState): void {
+    this.#createdAt ??= found?.createdAt;
     // Another log under the same id: the user was deleted and made anew.
-    const isAnother = found && (found.createdAt.getTime() !== this.#createdAt || found.headSequence < headBefore);
+    const isAnother =
+      found && (found.createdAt.getTime() !== this.#createdAt?.getTime() || found.headSequence < before.head);
     if (found && !isAnother) this.#oldest = Math.max(this.#oldest, found.tailSequence);
-    else {
+    // A look that began while the user was awaited may be older than the user, and so cannot say that the user is gone.
+    else if (before.createdAt) {
       this.#gone = true;
       this.#tell();
     }

@@ -13,6 +13,7 @@ const FIRST_RETRY_MS = 100;
 export const openWearablesRedis = defineSource({
   name: 'open-wearables-redis',
   settings: { OPEN_WEARABLES_REDIS_URL: redisUrl },
+  bringsUsers: true,
   createWorker({ OPEN_WEARABLES_REDIS_URL: url }, tools) {
     const outage = tools.outages.watch(tools.source.name, {
       away: "Open Wearables' Redis is away: what it holds is recorded when it is back",

@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
-import { AppError, type ErrorCode, errorCodes, type HttpAnswer } from '../../errors.ts';
+import { type ErrorCode, errorCodes, type HttpAnswer } from '../../errors.ts';
 import { BodyError } from '../../gate/read-body.ts';
 import { plain } from '../answer.ts';
 import { detail } from './rest-answer.ts';
@@ -42,8 +42,3 @@ const isListed = (code: ErrorCode) => code === 'BAD_USER_INPUT' || code === 'EVE
 
 /** Without the name of the GraphQL field. */
 const inShort = (message: string) => message.replace(/does not permit [\w.]+/, 'does not permit this');
-
-/** The error for a document that answered null for its user. */
-export function noUser(): AppError {
-  return new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
-}

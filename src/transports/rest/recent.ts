@@ -1,6 +1,7 @@
+import { checkCursors } from '../../events/events.graphql.ts';
 import { json } from '../answer.ts';
+import { prepareAwaited } from './awaited-user.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
-import { noUser } from './failures.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
 import { CURSOR_HEADER } from './rest-answer.ts';
@@ -63,21 +64,30 @@ export const recentEvents = defineRoute({
   open({ prepare }) {
     const runNewest = prepare<Newest>(newest);
     const runNext = prepare<Next>(next);
+    const requireAwaited = prepareAwaited({ prepare });
     return async ({ user_id: userId, limit, after, ...filters }, visit) => {
       const variables = { userId, limit, filter: toEventFilter(filters) };
       if (after === undefined) {
         const { user } = await runNewest(visit, variables);
-        if (!user) throw noUser();
-        return answer(user.recentSyncEvents, user.headCursor);
+        if (user) return answer(user.recentSyncEvents, user.headCursor);
+        await requireAwaited(visit, userId);
+        return answer([], emptyLog.cursor);
       }
       const { user } = await runNext(visit, { ...variables, after });
-      if (!user) throw noUser();
+      if (!user) {
+        await requireAwaited(visit, userId);
+        checkCursors({ after: Number(after) }, emptyLog);
+        return answer([], emptyLog.cursor);
+      }
       const { edges, pageInfo } = user.syncEvents;
       const events = edges.map(({ node }) => node).reverse();
       return answer(events, pageInfo.hasNextPage ? pageInfo.endCursor : user.headCursor);
     };
   },
 });
+
+/** Of a user who is awaited. */
+const emptyLog = { headSequence: 0, tailSequence: 1, cursor: '0' } as const;
 
 function answer(events: readonly Selected[], cursor: string): Response {
   const list = events.map((each) => writeObject(wireEventFields, each));

@@ -10,7 +10,7 @@ import type { Visit } from './visit.ts';
 export type Handler = (request: HonoRequest, visit: Visit) => Promise<Response>;
 
 /** What a route is opened with. */
-interface RouteTools {
+export interface RouteTools {
   readonly limits: Limits;
   /** Makes a query or mutation ready to run. @throws GraphQLError if it does not fit the schema */
   readonly prepare: <Data>(document: string) => RunDocument<Data>;

@@ -1,6 +1,6 @@
 import { sourceWords, statusWords } from '../../log/words.ts';
 import { json } from '../answer.ts';
-import { noUser } from './failures.ts';
+import { prepareAwaited } from './awaited-user.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
@@ -57,10 +57,11 @@ export const userRuns = defineRoute({
   errors: ['NOT_FOUND'],
   open({ prepare }) {
     const query = prepare<RunsOfUser>(runsOfUser);
+    const requireAwaited = prepareAwaited({ prepare });
     return async ({ user_id: userId, limit }, visit) => {
       const { user } = await query(visit, { userId, limit });
-      if (!user) throw noUser();
-      return answer(user.syncRuns.edges.map(({ node }) => node));
+      if (!user) await requireAwaited(visit, userId);
+      return answer(user?.syncRuns.edges.map(({ node }) => node) ?? []);
     };
   },
 });
