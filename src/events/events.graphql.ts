@@ -151,6 +151,22 @@ function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatu
       stages: t.field({ type: [SyncStage], description: 'Any of these stages.' }),
       statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
       runId: t.id({ description: 'This run only.' }),
+      since: t.field({
+        type: 'DateTime',
+        description: "Happened at this time or later, by the producer's clock: see `timestamp`.",
+      }),
+      until: t.field({
+        type: 'DateTime',
+        description: "Happened before this time, and not at it, by the producer's clock: see `timestamp`.",
+      }),
+      recordedSince: t.field({
+        type: 'DateTime',
+        description: "Recorded at this time or later, by this server's clock: see `recordedAt`.",
+      }),
+      recordedUntil: t.field({
+        type: 'DateTime',
+        description: "Recorded before this time, and not at it, by this server's clock: see `recordedAt`.",
+      }),
     }),
   });
 }

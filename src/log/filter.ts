@@ -1,13 +1,23 @@
+import { isWithin, type TimeSpan } from '../lib/time-span.ts';
 import type { SyncEvent } from './event.ts';
 import { wordOf } from './words.ts';
 
 /** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words, and match in any case. */
-export interface SyncEventFilter {
+export interface SyncEventFilter extends RecordingSpan {
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
   readonly stages?: readonly string[] | null | undefined;
   readonly statuses?: readonly string[] | null | undefined;
   readonly runId?: string | null | undefined;
+  /** When they happened, by the producer's clock: at `since` or later, and before `until`. */
+  readonly since?: Date | null | undefined;
+  readonly until?: Date | null | undefined;
+}
+
+/** When something was recorded, by our clock: at the first time or later, and before the second one. */
+export interface RecordingSpan {
+  readonly recordedSince?: Date | null | undefined;
+  readonly recordedUntil?: Date | null | undefined;
 }
 
 /** The parts of a filter that are lists, each with the event field that it is about. */
@@ -20,7 +30,7 @@ export const listFilters = [
 
 /** Does the filter let everything pass? */
 export function isOpen(filter: SyncEventFilter | null | undefined): boolean {
-  return !filter || (filter.runId == null && !hasWords(filter));
+  return !filter || (filter.runId == null && !hasWords(filter) && !isTold(filter) && !boundsRecording(filter));
 }
 
 /** Does it ask for words, whatever it says of the run? */
@@ -28,9 +38,23 @@ export function hasWords(filter: SyncEventFilter): boolean {
   return listFilters.some(([list]) => filter[list] != null);
 }
 
+/** Does it ask for what only the events themselves tell, as no index has it? */
+export function isTold({ since, until }: SyncEventFilter): boolean {
+  return since != null || until != null;
+}
+
+export function boundsRecording({ recordedSince, recordedUntil }: RecordingSpan): boolean {
+  return recordedSince != null || recordedUntil != null;
+}
+
+export function recordingSpan({ recordedSince: since, recordedUntil: until }: RecordingSpan): TimeSpan {
+  return { since, until };
+}
+
 export function matches(event: SyncEvent, filter: SyncEventFilter | null | undefined): boolean {
   if (!filter) return true;
   if (filter.runId != null && event.runId !== filter.runId) return false;
+  if (!isWithin(event.timestamp, filter) || !isWithin(event.recordedAt, recordingSpan(filter))) return false;
   return matchesWords(event, filter);
 }
 

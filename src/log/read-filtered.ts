@@ -5,8 +5,8 @@ import { inPieces } from '../lib/in-pieces.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { SyncEvent } from './event.ts';
 import { boundRange, type EventPageRequest, fill } from './event-pages.ts';
-import { hasWords, matchesWords, type SyncEventFilter } from './filter.ts';
-import type { EventKind, FilteredPage, PageOfKinds } from './sql/log-sql.ts';
+import { hasWords, isTold, matchesWords, type SyncEventFilter } from './filter.ts';
+import type { EventKind, FilteredPage, FoundEvent, PageOfKinds } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** How far reads with a filter go. */
@@ -15,6 +15,8 @@ export interface FilterBounds {
   readonly nearest: number;
   /** Events that one statement may look through for those that match. */
   readonly walked: number;
+  /** The same for what only the events themselves tell, if these hold no text: one with texts counts for several. */
+  readonly weighed: number;
   /** A user's log with more kinds of events than these is walked. */
   readonly kinds: number;
   /** Kinds that one statement may find. */
@@ -22,7 +24,10 @@ export interface FilterBounds {
 }
 
 /** SQLite keeps the process for 3 ms with so many events, and for 1 ms with so many kinds. */
-export const filterBounds: FilterBounds = { nearest: 2_000, walked: 10_000, kinds: 300, found: 6_000 };
+export const filterBounds: FilterBounds = { nearest: 2_000, walked: 10_000, weighed: 5_000, kinds: 300, found: 6_000 };
+
+/** So many events that have to be read are not weighed before: SQLite keeps the process for 5 ms with them, whatever they hold. */
+const UNWEIGHED = 100;
 
 /** A page of events that match. */
 export type FilteredRequest = EventPageRequest & { readonly filter: SyncEventFilter };
@@ -30,7 +35,8 @@ export type FilteredRequest = EventPageRequest & { readonly filter: SyncEventFil
 /**
  * Pages with a filter, each in ascending order. Most events that match are near the end that a page begins at, so that the
  * first piece of a log is looked through; what is beyond it is read kind by kind, along an index: the events of one provider,
- * source, stage and status are of one kind. Only a log of very many kinds is walked to its other end, and the log of a run.
+ * source, stage and status are of one kind. Only a log of very many kinds is walked to its other end, the log of a run, and
+ * what is looked for by what only the events themselves tell.
  */
 export async function readFiltered(
   database: Database,
@@ -57,7 +63,8 @@ export async function readFiltered(
 
 /** What is walked of a page, and what may be read kind by kind, if it is longer than a piece. */
 function splitPage(request: FilteredRequest, size: number): { beginning: FilteredRequest; rest?: FilteredRequest } {
-  const end = request.filter.runId == null ? endOfPiece(request, size) : undefined;
+  const isWalked = request.filter.runId != null || isTold(request.filter);
+  const end = isWalked ? undefined : endOfPiece(request, size);
   if (end === undefined) return { beginning: request };
   return request.fromEnd
     ? { beginning: { ...request, after: end - 1 }, rest: { ...request, before: end } }
@@ -114,15 +121,28 @@ function walk(database: Database, requests: readonly FilteredRequest[], bounds: 
   return walkPages<number, FilteredRequest, SyncEvent>(requests, {
     async findEnds(pages) {
       const size = sizeOfPieces(pages.length, bounds.walked);
-      const ends = pages.map((page) => endOfPiece(page, size));
+      const unweighed = sizeOfPieces(pages.length, Math.min(bounds.weighed, UNWEIGHED));
+      const ends = pages.map((page) => endOfPiece(page, isTold(page.filter) ? unweighed : size));
+      const findEnds = async (
+        isMeant: (filter: SyncEventFilter) => boolean,
+        find: (asked: readonly FilteredPage[]) => Promise<readonly FoundEvent[]>,
+      ) => {
+        const places = [...pages.entries()].flatMap(([at, page]) =>
+          isMeant(page.filter) && ends[at] !== undefined ? [{ at, page: toFilteredPage(page) }] : [],
+        );
+        for (const { at } of places) ends[at] = undefined;
+        for (const some of inPieces(places, SELECTS_PER_STATEMENT)) {
+          const found = await find(some.map(({ page }) => page));
+          for (const { page, sequence } of found) ends[some[page]?.at ?? -1] = sequence;
+        }
+      };
       // A run may have few events in a long piece of the log, so a piece of a run is counted out along its index.
-      const places = [...pages.keys()].filter((at) => pages[at]?.filter.runId != null && ends[at] !== undefined);
-      for (const at of places) ends[at] = undefined;
-      for (const some of inPieces(places, SELECTS_PER_STATEMENT)) {
-        const asked = some.flatMap((at) => pages[at] ?? []).map(toFilteredPage);
-        const found = await sql.findRunEvents(database.reader, asked, size);
-        for (const { page, sequence } of found) ends[some[page] ?? -1] = sequence;
-      }
+      await findEnds(
+        (filter) => filter.runId != null && !isTold(filter),
+        (asked) => sql.findRunEvents(database.reader, asked, size),
+      );
+      const weighed = sizeOfPieces(pages.length, bounds.weighed);
+      await findEnds(isTold, (asked) => sql.findWeighedEnds(database.reader, asked, weighed));
       return ends;
     },
     async read(pieces) {
@@ -141,7 +161,7 @@ function walk(database: Database, requests: readonly FilteredRequest[], bounds: 
 /** The sequence at which the next piece of so many events ends; nothing where the page does, or needs no walk. */
 function endOfPiece(request: FilteredRequest, size: number): number | undefined {
   const { after, upTo } = boundRange(request);
-  if (upTo - after <= size || !hasWords(request.filter)) return undefined;
+  if (upTo - after <= size || !(hasWords(request.filter) || isTold(request.filter))) return undefined;
   return request.fromEnd ? upTo - size + 1 : after + size;
 }
 

@@ -3,12 +3,13 @@ import { boundRange, type EventPageRequest, fill } from './event-pages.ts';
 import { isOpen } from './filter.ts';
 import type { LogReads } from './log-reads.ts';
 import { type FilteredRequest, filterBounds, readFiltered } from './read-filtered.ts';
+import { withinRecording } from './recorded-within.ts';
 import type { SequenceRange } from './sql/log-sql.ts';
 
 /**
  * Reads any number of pages with statements of which none grows with the logs, each page in ascending order. Without a
- * filter a page is a range of dense numbers, so no row is read that is not returned;
- * {@link readFiltered} tells how the others are. Pages end at the head that the request names, not at what was committed
+ * filter a page is a range of dense numbers, so no row is read that is not returned, and so it is with one that only bounds
+ * the time of recording; {@link readFiltered} tells how the others are. Pages end at the head that the request names, not at what was committed
  * since: what one answer shows fits together.
  */
 export async function readPages(
@@ -19,7 +20,7 @@ export async function readPages(
   const answers: SyncEvent[][] = [];
   const ranges: { range: SequenceRange; answer: SyncEvent[] }[] = [];
   const filtered: { request: FilteredRequest; answer: SyncEvent[] }[] = [];
-  for (const request of requests) {
+  for (const request of await withinRecording(reads.database, requests)) {
     const answer: SyncEvent[] = [];
     answers.push(answer);
     const range = boundRange(request);

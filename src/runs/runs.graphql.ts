@@ -14,8 +14,9 @@ import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from 
 import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import type { SyncRunFilter } from './run-filter.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
-import type { RunId, RunKey, RunPageRequest, SyncRunFilter } from './runs.ts';
+import type { RunId, RunKey, RunPageRequest } from './runs.ts';
 
 const runsById: Batch<RunId, SyncRunRow | null> = {
   keyOf: runKey,
@@ -172,6 +173,23 @@ function addSyncRunFilter(builder: Builder, { SyncSource, SyncStatus }: WordType
       sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
       statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
       health: t.field({ type: [SyncRunHealth], description: 'In any of these states, now.' }),
+      since: t.field({
+        type: 'DateTime',
+        description: "The newest event happened at this time or later, by the producer's clock: see `lastEventAt`.",
+      }),
+      until: t.field({
+        type: 'DateTime',
+        description:
+          "The newest event happened before this time, and not at it, by the producer's clock: see `lastEventAt`.",
+      }),
+      recordedSince: t.field({
+        type: 'DateTime',
+        description: "The newest event was recorded at this time or later, by this server's clock.",
+      }),
+      recordedUntil: t.field({
+        type: 'DateTime',
+        description: "The newest event was recorded before this time, and not at it, by this server's clock.",
+      }),
     }),
   });
 }

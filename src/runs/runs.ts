@@ -1,27 +1,20 @@
 import type { Visibility } from '../auth/permissions.ts';
-import { isOneOf, isStorable, selectOf } from '../db/columns.ts';
-import type { Database } from '../db/database.ts';
+import { isStorable, selectOf } from '../db/columns.ts';
+import type { Database, Provider } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { emptySql, joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import { selectWeighedEnd, weightOf } from '../db/weighed.ts';
+import { areWithin } from '../db/within.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
-import { meantBy } from '../log/filter.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
 import { type KindSql, kindSqlOf } from './kind-sql.ts';
-import { healthCondition, type RunHealth, runHealth, runHealths } from './run-health.ts';
-
-/** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
-export interface SyncRunFilter {
-  readonly userId?: string | null | undefined;
-  readonly providers?: readonly string[] | null | undefined;
-  readonly sources?: readonly string[] | null | undefined;
-  readonly statuses?: readonly string[] | null | undefined;
-  readonly health?: readonly RunHealth[] | null | undefined;
-}
+import { hasWords, isTold, type SyncRunFilter, toldBy, wordsOf } from './run-filter.ts';
+import { healthCondition, runHealths } from './run-health.ts';
 
 /** A run's key. */
 export interface RunId {
@@ -44,12 +37,8 @@ export interface RunPageRequest extends Page<RunKey> {
 
 /** Runs that one statement looks through for those that match: SQLite keeps the process for 7 ms with them. */
 const WALKED_PER_STATEMENT = 20_000;
-
-const listFilters = [
-  ['providers', 'provider'],
-  ['sources', 'source'],
-  ['statuses', 'status'],
-] as const;
+/** The same for what only the runs themselves tell, if these hold no text: one with texts counts for several. */
+const WEIGHED_PER_STATEMENT = 5_000;
 
 /** The summaries of all syncs, for reading: the log itself writes them. */
 export class Runs {
@@ -71,7 +60,8 @@ export class Runs {
   /**
    * Any mix of pages, each newest first. Of all users' runs, what a page costs does not grow with how many there have been:
    * it stops at its limit, and a filter of words costs at most so many rows for each kind (provider, source, status) there is.
-   * Of one user's runs, and of those that have not finished, what a filter leaves out is read, too, a piece at a time.
+   * Of one user's runs, and of those that have not finished, what a filter leaves out is read, too, a piece at a time; and so
+   * it is of all runs where a filter asks for what only they themselves tell.
    */
   list(requests: readonly RunPageRequest[]): Promise<readonly (readonly SyncRun[])[]> {
     return walkPages<RunKey, RunPageRequest, SyncRun>(requests, {
@@ -84,9 +74,13 @@ export class Runs {
   async #findEnds(pages: readonly RunPageRequest[]): Promise<(RunKey | undefined)[]> {
     const ends: (RunKey | undefined)[] = pages.map(() => undefined);
     const walked = [...pages.entries()].filter(([, request]) => isWalked(request));
-    const size = Math.max(1, Math.floor(this.#walked / MOST_PARTS / Math.min(walked.length, SELECTS_PER_STATEMENT)));
+    const parts = MOST_PARTS * Math.min(walked.length, SELECTS_PER_STATEMENT);
+    const sizeOf = (request: RunPageRequest) => {
+      const most = isTold(request.filter) ? Math.min(this.#walked, WEIGHED_PER_STATEMENT) : this.#walked;
+      return Math.max(1, Math.floor(most / parts));
+    };
     for (const some of inPieces(walked, SELECTS_PER_STATEMENT)) {
-      const selects = some.map(([page, request]) => selectEnd(request, page, size));
+      const selects = some.map(([page, request]) => selectEnd(request, page, sizeOf(request), this.#database.kind));
       const found = this.#database.reader.$queryRaw<(RunKey & { readonly page: number })[]>(
         joinSql(selects, ' UNION ALL '),
       );
@@ -121,28 +115,35 @@ function selectPage(piece: RunPiece, page: number, kindSql: KindSql): Sql {
   return mergeParts(piece, parts, page);
 }
 
-/** Of the runs that a piece of so many of each part looks at, the last one. */
-function selectEnd(request: RunPageRequest, page: number, size: number): Sql {
-  const end = sql`${inListOrder(request)} LIMIT 1 OFFSET ${size - 1}`;
+/** Of the runs that a piece of so many of each part looks at, the last one; of fewer, where they hold texts that are read. */
+function selectEnd(request: RunPageRequest, page: number, size: number, kind: Provider): Sql {
   const parts = partsOf(request).map(({ isFinished }) => {
     const conditions = joinSql([isInPart(isFinished), ...conditionsOf(request)], ' AND ');
-    return sql`SELECT ${selectedKey} FROM sync_run r WHERE ${conditions} ${end}`;
+    const from = sql`FROM sync_run r WHERE ${conditions} ${inListOrder(request)}`;
+    if (!isTold(request.filter)) return sql`SELECT ${selectedKey} ${from} LIMIT 1 OFFSET ${size - 1}`;
+    const runs = sql`SELECT ${selectedKey}, ${weightOf(kind, { texts: ['r.message', 'r.error'] })} AS weight ${from} LIMIT ${size}`;
+    return selectWeighedEnd(runs, keyOfList, byKey(request), size);
   });
   return mergeParts({ ...request, limit: 1 }, parts, page);
 }
 
 const selectedKey = selectOf('r', ['lastEventAt', 'userId', 'runId']);
+const keyOfList = rawSql('"lastEventAt", "userId", "runId"');
 
 /** The first runs in list order of all parts, or with `fromEnd` the last ones. */
 function mergeParts(request: RunPageRequest, parts: readonly Sql[], page: number): Sql {
-  const direction = directionOf(request);
   const all = joinSql(
     parts.map((part) => sql`SELECT * FROM (${part}) AS part`),
     ' UNION ALL ',
   );
   return sql`SELECT * FROM (
     SELECT part.*, CAST(${page} AS INTEGER) AS "page" FROM (${all}) AS part
-    ORDER BY "lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction} LIMIT ${request.limit}) AS p`;
+    ORDER BY ${byKey(request)} LIMIT ${request.limit}) AS p`;
+}
+
+function byKey(request: RunPageRequest): Sql {
+  const direction = directionOf(request);
+  return sql`"lastEventAt" ${direction}, "userId" ${direction}, "runId" ${direction}`;
 }
 
 function directionOf({ fromEnd }: RunPageRequest): Sql {
@@ -158,13 +159,16 @@ function selectPart(piece: RunPiece, part: Part, end: Sql, kindSql: KindSql): Sq
   const { isFinished, condition } = part;
   const conditions = [condition, ...conditionsOf(piece)];
   if (!areFoundByKind(piece)) {
-    const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece, 'r')];
+    const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece.filter, 'r'), ...toldBy(piece.filter)];
     return [sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`];
   }
   const ofKinds = (sign: 'IN' | 'NOT IN', all: readonly Sql[]) =>
     kindSql.selectRunsByKind(
       joinSql(
-        [sql`${meantByColumn('k', 'status')} ${rawSql(sign)} (${joinSql(terminalStatuses)})`, ...wordsOf(piece, 'k')],
+        [
+          sql`${meantByColumn('k', 'status')} ${rawSql(sign)} (${joinSql(terminalStatuses)})`,
+          ...wordsOf(piece.filter, 'k'),
+        ],
         ' AND ',
       ),
       sql`AND ${joinSql(all, ' AND ')} ${end}`,
@@ -186,22 +190,22 @@ function isInPart(isFinished: boolean): Sql {
  * anywhere in the list, or nowhere. One user's runs are few.
  */
 function areFoundByKind({ visible, filter }: RunPageRequest): boolean {
-  return visible.kind === 'all' && filter?.userId == null && hasWords(filter);
-}
-
-function hasWords(filter: SyncRunFilter | null | undefined): boolean {
-  return listFilters.some(([list]) => filter?.[list] != null);
+  return visible.kind === 'all' && filter?.userId == null && hasWords(filter) && !isTold(filter);
 }
 
 /**
- * Is there no index that leads to the runs of the page? So it is with words of one user's runs, and where stalled runs are
- * wanted and others that are under way are not. All other states that may be wanted are bound by time, or are all there are.
+ * Is there no index that leads to the runs of the page? So it is with words of one user's runs, with what only the runs
+ * themselves tell, and where stalled runs are wanted and others that are under way are not. All other states that may be wanted are bound by time, or are all there are.
  */
 function isWalked(request: RunPageRequest): boolean {
   if (request.visible.kind === 'none' || partsOf(request).length === 0 || areFoundByKind(request)) return false;
   const wanted = request.filter?.health ?? runHealths;
   const unfinished = new Set(wanted.filter((state) => state !== 'ended'));
-  return hasWords(request.filter) || (unfinished.has('stalled') && unfinished.size < runHealths.length - 1);
+  return (
+    hasWords(request.filter) ||
+    isTold(request.filter) ||
+    (unfinished.has('stalled') && unfinished.size < runHealths.length - 1)
+  );
 }
 
 /** The finished runs and the others. */
@@ -240,6 +244,10 @@ function conditionsOf({ visible, filter, after, before, fromEnd, upTo }: RunPiec
   const conditions = visible.kind === 'none' ? [sql`false`] : [];
   if (visible.kind === 'one') conditions.push(sql`r.user_id = ${visible.userId}`);
   if (filter?.userId != null) conditions.push(sql`r.user_id = ${filter.userId}`);
+  const { since, until, recordedUntil } = filter ?? {};
+  conditions.push(...areWithin(sql`r.last_event_at`, { since, until }));
+  // No newest event is later than when it was recorded.
+  conditions.push(...areWithin(sql`r.last_event_at`, { until: recordedUntil }));
   const userId = visible.kind === 'one' ? visible.userId : filter?.userId;
   if (after) conditions.push(compareKey('<', after, userId));
   if (before) conditions.push(compareKey('>', before, userId));
@@ -257,20 +265,4 @@ function compareKey(sign: '<' | '<=' | '>' | '>=', key: RunKey, userId: string |
   return key.userId === userId
     ? sql`(r.last_event_at, r.run_id) ${rawSql(sign)} (${key.lastEventAt}, ${key.runId})`
     : sql`(r.last_event_at, r.user_id, r.run_id) ${rawSql(sign)} (${key.lastEventAt}, ${key.userId}, ${key.runId})`;
-}
-
-/** The words that a run `r`, or a kind `k`, must have. */
-function wordsOf({ filter }: RunPageRequest, table: 'r' | 'k'): Sql[] {
-  return listFilters.flatMap(([list, field]) => {
-    const words = filter?.[list];
-    return words ? [isOneOf(meantByColumn(table, field), words)] : [];
-  });
-}
-
-/** @param now the moment that the health is judged at, in milliseconds since 1970. */
-export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefined, now: number): boolean {
-  if (!filter) return true;
-  if (filter.userId != null && run.userId !== filter.userId) return false;
-  if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
-  return listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true);
 }

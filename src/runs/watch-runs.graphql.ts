@@ -3,9 +3,9 @@ import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
+import { matchesRun, type SyncRunFilter } from './run-filter.ts';
 import type { ChangedRun, RunChange } from './run-subscriber.ts';
 import type { RunTypes } from './runs.graphql.ts';
-import { matchesRun, type SyncRunFilter } from './runs.ts';
 
 /** The live subscriptions to the runs of all users that a viewer may see. */
 export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }: RunTypes): void {

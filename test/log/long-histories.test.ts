@@ -29,6 +29,9 @@ const runAt = (number: number) => ({
   lastEventAt: new Date(startOfHistories + (number + 1) * 5_000),
 });
 
+/** When the event with this sequence was recorded. */
+const recordedAt = (sequence: number) => new Date(startOfHistories + sequence * 1_000);
+
 /** Where the user with this number stands in the list of users. */
 const userAt = (number: number) => ({ id: numberedUser(number), createdAt: new Date(startOfHistories + number) });
 
@@ -65,6 +68,27 @@ describe('reads of long histories', () => {
     ['of one run', newest({ runId: 'run_70' }), { events: 5, statements: 1 }],
     ['of one run with a status', newest({ runId: 'run_70', statuses: ['success'] }), { events: 1, statements: 2 }],
     ['from the oldest', { ...newest({ sources: ['sdk'] }), fromEnd: false }, { events: 0, statements: 2 }],
+    [
+      'of a time of recording',
+      newest({ recordedSince: recordedAt(70_000), recordedUntil: recordedAt(70_040) }),
+      { events: 40, statements: 2 },
+    ],
+    [
+      'of a time of recording with a status',
+      newest({ recordedSince: recordedAt(70_000), recordedUntil: recordedAt(70_040), statuses: ['success'] }),
+      { events: 8, statements: 2 },
+    ],
+    ['that were recorded later than all', newest({ recordedSince: recordedAt(150_001) }), { events: 0, statements: 1 }],
+    [
+      'that happened after all',
+      { ...newest({ since: recordedAt(150_001) }), after: 1_000 },
+      { events: 0, statements: 60 },
+    ],
+    [
+      'that happened at a time of a time of recording',
+      newest({ since: recordedAt(70_000), recordedUntil: recordedAt(70_040), recordedSince: recordedAt(69_000) }),
+      { events: 40, statements: 3 },
+    ],
     ['between two', { ...newest({ sources: ['sdk'] }), after: 20_000, before: 60_001 }, { events: 0, statements: 2 }],
   ])('events %s are found in few statements', async (_, request, cost) => {
     const [events] = await readPages(new LogReads(database), [request]);
@@ -121,6 +145,7 @@ describe('reads of long histories', () => {
     const whole = await readPages(new LogReads(database), requests, {
       nearest: Number.MAX_SAFE_INTEGER,
       walked: Number.MAX_SAFE_INTEGER,
+      weighed: Number.MAX_SAFE_INTEGER,
       kinds: 0,
       found: 1,
     });
@@ -146,6 +171,13 @@ describe('reads of long histories', () => {
     ['of any of two providers', { filter: { providers: ['oura', 'garmin'] } }, { runs: 51, statements: 2 }],
     ['that have ended', { filter: { health: ['ended'] } }, { runs: 51, statements: 1 }],
     ['of all kinds', { filter: {} }, { runs: 51, statements: 1 }],
+    [
+      'that happened in a time',
+      { filter: { since: recordedAt(5_000), until: recordedAt(5_050) } },
+      { runs: 10, statements: 1 },
+    ],
+    ['that were recorded after all', { filter: { recordedSince: recordedAt(150_001) } }, { runs: 0, statements: 22 }],
+    ['that were recorded before all', { filter: { recordedUntil: recordedAt(1) } }, { runs: 0, statements: 2 }],
   ])('runs of one user %s are looked for in pieces', async (_, request, cost) => {
     const runs = new Runs({ database });
     const filter = { ...request.filter, userId: long.userId };

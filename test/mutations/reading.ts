@@ -74,8 +74,8 @@ export const reading: Area = {
     {
       breaks: 'a filtered page takes the wrong end',
       file: 'src/log/sql/filtered-pages.ts',
-      find: "ORDER BY e.sequence ${rawSql(page.fromEnd ? 'DESC' : 'ASC')} ${limit}",
-      replace: "ORDER BY e.sequence ${rawSql(page.fromEnd ? 'ASC' : 'ASC')} ${limit}",
+      find: "`sequence ${fromEnd ? 'DESC' : 'ASC'}`",
+      replace: "`sequence ${fromEnd ? 'ASC' : 'ASC'}`",
     },
     {
       breaks: 'a filtered page begins with its cursor',
@@ -96,6 +96,41 @@ export const reading: Area = {
       find: 'page.fromEnd ? [...rest, ...beginning] : [...beginning, ...rest]',
       replace: 'page.fromEnd ? [...beginning, ...rest] : [...beginning, ...rest]',
       tests: ['test/log/long-histories.test.ts'],
+    },
+    {
+      breaks: 'a span ends with its last time',
+      file: 'src/lib/time-span.ts',
+      find: 'time < until',
+      replace: 'time <= until',
+      tests: ['test/log/filters-agree.test.ts'],
+    },
+    {
+      breaks: 'a span in SQL begins after its first time',
+      file: 'src/db/within.ts',
+      find: '${column} >= ${toBound(since)}',
+      replace: '${column} > ${toBound(since)}',
+      tests: ['test/nouns/time-filters.test.ts'],
+    },
+    {
+      breaks: 'what was recorded at a time counts as recorded before',
+      file: 'src/log/sql/recorded-before.ts',
+      find: 'e.recorded_at < p.time',
+      replace: 'e.recorded_at <= p.time',
+      tests: ['test/nouns/time-filters.test.ts'],
+    },
+    {
+      breaks: 'a log is halved once too few',
+      file: 'src/log/sql/recorded-before.ts',
+      find: 'FROM place p WHERE p.step > 0)',
+      replace: 'FROM place p WHERE p.step > 1)',
+      tests: ['test/log/filters-agree.test.ts'],
+    },
+    {
+      breaks: 'times of recording are told to the wrong page',
+      file: 'src/log/recorded-within.ts',
+      find: "some[page]?.place ?? ''",
+      replace: "some[some.length - 1 - page]?.place ?? ''",
+      tests: ['test/log/filters-agree.test.ts'],
     },
     {
       breaks: 'whoever asks together gets the events of others',

@@ -12,6 +12,13 @@ export const runs: Area = {
       replace: 'r.recorded_at < ${before(',
     },
     {
+      breaks: 'runs of a time of recording are found by the words of each kind',
+      file: 'src/runs/runs.ts',
+      find: ' && !isTold(filter);',
+      replace: ';',
+      tests: ['test/log/filters-agree.test.ts'],
+    },
+    {
       breaks: 'a run has stalled one millisecond late, out of SQL only',
       file: 'src/runs/run-health.ts',
       find: 'if (silentMs >= stalledAfterMs)',

@@ -92,6 +92,33 @@ describe('what queries cost', () => {
       statements: 5,
       perUser: 2,
     },
+    {
+      fields: 'recentSyncEvents(limit: 9, filter: { recordedSince: "2020-01-01T00:00:00Z" }) { sequence }',
+      statements: 4,
+      perUser: 1,
+    },
+    {
+      fields: `recentSyncEvents(limit: 9, filter: {
+        recordedSince: "2020-01-01T00:00:00Z", recordedUntil: "2020-01-01T00:00:00Z"
+      }) { sequence }`,
+      statements: 3,
+      perUser: 2,
+    },
+    {
+      fields: 'recentSyncEvents(limit: 9, filter: { since: "2020-01-01T00:00:00Z" }) { sequence }',
+      statements: 4,
+      perUser: 1,
+    },
+    {
+      fields: 'syncRuns(first: 5, filter: { since: "2020-01-01T00:00:00Z" }) { edges { node { runId } } }',
+      statements: 3,
+      perUser: 1,
+    },
+    {
+      fields: 'syncRuns(first: 5, filter: { recordedSince: "2020-01-01T00:00:00Z" }) { edges { node { runId } } }',
+      statements: 4,
+      perUser: 2,
+    },
     { fields: 'headCursor', statements: 2, perUser: 0 },
     {
       fields: 'syncRuns(first: 5, filter: { health: [STALLED, ENDED] }) { edges { node { runId health } } }',
@@ -149,6 +176,8 @@ describe('what queries cost', () => {
         syncEvents(first: 5, after: "7") { edges { ${log} } }
         newest: syncEvents(last: 5, before: "70", filter: { providers: ["oura"], stages: [FETCHING] }) { edges { ${log} } }
         ofRun: recentSyncEvents(filter: { runId: "run_1", statuses: [STALE] }) { id }
+        timed: recentSyncEvents(filter: { since: "2026-01-01T00:00:00Z", recordedSince: "2026-01-01T00:00:00Z" }) { id }
+        timedRuns: syncRuns(first: 2, filter: { recordedSince: "2026-01-01T00:00:00Z" }) { edges { cursor } }
         syncRuns(first: 2) { edges { cursor node { runId events(last: 2) { edges { ${log} } } } } }
         last: syncRuns(last: 2, filter: { sources: [PULL] }) { edges { cursor } }
       } } }
@@ -168,6 +197,8 @@ describe('what queries cost', () => {
         pageInfo { endCursor }
       } }`);
     }
+    await cursor('{ page: syncRuns(filter: { since: "2026-01-01T00:00:00Z" }) { pageInfo { endCursor } } }');
+    await cursor('{ page: syncRuns(filter: { recordedSince: "2026-01-01T00:00:00Z" }) { pageInfo { endCursor } } }');
     await server.graphql(
       '{ users(first: 3) { edges { node { connections { provider health lastRun { runId } } } } } }',
     );

@@ -119,6 +119,7 @@ export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before:
 
     ...modelRunSql(server),
     ...{ readFilteredPages: missing, findRunEvents: missing },
+    ...{ findWeighedEnds: missing, findRecordedBefore: missing },
     ...{ findKinds: missing, readPagesOfKinds: missing },
   };
 }

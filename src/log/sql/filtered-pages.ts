@@ -1,13 +1,18 @@
 import { isOneOf } from '../../db/columns.ts';
 import type { Provider } from '../../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
+import { selectWeighedEnd, weightOf } from '../../db/weighed.ts';
+import { areWithin } from '../../db/within.ts';
 import { listFilters } from '../filter.ts';
 import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 import { meantByColumn } from './meant-by-column.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 
-type PageSql = Pick<LogSql, 'readFilteredPages' | 'findRunEvents' | 'findKinds' | 'readPagesOfKinds'>;
+type PageSql = Pick<
+  LogSql,
+  'readFilteredPages' | 'findRunEvents' | 'findWeighedEnds' | 'findKinds' | 'readPagesOfKinds'
+>;
 
 /** Pages of logs in the SQL of both databases: each walks an index from one end and stops at its limit. */
 export const filteredPages = (kind: Provider): PageSql => ({
@@ -16,7 +21,7 @@ export const filteredPages = (kind: Provider): PageSql => ({
       database,
       selectEach(pages, (page) => ({
         columns: packedEvent[kind],
-        conditions: [...inRange(page), ...wordsOf(page)],
+        conditions: [...inRange(page), ...wordsOf(page), ...areWithin(sql`e.timestamp`, page.filter)],
         limit: sql`LIMIT ${page.limit}`,
       })),
     ),
@@ -29,6 +34,18 @@ export const filteredPages = (kind: Provider): PageSql => ({
         limit: sql`LIMIT 1 OFFSET ${place - 1}`,
       })),
     ),
+
+  findWeighedEnds: (database, pages, most) => {
+    const weight = weightOf(kind, { texts: ['e.message', 'e.error'], json: ['e.metadata'] });
+    const selects = pages.map((page, index) => {
+      const order = orderOf(page);
+      const events = sql`SELECT e.sequence, ${weight} AS weight FROM sync_event e WHERE ${joinSql(inRange(page), ' AND ')}
+        ORDER BY e.${order} LIMIT ${most}`;
+      return sql`SELECT sequence, CAST(${index} AS INTEGER) AS "page" FROM (
+        ${selectWeighedEnd(events, sql`sequence`, order, most)}) AS p`;
+    });
+    return database.$queryRaw(joinSql(selects, ' UNION ALL '));
+  },
 
   findKinds: (database, userIds, most) => database.$queryRaw(eventKindSqlOf(kind).selectKinds(userIds, most)),
 
@@ -55,9 +72,13 @@ function selectEach<Page extends FilteredPage>(
     const { columns, conditions, limit } = toParts(page);
     return sql`SELECT * FROM (
       SELECT ${columns}, CAST(${index} AS INTEGER) AS "page" FROM sync_event e WHERE ${joinSql([...conditions], ' AND ')}
-      ORDER BY e.sequence ${rawSql(page.fromEnd ? 'DESC' : 'ASC')} ${limit}) AS p`;
+      ORDER BY e.${orderOf(page)} ${limit}) AS p`;
   });
   return joinSql(selects, ' UNION ALL ');
+}
+
+function orderOf({ fromEnd }: FilteredPage): Sql {
+  return rawSql(`sequence ${fromEnd ? 'DESC' : 'ASC'}`);
 }
 
 function inRange({ userId, after, upTo, filter }: FilteredPage): Sql[] {

@@ -64,6 +64,11 @@ export interface FilteredPage extends SequenceRange {
   readonly fromEnd: boolean;
 }
 
+/** A time that is looked for in a range of a log. */
+export interface RecordingTime extends SequenceRange {
+  readonly time: Date;
+}
+
 /** Words that events of one user have together: what filters ask for, beside the run. */
 export type EventKind = Pick<SyncEvent, 'userId' | 'provider' | 'source' | 'stage' | 'status'>;
 
@@ -82,7 +87,7 @@ export interface PagedEvent {
 }
 
 /** Where an event stands, with the index of the page that it was looked for in. */
-type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
+export type FoundEvent = Pick<PagedEvent, 'page'> & Pick<SyncEvent, 'sequence'>;
 
 /**
  * The log's own SQL, written once for each database. Everything that writes takes any number of rows, and
@@ -130,6 +135,17 @@ export interface LogSql {
    * parts of the filter do not count. Pages with fewer are missing. One statement for `SELECTS_PER_STATEMENT` pages.
    */
   findRunEvents(database: Queryable, pages: readonly FilteredPage[], place: number): Promise<FoundEvent[]>;
+  /**
+   * Of each page the first event, in its direction, with which all from its beginning are as much to read as so many without any
+   * text; the filter does not count, but for its run. Looks at `most` at most: pages of less are missing. One statement for
+   * `SELECTS_PER_STATEMENT` pages.
+   */
+  findWeighedEnds(database: Queryable, pages: readonly FilteredPage[], most: number): Promise<FoundEvent[]>;
+  /**
+   * For each time the last event of its range that was recorded before, or where the range begins if none was. What is not
+   * there any more counts as recorded before. One statement, whose steps grow with the number of the events' digits.
+   */
+  findRecordedBefore(database: Queryable, times: readonly RecordingTime[]): Promise<FoundEvent[]>;
   /** All kinds that there are of the events of each user, but of no user more than so many. */
   findKinds(database: Queryable, userIds: readonly string[], most: number): Promise<EventKind[]>;
   /**

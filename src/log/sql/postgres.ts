@@ -5,6 +5,7 @@ import { lockedLogs } from './locked-logs.ts';
 import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
+import { recordedBefore } from './recorded-before.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -87,4 +88,5 @@ export const postgresLogSql: LogSql = {
 
   ...logEnds('postgresql'),
   ...filteredPages('postgresql'),
+  ...recordedBefore('postgresql'),
 };

@@ -4,6 +4,7 @@ import { lockedLogs } from './locked-logs.ts';
 import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
+import { recordedBefore } from './recorded-before.ts';
 import { selectedEvent, selectedRun } from './selected-columns.ts';
 import { eventInsertion, runUpsert } from './written-rows.ts';
 
@@ -62,4 +63,5 @@ export const sqliteLogSql: LogSql = {
 
   ...logEnds('sqlite'),
   ...filteredPages('sqlite'),
+  ...recordedBefore('sqlite'),
 };

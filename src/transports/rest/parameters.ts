@@ -1,6 +1,7 @@
 import { GRAPHQL_MAX_INT } from 'graphql';
 import type { HonoRequest } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { parseDateTime } from '../../lib/date-time.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid, whyNotUuid } from './lenient-uuid.ts';
 import { word } from './wire-values.ts';
@@ -111,6 +112,21 @@ export const cursorInQuery: Parameter<string | undefined> = {
 /** Any text; an empty one counts as left out. */
 export function text(place: 'query' | 'header', description: string): Parameter<string | undefined> {
   return { in: place, description, schema: { type: 'string' }, read: (given) => given || undefined };
+}
+
+/** A time as GraphQL takes it; an empty text counts as left out, and without a time zone it is in UTC. */
+export function time(description: string): Parameter<string | undefined> {
+  return {
+    in: 'query',
+    description,
+    schema: { type: 'string', format: 'date-time' },
+    read(given) {
+      if (!given) return undefined;
+      const parsed = parseDateTime(given);
+      if (!parsed) throw refusal('Input should be a valid datetime, such as 2026-03-14T07:00:00Z');
+      return parsed.toISOString();
+    },
+  };
 }
 
 /**

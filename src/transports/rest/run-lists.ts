@@ -4,13 +4,14 @@ import { prepareAwaited } from './awaited-user.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
+import { timeFilterParameters, toTimeFilter } from './time-filter.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 import { wireRunFields } from './wire-run.ts';
 
 const run = selectionOf(wireRunFields);
 
-const runsOfUser = `query SyncRunsOfUser($userId: UUID!, $limit: Int!) {
-  user(id: $userId) { syncRuns(first: $limit) { edges { node { ${run} } } } }
+const runsOfUser = `query SyncRunsOfUser($userId: UUID!, $limit: Int!, $filter: SyncRunFilter) {
+  user(id: $userId) { syncRuns(first: $limit, filter: $filter) { edges { node { ${run} } } } }
 }`;
 
 const runsOfAll = `query SyncRuns($first: Int!, $after: String, $before: String, $filter: SyncRunFilter) {
@@ -52,14 +53,15 @@ export const userRuns = defineRoute({
   parameters: ({ pageSize, defaultRunsOfUser }) => ({
     user_id: userInPath,
     limit: integer({ min: 1, max: pageSize, fallback: defaultRunsOfUser, description: 'How many runs at most.' }),
+    ...timeFilterParameters('runs whose newest event'),
   }),
   answer: summaries,
   errors: ['NOT_FOUND'],
   open({ prepare }) {
     const query = prepare<RunsOfUser>(runsOfUser);
     const requireAwaited = prepareAwaited({ prepare });
-    return async ({ user_id: userId, limit }, visit) => {
-      const { user } = await query(visit, { userId, limit });
+    return async ({ user_id: userId, limit, ...times }, visit) => {
+      const { user } = await query(visit, { userId, limit, filter: toTimeFilter(times) });
       if (!user) await requireAwaited(visit, userId);
       return answer(user?.syncRuns.edges.map(({ node }) => node) ?? []);
     };
@@ -79,13 +81,14 @@ export const allRuns = defineRoute({
     provider: text('query', 'Only runs of this provider; empty for all.'),
     status: wordFilter(statusWords, 'matches nothing', 'Only runs with this status; empty for all.'),
     source: wordFilter(sourceWords, 'matches nothing', 'Only runs of this source; empty for all.'),
+    ...timeFilterParameters('runs whose newest event'),
   }),
   answer: summaries,
   open({ prepare, limits }) {
     const query = prepare<{ readonly syncRuns: Page }>(runsOfAll);
-    return async ({ limit, user_id: userId, provider, status, source }, visit) => {
+    return async ({ limit, user_id: userId, provider, status, source, ...times }, visit) => {
       const providers = provider === undefined ? null : [provider];
-      const filter = { userId, providers, statuses: status, sources: source };
+      const filter = { userId, providers, statuses: status, sources: source, ...toTimeFilter(times) };
       const read = async (place: object, first: number) => (await query(visit, { ...place, first, filter })).syncRuns;
       return answer(await readRuns(read, limit, limits.pageSize));
     };
