@@ -46,6 +46,7 @@ function replacing(key: readonly string[], fields: readonly string[]): string {
 }
 
 function toSqlite(value: unknown, type: ColumnType): BoundValue {
+  if (value === null) return null;
   if (value instanceof Date) return value.getTime();
   if (type === 'jsonb') return JSON.stringify(value);
   return type === 'boolean' || type === 'bigint' ? Number(value) : (value as BoundValue); // the other types are texts and numbers

@@ -17,6 +17,7 @@ export type {
   Source,
   SyncEvent,
   SyncRun,
+  SyncRunBatch,
   User,
 } from './generated/sqlite/client.ts';
 export type TransactionClient = Prisma.TransactionClient;
@@ -24,6 +25,7 @@ export type TransactionClient = Prisma.TransactionClient;
 /** The names of the models' fields. */
 export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
+export const batchFields = Object.keys(Prisma.SyncRunBatchScalarFieldEnum);
 export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
 export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);

@@ -131,6 +131,9 @@ function addSyncEvent(builder: Builder, { User }: UserTypes, words: WordTypes) {
       error: t.exposeString('error', { nullable: true }),
       primaryUserId: t.expose('primaryUserId', { type: 'UUID', nullable: true }),
       metadata: t.expose('metadata', { type: 'JSONObject' }),
+      windowStart: t.expose('windowStart', { type: 'DateTime', nullable: true }),
+      windowEnd: t.expose('windowEnd', { type: 'DateTime', nullable: true }),
+      extra: t.expose('extra', { type: 'JSONObject', nullable: true }),
       startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
       endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
       timestamp: t.expose('timestamp', { type: 'DateTime' }),
@@ -138,7 +141,12 @@ function addSyncEvent(builder: Builder, { User }: UserTypes, words: WordTypes) {
       late: t.exposeBoolean('late'),
     }),
   });
-  addWordFields(builder, SyncEvent, words);
+  addWordFields(
+    builder,
+    SyncEvent,
+    words,
+    'What the run is about, as this event says; null where it does not, and then `LIVE` is meant. Reports of progress say `LIVE` in every run: ask the run.',
+  );
   return SyncEvent;
 }
 

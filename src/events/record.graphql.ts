@@ -88,7 +88,23 @@ function addSyncEventInput(builder: Builder, words: WordTypes) {
         type: 'JSONObject',
         description: `Anything else: at most ${inWords(defaultLimits.metadataBytes / 1024)} KiB as JSON, nested at most ${inWords(defaultLimits.metadataDepth)} deep.`,
       }),
-      startedAt: t.field({ type: 'DateTime', description: 'When the run started; sticks to the run.' }),
+      scope: t.field({
+        type: words.SyncScope,
+        description:
+          'What the run is about. The first event that starts or ends a run says so for good; `LIVE` if it does not say.',
+      }),
+      windowStart: t.field({
+        type: 'DateTime',
+        description: 'Where the span of data begins that the run was asked to cover.',
+      }),
+      windowEnd: t.field({
+        type: 'DateTime',
+        description: 'Where the span of data ends that the run was asked to cover.',
+      }),
+      startedAt: t.field({
+        type: 'DateTime',
+        description: 'When the run started; the first one told sticks to the run.',
+      }),
       endedAt: t.field({ type: 'DateTime', description: 'When the run ended.' }),
       timestamp: t.field({
         type: 'DateTime',

@@ -4,9 +4,11 @@ import { addEnum } from '../graphql/enums.ts';
 import type { EventDraft } from '../log/event.ts';
 import type { EventProblem } from '../log/record/check-event.ts';
 import {
+  type ScopeWord,
   type SourceWord,
   type StageWord,
   type StatusWord,
+  scopeWords,
   sourceWords,
   stageWords,
   statusWords,
@@ -47,6 +49,11 @@ const statusDescriptions: Record<StatusWord, string> = {
   stale: 'Reported by the producer as silent for too long.',
 };
 
+const scopeDescriptions: Record<ScopeWord, string> = {
+  historical: 'Back-fill of history.',
+  live: 'Current data. It is also meant where a producer names no scope.',
+};
+
 /** The enum value of a word that the log keeps: the one of `words` that is meant by it. */
 function enumValueOf<Word extends string>(words: readonly Word[], raw: string): Word | typeof UNRECOGNIZED {
   const word = wordOf(raw);
@@ -61,9 +68,12 @@ export function refuseUnrecognized(
   if (words.includes(UNRECOGNIZED)) throw badInput(`${path.join('.')}: UNRECOGNIZED is for output only`, path);
 }
 
+/** Fields of an event that hold words. */
+const wordFields = ['source', 'stage', 'status', 'scope'] as const;
+
 /** The fields of an event that hold the value that only answers may hold. */
-export function findUnrecognized(event: Partial<Pick<EventDraft, 'source' | 'stage' | 'status'>>): EventProblem[] {
-  return (['source', 'stage', 'status'] as const)
+export function findUnrecognized(event: Partial<Pick<EventDraft, (typeof wordFields)[number]>>): EventProblem[] {
+  return wordFields
     .filter((field) => event[field] === UNRECOGNIZED)
     .map((field) => ({ field, message: 'UNRECOGNIZED is for output only' }));
 }
@@ -79,14 +89,21 @@ export function addWords(builder: Builder) {
     SyncSource: wordEnum('SyncSource', 'How the data of a run came in.', sourceDescriptions),
     SyncStage: wordEnum('SyncStage', 'What a run is doing.', stageDescriptions),
     SyncStatus: wordEnum('SyncStatus', 'How a run stands.', statusDescriptions),
+    SyncScope: wordEnum('SyncScope', 'What a run is about.', scopeDescriptions),
   };
 }
 
 /** What events and runs have in common: their words, as enum values and as the producer wrote them. */
 export function addWordFields(
   builder: Builder,
-  type: ObjectOf<{ readonly source: string; readonly stage: string; readonly status: string }>,
-  { SyncSource, SyncStage, SyncStatus }: WordTypes,
+  type: ObjectOf<{
+    readonly source: string;
+    readonly stage: string;
+    readonly status: string;
+    readonly scope: string | null;
+  }>,
+  { SyncSource, SyncStage, SyncStatus, SyncScope }: WordTypes,
+  descriptionOfScope: string,
 ): void {
   builder.objectFields(type, (t) => ({
     source: t.field({
@@ -104,6 +121,13 @@ export function addWordFields(
       description: 'How the run stands.',
       resolve: ({ status }) => enumValueOf(statusWords, status),
     }),
+    scope: t.field({
+      type: SyncScope,
+      nullable: true,
+      description: descriptionOfScope,
+      resolve: ({ scope }) => (scope === null ? null : enumValueOf(scopeWords, scope)),
+    }),
+    scopeRaw: t.exposeString('scope', { nullable: true, description: 'The scope as the producer wrote it.' }),
     sourceRaw: t.exposeString('source', { description: 'The source as the producer wrote it.' }),
     stageRaw: t.exposeString('stage', { description: 'The stage as the producer wrote it.' }),
     statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),

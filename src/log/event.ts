@@ -25,9 +25,21 @@ export interface EventDraft {
   readonly error?: string | null | undefined;
   readonly primaryUserId?: string | null | undefined;
   readonly metadata?: { readonly [key: string]: Json } | null | undefined;
+  /** Wire word, see `words.ts`; null or left out where the producer does not say, and `live` is meant. */
+  readonly scope?: string | null | undefined;
+  /** The span of data that the run was asked to cover. */
+  readonly windowStart?: Date | null | undefined;
+  readonly windowEnd?: Date | null | undefined;
+  /** What a source's entry said under keys that this server does not know. */
+  readonly extra?: { readonly [key: string]: Json } | null | undefined;
   readonly startedAt?: Date | null | undefined;
   readonly endedAt?: Date | null | undefined;
   readonly timestamp?: Date | null | undefined;
+  /**
+   * Set where the time is that of a message, which may have come late, and the event tells that its run began: it happened
+   * before all else that is known of the run.
+   */
+  readonly isBeginning?: true | undefined;
 }
 
 /** The cursor of an event: its sequence, in decimal. `"0"` is the beginning of every log. */

@@ -26,8 +26,7 @@ export interface Projection<Key extends ProjectionKey, State> {
   /**
    * A state after one more event. Pure: time comes from the event, never from a clock.
    * @param state as earlier events left it; undefined if there is none yet
-   * @param runBefore the event's run as it stood before this event; undefined for the first event of a run. When the
-   *   run had finished, `event.late` is true.
+   * @param runBefore the event's run as it stood before this event; undefined for the first event of a run
    * @returns the new state, or undefined when the event leaves the state, or its absence, as it is.
    */
   fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined): State | undefined;

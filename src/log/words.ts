@@ -18,6 +18,10 @@ export const stageWords = [
 ] as const;
 export type StageWord = (typeof stageWords)[number];
 
+/** What a run is about: back-fill of history, or current data. */
+export const scopeWords = ['historical', 'live'] as const;
+export type ScopeWord = (typeof scopeWords)[number];
+
 export const statusWords = [
   'in_progress',
   'success',
@@ -61,6 +65,17 @@ export function wordOf(raw: string): string {
 /** True for the statuses that finish a run. A word that this server does not know finishes none. */
 export function isTerminal(status: string): boolean {
   return terminalStatuses.includes(wordOf(status));
+}
+
+/** Does an event say that its run begins? */
+export function startsRun({ stage }: { readonly stage: string }): boolean {
+  return wordOf(stage) === ('started' satisfies StageWord);
+}
+
+/** Does an event say that its run has failed? A status that this server does not know leaves it to the stage. */
+export function hasFailed({ stage, status }: { readonly stage: string; readonly status: string }): boolean {
+  const word = wordOf(status);
+  return statusWords.some((known) => known === word) ? word === 'failed' : wordOf(stage) === 'failed';
 }
 
 /** Is an event the last of its run? By its status, or by its stage: a producer may say in new words how well it went. */

@@ -89,7 +89,12 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     healthDescriptions,
   );
   const SyncRun = addSyncRun(builder, users, events, SyncRunHealth);
-  addWordFields(builder, SyncRun, words);
+  addWordFields(
+    builder,
+    SyncRun,
+    words,
+    'What the run is about, as its first start or end says, and `LIVE` if that does not; null before it.',
+  );
   const SyncRunConnection = builder.connectionObject(
     { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs, newest activity first.' },
     { name: 'SyncRunEdge', description: 'A run in a list.' },
@@ -114,7 +119,7 @@ function addSyncRun(
 ) {
   return builder.prismaObject('SyncRun', {
     description:
-      'One sync, as its events tell it so far. A finished run stays finished; late events only join its log.',
+      "One sync, as its events tell it so far. By the producer's time the newest event says how it stands: a run may go on after it has ended. Late events only join its log.",
     fields: (t) => ({
       runId: t.exposeID('runId'),
       userId: t.expose('userId', { type: 'UUID' }),
@@ -132,7 +137,25 @@ function addSyncRun(
       error: t.exposeString('error', { nullable: true }),
       primaryUserId: t.expose('primaryUserId', { type: 'UUID', nullable: true }),
       newestPrimaryUserId: t.expose('newestPrimaryUserId', { type: 'UUID', nullable: true }),
+      windowStart: t.expose('windowStart', { type: 'DateTime', nullable: true }),
+      windowEnd: t.expose('windowEnd', { type: 'DateTime', nullable: true }),
+      openedAt: t.expose('openedAt', { type: 'DateTime', nullable: true }),
+      traceId: t.exposeString('traceId', { nullable: true }),
+      attempts: t.exposeInt('attempts'),
+      failedAttempts: t.exposeInt('failedAttempts'),
+      reopened: t.exposeBoolean('reopened'),
+      batches: t.exposeInt('batchCount'),
+      failedBatches: t.exposeInt('failedBatchCount'),
+      itemsInserted: t.exposeInt('itemsInserted'),
+      itemsUpdated: t.exposeInt('itemsUpdated'),
+      itemsLate: t.exposeInt('itemsLate'),
       startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
+      newestStartedAt: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the run started last, as far as that was told.',
+        resolve: ({ newestStartedAt, startedAt }) => newestStartedAt ?? startedAt,
+      }),
       endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true }),
       lastEventAt: t.expose('lastEventAt', { type: 'DateTime' }),
       durationMs: t.float({

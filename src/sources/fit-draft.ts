@@ -3,10 +3,20 @@ import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
 import { checkEvent, type EventProblem } from '../log/record/check-event.ts';
 
+/** Fields that a draft can do without: what the log does not take of them gives way to an object that says why. */
+const besides = new Map<keyof EventDraft, 'metadata' | 'extra'>([
+  ['metadata', 'metadata'],
+  ['extra', 'extra'],
+  ['scope', 'extra'],
+  ['windowStart', 'extra'],
+  ['windowEnd', 'extra'],
+]);
+
 /**
  * The draft as the log can take it, and the problem that still keeps the log from taking it, if there is one. Texts that
- * are too long are cut, with `…` at their end; characters that no database takes become U+FFFD; metadata that the log
- * does not take gives way to an object that says why. How a run ended must not be lost for what was said beside it.
+ * are too long are cut, with `…` at their end; characters that no database takes become U+FFFD; metadata and unknown keys
+ * that the log does not take are left out, and so are a scope and a window. How a run ended must not be lost for what was
+ * said beside it.
  */
 export function fitDraft<T extends EventDraft>(
   draft: T,
@@ -17,12 +27,17 @@ export function fitDraft<T extends EventDraft>(
     message: cut(draft.message, limits.messageLength),
     error: cut(draft.error, limits.errorLength),
   };
+  const fields: Partial<Record<keyof EventDraft, unknown>> = {};
+  const notes: Record<'metadata' | 'extra', Record<string, string>> = { metadata: {}, extra: {} };
   const problems = checkEvent(fitting, limits);
-  const left = problems.find(({ field }) => field === 'metadata');
-  return {
-    draft: left ? { ...fitting, metadata: { metadata_left_out: left.message } } : fitting,
-    problem: problems.find(({ field }) => field !== 'metadata'),
-  };
+  for (const { field, message } of problems) {
+    const place = besides.get(field);
+    if (place === undefined) continue;
+    notes[place][`${field}_left_out`] = message;
+    fields[field] = null;
+    fields[place] = notes[place];
+  }
+  return { draft: { ...fitting, ...fields }, problem: problems.find(({ field }) => !besides.has(field)) };
 }
 
 /** Never between the halves of a surrogate pair. */

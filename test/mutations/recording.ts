@@ -4,6 +4,8 @@ const commits = 'src/log/record/recording-commits.ts';
 const recorder = 'src/log/record/recorder.ts';
 const lane = 'src/log/record/held-up-lane.ts';
 const plan = 'src/log/record/plan-recordings.ts';
+const foldRun = 'src/log/record/fold-run.ts';
+const milestone = 'src/log/record/fold-milestone.ts';
 const groups = ['test/log/recording-groups.test.ts'];
 const locked = ['test/db/locked-rows.test.ts'];
 const retries = ['test/log/retries.test.ts'];
@@ -293,9 +295,9 @@ export const recording: Area = {
       tests: groups,
     },
     {
-      breaks: 'what comes after the end of a run is not late',
-      file: plan,
-      find: 'runBefore?.finished ?? false',
+      breaks: 'what is older than the newest event of its run is not late',
+      file: foldRun,
+      find: 'happenedAt(event) < newestAt(run)',
       replace: 'false',
       tests: ['test/nouns/runs.test.ts'],
     },
@@ -307,22 +309,85 @@ export const recording: Area = {
       tests: ['test/nouns/runs.test.ts'],
     },
     {
-      breaks: 'a late event reopens its run',
-      file: 'src/log/record/fold-run.ts',
-      find: 'if (run && event.late) return',
-      replace: 'if (run && event.late && run.eventCount > 99) return',
+      breaks: 'what is as old as the newest event of its run is late',
+      file: foldRun,
+      find: 'happenedAt(event) < newestAt(run)',
+      replace: 'happenedAt(event) <= newestAt(run)',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a clock that is years ahead is believed',
+      file: 'src/log/told-early.ts',
+      find: 'timestamp.getTime() - recordedAt.getTime() > toldEarlyMs ? recordedAt : timestamp',
+      replace: 'recordedAt ? timestamp : recordedAt',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a start that is told late by its message opens the run again',
+      file: plan,
+      find: 'inOrder(draft, runBefore, now)',
+      replace: 'inOrder(draft, runBefore && undefined, now)',
+      tests: ['test/sources/open-wearables-webhooks.test.ts'],
+    },
+    {
+      breaks: 'a milestone that comes late counts',
+      file: milestone,
+      find: 'happenedAt(event) < milestoneAt',
+      replace: 'happenedAt(event) < milestoneAt && milestoneAt === null',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'each end replaces what earlier ones have counted',
+      file: milestone,
+      find: 'sum(run.itemsInserted, inserted)',
+      replace: 'sum(0, inserted)',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a batch is counted with each of its events',
+      file: milestone,
+      find: 'Number(ofBatch && !batch)',
+      replace: 'Number(ofBatch)',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a batch does not know its earlier events of the same transaction',
+      file: 'src/log/record/folded-batches.ts',
+      find: '      this.#known.set(key, batch);\n',
+      replace: '',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'batches are not read',
+      file: commits,
+      find: 'batchKeys.length > 0 ?',
+      replace: 'batchKeys.length > 99 ?',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'the scope of a run is that of its newest start or end',
+      file: milestone,
+      find: "isFirst ? (event.scope ?? 'live') : run.scope",
+      replace: "event.scope ?? 'live'",
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a late event changes how its run stands',
+      file: foldRun,
+      find: 'if (run && event.late)\n',
+      replace: 'if (run && event.late && run.eventCount > 99)\n',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
       breaks: 'the beginning of a run does not stick',
-      file: 'src/log/record/fold-run.ts',
-      find: 'startedAt: event.startedAt ?? run?.startedAt ?? null,',
+      file: foldRun,
+      find: 'startedAt: run?.startedAt ?? event.startedAt,',
       replace: 'startedAt: event.startedAt,',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
       breaks: 'the primary user of a run does not stick',
-      file: 'src/log/record/fold-run.ts',
+      file: foldRun,
       find: 'primaryUserId: event.primaryUserId ?? run?.primaryUserId ?? null,',
       replace: 'primaryUserId: event.primaryUserId,',
       tests: ['test/nouns/runs.test.ts'],

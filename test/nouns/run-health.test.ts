@@ -136,10 +136,10 @@ describe('the health of a run', () => {
   test('is STALLED at once where the event is history by the word of its producer', async () => {
     const userId = await server.user();
     const day = 24 * 60 * minute;
-    await server.record({ userId, timestamp: time(start - 2 * day + 1) });
-    expect(await healthOf(userId)).toBe('ACTIVE');
     await server.record({ userId, timestamp: time(start - 2 * day) });
     expect(await healthOf(userId)).toBe('STALLED');
+    await server.record({ userId, timestamp: time(start - 2 * day + 1) });
+    expect(await healthOf(userId)).toBe('ACTIVE');
   });
 
   test('a run that is dated ahead does not lead the lists for longer than others', async () => {

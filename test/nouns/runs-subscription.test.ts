@@ -7,6 +7,7 @@ import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { provider } from '../support/database.ts';
 import { lazyTransports } from '../support/log-reader.ts';
+import { second } from '../support/recording.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { plainSql } from '../support/sql.ts';
 import { type StreamResult, streamTransports } from '../support/streams.ts';
@@ -221,7 +222,11 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
       [{ stage: 'STARTED' }, { stage: 'STARTED', status: 'IN_PROGRESS', isTerminal: false, eventCount: 1 }],
       [{ stage: 'FETCHING' }, { stage: 'FETCHING', status: 'IN_PROGRESS', isTerminal: false, eventCount: 2 }],
       [succeeded, { ...succeeded, isTerminal: true, eventCount: 3 }],
-      [{ stage: 'SAVING' }, { ...succeeded, isTerminal: true, eventCount: 4 }],
+      [
+        { stage: 'SAVING', timestamp: second(0) },
+        { ...succeeded, isTerminal: true, eventCount: 4 },
+      ],
+      [{ stage: 'STARTED' }, { stage: 'STARTED', status: 'IN_PROGRESS', isTerminal: false, eventCount: 5 }],
     ];
     for (const [event, run] of steps) {
       await server.record({ userId, runId: 'a', ...event });

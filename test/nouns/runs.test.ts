@@ -15,7 +15,8 @@ async function runOf(userId: string) {
   const { data } = await server.graphql(
     `query ($id: UUID!) { user(id: $id) { syncRun(runId: "run_1") {
       provider source stage status message progress itemsProcessed itemsTotal error primaryUserId newestPrimaryUserId
-      startedAt endedAt lastEventAt durationMs eventCount isTerminal
+      startedAt newestStartedAt endedAt lastEventAt durationMs eventCount isTerminal health reopened scope windowStart
+      windowEnd openedAt traceId attempts failedAttempts batches failedBatches itemsInserted itemsUpdated itemsLate
     } } }`,
     { id: userId },
   );
@@ -31,53 +32,167 @@ describe('a run', () => {
       ...{ progress: 0.5, itemsProcessed: 1, itemsTotal: 2, error: 'e', primaryUserId, startedAt: second(1) },
     };
     await server.record({ userId, ...fields, timestamp: second(9) });
-    expect(await runOf(userId)).toEqual({
+    expect(await runOf(userId)).toMatchObject({
       ...{ ...fields, newestPrimaryUserId: primaryUserId },
       ...{ endedAt: null, lastEventAt: second(9), durationMs: null, eventCount: 1, isTerminal: false },
     });
   });
 
-  test('copies its newest event whole; only its start and primary user stick', async () => {
+  test('copies its newest event whole; only its first start and its newest primary user stick', async () => {
     const userId = await server.user();
     const primaryUserId = randomUUID();
     const all = { message: 'm', progress: 1, itemsProcessed: 1, itemsTotal: 2, error: 'e' };
-    await server.record({ userId, ...all, startedAt: second(1), primaryUserId, timestamp: second(5) });
-    await server.record({ userId, stage: 'SAVING', timestamp: second(4) });
+    await server.record({ userId, ...all, startedAt: second(1), primaryUserId, timestamp: second(4) });
+    await server.record({ userId, stage: 'SAVING', timestamp: second(5) });
     expect(await runOf(userId)).toMatchObject({
       ...{ stage: 'SAVING', message: null, progress: null, itemsProcessed: null, itemsTotal: null, error: null },
-      ...{ startedAt: second(1), primaryUserId, newestPrimaryUserId: null, lastEventAt: second(4), eventCount: 2 },
+      ...{ startedAt: second(1), primaryUserId, newestPrimaryUserId: null, lastEventAt: second(5), eventCount: 2 },
     });
     const another = randomUUID();
     await server.record({ userId, startedAt: second(2), primaryUserId: another });
-    expect(await runOf(userId)).toMatchObject({ startedAt: second(2), primaryUserId: another });
+    expect(await runOf(userId)).toMatchObject({
+      ...{ startedAt: second(1), newestStartedAt: second(2), primaryUserId: another },
+    });
   });
 
   test.each(['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'])(
-    'that finished with %s is never reopened; what comes late is flagged, counted and kept in the log',
+    'that finished with %s is not changed by what happened before; that is flagged, counted and kept in the log',
     async (status) => {
       const userId = await server.user();
       const ending = { stage: 'COMPLETED', status, message: 'the end', startedAt: second(1), endedAt: second(4) };
-      await server.record({ userId }, { userId, ...ending, timestamp: second(4) });
+      await server.record({ userId, timestamp: second(1) }, { userId, ...ending, timestamp: second(4) });
       const finished = await runOf(userId);
       expect(finished).toMatchObject({ status, isTerminal: true, durationMs: 3000, eventCount: 2 });
       const late = await server.record(
-        { userId, startedAt: second(9), primaryUserId: randomUUID(), message: 'still here' },
-        { userId, stage: 'FAILED', status: 'FAILED', endedAt: second(9), error: 'no' },
+        { userId, startedAt: second(9), primaryUserId: randomUUID(), message: 'still here', timestamp: second(3) },
+        { userId, stage: 'FAILED', status: 'FAILED', endedAt: second(9), error: 'no', timestamp: second(3.999) },
       );
       expect(late.map(({ event }) => [event.late, event.sequence])).toEqual([
         [true, 3],
         [true, 4],
       ]);
       expect(await runOf(userId)).toEqual({ ...finished, eventCount: 4 });
-      expect(await server.record({ userId, runId: 'run_2' })).toMatchObject([{ event: { late: false } }]);
+      expect(await server.record({ userId, runId: 'run_2', timestamp: second(0) })).toMatchObject([
+        { event: { late: false } },
+      ]);
     },
   );
 
-  test('that finished before anybody told when it began is told by the first late event that does', async () => {
+  test('goes on after its end: a newer start opens it again, a newer end takes the place of the end', async () => {
     const userId = await server.user();
-    await server.record({ userId, stage: 'COMPLETED', status: 'SUCCESS', endedAt: second(4) });
-    await server.record({ userId, stage: 'STARTED', startedAt: second(1) }, { userId, startedAt: second(2) });
-    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS', startedAt: second(1), durationMs: 3000 });
+    const at = (n: number) => ({ userId, timestamp: second(n) });
+    const failed = { stage: 'FAILED', status: 'FAILED', error: 'no' };
+    await server.record({ ...at(1), stage: 'STARTED' }, { ...at(2), ...failed, endedAt: second(2) });
+    expect(await runOf(userId)).toMatchObject({ isTerminal: true, health: 'ENDED', reopened: false, attempts: 1 });
+    await server.record({ ...at(2), stage: 'STARTED' });
+    const again = { status: 'IN_PROGRESS', isTerminal: false, endedAt: null, error: null };
+    expect(await runOf(userId)).toMatchObject({ ...again, reopened: true, attempts: 1, failedAttempts: 1 });
+    await server.record({ ...at(3), stage: 'COMPLETED', status: 'SUCCESS', endedAt: second(3) });
+    await server.record({ ...at(4), stage: 'COMPLETED', status: 'PARTIAL', endedAt: second(4) });
+    const ended = { status: 'PARTIAL', isTerminal: true, health: 'ENDED', endedAt: second(4) };
+    expect(await runOf(userId)).toMatchObject({ ...ended, reopened: true, attempts: 3, failedAttempts: 1 });
+  });
+
+  test('is not closed to what follows by one event of a clock that is years ahead', async () => {
+    const userId = await server.user();
+    await server.record({ userId, timestamp: new Date(Date.now() + 400 * 86_400_000).toISOString() });
+    await server.record({ userId, stage: 'COMPLETED', status: 'SUCCESS' });
+    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS', isTerminal: true });
+  });
+
+  test('is ordered by a clock that is hours ahead as by any other', async () => {
+    const userId = await server.user();
+    const ahead = (ms: number) => new Date(Date.now() + 14 * 3_600_000 + ms).toISOString();
+    const [end, start] = await server.record(
+      { userId, stage: 'COMPLETED', status: 'SUCCESS', timestamp: ahead(5000) },
+      { userId, stage: 'STARTED', timestamp: ahead(0) },
+    );
+    expect([end?.event.late, start?.event.late]).toEqual([false, true]);
+    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS' });
+  });
+
+  test('is told by late events that it began earlier', async () => {
+    const userId = await server.user();
+    await server.record({ userId, stage: 'COMPLETED', status: 'SUCCESS', endedAt: second(4), timestamp: second(4) });
+    const late = { userId, stage: 'STARTED', timestamp: second(3) };
+    await server.record({ ...late, startedAt: second(2) }, { ...late, startedAt: second(3) });
+    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS', startedAt: second(2), openedAt: second(2) });
+    await server.record({ ...late, startedAt: second(1) });
+    expect(await runOf(userId)).toMatchObject({ startedAt: second(1), openedAt: second(1), durationMs: 3000 });
+  });
+
+  test('adds up what its ends have counted, and keeps apart what came too late', async () => {
+    const userId = await server.user();
+    const end = (n: number, inserted: unknown, updated?: unknown) => ({
+      ...{ userId, stage: 'COMPLETED', status: 'SUCCESS', timestamp: second(n), metadata: { inserted, updated } },
+    });
+    await server.record(end(1, 100), end(3, 40, 5), end(2, 7, 1), end(3, 1), end(4, -5, 'x'), end(5, 1.5, null));
+    await server.record({ userId, timestamp: second(6), metadata: { inserted: 1000 } }); // no end
+    const expected = { itemsInserted: 141, itemsUpdated: 5, itemsLate: 8, attempts: 5 };
+    expect(await runOf(userId)).toMatchObject(expected);
+    await server.record(end(7, 2_147_483_647), end(8, 1e300, 1));
+    expect(await runOf(userId)).toMatchObject({ itemsInserted: 2_147_483_647, itemsUpdated: 6 });
+  });
+
+  test('counts an event once, however often it is sent', async () => {
+    const userId = await server.user();
+    const end = { id: randomUUID(), userId, stage: 'COMPLETED', status: 'SUCCESS', timestamp: second(1) };
+    const counting = { ...end, metadata: { inserted: 3, batch_id: 'b' } };
+    await server.record(counting, counting);
+    await server.record(counting);
+    expect(await runOf(userId)).toMatchObject({ itemsInserted: 3, attempts: 1, batches: 1, eventCount: 1 });
+  });
+
+  test('counts its batches by their ids, and those that have failed until they succeed', async () => {
+    const userId = await server.user();
+    let at = 0;
+    const told = async (stage: string, status: string, batch: unknown) => {
+      await server.record({ userId, stage, status, timestamp: second(++at), metadata: { batch_id: batch } });
+      const { batches, failedBatches } = await runOf(userId);
+      return [batches, failedBatches];
+    };
+    expect(await told('STARTED', 'IN_PROGRESS', 'a')).toEqual([1, 0]);
+    expect(await told('FAILED', 'FAILED', 'a')).toEqual([1, 1]);
+    expect(await told('COMPLETED', 'SUCCESS', 'b')).toEqual([2, 1]);
+    expect(await told('STARTED', 'IN_PROGRESS', 'a')).toEqual([2, 1]);
+    expect(await told('FETCHING', 'IN_PROGRESS', 'c')).toEqual([2, 1]); // neither start nor end
+    for (const no of ['', null, ['x'], 'x'.repeat(201)])
+      expect(await told('STARTED', 'IN_PROGRESS', no)).toEqual([2, 1]);
+    expect(await told('COMPLETED', 'PARTIAL', 'a')).toEqual([2, 0]);
+    expect(await told('FAILED', 'FAILED', 7)).toEqual([3, 1]);
+    at = 0;
+    expect(await told('COMPLETED', 'SUCCESS', 'late')).toEqual([3, 1]);
+  });
+
+  test('is made of thousands of batches as of one', async () => {
+    const userId = await server.user();
+    const batches = Array.from({ length: 1001 }, (_, n) => ({
+      ...{ userId, timestamp: second(n), metadata: { batch_id: `b${n % 1000}`, inserted: 1 } },
+      ...(n % 2 ? { stage: 'FAILED', status: 'FAILED' } : { stage: 'COMPLETED', status: 'SUCCESS' }),
+    }));
+    for (let from = 0; from < batches.length; from += 143) await server.record(...batches.slice(from, from + 143));
+    const expected = { batches: 1000, failedBatches: 500, attempts: 1001, failedAttempts: 500, itemsInserted: 1001 };
+    expect(await runOf(userId)).toMatchObject(expected);
+  });
+
+  test('is about what its first start or end says; reports of progress have no say in it', async () => {
+    const userId = await server.user();
+    const at = (n: number) => ({ userId, timestamp: second(n) });
+    const span = { windowStart: second(-9), windowEnd: second(-1) };
+    await server.record({ ...at(1), stage: 'FETCHING', scope: 'LIVE', windowStart: second(-99) });
+    expect(await runOf(userId)).toMatchObject({ scope: null, windowStart: null, openedAt: null });
+    await server.record({ ...at(2), stage: 'STARTED', scope: 'HISTORICAL', metadata: { trace_id: '4be07c19' } });
+    const told = { scope: 'HISTORICAL', traceId: '4be07c19', openedAt: second(2), windowStart: null };
+    expect(await runOf(userId)).toMatchObject(told);
+    await server.record({ ...at(3), stage: 'COMPLETED', status: 'SUCCESS', scope: 'LIVE', ...span });
+    await server.record({ ...at(4), stage: 'COMPLETED', status: 'SUCCESS', windowEnd: second(5) });
+    expect(await runOf(userId)).toMatchObject({ ...told, ...span });
+  });
+
+  test('is LIVE where its first start or end names no scope', async () => {
+    const userId = await server.user();
+    await server.record({ userId, stage: 'STARTED' }, { userId, stage: 'STARTED', scope: 'HISTORICAL' });
+    expect(await runOf(userId)).toMatchObject({ scope: 'LIVE' });
   });
 
   test.each(['IN_PROGRESS', 'UNFINISHED', 'STALE'])('that stands at %s goes on with its next event', async (status) => {
@@ -117,18 +232,19 @@ describe('a run', () => {
         const late: boolean[] = [];
         for (const events of recordings) late.push(...(await server.record(...events)).map(({ event }) => event.late));
 
-        const end = steps.findIndex(({ status, stage }) => status === 'SUCCESS' || stage === 'COMPLETED');
-        const counted = end < 0 ? steps : steps.slice(0, end + 1);
+        const counted = steps.filter((step, n) =>
+          steps.slice(0, n).every(({ timestamp }) => timestamp <= step.timestamp),
+        );
         const newest = counted.at(-1);
-        const lastKnown = <K extends 'startedAt' | 'primaryUserId'>(field: K) =>
-          counted.map((each) => each[field]).findLast((value) => value !== null) ?? null;
-        const toldLate = steps.slice(counted.length).find(({ startedAt }) => startedAt !== null);
-        expect(late).toEqual(steps.map((_, n) => end >= 0 && n > end));
+        const newestKnown = counted.map((each) => each.primaryUserId).findLast((value) => value !== null) ?? null;
+        const startedAt = steps.reduce<string | null>((known, step) => {
+          if (known === null || step.startedAt === null) return known ?? step.startedAt;
+          return !counted.includes(step) && step.startedAt < known ? step.startedAt : known;
+        }, null);
+        expect(late).toEqual(steps.map((step) => !counted.includes(step)));
         expect(await runOf(userId)).toMatchObject({
           ...{ status: newest?.status, stage: newest?.stage, lastEventAt: newest?.timestamp },
-          startedAt: lastKnown('startedAt') ?? toldLate?.startedAt ?? null,
-          ...{ primaryUserId: lastKnown('primaryUserId') },
-          newestPrimaryUserId: newest?.primaryUserId,
+          ...{ startedAt, primaryUserId: newestKnown, newestPrimaryUserId: newest?.primaryUserId },
           ...{ progress: newest?.progress === 0 ? 0 : newest?.progress, eventCount: steps.length },
         });
       }),

@@ -121,6 +121,7 @@ export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before:
     ...{ readFilteredPages: missing, findRunEvents: missing },
     ...{ findWeighedEnds: missing, findRecordedBefore: missing },
     ...{ findKinds: missing, readPagesOfKinds: missing },
+    ...{ readBatches: missing, upsertBatches: missing }, // its producers name none
   };
 }
 

@@ -130,14 +130,15 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(await emitter.redis.call('ACL', 'LOG')).toEqual([]);
   });
 
-  test('keeps words that it does not know, and leaves keys aside that the format does not have', async () => {
-    const event = wireEvent({ source: 'ring', stage: 'resting', status: 'stale', scope: 'live', requested_start: 'x' });
+  test('keeps words and keys that it does not know', async () => {
+    const unknown = { requested_start: 'x', ring: { size: 9 } };
+    const event = wireEvent({ source: 'ring', stage: 'resting', status: 'stale', scope: 'orbit', ...unknown });
     const server = await start();
     await live(server);
     await emitter.emit(event);
     await logged(server, event.user_id).toEqual([event.event_id]);
     const { data } = await server.graphql(
-      'query ($id: UUID!) { user(id: $id) { recentSyncEvents { source stage status sourceRaw stageRaw statusRaw } } }',
+      'query ($id: UUID!) { user(id: $id) { recentSyncEvents { source stage status scope sourceRaw stageRaw statusRaw scopeRaw windowStart extra } } }',
       { id: event.user_id },
     );
     expect(data.user.recentSyncEvents).toEqual([
@@ -145,13 +146,18 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
         source: 'UNRECOGNIZED',
         stage: 'UNRECOGNIZED',
         status: 'STALE',
+        scope: 'UNRECOGNIZED',
         sourceRaw: 'ring',
         stageRaw: 'resting',
         statusRaw: 'stale',
+        scopeRaw: 'orbit',
+        windowStart: null,
+        extra: unknown,
       },
     ]);
-    const { scope, requested_start, ...known } = event;
-    expect(await log(server, event.user_id)).toEqual([toMilliseconds(known)]);
+    const { requested_start, ring, ...known } = event;
+    const shown = { ...known, window_start: null, window_end: null };
+    expect(await log(server, event.user_id)).toEqual([toMilliseconds(shown)]);
   });
 
   test('ends a run by words in any case, and keeps them as they are', async () => {

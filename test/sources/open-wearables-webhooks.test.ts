@@ -106,6 +106,17 @@ describe('run ids', () => {
   });
 });
 
+test('the start of a run that is told again and again until it arrives does not open the run that has ended', async () => {
+  const data = run();
+  expect(await deliver(completed(data))).toMatchObject(recorded);
+  expect(await deliver(started(data))).toMatchObject(recorded); // its signature is younger than that of the end
+  expect(await deliver(started(data))).toMatchObject(duplicate);
+  expect(await log(data.user_id)).toMatchObject({
+    events: [{ stageRaw: 'completed' }, { stageRaw: 'started', late: true }],
+    runs: [{ node: { status: 'SUCCESS', eventCount: 2 } }],
+  });
+});
+
 test('a status in other words ends the run that is said to be complete, and is kept', async () => {
   for (const status of ['SUCCESS', 'done']) {
     const data = run({ status });

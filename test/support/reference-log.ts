@@ -27,9 +27,6 @@ export interface ReferenceFilter {
   readonly runId?: string | undefined;
 }
 
-const finalStatuses = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
-const finalStages = ['COMPLETED', 'FAILED', 'CANCELLED'];
-const hasEnded = ({ stage, status }: ReferenceEvent) => finalStatuses.includes(status) || finalStages.includes(stage);
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** The log as a child would keep it: a list that every question searches from its beginning. */
@@ -66,7 +63,7 @@ export class ReferenceLog {
     for (const event of this.events) {
       const key = `${event.userId} ${event.runId}`;
       const run = runs.get(key);
-      if (!run || !hasEnded(run)) runs.set(key, event);
+      if (!run || event.timestamp >= run.timestamp) runs.set(key, event);
     }
     return [...runs.values()]
       .filter((run) => (userId === undefined || run.userId === userId) && matches(run, filter))

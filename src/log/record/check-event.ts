@@ -22,16 +22,20 @@ export function checkEvent(draft: EventDraft, limits: Limits): EventProblem[] {
   say(problems, 'source', checkText(draft.source, 1, limits.providerLength));
   say(problems, 'stage', checkText(draft.stage, 1, limits.providerLength));
   say(problems, 'status', checkText(draft.status, 1, limits.providerLength));
+  say(problems, 'scope', checkText(draft.scope, 1, limits.providerLength));
   say(problems, 'message', checkText(draft.message, 0, limits.messageLength));
   say(problems, 'error', checkText(draft.error, 0, limits.errorLength));
   if (draft.progress != null && !(draft.progress >= 0 && draft.progress <= 1))
     say(problems, 'progress', 'must be a number from 0 to 1');
   say(problems, 'itemsProcessed', checkCount(draft.itemsProcessed, limits));
   say(problems, 'itemsTotal', checkCount(draft.itemsTotal, limits));
+  say(problems, 'windowStart', checkTime(draft.windowStart, limits));
+  say(problems, 'windowEnd', checkTime(draft.windowEnd, limits));
   say(problems, 'startedAt', checkTime(draft.startedAt, limits));
   say(problems, 'endedAt', checkTime(draft.endedAt, limits));
   say(problems, 'timestamp', checkTime(draft.timestamp, limits));
   if (draft.metadata != null) say(problems, 'metadata', checkMetadata(draft.metadata, limits));
+  if (draft.extra != null) say(problems, 'extra', checkMetadata(draft.extra, limits));
   return problems;
 }
 

@@ -1,20 +1,51 @@
 import type { SyncRun } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
+import { happenedAt } from '../told-early.ts';
 import { endsRun } from '../words.ts';
+import type { Batch } from './batches.ts';
+import { earliest, foldMilestone, isMilestone, noMilestone } from './fold-milestone.ts';
+
+/** Did an event happen before the newest that its run has? Then it does not change how the run stands. */
+export function isLate(run: SyncRun | undefined, event: Pick<SyncEvent, 'timestamp' | 'recordedAt'>): boolean {
+  return run !== undefined && happenedAt(event) < newestAt(run);
+}
+
+/** Where an earlier release has written last, the time by which it has sorted the run is all that is known. */
+export function newestAt(run: SyncRun): Date {
+  return run.newestAt ?? run.lastEventAt;
+}
 
 /**
- * The summary of a run after one more of its events, which must come in order of sequence. The newest event is copied
- * whole, nothing of earlier ones is merged in, except that `startedAt` and `primaryUserId` stick once they are known.
- * A finished run is never reopened: a late event is counted, and tells at most when the run began if nothing has yet
- * (webhooks come in any order). A producer whose clock is ahead does not lead the lists of runs: to them, its event
- * happened when it was recorded.
+ * The summary of a run after one more of its events, which must come in order of sequence. By the producer's time the newest
+ * event says how the run stands, also after an end: it is copied whole, nothing of earlier ones is merged in, except that
+ * `startedAt` and `primaryUserId` stick once they are known. A late event is counted, and tells at most that the run began
+ * earlier. What the run is made of is told by its milestones, see `foldMilestone`. A producer whose clock is ahead does not
+ * lead the lists of runs: to them, its event happened when it was recorded.
  * @param change the transaction that adds the event
+ * @param batch the event's batch as it stood before, see `batchIdOf`; undefined for the first event of a batch, or of none
  */
-export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigint): SyncRun {
+export function foldRun(
+  run: SyncRun | undefined,
+  event: SyncEvent,
+  change: bigint,
+  batch?: Pick<Batch, 'failed'>,
+): SyncRun {
   const { sequence: lastSequence, recordedAt } = event;
-  const counted = { lastSequence, recordedAt, change, eventCount: (run?.eventCount ?? 0) + 1 };
-  if (run && event.late) return { ...run, ...counted, startedAt: run.startedAt ?? event.startedAt };
+  const counted = {
+    ...{ lastSequence, recordedAt, change, eventCount: (run?.eventCount ?? 0) + 1 },
+    foldedSequence: run && run.foldedSequence !== run.lastSequence ? run.foldedSequence : lastSequence,
+    ...(isMilestone(event) ? foldMilestone(run ?? noMilestone, event, batch) : !run && noMilestone),
+  };
+  if (run && event.late)
+    return {
+      ...run,
+      ...counted,
+      startedAt: earliest(run.startedAt, event.startedAt),
+      newestStartedAt: run.newestStartedAt ?? event.startedAt,
+    };
   return {
+    ...noMilestone,
+    ...run,
     userId: event.userId,
     runId: event.runId,
     provider: event.provider,
@@ -28,10 +59,13 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigi
     error: event.error,
     primaryUserId: event.primaryUserId ?? run?.primaryUserId ?? null,
     newestPrimaryUserId: event.primaryUserId,
-    startedAt: event.startedAt ?? run?.startedAt ?? null,
+    startedAt: run?.startedAt ?? event.startedAt,
+    newestStartedAt: event.startedAt ?? (run && (run.newestStartedAt ?? run.startedAt)) ?? null,
     endedAt: event.endedAt,
     lastEventAt: event.timestamp < recordedAt ? event.timestamp : recordedAt,
+    newestAt: happenedAt(event),
     finished: endsRun(event),
+    reopened: run !== undefined && (run.reopened || (run.finished && !endsRun(event))),
     ...counted,
   };
 }

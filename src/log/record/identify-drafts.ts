@@ -34,6 +34,7 @@ export function identifyDrafts(drafts: readonly EventDraft[], limits: Limits): I
   return drafts.map((draft) => ({
     ...draft,
     id: draft.id ?? randomUUID(),
+    extra: draft.extra ? JSON.parse(JSON.stringify(draft.extra)) : null,
     metadata: draft.metadata ? JSON.parse(JSON.stringify(draft.metadata)) : {},
   }));
 }

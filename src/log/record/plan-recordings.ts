@@ -4,7 +4,9 @@ import { AppError } from '../../errors.ts';
 import type { EventDraft, SyncEvent } from '../event.ts';
 import type { AddedEvent } from '../projection.ts';
 import type { LockedLogs, LogHead } from '../sql/log-sql.ts';
-import { foldRun, runKey } from './fold-run.ts';
+import type { Batch } from './batches.ts';
+import { foldRun, isLate, newestAt, runKey } from './fold-run.ts';
+import { FoldedBatches } from './folded-batches.ts';
 
 /** A draft that has its id, checked and with its metadata as plain JSON. */
 export type IdentifiedDraft = EventDraft & { readonly id: string };
@@ -20,6 +22,7 @@ export interface RecordedEvent {
 export interface LogState extends LockedLogs {
   readonly events: readonly SyncEvent[];
   readonly runs: readonly SyncRun[];
+  readonly batches: readonly Batch[];
 }
 
 /** What the transaction has to write, and the answer to each recording. */
@@ -28,6 +31,8 @@ export interface RecordingPlan {
   /** The events that are new to the log, in order of sequence for each user. */
   readonly added: readonly AddedEvent[];
   readonly runs: readonly SyncRun[];
+  /** Batches that are new, or that have ended otherwise than before. */
+  readonly batches: readonly Batch[];
   /** New heads of the users whose logs grow. */
   readonly heads: ReadonlyMap<string, LogHead>;
 }
@@ -44,6 +49,7 @@ export function planRecordings(
 ): RecordingPlan {
   const known = new Map(state.events.map((event) => [event.id, event]));
   const runs = new Map(state.runs.map((run) => [runKey(run), run]));
+  const batches = new FoldedBatches(state.batches);
   const heads = new Map(state.heads);
   const grown = new Map<string, LogHead>();
   const changedRuns = new Map<string, SyncRun>();
@@ -55,8 +61,8 @@ export function planRecordings(
     const key = runKey(draft);
     const runBefore = runs.get(key);
     const head = nextHead(heads.get(draft.userId), now);
-    const event = makeEvent(draft, head.sequence, runBefore?.finished ?? false, head.recordedAt, now);
-    const run = foldRun(runBefore, event, state.change);
+    const event = makeEvent(inOrder(draft, runBefore, now), head.sequence, runBefore, head.recordedAt, now);
+    const run = foldRun(runBefore, event, state.change, batches.fold(runBefore, event));
     known.set(event.id, event);
     runs.set(key, run);
     changedRuns.set(key, run);
@@ -67,7 +73,14 @@ export function planRecordings(
   };
 
   const outcomes = recordings.map((drafts) => findRefusal(drafts, state.heads, known) ?? drafts.map(record));
-  return { outcomes, added, runs: [...changedRuns.values()], heads: grown };
+  return { outcomes, added, runs: [...changedRuns.values()], batches: batches.changed, heads: grown };
+}
+
+/** What tells that a run began, and has no time of its own, happened before all else that the run has. */
+function inOrder(draft: IdentifiedDraft, run: SyncRun | undefined, now: Date): IdentifiedDraft {
+  const timestamp = draft.timestamp ?? now;
+  if (!draft.isBeginning || !run || timestamp < newestAt(run)) return draft;
+  return { ...draft, timestamp: new Date(newestAt(run).getTime() - 1) };
 }
 
 /** The clock may have gone back since the log's newest event was recorded: the next one is not earlier than that. */
@@ -105,10 +118,11 @@ function findRefusal(
 function makeEvent(
   draft: IdentifiedDraft | SyncEvent,
   sequence: number,
-  late: boolean,
+  runBefore: SyncRun | undefined,
   recordedAt: Date,
   now = recordedAt,
 ): SyncEvent {
+  const timestamp = draft.timestamp ?? now;
   return {
     userId: draft.userId,
     sequence,
@@ -125,11 +139,15 @@ function makeEvent(
     error: draft.error ?? null,
     primaryUserId: draft.primaryUserId ?? null,
     metadata: (draft.metadata ?? {}) as SyncEvent['metadata'], // Prisma's type of a JSON column is mutable, ours is not
+    scope: draft.scope ?? null,
+    windowStart: draft.windowStart ?? null,
+    windowEnd: draft.windowEnd ?? null,
+    extra: (draft.extra ?? null) as SyncEvent['extra'],
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
-    timestamp: draft.timestamp ?? now,
+    timestamp,
     recordedAt,
-    late,
+    late: isLate(runBefore, { timestamp, recordedAt }),
   };
 }
 
@@ -146,7 +164,7 @@ function isTwin(draft: IdentifiedDraft, twin: IdentifiedDraft): boolean {
 
 /** What a producer decides about an event, but for its time. */
 function contentOf(draft: IdentifiedDraft | SyncEvent) {
-  const { sequence, late, timestamp, recordedAt, ...content } = makeEvent(draft, 0, false, new Date(0));
+  const { sequence, late, timestamp, recordedAt, ...content } = makeEvent(draft, 0, undefined, new Date(0));
   return content;
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
 import { type AnyProjection, foldStates, readStates } from '../projection.ts';
 import type { LockedLogs, LogSql } from '../sql/log-sql.ts';
+import { batchIdOf, batchKey } from './batches.ts';
 import { runKey } from './fold-run.ts';
 import { type IdentifiedDraft, planRecordings, type RecordedEvent, type RecordingPlan } from './plan-recordings.ts';
 
@@ -99,10 +100,12 @@ export class RecordingCommits {
     const sql = this.#sql;
     const drafts = group.flatMap((recording) => recording.drafts);
     const runKeys = new Map(drafts.map((draft) => [runKey(draft), draft]));
-    const [logs, events, runs, ...states] = await Promise.all([
+    const batchKeys = keysOfBatches(drafts);
+    const [logs, events, runs, batches, ...states] = await Promise.all([
       this.#lock(reading, [...new Set(drafts.map(({ userId }) => userId))].sort(), waitFor),
       sql.readEventsById(reading, [...new Set(drafts.map(({ id }) => id))]),
       sql.readRuns(reading, [...runKeys.values()]),
+      batchKeys.length > 0 ? sql.readBatches(reading, batchKeys) : [],
       ...this.#projections.map((projection) => readStates(projection, reading, drafts)),
     ]);
     const heldUp: HeldUp[] = [];
@@ -114,7 +117,7 @@ export class RecordingCommits {
     }
     const plan = planRecordings(
       decided.map((recording) => recording.drafts),
-      { ...logs, events, runs },
+      { ...logs, events, runs, batches },
       new Date(this.#clock()),
     );
     const answer = { plan, decided, heldUp };
@@ -122,6 +125,7 @@ export class RecordingCommits {
     const writes = [
       sql.insertEvents(plan.added.map(({ event }) => event)),
       sql.upsertRuns(plan.runs),
+      ...(plan.batches.length > 0 ? [sql.upsertBatches(plan.batches)] : []),
       ...this.#projections.flatMap((projection, at) => foldStates(projection, states[at] ?? new Map(), plan.added)),
       ...sql.raiseHeads({ heads: plan.heads, change: logs.change }),
     ];
@@ -153,6 +157,15 @@ export class RecordingCommits {
     for (const [userId, { sequence: head }] of plan.heads)
       this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });
   }
+}
+
+/** The batches that drafts are about, each once. */
+function keysOfBatches(drafts: readonly IdentifiedDraft[]) {
+  const keys = drafts.flatMap(({ userId, runId, metadata }) => {
+    const batchId = batchIdOf({ metadata });
+    return batchId === undefined ? [] : [{ userId, runId, batchId }];
+  });
+  return [...new Map(keys.map((key) => [batchKey(key), key])).values()];
 }
 
 function usersOf({ drafts }: Recording): Set<string> {

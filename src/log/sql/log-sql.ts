@@ -1,5 +1,5 @@
 import type { Queryable, Transaction, Write } from '../../db/database.ts';
-import type { SyncRun, User } from '../../db/rows.ts';
+import type { SyncRun, SyncRunBatch, User } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import type { SyncEventFilter } from '../filter.ts';
 import type { FoundLog } from '../found-log.ts';
@@ -34,6 +34,9 @@ export interface LockedLogs {
   /** The transaction in the database's own order, see `readSnapshot`. */
   readonly change: bigint;
 }
+
+/** What tells one batch of a run from others. */
+type BatchKey = Pick<SyncRunBatch, 'userId' | 'runId' | 'batchId'>;
 
 /** One user's log of which something is new after a sequence. */
 type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
@@ -106,10 +109,13 @@ export interface LogSql {
     database: Queryable,
     keys: readonly { readonly userId: string; readonly runId: string }[],
   ): Promise<SyncRun[]>;
+  readBatches(database: Queryable, keys: readonly BatchKey[]): Promise<SyncRunBatch[]>;
   /** The runs with events after a sequence of their user's log, in the order of their newest ones. */
   readChangedRuns(database: Queryable, logs: readonly ChangedLog[]): Promise<SyncRun[]>;
   insertEvents(events: readonly SyncEvent[]): Write;
   upsertRuns(runs: readonly SyncRun[]): Write;
+  /** Their runs must be there. */
+  upsertBatches(batches: readonly SyncRunBatch[]): Write;
   raiseHeads(grown: Pick<LockedLogs, 'heads' | 'change'>): readonly Write[];
   /** Moves the tail of a user's log up to a sequence, never back. @returns false when this very user is gone. */
   raiseTail(transaction: Transaction, user: Pick<User, 'id' | 'createdAt'>, tail: number): Promise<boolean>;

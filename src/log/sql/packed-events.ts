@@ -20,6 +20,10 @@ const fields = [
   'error',
   'primaryUserId',
   'metadata',
+  'scope',
+  'windowStart',
+  'windowEnd',
+  'extra',
   'startedAt',
   'endedAt',
   'timestamp',
@@ -71,6 +75,10 @@ type Values = readonly [
   error: string | null,
   primaryUserId: string | null,
   metadata: string | SyncEvent['metadata'],
+  scope: string | null,
+  windowStart: Time | null,
+  windowEnd: Time | null,
+  extra: string | SyncEvent['extra'],
   startedAt: Time | null,
   endedAt: Time | null,
   timestamp: Time,
@@ -80,7 +88,7 @@ type Values = readonly [
 
 /** Written out, since an object whose fields are put in one by one takes several times as long. */
 function toEvent(values: Values, progress: number | null): SyncEvent {
-  const [startedAt, endedAt, metadata] = [values[14], values[15], values[13]];
+  const [metadata, extra] = [values[13], values[17]];
   return {
     userId: values[0],
     sequence: values[1],
@@ -97,10 +105,18 @@ function toEvent(values: Values, progress: number | null): SyncEvent {
     error: values[11],
     primaryUserId: values[12],
     metadata: typeof metadata === 'string' ? JSON.parse(metadata) : metadata,
-    startedAt: startedAt === null ? null : new Date(startedAt),
-    endedAt: endedAt === null ? null : new Date(endedAt),
-    timestamp: new Date(values[16]),
-    recordedAt: new Date(values[17]),
-    late: Boolean(values[18]),
+    scope: values[14],
+    windowStart: toTime(values[15]),
+    windowEnd: toTime(values[16]),
+    extra: typeof extra === 'string' ? JSON.parse(extra) : extra,
+    startedAt: toTime(values[18]),
+    endedAt: toTime(values[19]),
+    timestamp: new Date(values[20]),
+    recordedAt: new Date(values[21]),
+    late: Boolean(values[22]),
   };
+}
+
+function toTime(value: Time | null): Date | null {
+  return value === null ? null : new Date(value);
 }

@@ -6,8 +6,8 @@ import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { recordedBefore } from './recorded-before.ts';
-import { selectedEvent, selectedRun } from './selected-columns.ts';
-import { eventInsertion, runUpsert } from './written-rows.ts';
+import { selectedBatch, selectedEvent, selectedRun } from './selected-columns.ts';
+import { batchUpsert, eventInsertion, runUpsert } from './written-rows.ts';
 
 /** Of this transaction, which gets one if it has none: they grow in the order in which transactions begin to write. */
 const transactionNumber = sql`pg_current_xact_id()::text::bigint`;
@@ -40,6 +40,16 @@ export const postgresLogSql: LogSql = {
       FROM unnest(${keys.map(({ userId }) => userId)}::uuid[], ${keys.map(({ runId }) => runId)}::text[]) k(user_id, run_id)
       JOIN sync_run r ON r.user_id = k.user_id AND r.run_id = k.run_id`,
 
+  readBatches: (database, keys) =>
+    database.$queryRaw`
+      SELECT ${selectedBatch}
+      FROM unnest(
+        ${keys.map(({ userId }) => userId)}::uuid[],
+        ${keys.map(({ runId }) => runId)}::text[],
+        ${keys.map(({ batchId }) => batchId)}::text[]
+      ) k(user_id, run_id, batch_id)
+      JOIN sync_run_batch b ON b.user_id = k.user_id AND b.run_id = k.run_id AND b.batch_id = k.batch_id`,
+
   readChangedRuns: (database, logs) =>
     database.$queryRaw`
       SELECT ${selectedRun}
@@ -48,6 +58,7 @@ export const postgresLogSql: LogSql = {
 
   insertEvents: eventInsertion.postgresql,
   upsertRuns: runUpsert.postgresql,
+  upsertBatches: batchUpsert.postgresql,
 
   raiseHeads: ({ heads }) => [
     {

@@ -5,8 +5,8 @@ import { logEnds } from './log-ends.ts';
 import type { LogHead, LogSql } from './log-sql.ts';
 import { packedEvent, readPackedEvents } from './packed-events.ts';
 import { recordedBefore } from './recorded-before.ts';
-import { selectedEvent, selectedRun } from './selected-columns.ts';
-import { eventInsertion, runUpsert } from './written-rows.ts';
+import { selectedBatch, selectedEvent, selectedRun } from './selected-columns.ts';
+import { batchUpsert, eventInsertion, runUpsert } from './written-rows.ts';
 
 /** The log in SQLite: lists of ids and ranges are passed as JSON and taken apart by `json_each`. */
 export const sqliteLogSql: LogSql = {
@@ -27,6 +27,12 @@ export const sqliteLogSql: LogSql = {
       SELECT ${selectedRun} FROM json_each(${JSON.stringify(keys.map(({ userId, runId }) => [userId, runId]))}) k
       CROSS JOIN sync_run r ON r.user_id = k.value->>0 AND r.run_id = k.value->>1`,
 
+  readBatches: (database, keys) =>
+    database.$queryRaw`
+      SELECT ${selectedBatch}
+      FROM json_each(${JSON.stringify(keys.map(({ userId, runId, batchId }) => [userId, runId, batchId]))}) k
+      CROSS JOIN sync_run_batch b ON b.user_id = k.value->>0 AND b.run_id = k.value->>1 AND b.batch_id = k.value->>2`,
+
   readChangedRuns: (database, logs) =>
     database.$queryRaw`
       SELECT ${selectedRun} FROM json_each(${JSON.stringify(logs.map(({ userId, after }) => [userId, after]))}) k
@@ -34,6 +40,7 @@ export const sqliteLogSql: LogSql = {
 
   insertEvents: eventInsertion.sqlite,
   upsertRuns: runUpsert.sqlite,
+  upsertBatches: batchUpsert.sqlite,
 
   raiseHeads: ({ heads, change }) => [
     {

@@ -1,5 +1,5 @@
 import { type ColumnTypes, insertionInto } from '../../db/insertion.ts';
-import type { SyncRun } from '../../db/rows.ts';
+import type { SyncRun, SyncRunBatch } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 
 const eventTypes: ColumnTypes<SyncEvent> = {
@@ -18,6 +18,10 @@ const eventTypes: ColumnTypes<SyncEvent> = {
   error: 'text',
   primaryUserId: 'uuid',
   metadata: 'jsonb',
+  scope: 'text',
+  windowStart: 'timestamptz',
+  windowEnd: 'timestamptz',
+  extra: 'jsonb',
   startedAt: 'timestamptz',
   endedAt: 'timestamptz',
   timestamp: 'timestamptz',
@@ -40,6 +44,7 @@ const runTypes: ColumnTypes<SyncRun> = {
   primaryUserId: 'uuid',
   newestPrimaryUserId: 'uuid',
   startedAt: 'timestamptz',
+  newestStartedAt: 'timestamptz',
   endedAt: 'timestamptz',
   lastEventAt: 'timestamptz',
   lastSequence: 'int',
@@ -47,7 +52,34 @@ const runTypes: ColumnTypes<SyncRun> = {
   finished: 'boolean',
   recordedAt: 'timestamptz',
   change: 'bigint',
+  newestAt: 'timestamptz',
+  scope: 'text',
+  windowStart: 'timestamptz',
+  windowEnd: 'timestamptz',
+  openedAt: 'timestamptz',
+  traceId: 'text',
+  milestoneAt: 'timestamptz',
+  milestoneStatus: 'text',
+  milestoneError: 'text',
+  lastEndedAt: 'timestamptz',
+  attempts: 'int',
+  failedAttempts: 'int',
+  reopened: 'boolean',
+  batchCount: 'int',
+  failedBatchCount: 'int',
+  itemsInserted: 'int',
+  itemsUpdated: 'int',
+  itemsLate: 'int',
+  foldedSequence: 'int',
+};
+
+const batchTypes: ColumnTypes<SyncRunBatch> = {
+  userId: 'uuid',
+  runId: 'text',
+  batchId: 'text',
+  failed: 'boolean',
 };
 
 export const eventInsertion = insertionInto('sync_event', eventTypes);
 export const runUpsert = insertionInto('sync_run', runTypes, ['userId', 'runId']);
+export const batchUpsert = insertionInto('sync_run_batch', batchTypes, ['userId', 'runId', 'batchId']);

@@ -23,6 +23,12 @@ export const object = z.custom<{ readonly [key: string]: Json }>(
   'must be an object',
 );
 
+/** What an object says under keys that its schema does not have. */
+export function unknownOf(object: Readonly<Record<string, unknown>>, { shape }: z.ZodObject): Record<string, Json> {
+  const unknown = Object.entries(object).filter(([key]) => !Object.hasOwn(shape, key));
+  return Object.fromEntries(unknown) as Record<string, Json>; // it was JSON
+}
+
 /** What is wrong with a payload: of what JSON says, and could not be kept, why; else the schema's own words. */
 export function sayIssue({ message, input }: z.core.$ZodIssue): string {
   return whyNotKept(input) ?? message;

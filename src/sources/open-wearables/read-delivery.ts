@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
-import { object, sayIssue, time, uuid } from './payload-values.ts';
+import { object, sayIssue, time, unknownOf, uuid } from './payload-values.ts';
+import { readAdded } from './read-entry.ts';
 
 /** What a delivery says. */
 type DeliveryContent =
@@ -13,7 +14,7 @@ type DeliveryContent =
   | { readonly kind: 'nothing' };
 
 /** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
-const syncData = z.object({
+const syncData = z.looseObject({
   user_id: uuid,
   run_id: z.string(),
   provider: z.string(),
@@ -30,9 +31,13 @@ type SyncData = z.infer<typeof syncData>;
 /** For each type of a `sync.*` delivery: what it says that its `data` does not. */
 const syncTypes = new Map<
   unknown,
-  (data: SyncData, sentAt: Date) => Pick<EventDraft, 'stage' | 'status' | 'startedAt' | 'endedAt'>
+  (data: SyncData, sentAt: Date) => Pick<EventDraft, 'stage' | 'status' | 'startedAt' | 'endedAt' | 'isBeginning'>
 >([
-  ['sync.started', (_, sentAt) => ({ stage: 'started', status: 'in_progress', startedAt: sentAt })],
+  // Its delivery may have failed before, and be repeated after the run has ended.
+  [
+    'sync.started',
+    (_, sentAt) => ({ stage: 'started', status: 'in_progress', startedAt: sentAt, isBeginning: true as const }),
+  ],
   ['sync.completed', ({ status }, sentAt) => ({ stage: 'completed', status: status ?? 'success', endedAt: sentAt })],
   ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
 ]);
@@ -68,6 +73,7 @@ function draftOf(data: SyncData, sentAt: Date) {
     itemsProcessed: data.items_processed,
     error: data.error,
     metadata: data.metadata,
+    ...readAdded(unknownOf(data, syncData)),
     timestamp: sentAt,
   };
 }

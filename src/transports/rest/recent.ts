@@ -6,8 +6,8 @@ import { arrayOf, schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
 import { CURSOR_HEADER } from './rest-answer.ts';
 import { defineRoute } from './route.ts';
-import { wireEventFields } from './wire-event.ts';
-import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
+import { wireEventFields, writeEvent } from './wire-event.ts';
+import { type Selected, selectionOf } from './wire-fields.ts';
 
 const event = selectionOf(wireEventFields);
 
@@ -90,6 +90,5 @@ export const recentEvents = defineRoute({
 const emptyLog = { headSequence: 0, tailSequence: 1, cursor: '0' } as const;
 
 function answer(events: readonly Selected[], cursor: string): Response {
-  const list = events.map((each) => writeObject(wireEventFields, each));
-  return json(200, `[${list.join(',')}]`, { [CURSOR_HEADER]: cursor });
+  return json(200, `[${events.map(writeEvent).join(',')}]`, { [CURSOR_HEADER]: cursor });
 }

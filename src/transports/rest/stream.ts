@@ -6,8 +6,8 @@ import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { schemaNamed } from './json-schema.ts';
 import { cursorInQuery, integer, text, userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
-import { wireEventFields } from './wire-event.ts';
-import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
+import { wireEventFields, writeEvent } from './wire-event.ts';
+import { type Selected, selectionOf } from './wire-fields.ts';
 
 const document = `subscription FollowSyncEvents(
   $userId: UUID!, $after: SyncCursor, $replay: Int, $filter: SyncEventFilter
@@ -132,9 +132,7 @@ function statusEvents(retryMs: number): EventFormat {
           frame('sync.end', JSON.stringify({ message: error.message, ...error.extensions }))
         );
       const step = data?.syncEvents as Step; // without errors there is what the document asks for
-      const frames = step.events.map(
-        (event) => position(event.cursor) + frame('sync.status', writeObject(wireEventFields, event)),
-      );
+      const frames = step.events.map((event) => position(event.cursor) + frame('sync.status', writeEvent(event)));
       if (step.reset) frames.unshift(frame('sync.reset', JSON.stringify(step.reset)));
       // The rest of the log does not match: a frame without an event moves the place where a browser resumes.
       if (cursor !== lastId) frames.push(`${position(cursor)}\n`);

@@ -9,6 +9,8 @@ export interface WireField {
   /** The GraphQL field that it shows. */
   readonly shows: string;
   readonly value: WireValue;
+  /** Set where objects may be shown without it. */
+  readonly added?: true;
 }
 
 /** An object as {@link selectionOf} selects it. */
@@ -41,6 +43,6 @@ export function schemaOf(fields: readonly WireField[], type: GraphQLObjectType):
     type: 'object',
     description: type.description,
     properties: Object.fromEntries(properties),
-    required: fields.map(({ name }) => name),
+    required: fields.filter(({ added }) => !added).map(({ name }) => name),
   };
 }

@@ -16,7 +16,7 @@ export const wireRunFields: readonly WireField[] = [
   { name: 'items_total', shows: 'itemsTotal', value: count },
   { name: 'error', shows: 'error', value: text },
   { name: 'primary_user_id', shows: 'newestPrimaryUserId', value: uuid },
-  { name: 'started_at', shows: 'startedAt', value: time },
+  { name: 'started_at', shows: 'newestStartedAt', value: time },
   { name: 'ended_at', shows: 'endedAt', value: time },
   { name: 'last_update', shows: 'lastEventAt', value: time },
 ];

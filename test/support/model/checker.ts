@@ -107,7 +107,11 @@ function expectedFields(draft: Draft): Row {
     error: null,
     primaryUserId: null,
     metadata: {},
+    scope: null,
+    extra: null,
     ...rest,
+    windowStart: time(rest.windowStart),
+    windowEnd: time(rest.windowEnd),
     startedAt: time(rest.startedAt),
     endedAt: time(rest.endedAt),
     ...(timestamp !== undefined && { timestamp: time(timestamp) }),
@@ -142,9 +146,22 @@ function checkRealTimeOrder(acknowledgements: readonly Acknowledgement[], findin
 const finalStatuses = ['success', 'partial', 'failed', 'cancelled', 'skipped'];
 const finalStages = ['completed', 'failed', 'cancelled'];
 
+const endsRun = ({ stage, status }: EventRow) => finalStatuses.includes(status) || finalStages.includes(stage);
+const isMilestone = (event: EventRow) => event.stage === 'started' || endsRun(event);
+
+/** Those that are not older than all before them. */
+function inOrder(events: readonly EventRow[]): EventRow[] {
+  let newest = Number.NEGATIVE_INFINITY;
+  return events.filter(({ timestamp }) => {
+    const counts = Number(timestamp) >= newest;
+    if (counts) newest = Number(timestamp);
+    return counts;
+  });
+}
+
 /**
- * I7: a finished run is never reopened, so the events up to the first terminal one count, and the rest is late. The
- * summary is the last event that counts, but for what sticks.
+ * I7: by the producer's time the newest event says how a run stands, and what is older is late; what a run is made of is said
+ * by its milestones, whatever happened between them.
  */
 function checkRuns({ events, runs }: Stored, findings: Findings): void {
   const keyOf = ({ userId, runId }: Row) => `${userId} ${runId}`;
@@ -157,32 +174,11 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
   }
   for (const key of stored.keys()) findings.check(eventsOf.has(key), 'wrong run', () => `${key} has no events`);
   for (const [key, all] of eventsOf) {
-    const end = all.findIndex(({ stage, status }) => finalStatuses.includes(status) || finalStages.includes(stage));
-    const counting = end < 0 ? all : all.slice(0, end + 1);
+    const counting = inOrder(all);
     for (const event of all)
       findings.check(event.late === !counting.includes(event), 'wrong late flag', () => `${key} ${event.sequence}`);
-    const newest = (field: string) => counting.map((event) => event[field]).findLast((value) => value !== null) ?? null;
-    const {
-      id: _,
-      sequence: __,
-      metadata: ___,
-      timestamp,
-      recordedAt: ____,
-      late: _____,
-      ...last
-    } = (counting.at(-1) ?? {}) as Partial<EventRow>;
-    const expected: Row = {
-      ...last,
-      startedAt: newest('startedAt') ?? all.map(({ startedAt }) => startedAt).find((time) => time !== null) ?? null,
-      primaryUserId: newest('primaryUserId'),
-      newestPrimaryUserId: last.primaryUserId ?? null,
-      lastEventAt: earlierOf(timestamp, counting.at(-1)?.recordedAt),
-      lastSequence: all.at(-1)?.sequence,
-      eventCount: all.length,
-      recordedAt: all.at(-1)?.recordedAt,
-      finished: end >= 0,
-    };
-    const { change: ______, ...run } = stored.get(key) ?? {};
+    const expected: Row = { ...expectedSummary(all, counting), ...expectedParts(all) };
+    const { change: _, ...run } = stored.get(key) ?? {};
     for (const field of new Set([...Object.keys(expected), ...Object.keys(run)]))
       findings.check(
         run[field] === expected[field],
@@ -190,6 +186,88 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
         () => `${key}.${field}: ${run[field]}, not ${expected[field]}`,
       );
   }
+}
+
+/** The last event that counts, but for what sticks. */
+function expectedSummary(all: readonly EventRow[], counting: readonly EventRow[]): Row {
+  const last = counting.at(-1);
+  if (!last) return {};
+  const { id, sequence, metadata, extra, timestamp, recordedAt, late, ...copied } = last;
+  const known = (field: string) => counting.map((event) => event[field]).filter((value) => value !== null);
+  const newestStart = (events: readonly EventRow[]) => {
+    let start: unknown = null;
+    for (const event of events)
+      start = counting.includes(event) ? (event.startedAt ?? start) : (start ?? event.startedAt);
+    return start;
+  };
+  const firstStart = (events: readonly EventRow[]) => {
+    let start: number | null = null;
+    for (const event of events) {
+      const told = event.startedAt === null ? null : Number(event.startedAt);
+      if (start === null || told === null) start ??= told;
+      else if (!counting.includes(event)) start = Math.min(start, told);
+    }
+    return start;
+  };
+  return {
+    ...copied,
+    startedAt: firstStart(all),
+    newestStartedAt: newestStart(all),
+    primaryUserId: known('primaryUserId').at(-1) ?? null,
+    newestPrimaryUserId: last.primaryUserId,
+    lastEventAt: earlierOf(timestamp, recordedAt),
+    newestAt: timestamp,
+    lastSequence: all.at(-1)?.sequence,
+    foldedSequence: all.at(-1)?.sequence,
+    eventCount: all.length,
+    recordedAt: all.at(-1)?.recordedAt,
+    finished: endsRun(last),
+    reopened: counting.some((event, index) => {
+      const before = counting[index - 1];
+      return before && endsRun(before) && !endsRun(event);
+    }),
+  };
+}
+
+/** What milestones add up to. */
+function expectedParts(all: readonly EventRow[]): Row {
+  const milestones = all.filter(isMilestone);
+  const counting = inOrder(milestones);
+  const ends = counting.filter(endsRun);
+  const [first, last] = [counting[0], counting.at(-1)];
+  const told = (event: EventRow, name: string) => (event.metadata as Readonly<Record<string, unknown>>)[name];
+  const total = (events: readonly EventRow[], name: string) =>
+    events.reduce((sum, event) => sum + Number(told(event, name) ?? 0), 0);
+  const batches = new Map<unknown, boolean>();
+  for (const event of counting) {
+    const batch = told(event, 'batch_id');
+    if (batch === undefined) continue;
+    batches.set(batch, endsRun(event) ? event.status === 'failed' : (batches.get(batch) ?? false));
+  }
+  let openedAt = first ? Number(first.startedAt ?? first.timestamp) : null;
+  for (const event of milestones)
+    if (!counting.includes(event) && event.stage === 'started' && event.startedAt !== null)
+      openedAt = Math.min(openedAt ?? 0, Number(event.startedAt));
+  const late = milestones.filter((event) => !counting.includes(event) && endsRun(event));
+  const firstTold = (field: string) => counting.map((event) => event[field]).find((value) => value !== null) ?? null;
+  return {
+    scope: first ? (first.scope ?? 'live') : null,
+    windowStart: firstTold('windowStart'),
+    windowEnd: firstTold('windowEnd'),
+    openedAt,
+    traceId: (first && told(first, 'trace_id')) ?? null,
+    milestoneAt: last?.timestamp ?? null,
+    milestoneStatus: last?.status ?? null,
+    milestoneError: last?.error ?? null,
+    lastEndedAt: ends.map(({ endedAt }) => endedAt).findLast((time) => time !== null) ?? null,
+    attempts: ends.length,
+    failedAttempts: ends.filter(({ status }) => status === 'failed').length,
+    batchCount: batches.size,
+    failedBatchCount: [...batches.values()].filter(Boolean).length,
+    itemsInserted: total(ends, 'inserted'),
+    itemsUpdated: total(ends, 'updated'),
+    itemsLate: total(late, 'inserted') + total(late, 'updated'),
+  };
 }
 
 function earlierOf(a: unknown, b: unknown): unknown {

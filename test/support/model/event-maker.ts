@@ -16,6 +16,9 @@ export interface Draft {
   readonly error?: string;
   readonly primaryUserId?: string;
   readonly metadata?: { readonly [key: string]: unknown };
+  readonly scope?: string;
+  readonly windowStart?: string;
+  readonly windowEnd?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly timestamp?: string;
@@ -64,6 +67,14 @@ export function createEventMaker(random: Random, name: string): (userId: string)
     return { runId, first: true };
   }
 
+  const metadata = () => ({
+    attempt: between(random, 1, 5),
+    nested: { list: [1, null, 'ü'], ok: true },
+    ...(chance(0.5) && { batch_id: `batch ${between(random, 1, 4)}` }),
+    ...(chance(0.5) && { inserted: between(random, 0, 999), updated: between(random, 0, 9) }),
+    ...(chance(0.2) && { trace_id: `trace ${between(random, 1, 9)}` }),
+  });
+
   return (userId) => {
     const { runId, first } = runOf(userId);
     const dice = random();
@@ -89,7 +100,10 @@ export function createEventMaker(random: Random, name: string): (userId: string)
       ...(chance(0.2) && { itemsTotal: between(random, 0, 500) }),
       ...(chance(0.1) && { error: `Boom\n  at line ${between(random, 1, 500)}` }),
       ...(chance(0.1) && { primaryUserId: uuid(random) }),
-      ...(chance(0.2) && { metadata: { attempt: between(random, 1, 5), nested: { list: [1, null, 'ü'], ok: true } } }),
+      ...(chance(0.4) && { metadata: metadata() }),
+      ...(chance(0.3) && { scope: pick(random, ['historical', 'live']) }),
+      ...(chance(0.1) && { windowStart: time() }),
+      ...(chance(0.1) && { windowEnd: time() }),
       ...((first || chance(0.05)) && { startedAt: time() }),
       ...(status !== 'in_progress' && chance(0.8) && { endedAt: time() }),
       ...(chance(0.7) && { timestamp: time() }),
@@ -98,8 +112,9 @@ export function createEventMaker(random: Random, name: string): (userId: string)
 }
 
 /** As GraphQL takes it. */
-export function toInput({ source, stage, status, ...rest }: Draft): object {
-  return { ...rest, source: source.toUpperCase(), stage: stage.toUpperCase(), status: status.toUpperCase() };
+export function toInput({ source, stage, status, scope, ...rest }: Draft): object {
+  const words = { source: source.toUpperCase(), stage: stage.toUpperCase(), status: status.toUpperCase() };
+  return { ...rest, ...words, ...(scope !== undefined && { scope: scope.toUpperCase() }) };
 }
 
 /** As REST takes it. */

@@ -1,0 +1,16 @@
+import type { SyncEvent } from './event.ts';
+
+/**
+ * Further ahead of this server's clock than this, in milliseconds, a producer's time is not believed. A clock that shows the
+ * time of another zone is hours ahead, and no more.
+ */
+const toldEarlyMs = 24 * 3_600_000;
+
+/**
+ * When an event happened, for the order of its run. By the producer's clock: what that says of one event is compared with
+ * what it says of the next. A time that no clock is ahead by is the one of recording instead, or nothing that follows would
+ * count for as long.
+ */
+export function happenedAt({ timestamp, recordedAt }: Pick<SyncEvent, 'timestamp' | 'recordedAt'>): Date {
+  return timestamp.getTime() - recordedAt.getTime() > toldEarlyMs ? recordedAt : timestamp;
+}
