@@ -1,18 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, validate } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../prisma/scratch-postgres.ts';
 import { parseConfig } from '../../src/config.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
-import { createEmitter, type Emitter, sampleEvents } from '../support/open-wearables-emitter.ts';
+import { createEmitter, type Emitter, newestWireEvent, sampleEvents } from '../support/open-wearables-emitter.ts';
 import { serveOpenWearables } from '../support/open-wearables-rest.ts';
 import { asRun, codeBlocks, expectAsPrinted } from '../support/printed.ts';
-import { graphql } from '../support/server-process.ts';
+import { graphql, startProcess } from '../support/server-process.ts';
 import { openShell, type Shell } from '../support/shell.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -30,10 +30,16 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
   let addresses: Record<string, string>;
 
   beforeAll(async () => {
-    redis = await startFaultyRedis();
+    const aclFile = join(folder, 'users.acl');
+    writeFileSync(aclFile, '');
+    redis = await startFaultyRedis('--aclfile', aclFile);
     emitter = createEmitter(redis.url);
     openWearables = await serveOpenWearables(emitter, printed(/^export OW_KEY=(\S+)/m));
-    for (const event of sampleEvents()) await emitter.emit(event);
+    const events = sampleEvents();
+    for (const event of events) await emitter.emit(event);
+    // Open Wearables was brought up to date since.
+    for (const user_id of new Set(events.map((event) => event.user_id)))
+      await emitter.emitAsNewest(newestWireEvent({ user_id, run_id: 'pull_of_0.9' }));
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     addresses = {
@@ -78,6 +84,84 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
     expectAsPrinted({ code, answer }, await shell.run(asRun(code, addresses)));
     if (code.includes('npm start')) await listens().toBe(true);
     if (code.includes('api-key -- create')) await expect.poll(state).toBe('LIVE');
+  });
+});
+
+describe.runIf(hasRedis())('the user of Redis that the guide makes', () => {
+  /** A Redis with these arguments, in which the guide has made its user; and what its commands say there. */
+  async function redisWithUser(...settings: readonly string[]) {
+    const redis = await startFaultyRedis(...settings);
+    onTestFinished(() => redis.stop());
+    const run = (redis: FaultyRedis, word: string) => {
+      const code = codeBlocks(page, 'sh').find((block) => block.code.includes(word))?.code ?? '';
+      return shell.run(asRun(code, { '127.0.0.1:6379': new URL(redis.url).host }));
+    };
+    const shell = openShell({ REDIS: redis.url });
+    onTestFinished(() => shell.close());
+    expect(await run(redis, 'ACL SETUSER')).toBe('OK');
+    return { redis, shell, run };
+  }
+  const tried = 'NOPERM';
+  const newFolder = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'synclog-acl-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return folder;
+  };
+
+  test('outlives a restart in an aclfile', async () => {
+    const file = join(newFolder(), 'users.acl');
+    writeFileSync(file, '');
+    const { redis, run } = await redisWithUser('--aclfile', file);
+    expect(await run(redis, 'ACL SAVE')).toBe('OK');
+    await redis.stop();
+    await redis.start();
+    expect(await run(redis, '--scan --pattern')).toMatch(`0\n${tried}`);
+  });
+
+  test('outlives a restart in a configuration that Redis writes', async () => {
+    const file = join(newFolder(), 'redis.conf');
+    writeFileSync(file, '');
+    const { redis, shell, run } = await redisWithUser(file);
+    expect(await shell.run('redis-cli -u "$REDIS" CONFIG REWRITE')).toBe('OK');
+    await redis.stop();
+    await redis.start();
+    expect(await run(redis, '--scan --pattern')).toMatch(`0\n${tried}`);
+  });
+
+  test('is the line that Redis prints, in redis.conf and as arguments, and is gone without it', async () => {
+    const { redis, run } = await redisWithUser();
+    const line = await run(redis, 'ACL LIST');
+    expect(line).toMatch(/^user synclog on .*#[0-9a-f]{64} /);
+    const file = join(newFolder(), 'redis.conf');
+    writeFileSync(file, line);
+    for (const settings of [[file], `--${line}`.split(' ')]) {
+      const other = await startFaultyRedis(...settings);
+      onTestFinished(() => other.stop());
+      expect(await run(other, '--scan --pattern')).toMatch(`0\n${tried}`);
+    }
+    await redis.stop();
+    await redis.start();
+    expect(await run(redis, '--scan --pattern')).not.toContain(tried);
+  });
+});
+
+describe.runIf(hasRedis())('a Redis with a certificate of a private authority', () => {
+  const [key, certificate] = ['key', 'certificate'].map((part) =>
+    join(root, `test/support/samples/self-signed-${part}.pem`),
+  ) as [string, string];
+
+  test('is read where NODE_EXTRA_CA_CERTS names that, and refused where it does not', async () => {
+    const port = String(await freePort());
+    const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
+    const redis = await startFaultyRedis('--tls-port', port, '--tls-auth-clients', 'no', ...files);
+    onTestFinished(() => redis.stop());
+    const server = await startProcess({ OPEN_WEARABLES_REDIS_URL: `rediss://localhost:${port}` });
+    onTestFinished(() => server.remove());
+    const source = async () => (await graphql(server, '{ sources { state lastError } }')).sources[0];
+    await expect.poll(source).toEqual({ state: 'DISCONNECTED', lastError: expect.stringContaining('self-signed') });
+    await server.end('SIGTERM');
+    await server.start({ NODE_EXTRA_CA_CERTS: certificate });
+    await expect.poll(source).toMatchObject({ state: 'LIVE' });
   });
 });
 

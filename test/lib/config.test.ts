@@ -49,6 +49,16 @@ describe('settings', () => {
     expect(Object.values(sources)).toEqual([{ OPEN_WEARABLES_WEBHOOK_SECRET: secret }]);
   });
 
+  test('take a webhook secret of 16 bytes, and say how long it must be where it is shorter', () => {
+    const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 'x').toString('base64')}`;
+    for (const bytes of [16, 24, 75])
+      expect(problemsOf({ OPEN_WEARABLES_WEBHOOK_SECRET: secretOf(bytes) }), String(bytes)).toEqual([]);
+    for (const bytes of [15, 9, 1])
+      expect(problemsOf({ OPEN_WEARABLES_WEBHOOK_SECRET: secretOf(bytes) }), String(bytes)).toEqual([
+        expect.stringContaining('the base64 of 16 bytes or more'),
+      ]);
+  });
+
   test('keep the space around the secret of tokens, which is a part of it', () => {
     expect(parseConfig({ JWT_SECRET: 'a secret of enough letters\n' }).jwtSecret).toBe('a secret of enough letters\n');
   });

@@ -25,7 +25,8 @@ export function hasRedis(): boolean {
   }
 }
 
-export async function startFaultyRedis(): Promise<FaultyRedis> {
+/** @param settings further arguments of `redis-server`, the path of a configuration file first */
+export async function startFaultyRedis(...settings: readonly string[]): Promise<FaultyRedis> {
   const port = await freePort();
   let child: ChildProcess | undefined;
   const redis: FaultyRedis = {
@@ -33,13 +34,18 @@ export async function startFaultyRedis(): Promise<FaultyRedis> {
     async start() {
       child = spawn(
         'redis-server',
-        ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+        [...settings, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
         {
           stdio: ['ignore', 'pipe', 'ignore'],
         },
       );
       const lines = createInterface(child.stdout as NodeJS.ReadableStream); // it is a pipe, see above
-      for await (const line of lines) if (line.includes('Ready to accept connections')) break;
+      let isReady = false;
+      for await (const line of lines) {
+        isReady = line.includes('Ready to accept connections');
+        if (isReady) break;
+      }
+      if (!isReady) throw new Error(`redis-server does not start with ${settings.join(' ')}`);
       child.stdout?.resume();
     },
     async stop() {

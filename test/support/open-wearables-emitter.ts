@@ -12,6 +12,8 @@ export interface Emitter {
   readonly redis: Redis;
   /** One emission. Without `publish`, nobody is told. */
   emit(event: WireEvent, options?: { publish?: boolean }): Promise<void>;
+  /** One emission in the way of 0.9, which keeps the ids of runs in a sorted set. */
+  emitAsNewest(event: WireEvent): Promise<void>;
   /** An entry of a user's list that need not be an event. */
   emitText(userId: string, text: string, options?: { publish?: boolean }): Promise<void>;
   /** What a user's list holds, oldest first. */
@@ -41,6 +43,22 @@ export function createEmitter(url: string): Emitter {
         .set(`sync:status:run:${runId}`, text, 'EX', DAY_SECONDS);
       if (publish) pipeline.publish(`sync:status:user:${userId}`, text).publish('sync:status:all', text);
       await pipeline.exec();
+    },
+    async emitAsNewest(event) {
+      const { user_id: userId, run_id: runId, timestamp } = event;
+      const text = JSON.stringify(event);
+      const seconds = Date.parse(timestamp) / 1000;
+      await redis
+        .pipeline()
+        .lpush(`sync:status:user:${userId}:recent`, text)
+        .ltrim(`sync:status:user:${userId}:recent`, 0, 199)
+        .expire(`sync:status:user:${userId}:recent`, DAY_SECONDS)
+        .zadd(`sync:status:user:${userId}:runs_by_time`, seconds, runId)
+        .zremrangebyscore(`sync:status:user:${userId}:runs_by_time`, '-inf', seconds - DAY_SECONDS)
+        .set(`sync:status:run:${runId}`, text, 'EX', DAY_SECONDS)
+        .publish(`sync:status:user:${userId}`, text)
+        .publish('sync:status:all', text)
+        .exec();
     },
     async emitText(userId, text, { publish = true } = {}) {
       await redis.lpush(`sync:status:user:${userId}:recent`, text);
@@ -78,6 +96,16 @@ export function wireEvent(event: WireEvent = {}): WireEvent {
     ended_at: null,
     timestamp: '2026-03-14T07:00:00.412873Z',
     ...event,
+  };
+}
+
+/** An event with what 0.9 has beyond 0.6.3. */
+export function newestWireEvent(event: WireEvent = {}): WireEvent {
+  return {
+    ...wireEvent(event),
+    scope: 'historical',
+    window_start: '2026-03-12T07:00:00Z',
+    window_end: '2026-03-14T07:00:00.000010Z',
   };
 }
 

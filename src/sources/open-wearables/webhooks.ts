@@ -15,7 +15,10 @@ export const openWearablesWebhooks = defineSource({
   settings: {
     OPEN_WEARABLES_WEBHOOK_SECRET: z
       .string()
-      .regex(/^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, "must be the endpoint's signing secret, whsec_ and base64"),
+      .regex(
+        /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/,
+        "must be the endpoint's signing secret, whsec_ and the base64 of 16 bytes or more",
+      ),
   },
   webhook: {
     path: 'open-wearables',
