@@ -3,6 +3,7 @@ import type { Outages } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Users } from '../users/users.ts';
+import type { IgnoredEntry } from './ignored-entries.ts';
 import type { Quarantine, UnreadableEntry } from './quarantine.ts';
 import type { Source } from './source.ts';
 import type { SettingsShape, ValuesOf } from './source-settings.ts';
@@ -40,15 +41,15 @@ export const deliveryOutcomes = ['recorded', 'duplicate', 'ignored', 'quarantine
 export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /**
- * Takes a delivery. Resolves once what it says is durable, or to why it cannot be read or stored, for the quarantine.
+ * Takes a delivery. Resolves once what it says is durable, or to why it says nothing to the log, or cannot be read or stored.
  *
  * A receiver checks the signature, makes a draft of the body (`fitDraft` cuts texts that are too long), makes the user if
  * it may (`users.ensure`), and calls `log.record` with an id that is derived from the delivery, so that a second delivery
- * is a duplicate. A conflict of that id becomes an {@link UnreadableEntry}; NOT_FOUND for a user who has been deleted is
- * `ignored`.
+ * is a duplicate. A conflict of that id becomes an {@link UnreadableEntry}, for the quarantine; NOT_FOUND for a user who has
+ * been deleted an {@link IgnoredEntry}.
  * @throws AppError UNAUTHENTICATED for a wrong signature, BAD_USER_INPUT for a body that no sender means, UNAVAILABLE
  */
-export type Receiver = (delivery: Delivery) => Promise<Exclude<DeliveryOutcome, 'quarantined'> | UnreadableEntry>;
+export type Receiver = (delivery: Delivery) => Promise<'recorded' | 'duplicate' | IgnoredEntry | UnreadableEntry>;
 
 /** A webhook as the API description shows it. */
 export interface WebhookDescription {

@@ -75,11 +75,7 @@ export async function openSources(
   };
 }
 
-const counts = {
-  recorded: { recorded: 1 },
-  duplicate: { duplicates: 1 },
-  ignored: { ignored: 1 },
-} as const;
+const counts = { recorded: { recorded: 1 }, duplicate: { duplicates: 1 } } as const;
 
 /** The receiver, with its outcomes counted in the source's row and what it cannot read put into quarantine. */
 function countingOutcomes(receive: Receiver, { source, quarantine }: SourceTools) {
@@ -88,6 +84,10 @@ function countingOutcomes(receive: Receiver, { source, quarantine }: SourceTools
     if (typeof outcome === 'string') {
       source.count(counts[outcome]);
       return outcome;
+    }
+    if ('ignored' in outcome) {
+      source.ignore(outcome);
+      return 'ignored';
     }
     source.count({ quarantined: await quarantine.add(source.name, [outcome]) });
     return 'quarantined';

@@ -136,7 +136,7 @@ export class EntryRecorder {
     let attempts = 0;
     await this.#untilDone(signal, async () => {
       const heard = await this.#withoutDeleted(left);
-      this.#parts.source.count({ ignored: left.length - heard.length });
+      this.#parts.source.ignore({ ignored: 'deleted_user', type: null }, left.length - heard.length);
       left = heard;
       if (left.length === 0) return;
       try {

@@ -4,6 +4,7 @@ import type { Source as SourceRow } from '../db/rows.ts';
 import { releaseLease, takeLease } from '../instances/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
+import { IgnoredEntries, type IgnoredEntry } from './ignored-entries.ts';
 
 /** How a source stands. `Source` says what enters and leaves each state. */
 export type SourceState = 'waiting' | 'connecting' | 'backfilling' | 'live' | 'disconnected';
@@ -68,6 +69,8 @@ export class Source {
   readonly name: string;
   /** What was counted since this process began. */
   readonly totals: Record<keyof SourceCounts, number> = noCounts();
+  /** What the ignored ones among them were. */
+  readonly ignored = new IgnoredEntries();
   /** How long the oldest entry that is not recorded has waited, in milliseconds. Asked only while the source is live. */
   measureLag: () => number | null = () => null;
   readonly #options: SourceOptions;
@@ -97,7 +100,14 @@ export class Source {
     return this.isLive ? this.measureLag() : null;
   }
 
-  /** Adds to what became of entries. The row gets it with the next save. */
+  /** Entries said nothing to the log. They are counted, and it is kept what they were. */
+  ignore(entry: IgnoredEntry, times = 1): void {
+    if (times === 0) return;
+    this.count({ ignored: times });
+    this.ignored.add(entry, times);
+  }
+
+  /** Adds to what became of entries; `ignore` does so for those that were ignored. The row gets it with the next save. */
   count(counts: Partial<SourceCounts>): void {
     for (const name of countNames) {
       this.totals[name] += counts[name] ?? 0;

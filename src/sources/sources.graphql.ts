@@ -5,6 +5,7 @@ import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { defaultLimits } from '../limits.ts';
+import { type IgnoredKind, type IgnoredReason, NAMED_TYPES } from './ignored-entries.ts';
 import type { QuarantineKey, QuarantineReason } from './quarantine.ts';
 import type { SourceState } from './source.ts';
 import type { SourceStatus } from './sources.ts';
@@ -35,10 +36,42 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
     'The database did not take it; the server’s log says why. It is tried again, and leaves once it is stored.',
 };
 
+const ignoredDescriptions: Record<IgnoredReason, string> = {
+  unknown_type: 'This server does not know the type.',
+  no_event: 'Of this type no event is recorded. `connection.created` makes its user known.',
+  deleted_user: 'It is of a user who was deleted, and as far as can be told older than that.',
+};
+
+const MOST_KINDS = NAMED_TYPES + Object.keys(ignoredDescriptions).length;
+
 /** What feeds the log from outside. */
 export function addSources(builder: Builder): void {
-  const Source = addSource(builder, addSourceBackfill(builder), addQuarantinedEntry(builder));
+  const Source = addSource(builder, {
+    SourceBackfill: addSourceBackfill(builder),
+    IgnoredKind: addIgnoredKind(builder),
+    QuarantinedEntryConnection: addQuarantinedEntry(builder),
+  });
   addSourceQuery(builder, Source);
+}
+
+function addIgnoredKind(builder: Builder) {
+  const IgnoredReasonEnum = addEnum(
+    builder,
+    'IgnoredReason',
+    'Why an entry says nothing to the log.',
+    ignoredDescriptions,
+  );
+  return builder.objectRef<IgnoredKind>('IgnoredKind').implement({
+    description: 'Entries of a source that were ignored for the same reason, and of the same type.',
+    fields: (t) => ({
+      reason: t.field({ type: IgnoredReasonEnum, description: 'Why.', resolve: ({ ignored }) => ignored }),
+      type: t.exposeString('type', {
+        nullable: true,
+        description: `What the sender calls them, such as \`workout.created\`; null for entries without a type, and for all further types once there are ${NAMED_TYPES}.`,
+      }),
+      count: t.exposeInt('count', { description: 'How many.' }),
+    }),
+  });
 }
 
 /** An entry that could not be read, and the pages of such entries. */
@@ -93,8 +126,15 @@ function addSourceBackfill(builder: Builder) {
 
 function addSource(
   builder: Builder,
-  SourceBackfill: ReturnType<typeof addSourceBackfill>,
-  QuarantinedEntryConnection: ReturnType<typeof addQuarantinedEntry>,
+  {
+    SourceBackfill,
+    IgnoredKind,
+    QuarantinedEntryConnection,
+  }: {
+    readonly SourceBackfill: ReturnType<typeof addSourceBackfill>;
+    readonly IgnoredKind: ReturnType<typeof addIgnoredKind>;
+    readonly QuarantinedEntryConnection: ReturnType<typeof addQuarantinedEntry>;
+  },
 ) {
   // The column is text, so the enum's values are, too.
   const SourceStateEnum = addEnum<string>(builder, 'SourceState', 'How a source stands.', stateDescriptions);
@@ -131,6 +171,12 @@ function addSource(
         description:
           'Entries that say nothing to the log: test deliveries, and what is older than the deletion of its user.',
         resolve: ({ ignored }) => Number(ignored),
+      }),
+      ignoredKinds: t.field({
+        type: [IgnoredKind],
+        ...withItems({ most: MOST_KINDS }),
+        description: 'What the instance that answers has ignored since it was started, and why.',
+        resolve: ({ ignoredKinds }) => ignoredKinds,
       }),
       quarantined: t.float({
         description: 'Entries that could not be read or stored, each counted once.',

@@ -4,6 +4,7 @@ import { readDatabaseTime } from '../db/database-clock.ts';
 import type { Source as SourceRow } from '../db/rows.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
+import type { IgnoredKind } from './ignored-entries.ts';
 import { Quarantine } from './quarantine.ts';
 import { Source, type SourceOptions } from './source.ts';
 
@@ -11,6 +12,8 @@ import { Source, type SourceOptions } from './source.ts';
 export interface SourceStatus extends SourceRow {
   /** True on the instance that works on the source. */
   readonly isHolder: boolean;
+  /** What this process has ignored of the source since it began. */
+  readonly ignoredKinds: readonly IgnoredKind[];
 }
 
 /** All sources, that is everything that feeds the log from outside: their rows, and those this process works on. */
@@ -50,8 +53,9 @@ export class Sources {
     const { reader, kind } = this.#options.database;
     const rows = await reader.source.findMany({ orderBy: { name: 'asc' }, take: this.#options.limits.listedSources });
     const now = await readDatabaseTime(reader, kind);
-    return rows.map((row) => {
-      const source = this.#open.get(row.name);
+    return rows.map((found) => {
+      const source = this.#open.get(found.name);
+      const row = { ...found, ignoredKinds: source?.ignored.kinds ?? [] };
       if (source && !source.exclusive) return { ...row, isHolder: true };
       // A webhook is held by nobody: where it is not set up, the row cannot say whether another instance takes it.
       const isHeld = row.holder !== null && row.heldUntil > now;

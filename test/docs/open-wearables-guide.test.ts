@@ -181,8 +181,8 @@ describe('the guide for Open Wearables', () => {
       expect(other).not.toMatch(pattern);
   });
 
-  test('explains every state of a source and every reason of the quarantine', () => {
-    for (const name of ['SourceState', 'QuarantineReason']) {
+  test('explains every state of a source, and every reason to ignore an entry or to put it into quarantine', () => {
+    for (const name of ['SourceState', 'IgnoredReason', 'QuarantineReason']) {
       const words = buildSchema().getType(name)?.toConfig() as { values: object }; // they are enums
       for (const word of Object.keys(words.values)) expect(page).toContain(`\n| \`${word}\` |`);
     }

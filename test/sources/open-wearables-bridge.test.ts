@@ -283,6 +283,8 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     await server.graphql('mutation ($id: UUID!) { deleteUser(id: $id) { __typename } }', { id: userId });
     proxy.cut();
     await countOf(server, 'ignored').toBeGreaterThan(0); // it has met the old event again
+    const { data } = await server.graphql('{ sources { ignoredKinds { reason type } } }');
+    expect(data.sources[0].ignoredKinds).toEqual([{ reason: 'DELETED_USER', type: null }]);
     expect((await server.graphql('query ($id: UUID!) { user(id: $id) { id } }', { id: userId })).data.user).toBe(null);
     const after = wireEvent({ user_id: userId, timestamp: new Date(Date.now() + 1_000).toISOString() });
     await emitter.emit(after);

@@ -30,12 +30,12 @@ function signed(body: string | Buffer, at = new Date(), key = secret): Headers {
   };
 }
 
-const post = (body: string | Buffer, headers: Headers): Promise<RestAnswer> =>
-  rest(server.url + path, { method: 'POST', headers, body });
+const post = (body: string | Buffer, headers: Headers, to = server): Promise<RestAnswer> =>
+  rest(to.url + path, { method: 'POST', headers, body });
 
-const deliver = (delivery: unknown, at?: Date) => {
+const deliver = (delivery: unknown, at?: Date, to = server) => {
   const body = JSON.stringify(delivery);
-  return post(body, signed(body, at));
+  return post(body, signed(body, at), to);
 };
 
 /** `data` of a run's delivery. */
@@ -288,6 +288,42 @@ describe('a delivery of Open Wearables', () => {
   test('that says nothing to the log is acknowledged', async () => {
     for (const delivery of [{}, { type: 'workout.created', data: {} }, { type: 7 }, { type: 'toString', data: {} }])
       expect(await deliver(delivery)).toMatchObject(ignored);
+  });
+
+  test('that is ignored is counted by why, and by its type', async () => {
+    const fresh = await startServer({ settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret } });
+    onTestFinished(() => fresh.close());
+    const deleted = await fresh.user();
+    await fresh.app.services.users.delete(deleted);
+    const connection = { user_id: randomUUID(), provider: 'oura', connection_id: randomUUID() };
+    for (const delivery of [
+      { type: 'workout.created', data: {} },
+      { type: 'workout.created', data: {} },
+      { type: 'sync.data_type.completed', data: {} },
+      {},
+      { type: 7 },
+      { type: 'connection.created', data: connection },
+      { type: 'connection.revoked', data: connection },
+      completed(run({ user_id: deleted })),
+    ])
+      expect(await deliver(delivery, undefined, fresh)).toMatchObject(ignored);
+    await deliver(started(run()), undefined, fresh);
+
+    const kinds = [
+      ['UNKNOWN_TYPE', 'workout.created', 2],
+      ['UNKNOWN_TYPE', 'sync.data_type.completed', 1],
+      ['UNKNOWN_TYPE', null, 2],
+      ['NO_EVENT', 'connection.created', 1],
+      ['NO_EVENT', 'connection.revoked', 1],
+      ['DELETED_USER', 'sync.completed', 1],
+    ] as const;
+    const { data } = await fresh.graphql('{ sources { ignoredKinds { reason type count } } }');
+    expect(data.sources[0].ignoredKinds).toEqual(kinds.map(([reason, type, count]) => ({ reason, type, count })));
+    const { text } = await rest(`${fresh.url}/metrics`);
+    for (const [reason, type, count] of kinds)
+      expect(text).toContain(
+        `synclog_source_ignored_total{source="open-wearables-webhooks",reason="${reason.toLowerCase()}",type="${type ?? ''}"} ${count}\n`,
+      );
   });
 
   test('that cannot be read goes to quarantine, as it would be the same the next time', async () => {

@@ -10,8 +10,8 @@ type DeliveryContent =
   | { readonly kind: 'event'; readonly draft: EventDraft }
   | { readonly kind: 'connection'; readonly userId: string; readonly connectedAt: Date | undefined }
   | { readonly kind: 'unreadable'; readonly detail: string }
-  /** A type of delivery of which the log keeps nothing. */
-  | { readonly kind: 'nothing' };
+  /** A type of delivery of which the log keeps nothing, or which nobody knows here. */
+  | { readonly kind: 'ignored'; readonly reason: 'no_event' | 'unknown_type' };
 
 /** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
 const syncData = z.looseObject({
@@ -55,7 +55,7 @@ export function readDelivery(
     return { kind: 'connection', userId: parsed.data.user_id, connectedAt: parsed.data.connected_at };
   }
   const complete = syncTypes.get(type);
-  if (!complete) return { kind: 'nothing' };
+  if (!complete) return { kind: 'ignored', reason: type === 'connection.revoked' ? 'no_event' : 'unknown_type' };
   const parsed = syncData.safeParse(data, { reportInput: true });
   if (!parsed.success) return unreadable(parsed.error);
   const whole = { ...draftOf(parsed.data, sentAt), ...complete(parsed.data, sentAt) };

@@ -16,7 +16,7 @@ const ATTEMPTS = 2;
 export async function recordDelivery(
   event: EventDraft,
   parts: Parts,
-): Promise<'recorded' | 'duplicate' | 'ignored' | undefined> {
+): Promise<'recorded' | 'duplicate' | 'of_deleted_user' | undefined> {
   const draft = { ...event, id: deliveryId(event) };
   await parts.users.ensure(new Map([[draft.userId, undefined]]));
   try {
@@ -27,7 +27,7 @@ export async function recordDelivery(
     });
   } catch (error) {
     // The user was deleted, and the time of a delivery does not say whether the run began before that.
-    if (codeOf(error) === 'NOT_FOUND') return 'ignored';
+    if (codeOf(error) === 'NOT_FOUND') return 'of_deleted_user';
     if (codeOf(error) === 'EVENT_ID_CONFLICT') return undefined;
     throw error;
   }

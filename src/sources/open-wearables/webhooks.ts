@@ -5,6 +5,7 @@ import { AppError } from '../../errors.ts';
 import { parseJson } from '../../lib/parse-json.ts';
 import { readUtf8 } from '../../lib/utf8.ts';
 import { type Delivery, defineSource, type Receiver, type SourceTools } from '../define-source.ts';
+import type { IgnoredReason } from '../ignored-entries.ts';
 import type { QuarantineReason } from '../quarantine.ts';
 import { readDelivery } from './read-delivery.ts';
 import { recordDelivery } from './record-delivery.ts';
@@ -85,20 +86,21 @@ function parseText(text: string): unknown {
 
 async function take(delivery: SignedDelivery, tools: SourceTools): ReturnType<Receiver> {
   const { type, text } = delivery;
+  const ignored = (reason: IgnoredReason) => ({ ignored: reason, type: typeof type === 'string' ? type : null });
   const unreadable = (reason: QuarantineReason, detail: string) => ({ reason, detail, place: String(type), text });
   const content = readDelivery(delivery, tools.limits);
   switch (content.kind) {
-    case 'nothing':
-      return 'ignored';
+    case 'ignored':
+      return ignored(content.reason);
     case 'unreadable':
       return unreadable('bad_event', content.detail);
     case 'connection':
       await tools.users.ensure(new Map([[content.userId, content.connectedAt]]));
-      return 'ignored';
-    case 'event':
-      return (
-        (await recordDelivery(content.draft, tools)) ??
-        unreadable('event_id_conflict', 'the run has sent other content before')
-      );
+      return ignored('no_event');
+    case 'event': {
+      const outcome = await recordDelivery(content.draft, tools);
+      if (outcome === 'of_deleted_user') return ignored('deleted_user');
+      return outcome ?? unreadable('event_id_conflict', 'the run has sent other content before');
+    }
   }
 }

@@ -74,6 +74,18 @@ function createRegistry({ services: { log, retention, sources }, openStreams, ke
         for (const [outcome, total] of Object.entries(totals)) this.inc({ source: name, outcome }, total);
     },
   });
+  new Counter({
+    name: 'synclog_source_ignored_total',
+    help: 'Entries of sources that this process has ignored, by why, and by what their sender calls them.',
+    labelNames: ['source', 'reason', 'type'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { name, ignored } of sources.opened)
+        for (const { ignored: reason, type, count } of ignored.kinds)
+          this.inc({ source: name, reason, type: type ?? '' }, count);
+    },
+  });
   new Gauge({
     name: 'synclog_source_live',
     help: 'Whether this process works on the source and records at once what arrives: 1 or 0.',
