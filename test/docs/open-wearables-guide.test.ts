@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { defaultLimits } from '../../src/limits.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
-import { createEmitter, type Emitter, newestWireEvent, sampleEvents } from '../support/open-wearables-emitter.ts';
+import { createEmitter, type Emitter, layouts, sampleEvents, wireEvent } from '../support/open-wearables-emitter.ts';
 import { serveOpenWearables } from '../support/open-wearables-rest.ts';
 import { asRun, codeBlocks, expectAsPrinted } from '../support/printed.ts';
 import { graphql, startProcess } from '../support/server-process.ts';
@@ -39,7 +40,7 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
     for (const event of events) await emitter.emit(event);
     // Open Wearables was brought up to date since.
     for (const user_id of new Set(events.map((event) => event.user_id)))
-      await emitter.emitAsNewest(newestWireEvent({ user_id, run_id: 'pull_of_0.9' }));
+      await emitter.emit(wireEvent({ user_id, run_id: 'pull_of_0.9' }), { layout: '0.9' });
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     addresses = {
@@ -143,6 +144,31 @@ describe.runIf(hasRedis())('the user of Redis that the guide makes', () => {
     await redis.start();
     expect(await run(redis, '--scan --pattern')).not.toContain(tried);
   });
+});
+
+describe.runIf(hasRedis())('the deletion of a user by the guide', () => {
+  test.each([...layouts.map((layout) => ({ written: [layout] })), { written: layouts }, { written: [] }])(
+    'leaves no key of the user, and all of others: $written',
+    async ({ written }) => {
+      const redis = await startFaultyRedis();
+      onTestFinished(() => redis.stop());
+      const emitter = createEmitter(redis.url);
+      onTestFinished(() => emitter.close());
+      const [deleted, other] = [randomUUID(), randomUUID()];
+      for (const layout of written)
+        for (const [at, { run_id }] of sampleEvents(layout).entries()) {
+          await emitter.emit(wireEvent({ user_id: deleted, run_id }), { layout });
+          await emitter.emit(wireEvent({ user_id: other, run_id: `${layout} ${at}` }), { layout });
+        }
+      const keys = async () => (await emitter.redis.keys('*')).sort();
+      const ofOther = (await keys()).filter((key) => key.includes(other) || /run:0\.\S+ /.test(key));
+      const shell = openShell({ REDIS: redis.url, USER_ID: deleted });
+      onTestFinished(() => shell.close());
+      const code = codeBlocks(page, 'sh').find((block) => block.code.includes('runs_by_time'))?.code ?? '';
+      await shell.run(code);
+      expect(await keys()).toEqual(ofOther);
+    },
+  );
 });
 
 describe.runIf(hasRedis())('a Redis with a certificate of a private authority', () => {

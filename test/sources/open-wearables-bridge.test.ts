@@ -17,6 +17,7 @@ import {
   addBridgeUser,
   createEmitter,
   type Emitter,
+  layouts,
   sampleEvents,
   type WireEvent,
   wireEvent,
@@ -90,34 +91,37 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
   const toMilliseconds = (event: WireEvent) =>
     JSON.parse(
       JSON.stringify(event, (key, value) =>
-        ['timestamp', 'started_at', 'ended_at'].includes(key) && value
+        ['timestamp', 'started_at', 'ended_at', 'window_start', 'window_end'].includes(key) && value
           ? value.replace(/\.(\d{3})\d{3}Z$/, (_: string, ms: string) => (ms === '000' ? 'Z' : `.${ms}000Z`))
           : value,
       ),
     );
 
-  test('copies what was stored before it came and what comes, each once, as REST would have shown it there', async () => {
-    const [before, after] = [sampleEvents(), sampleEvents()];
-    for (const event of before) await emitter.emit(event);
-    const server = await start();
-    await live(server);
-    for (const event of after) await emitter.emit(event);
-    for (const events of [before, after])
-      for (const userId of new Set(events.map((event) => event.user_id))) {
-        const own = events.filter((event) => event.user_id === userId);
-        await logged(server, userId).toEqual(own.map((event) => event.event_id));
-        expect(await log(server, userId)).toEqual(own.map(toMilliseconds));
-      }
-    await countOf(server, 'recorded').toBe(100);
-    await countOf(server, 'lagMs').toBe(0);
-    expect(await source(server)).toMatchObject({
-      name: 'open-wearables-redis',
-      isHolder: true,
-      quarantined: 0,
-      lastError: null,
-      backfill: { users: 2, endedAt: expect.any(String) },
-    });
-  });
+  test.each(layouts)(
+    'copies what %s has stored and what it publishes, each once, as REST would show it',
+    async (layout) => {
+      const [before, after] = [sampleEvents(layout), sampleEvents(layout)];
+      for (const event of before) await emitter.emit(event, { layout });
+      const server = await start();
+      await live(server);
+      for (const event of after) await emitter.emit(event, { layout });
+      for (const events of [before, after])
+        for (const userId of new Set(events.map((event) => event.user_id))) {
+          const own = events.filter((event) => event.user_id === userId);
+          await logged(server, userId).toEqual(own.map((event) => event.event_id));
+          expect(await log(server, userId)).toEqual(own.map(toMilliseconds));
+        }
+      await countOf(server, 'recorded').toBe(before.length + after.length);
+      await countOf(server, 'lagMs').toBe(0);
+      expect(await source(server)).toMatchObject({
+        name: 'open-wearables-redis',
+        isHolder: true,
+        quarantined: 0,
+        lastError: null,
+        backfill: { users: new Set(before.map((event) => event.user_id)).size, endedAt: expect.any(String) },
+      });
+    },
+  );
 
   test('needs no more than its guide grants, and asks for nothing else', async () => {
     const event = wireEvent();

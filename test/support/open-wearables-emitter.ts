@@ -7,13 +7,15 @@ import { Redis } from 'ioredis';
 // biome-ignore lint/suspicious/noExplicitAny: tests put anything into it
 export type WireEvent = Record<string, any>;
 
+/** How a version keeps the ids of a user's runs: 0.6.3 in a set, 0.9 in a set that is sorted by time. */
+export const layouts = ['0.6.3', '0.9'] as const;
+export type Layout = (typeof layouts)[number];
+
 /** Writes to a Redis what Open Wearables' sync-status service writes, in the same order. */
 export interface Emitter {
   readonly redis: Redis;
   /** One emission. Without `publish`, nobody is told. */
-  emit(event: WireEvent, options?: { publish?: boolean }): Promise<void>;
-  /** One emission in the way of 0.9, which keeps the ids of runs in a sorted set. */
-  emitAsNewest(event: WireEvent): Promise<void>;
+  emit(event: WireEvent, options?: { publish?: boolean; layout?: Layout }): Promise<void>;
   /** An entry of a user's list that need not be an event. */
   emitText(userId: string, text: string, options?: { publish?: boolean }): Promise<void>;
   /** What a user's list holds, oldest first. */
@@ -30,35 +32,26 @@ export function createEmitter(url: string): Emitter {
   redis.on('error', () => {});
   return {
     redis,
-    async emit(event, { publish = true } = {}) {
+    async emit(event, { publish = true, layout = '0.6.3' } = {}) {
       const text = JSON.stringify(event);
-      const { user_id: userId, run_id: runId } = event;
+      const { user_id: userId, run_id: runId, timestamp } = event;
       const pipeline = redis
         .pipeline()
         .lpush(`sync:status:user:${userId}:recent`, text)
         .ltrim(`sync:status:user:${userId}:recent`, 0, 199)
-        .expire(`sync:status:user:${userId}:recent`, DAY_SECONDS)
-        .sadd(`sync:status:user:${userId}:runs`, runId)
-        .expire(`sync:status:user:${userId}:runs`, DAY_SECONDS)
-        .set(`sync:status:run:${runId}`, text, 'EX', DAY_SECONDS);
+        .expire(`sync:status:user:${userId}:recent`, DAY_SECONDS);
+      if (layout === '0.6.3')
+        pipeline.sadd(`sync:status:user:${userId}:runs`, runId).expire(`sync:status:user:${userId}:runs`, DAY_SECONDS);
+      else {
+        const seconds = Date.parse(timestamp) / 1000;
+        pipeline
+          .zadd(`sync:status:user:${userId}:runs_by_time`, seconds, runId)
+          .zremrangebyscore(`sync:status:user:${userId}:runs_by_time`, '-inf', seconds - DAY_SECONDS)
+          .expire(`sync:status:user:${userId}:runs_by_time`, DAY_SECONDS);
+      }
+      pipeline.set(`sync:status:run:${runId}`, text, 'EX', DAY_SECONDS);
       if (publish) pipeline.publish(`sync:status:user:${userId}`, text).publish('sync:status:all', text);
       await pipeline.exec();
-    },
-    async emitAsNewest(event) {
-      const { user_id: userId, run_id: runId, timestamp } = event;
-      const text = JSON.stringify(event);
-      const seconds = Date.parse(timestamp) / 1000;
-      await redis
-        .pipeline()
-        .lpush(`sync:status:user:${userId}:recent`, text)
-        .ltrim(`sync:status:user:${userId}:recent`, 0, 199)
-        .expire(`sync:status:user:${userId}:recent`, DAY_SECONDS)
-        .zadd(`sync:status:user:${userId}:runs_by_time`, seconds, runId)
-        .zremrangebyscore(`sync:status:user:${userId}:runs_by_time`, '-inf', seconds - DAY_SECONDS)
-        .set(`sync:status:run:${runId}`, text, 'EX', DAY_SECONDS)
-        .publish(`sync:status:user:${userId}`, text)
-        .publish('sync:status:all', text)
-        .exec();
     },
     async emitText(userId, text, { publish = true } = {}) {
       await redis.lpush(`sync:status:user:${userId}:recent`, text);
@@ -99,23 +92,15 @@ export function wireEvent(event: WireEvent = {}): WireEvent {
   };
 }
 
-/** An event with what 0.9 has beyond 0.6.3. */
-export function newestWireEvent(event: WireEvent = {}): WireEvent {
-  return {
-    ...wireEvent(event),
-    scope: 'historical',
-    window_start: '2026-03-12T07:00:00Z',
-    window_end: '2026-03-14T07:00:00.000010Z',
-  };
-}
+const readSamples = (name: string): readonly WireEvent[] =>
+  readFileSync(join(import.meta.dirname, 'samples', name), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const samples = { '0.6.3': readSamples('open-wearables.jsonl'), '0.9': readSamples('open-wearables-newest.jsonl') };
 
-const samples: readonly WireEvent[] = readFileSync(join(import.meta.dirname, 'samples/open-wearables.jsonl'), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line));
-
-/** The sample sequences, in the order in which they were published, with ids of their own. */
-export function sampleEvents(): WireEvent[] {
+/** The sample sequences of a version, in the order in which they were published, with ids of their own. */
+export function sampleEvents(version: Layout = '0.6.3'): WireEvent[] {
   const renamed = new Map<string, string>();
   const rename = (text: string, make: (text: string) => string) => {
     const name = renamed.get(text) ?? make(text);
@@ -123,7 +108,7 @@ export function sampleEvents(): WireEvent[] {
     return name;
   };
   const suffix = randomUUID().slice(0, 8);
-  return samples.map((event) => ({
+  return samples[version].map((event) => ({
     ...event,
     event_id: randomUUID(),
     run_id: rename(event.run_id, (id) => `${id}_${suffix}`),
