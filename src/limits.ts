@@ -72,6 +72,7 @@ export const defaultLimits = {
   bridgeLength: 64 * 1_048_576,
 
   userFieldLength: 255,
+  /** What users, events and runs are searched for. */
   searchLength: 100,
   apiKeyNameLength: 100,
   /** A longer API key or bearer token is no credential, and is not even looked up. */

@@ -1,3 +1,4 @@
+import { isStorable } from '../db/columns.ts';
 import type { SyncEvent as SyncEventRow, User } from '../db/rows.ts';
 import { badInput } from '../errors.ts';
 import type { Batch } from '../graphql/batch.ts';
@@ -79,8 +80,12 @@ export function checkCursors(
     });
 }
 
-/** @throws AppError BAD_USER_INPUT for too many entries in a list, and for UNRECOGNIZED. */
-export function checkFilter(filter: object | null | undefined, limits: Limits): void {
+/** @throws AppError BAD_USER_INPUT for too many entries in a list, for UNRECOGNIZED, and for no text, or too long a one, to search for. */
+export function checkFilter(
+  filter: { readonly search?: string | null | undefined } | null | undefined,
+  limits: Limits,
+): void {
+  if (filter?.search != null) checkSearch(filter.search, limits);
   for (const [name, entries] of Object.entries(filter ?? {})) {
     if (!Array.isArray(entries)) continue;
     if (entries.length > limits.filterEntries)
@@ -88,6 +93,17 @@ export function checkFilter(filter: object | null | undefined, limits: Limits): 
     refuseUnrecognized(entries, ['filter', name]);
   }
 }
+
+function checkSearch(search: string, { searchLength }: Limits): void {
+  const whyNot =
+    (search.trim() === '' && 'must not be empty') ||
+    (search.length > searchLength && `must have at most ${searchLength} characters`) ||
+    (!isStorable(search) && 'must be well-formed Unicode without NUL');
+  if (whyNot) throw badInput(`filter.search ${whyNot}`, ['filter', 'search']);
+}
+
+/** What the description of a filter says of its text. */
+export const searchDescription = `A part of \`message\`, \`error\` or \`runId\`, at most ${inWords(defaultLimits.searchLength)} characters. A to Z are found in either case, other letters as they are written here, all in lower or all in upper case. Blanks at the ends do not count.`;
 
 /** Sync events, and the log of a user. */
 export function addEvents(builder: Builder, users: UserTypes, words: WordTypes) {
@@ -175,6 +191,7 @@ function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatu
         type: 'DateTime',
         description: "Recorded before this time, and not at it, by this server's clock: see `recordedAt`.",
       }),
+      search: t.string({ description: searchDescription }),
     }),
   });
 }

@@ -1,5 +1,6 @@
 import { isWithin, type TimeSpan } from '../lib/time-span.ts';
 import type { SyncEvent } from './event.ts';
+import { holdsText } from './found-text.ts';
 import { wordOf } from './words.ts';
 
 /** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words, and match in any case. */
@@ -12,6 +13,8 @@ export interface SyncEventFilter extends RecordingSpan {
   /** When they happened, by the producer's clock: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
   readonly until?: Date | null | undefined;
+  /** A part of one of their texts. */
+  readonly search?: string | null | undefined;
 }
 
 /** When something was recorded, by our clock: at the first time or later, and before the second one. */
@@ -39,8 +42,8 @@ export function hasWords(filter: SyncEventFilter): boolean {
 }
 
 /** Does it ask for what only the events themselves tell, as no index has it? */
-export function isTold({ since, until }: SyncEventFilter): boolean {
-  return since != null || until != null;
+export function isTold({ since, until, search }: SyncEventFilter): boolean {
+  return since != null || until != null || search != null;
 }
 
 export function boundsRecording({ recordedSince, recordedUntil }: RecordingSpan): boolean {
@@ -55,7 +58,7 @@ export function matches(event: SyncEvent, filter: SyncEventFilter | null | undef
   if (!filter) return true;
   if (filter.runId != null && event.runId !== filter.runId) return false;
   if (!isWithin(event.timestamp, filter) || !isWithin(event.recordedAt, recordingSpan(filter))) return false;
-  return matchesWords(event, filter);
+  return matchesWords(event, filter) && (filter.search == null || holdsText(event, filter.search));
 }
 
 /** Are these words among those that the filter asks for? */

@@ -1,9 +1,11 @@
-import { isOneOf } from '../db/columns.ts';
+import { isOneOf, toColumn } from '../db/columns.ts';
+import type { Provider } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { areWithin } from '../db/within.ts';
 import { isWithin } from '../lib/time-span.ts';
 import { boundsRecording, meantBy, type RecordingSpan, recordingSpan } from '../log/filter.ts';
+import { holdsText, holdsTextIn, searchedFields } from '../log/found-text.ts';
 import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
 
@@ -17,6 +19,8 @@ export interface SyncRunFilter extends RecordingSpan {
   /** When the newest event happened, as `lastEventAt` tells it: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
   readonly until?: Date | null | undefined;
+  /** A part of one of their texts. */
+  readonly search?: string | null | undefined;
 }
 
 const listFilters = [
@@ -32,13 +36,16 @@ export function hasWords(filter: SyncRunFilter | null | undefined): boolean {
 
 /** Does it ask for what only the runs themselves tell, as no index that is in the order of the list has it? */
 export function isTold(filter: SyncRunFilter | null | undefined): boolean {
-  return filter != null && boundsRecording(filter);
+  return filter != null && (boundsRecording(filter) || filter.search != null);
 }
 
 /** What a run `r` must tell by itself. */
-export function toldBy(filter: SyncRunFilter | null | undefined): Sql[] {
-  return filter ? areWithin(sql`r.recorded_at`, recordingSpan(filter)) : [];
+export function toldBy(filter: SyncRunFilter | null | undefined, kind: Provider): Sql[] {
+  const times = areWithin(sql`r.recorded_at`, recordingSpan(filter ?? {}));
+  return filter?.search == null ? times : [...times, holdsTextIn(searched, filter.search, kind)];
 }
+
+const searched = searchedFields.map((field) => `r.${toColumn(field)}`);
 
 /** The words that a run `r`, or a kind `k`, must have. */
 export function wordsOf(filter: SyncRunFilter | null | undefined, table: 'r' | 'k'): Sql[] {
@@ -54,5 +61,6 @@ export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefine
   if (filter.userId != null && run.userId !== filter.userId) return false;
   if (!isWithin(run.lastEventAt, filter) || !isWithin(run.recordedAt, recordingSpan(filter))) return false;
   if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
-  return listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true);
+  if (!listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true)) return false;
+  return filter.search == null || holdsText(run, filter.search);
 }

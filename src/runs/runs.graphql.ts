@@ -2,7 +2,7 @@ import { visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
-import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
+import { checkFilter, type EventTypes, eventConnection, logOf, searchDescription } from '../events/events.graphql.ts';
 import { addWordFields, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
@@ -213,6 +213,7 @@ function addSyncRunFilter(builder: Builder, { SyncSource, SyncStatus }: WordType
         type: 'DateTime',
         description: "The newest event was recorded before this time, and not at it, by this server's clock.",
       }),
+      search: t.string({ description: searchDescription }),
     }),
   });
 }

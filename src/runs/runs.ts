@@ -12,7 +12,7 @@ import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { selectedRun } from '../log/sql/selected-columns.ts';
 import { isTerminal, terminalStatuses } from '../log/words.ts';
-import { type KindSql, kindSqlOf } from './kind-sql.ts';
+import { kindSqlOf } from './kind-sql.ts';
 import { hasWords, isTold, type SyncRunFilter, toldBy, wordsOf } from './run-filter.ts';
 import { healthCondition, runHealths } from './run-health.ts';
 
@@ -93,7 +93,7 @@ export class Runs {
     const pages: SyncRun[][] = pieces.map(() => []);
     const kindSql = kindSqlOf(this.#database);
     for (const some of inPieces([...pieces.entries()], SELECTS_PER_STATEMENT)) {
-      const selects = some.map(([page, piece]) => selectPage(piece, page, kindSql));
+      const selects = some.map(([page, piece]) => selectPage(piece, page, this.#database.kind));
       const kinds = some.some(([, piece]) => areFoundByKind(piece))
         ? sql`WITH RECURSIVE ${kindSql.runKinds}`
         : emptySql;
@@ -108,9 +108,9 @@ export class Runs {
 type RunPiece = Piece<RunKey, RunPageRequest>;
 
 /** The page is merged from its parts, each of which walks an index in list order and stops at the limit, too. */
-function selectPage(piece: RunPiece, page: number, kindSql: KindSql): Sql {
+function selectPage(piece: RunPiece, page: number, kind: Provider): Sql {
   const end = sql`${inListOrder(piece)} LIMIT ${piece.limit}`;
-  const parts = partsOf(piece).flatMap((part) => selectPart(piece, part, end, kindSql));
+  const parts = partsOf(piece).flatMap((part) => selectPart(piece, part, end, kind));
   if (parts.length === 0) parts.push(sql`SELECT ${selectedRun} FROM sync_run r WHERE false`);
   return mergeParts(piece, parts, page);
 }
@@ -155,15 +155,15 @@ function inListOrder(request: RunPageRequest): Sql {
   return sql`ORDER BY r.last_event_at ${direction}, r.user_id ${direction}, r.run_id ${direction}`;
 }
 
-function selectPart(piece: RunPiece, part: Part, end: Sql, kindSql: KindSql): Sql[] {
+function selectPart(piece: RunPiece, part: Part, end: Sql, kind: Provider): Sql[] {
   const { isFinished, condition } = part;
   const conditions = [condition, ...conditionsOf(piece)];
   if (!areFoundByKind(piece)) {
-    const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece.filter, 'r'), ...toldBy(piece.filter)];
+    const all = [isInPart(isFinished), ...conditions, ...wordsOf(piece.filter, 'r'), ...toldBy(piece.filter, kind)];
     return [sql`SELECT ${selectedRun} FROM sync_run r WHERE ${joinSql(all, ' AND ')} ${end}`];
   }
   const ofKinds = (sign: 'IN' | 'NOT IN', all: readonly Sql[]) =>
-    kindSql.selectRunsByKind(
+    kindSqlOf({ kind }).selectRunsByKind(
       joinSql(
         [
           sql`${meantByColumn('k', 'status')} ${rawSql(sign)} (${joinSql(terminalStatuses)})`,

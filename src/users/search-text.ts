@@ -2,6 +2,7 @@ import { inLowerCase, toColumn } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import type { User } from '../db/rows.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
+import { foldText } from '../lib/fold-text.ts';
 
 /** The texts of a user that a search looks through. */
 export const textFields = ['externalUserId', 'email', 'firstName', 'lastName'] as const;
@@ -9,23 +10,6 @@ export type UserTexts = Readonly<Pick<User, (typeof textFields)[number]>>;
 
 /** Stands between the texts of a user; what is sought holds none, so that nothing is found across two of them. */
 const SEPARATOR = '\u001F';
-
-/**
- * A text as it is searched: what people take for the same is the same. Neither case nor the form of a letter counts: upper
- * and lower case of every script, `ß` as `ss`, `İ` and `ı` as `i`, `ς` as `σ`, accents composed or not, full-width letters,
- * ligatures, and blanks of any kind and number. Accents do count. Databases have rules of their own for each of these.
- */
-function foldText(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toLowerCase() // first, as only the lower case of ẞ has an upper case that is SS
-    .toUpperCase()
-    .toLowerCase()
-    .normalize('NFKC')
-    .replaceAll('ς', 'σ')
-    .replaceAll('i\u0307', 'i')
-    .replaceAll(/[\s\p{Cc}]+/gu, ' ');
-}
 
 /** What is stored of a user to be searched, with the texts that it was made of. */
 export function foldUser(user: UserTexts): Pick<User, 'searchText' | 'foldedFrom'> {

@@ -26,6 +26,17 @@ const maybe = <T>(chance: number, make: () => T) => (random() < chance ? make() 
 const providers = ['oura', 'garmin', 'polar'];
 const stages = ['queued', 'fetching', 'completed'];
 const statuses = ['in_progress', 'IN_PROGRESS', 'success', 'stale'];
+const texts = [
+  ...[
+    'Fetching SLEEP',
+    'fetched Sleep_1 100%',
+    'HTTP 503: %s',
+    'İstanbul ışık ISI',
+    'Größe ẞ GRÖẞE',
+    'ΣΊΣΥΦΟΣ σίσυφος',
+  ],
+  ...['Zoë', 'Zoe\u0308', 'ﬁle', 'Ａｂｃ', '🌙 Nacht', 'two\nlines', "it's", 'K\u212a', '\u0007', ' '],
+];
 
 describe.each([1_001, 10_000])('in a log of %i events', (count) => {
   let file: TestDatabase;
@@ -50,6 +61,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
         Array.from({ length: Math.min(left, 250) }, () => ({
           ...{ id: randomUUID(), userId, runId: `run_${below(count / 8)}`, provider: one(providers), source: 'pull' },
           ...{ stage: one(stages), status: one(statuses), timestamp: new Date(time - below(2_000)) },
+          ...{ message: maybe(0.6, () => one(texts)), error: maybe(0.2, () => one(texts)) },
         })),
       );
     }
@@ -67,6 +79,13 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
   });
 
   const someTime = () => one([new Date(start + below(count * 3)), one(events).recordedAt, one(events).timestamp]);
+  /** A part of a text as it was written, or in one case. */
+  const somePart = () => {
+    const text = [...one([...texts, 'run_1', 'RUN_2'])];
+    const part = text.slice(below(text.length), 1 + below(text.length)).join('') || text.join('');
+    return one([part, part, part.toLowerCase(), part.toUpperCase(), part.normalize('NFD')]);
+  };
+  const texted = () => ({ search: maybe(0.4, () => somePart().trim() || 'nothing') });
   const times = () => ({
     since: maybe(0.3, someTime),
     until: maybe(0.3, someTime),
@@ -79,6 +98,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
       log,
       filter: {
         ...times(),
+        ...texted(),
         runId: maybe(0.1, () => one(events).runId),
         providers: maybe(0.3, () => [one(providers)]),
         statuses: maybe(0.2, () => ['in_progress', 'success']),
@@ -111,6 +131,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
       visible: { kind: 'all' } as const,
       filter: {
         ...times(),
+        ...texted(),
         userId: maybe(0.5, () => log.userId),
         providers: maybe(0.3, () => [one(providers)]),
         statuses: maybe(0.2, () => ['in_progress', 'success']),

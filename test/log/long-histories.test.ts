@@ -40,6 +40,7 @@ describe('reads of long histories', () => {
   let database: Database;
   const statements: StatementReport[] = [];
   const long = { userId: numberedUser(1), headSequence: 150_000, tailSequence: 1 };
+  const ofLongTexts = { userId: numberedUser(51), headSequence: 1_000, tailSequence: 1 };
 
   beforeAll(async () => {
     file = await createDatabase();
@@ -48,6 +49,11 @@ describe('reads of long histories', () => {
     const others = Array.from({ length: 50 }, (_, n) => ({ user: n + 2, events: 1_000 }));
     await writeHistories(database, { first: 1, last: 30_000 }, [{ user: 1, events: 150_000 }, ...others]);
     await writeQuarantine(database, 'a source', 50_000);
+    const error = 'x'.repeat(defaultLimits.errorLength);
+    await database.transaction(
+      (transaction) =>
+        transaction.$executeRaw`UPDATE sync_event SET error = ${error} WHERE user_id = ${ofLongTexts.userId}`,
+    );
   });
   afterAll(async () => {
     await database.close();
@@ -89,6 +95,9 @@ describe('reads of long histories', () => {
       newest({ since: recordedAt(70_000), recordedUntil: recordedAt(70_040), recordedSince: recordedAt(69_000) }),
       { events: 40, statements: 3 },
     ],
+    ['with a text that none has', { ...newest({ search: 'nothing' }), after: 1_000 }, { events: 0, statements: 60 }],
+    ['with a text that the newest have', newest({ search: 'RUN_2999' }), { events: 50, statements: 2 }],
+    ['of one run with a text', newest({ search: '_70', runId: 'run_70' }), { events: 5, statements: 2 }],
     ['between two', { ...newest({ sources: ['sdk'] }), after: 20_000, before: 60_001 }, { events: 0, statements: 2 }],
   ])('events %s are found in few statements', async (_, request, cost) => {
     const [events] = await readPages(new LogReads(database), [request]);
@@ -113,6 +122,14 @@ describe('reads of long histories', () => {
     });
     expect({ events: events?.length, statements: statements.length }).toEqual(cost);
     await expectBoundedWalks(database, file.url, statements.slice(0, 20), 500);
+  });
+
+  test('the longer the texts are, the fewer of them a statement looks through', async () => {
+    const request = { ...newest({ search: 'nothing' }), log: ofLongTexts };
+    const [events] = await readPages(new LogReads(database), [request]);
+    // A statement looks through as much as 5,000 events without texts, of which each weighs as much as 500 bytes.
+    const pieces = Math.ceil(1_000 / Math.ceil((5_000 * 500) / (500 + defaultLimits.errorLength)));
+    expect({ events, statements: statements.length }).toEqual({ events: [], statements: 2 * pieces });
   });
 
   test('pages of a hundred logs share what a statement looks through', async () => {
@@ -177,6 +194,7 @@ describe('reads of long histories', () => {
       { runs: 10, statements: 1 },
     ],
     ['that were recorded after all', { filter: { recordedSince: recordedAt(150_001) } }, { runs: 0, statements: 22 }],
+    ['with a text that none has', { filter: { search: 'nothing' } }, { runs: 0, statements: 22 }],
     ['that were recorded before all', { filter: { recordedUntil: recordedAt(1) } }, { runs: 0, statements: 2 }],
   ])('runs of one user %s are looked for in pieces', async (_, request, cost) => {
     const runs = new Runs({ database });

@@ -1,9 +1,10 @@
-import { isOneOf } from '../../db/columns.ts';
+import { isOneOf, toColumn } from '../../db/columns.ts';
 import type { Provider } from '../../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { selectWeighedEnd, weightOf } from '../../db/weighed.ts';
 import { areWithin } from '../../db/within.ts';
 import { listFilters } from '../filter.ts';
+import { holdsTextIn, searchedFields } from '../found-text.ts';
 import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 import { meantByColumn } from './meant-by-column.ts';
@@ -21,7 +22,7 @@ export const filteredPages = (kind: Provider): PageSql => ({
       database,
       selectEach(pages, (page) => ({
         columns: packedEvent[kind],
-        conditions: [...inRange(page), ...wordsOf(page), ...areWithin(sql`e.timestamp`, page.filter)],
+        conditions: [...inRange(page), ...wordsOf(page), ...toldBy(page, kind)],
         limit: sql`LIMIT ${page.limit}`,
       })),
     ),
@@ -85,6 +86,14 @@ function inRange({ userId, after, upTo, filter }: FilteredPage): Sql[] {
   const range = sql`e.user_id = ${userId} AND e.sequence > ${after} AND e.sequence <= ${upTo}`;
   return filter.runId == null ? [range] : [range, isOneOf(rawSql('e.run_id'), [filter.runId])];
 }
+
+/** What an event `e` must tell by itself. */
+function toldBy({ filter }: FilteredPage, kind: Provider): Sql[] {
+  const times = areWithin(sql`e.timestamp`, filter);
+  return filter.search == null ? times : [...times, holdsTextIn(searched, filter.search, kind)];
+}
+
+const searched = searchedFields.map((field) => `e.${toColumn(field)}`);
 
 function wordsOf({ filter }: FilteredPage): Sql[] {
   return listFilters.flatMap(([list, field]) => {

@@ -2,9 +2,9 @@ import { sourceWords, statusWords } from '../../log/words.ts';
 import { json } from '../answer.ts';
 import { prepareAwaited } from './awaited-user.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
+import { listFilterParameters, toListFilter } from './list-filter.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
-import { timeFilterParameters, toTimeFilter } from './time-filter.ts';
 import { type Selected, selectionOf, writeObject } from './wire-fields.ts';
 import { wireRunFields } from './wire-run.ts';
 
@@ -53,15 +53,15 @@ export const userRuns = defineRoute({
   parameters: ({ pageSize, defaultRunsOfUser }) => ({
     user_id: userInPath,
     limit: integer({ min: 1, max: pageSize, fallback: defaultRunsOfUser, description: 'How many runs at most.' }),
-    ...timeFilterParameters('runs whose newest event'),
+    ...listFilterParameters('runs'),
   }),
   answer: summaries,
   errors: ['NOT_FOUND'],
   open({ prepare }) {
     const query = prepare<RunsOfUser>(runsOfUser);
     const requireAwaited = prepareAwaited({ prepare });
-    return async ({ user_id: userId, limit, ...times }, visit) => {
-      const { user } = await query(visit, { userId, limit, filter: toTimeFilter(times) });
+    return async ({ user_id: userId, limit, ...others }, visit) => {
+      const { user } = await query(visit, { userId, limit, filter: toListFilter(others) });
       if (!user) await requireAwaited(visit, userId);
       return answer(user?.syncRuns.edges.map(({ node }) => node) ?? []);
     };
@@ -81,14 +81,14 @@ export const allRuns = defineRoute({
     provider: text('query', 'Only runs of this provider; empty for all.'),
     status: wordFilter(statusWords, 'matches nothing', 'Only runs with this status; empty for all.'),
     source: wordFilter(sourceWords, 'matches nothing', 'Only runs of this source; empty for all.'),
-    ...timeFilterParameters('runs whose newest event'),
+    ...listFilterParameters('runs'),
   }),
   answer: summaries,
   open({ prepare, limits }) {
     const query = prepare<{ readonly syncRuns: Page }>(runsOfAll);
-    return async ({ limit, user_id: userId, provider, status, source, ...times }, visit) => {
+    return async ({ limit, user_id: userId, provider, status, source, ...others }, visit) => {
       const providers = provider === undefined ? null : [provider];
-      const filter = { userId, providers, statuses: status, sources: source, ...toTimeFilter(times) };
+      const filter = { userId, providers, statuses: status, sources: source, ...toListFilter(others) };
       const read = async (place: object, first: number) => (await query(visit, { ...place, first, filter })).syncRuns;
       return answer(await readRuns(read, limit, limits.pageSize));
     };
