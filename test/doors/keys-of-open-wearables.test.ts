@@ -217,8 +217,8 @@ describe('a stream', () => {
     openWearables.requests.length = 0;
     const began = performance.now();
     for (let count = 0; count < 5; count += 1) await openWearables.requested();
-    // Each question is asked after the time of the answer before it.
-    expect(performance.now() - began).toBeGreaterThan(4 * limits.openWearablesKeyMs - 5);
+    // The time of an answer passes between two questions; if each stream asked, five would come at once.
+    expect(performance.now() - began).toBeGreaterThan(2 * limits.openWearablesKeyMs);
     await server.record({ userId });
     for (const stream of streams) expect(await stream.next()).toHaveProperty('data.syncEvents');
   });
