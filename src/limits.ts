@@ -28,9 +28,12 @@ export const defaultLimits = {
   /** What REST lists, or replays on a stream, where a request names no number: as Open Wearables does. */
   defaultListedRuns: 50,
   defaultRunsOfUser: 20,
+  defaultHistory: 20,
   defaultReplay: 20,
   /** Connections of a user that are listed. */
   connectionsPerUser: 50,
+  /** Types of data that are shown of a run: Open Wearables knows some 120. */
+  dataTypesPerRun: 200,
   /** Sources that are listed: each that ever fed the log is one. */
   listedSources: 20,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */

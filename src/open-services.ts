@@ -6,6 +6,8 @@ import { createTokens } from './auth/jwt.ts';
 import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
+import { createDataTypeProjection } from './data-types/data-type-projection.ts';
+import { DataTypes } from './data-types/data-types.ts';
 import { Availability } from './db/availability.ts';
 import type { Database } from './db/database.ts';
 import { openDatabaseClock } from './db/database-clock.ts';
@@ -25,6 +27,7 @@ import type { Limits } from './limits.ts';
 import { openEventLog } from './log/event-log.ts';
 import { Retention } from './log/retention.ts';
 import { RunChanges } from './runs/run-changes.ts';
+import { RunHistory } from './runs/run-history.ts';
 import { Runs } from './runs/runs.ts';
 import type { Services } from './services.ts';
 import { Sources } from './sources/sources.ts';
@@ -123,7 +126,7 @@ async function openOneByOne(
   const credentials = opened.add(new CredentialWatch({ keys, elsewhere, limits, clock, onError }));
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = doorbellOf(config, limits, outages);
-  const projections = [createConnectionProjection(database)];
+  const projections = [createConnectionProjection(database), createDataTypeProjection(database)];
   const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));
   const runChanges = opened.add(new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError }));
   const retention = new Retention({
@@ -136,10 +139,25 @@ async function openOneByOne(
   opened.add({ close: startFillingSearchTexts(database, onError) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
+  const runHistory = new RunHistory({ database });
+  const dataTypes = new DataTypes({ database, limits });
   const connections = new Connections({ database, limits });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
-  const nouns = { log, retention, runs, runChanges, connections, users, sources, keys, tokens, credentials };
+  const nouns = {
+    log,
+    retention,
+    runs,
+    runChanges,
+    runHistory,
+    dataTypes,
+    connections,
+    users,
+    sources,
+    keys,
+    tokens,
+    credentials,
+  };
   return { services: { database, availability, outages, ...nouns, limits, clock }, onError };
 }
 

@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { addAccess } from './access/access.graphql.ts';
 import { addConnections } from './connections/connections.graphql.ts';
+import { addDataTypes } from './data-types/data-types.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
 import { addFollowing } from './events/follow.graphql.ts';
 import { addRecording } from './events/record.graphql.ts';
@@ -8,6 +9,7 @@ import { addWords } from './events/words.graphql.ts';
 import { createBuilder } from './graphql/builder.ts';
 import { addScalars } from './graphql/scalars.ts';
 import { forgetBetweenMutations } from './operations/forget-between-mutations.ts';
+import { addRunHistory } from './runs/run-history.graphql.ts';
 import { addRuns } from './runs/runs.graphql.ts';
 import { addRunWatching } from './runs/watch-runs.graphql.ts';
 import { addSources } from './sources/sources.graphql.ts';
@@ -24,6 +26,8 @@ export function buildSchema(): GraphQLSchema {
   addFollowing(builder, events);
   const runs = addRuns(builder, users, events, words);
   addRunWatching(builder, runs);
+  addRunHistory(builder, users, runs, words);
+  addDataTypes(builder, runs, words);
   addConnections(builder, users, runs);
   addSources(builder);
   addAccess(builder);

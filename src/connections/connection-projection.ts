@@ -13,7 +13,7 @@ const keyOf = ({ userId, provider }: Pick<ProviderConnection, 'userId' | 'provid
 export function createConnectionProjection({ kind }: Database): Projection<ConnectionKey, ProviderConnection> {
   const select = selectConnections[kind];
   return {
-    keyOf,
+    keysOf: (event) => [keyOf(event)],
     async read(transaction, keys) {
       const connections = await transaction.$queryRaw<ProviderConnection[]>(select(keys));
       return connections.map((connection) => [keyOf(connection), connection]);

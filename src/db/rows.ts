@@ -18,6 +18,7 @@ export type {
   SyncEvent,
   SyncRun,
   SyncRunBatch,
+  SyncRunDataType,
   User,
 } from './generated/sqlite/client.ts';
 export type TransactionClient = Prisma.TransactionClient;
@@ -26,6 +27,7 @@ export type TransactionClient = Prisma.TransactionClient;
 export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 export const batchFields = Object.keys(Prisma.SyncRunBatchScalarFieldEnum);
+export const dataTypeFields = Object.keys(Prisma.SyncRunDataTypeScalarFieldEnum);
 export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
 export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);

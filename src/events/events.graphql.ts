@@ -81,12 +81,9 @@ export function checkCursors(
 }
 
 /** @throws AppError BAD_USER_INPUT for too many entries in a list, for UNRECOGNIZED, and for no text, or too long a one, to search for. */
-export function checkFilter(
-  filter: { readonly search?: string | null | undefined } | null | undefined,
-  limits: Limits,
-): void {
-  if (filter?.search != null) checkSearch(filter.search, limits);
+export function checkFilter(filter: object | null | undefined, limits: Limits): void {
   for (const [name, entries] of Object.entries(filter ?? {})) {
+    if (name === 'search' && typeof entries === 'string') checkSearch(entries, limits);
     if (!Array.isArray(entries)) continue;
     if (entries.length > limits.filterEntries)
       throw badInput(`filter.${name} must have at most ${limits.filterEntries} entries`, ['filter', name]);

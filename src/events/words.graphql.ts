@@ -55,7 +55,7 @@ const scopeDescriptions: Record<ScopeWord, string> = {
 };
 
 /** The enum value of a word that the log keeps: the one of `words` that is meant by it. */
-function enumValueOf<Word extends string>(words: readonly Word[], raw: string): Word | typeof UNRECOGNIZED {
+export function enumValueOf<Word extends string>(words: readonly Word[], raw: string): Word | typeof UNRECOGNIZED {
   const word = wordOf(raw);
   return words.find((one) => one === word) ?? UNRECOGNIZED;
 }

@@ -16,23 +16,31 @@ type ProjectionKey = readonly (string | number)[];
  * recording of the transaction, so none of the four functions changes anything.
  *
  * Every transaction costs each projection two statements, however many events, users and keys there are: `read` sends
- * one and `write` makes one. There are at most as many keys as events, which `limits.eventsPerTransaction` bounds.
+ * one and `write` makes one; nothing where no event has a key. A projection bounds the keys of an event, and
+ * `limits.eventsPerTransaction` the events.
  */
 export interface Projection<Key extends ProjectionKey, State> {
-  /** The key of the state that an event may change, out of what its producer has said. Pure. */
-  keyOf(event: Pick<SyncEvent, 'userId' | 'runId' | 'provider' | 'source'>): Key;
+  /** The keys of the states that an event may change, out of what its producer has said; none for most events of some. Pure. */
+  keysOf(event: ToldEvent): readonly Key[];
   /** The states with these keys, each with its key, in any order. What does not exist yet is left out. */
   read(transaction: Queryable, keys: readonly Key[]): Promise<readonly (readonly [key: Key, state: State])[]>;
   /**
    * A state after one more event. Pure: time comes from the event, never from a clock.
    * @param state as earlier events left it; undefined if there is none yet
+   * @param key which of the event's states it is
    * @param runBefore the event's run as it stood before this event; undefined for the first event of a run
    * @returns the new state, or undefined when the event leaves the state, or its absence, as it is.
    */
-  fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined): State | undefined;
+  fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined, key: Key): State | undefined;
   /** Stores the states that were folded, at least one: inserts those that are new and replaces the others. Pure. */
   write(states: readonly State[]): Write;
 }
+
+/** What the producer of an event has said of it, as far as keys may come out of it. */
+export type ToldEvent = Pick<SyncEvent, 'userId' | 'runId' | 'provider' | 'source' | 'stage'> & {
+  readonly scope?: string | null | undefined;
+  readonly metadata?: unknown;
+};
 
 /** Any projection. Nothing looks into its keys and states: they only go back to where they came from. */
 export type AnyProjection = Projection<ProjectionKey, unknown>;
@@ -48,9 +56,10 @@ export interface AddedEvent {
 export async function readStates(
   projection: AnyProjection,
   transaction: Queryable,
-  drafts: readonly Parameters<AnyProjection['keyOf']>[0][],
+  drafts: readonly ToldEvent[],
 ): Promise<ReadonlyMap<string, unknown>> {
-  const keys = new Map(drafts.map((draft) => projection.keyOf(draft)).map((key) => [textOf(key), key]));
+  const keys = new Map(drafts.flatMap((draft) => projection.keysOf(draft)).map((key) => [textOf(key), key]));
+  if (keys.size === 0) return new Map();
   const read = await projection.read(transaction, [...keys.values()]);
   return new Map(read.map(([key, state]) => [textOf(key), state]));
 }
@@ -63,10 +72,12 @@ export function foldStates(
 ): Write[] {
   const changed = new Map<string, unknown>();
   for (const { event, runBefore } of added) {
-    const key = textOf(projection.keyOf(event));
-    const before = changed.get(key) ?? states.get(key);
-    const state = projection.fold(before, event, runBefore);
-    if (state !== undefined && state !== before) changed.set(key, state);
+    for (const key of projection.keysOf(event)) {
+      const name = textOf(key);
+      const before = changed.get(name) ?? states.get(name);
+      const state = projection.fold(before, event, runBefore, key);
+      if (state !== undefined && state !== before) changed.set(name, state);
+    }
   }
   return changed.size > 0 ? [projection.write([...changed.values()])] : [];
 }

@@ -3,7 +3,7 @@ import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf, searchDescription } from '../events/events.graphql.ts';
-import { addWordFields, type WordTypes } from '../events/words.graphql.ts';
+import { addWordFields, enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
@@ -13,6 +13,7 @@ import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { runKey } from '../log/record/fold-run.ts';
+import { statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import type { SyncRunFilter } from './run-filter.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
@@ -88,7 +89,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     'How a run is, by how long ago its newest event was recorded. What counts as long depends on its source. An event of two days ago, by the word of its producer, is history: its run has stalled.',
     healthDescriptions,
   );
-  const SyncRun = addSyncRun(builder, users, events, SyncRunHealth);
+  const SyncRun = addSyncRun(builder, users, events, words, SyncRunHealth);
   addWordFields(
     builder,
     SyncRun,
@@ -96,7 +97,7 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     'What the run is about, as its first start or end says, and `LIVE` if that does not; null before it.',
   );
   const SyncRunConnection = builder.connectionObject(
-    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs, newest activity first.' },
+    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs.' },
     { name: 'SyncRunEdge', description: 'A run in a list.' },
   );
   const SyncRunFilterInput = addSyncRunFilter(builder, words, SyncRunHealth);
@@ -115,6 +116,7 @@ function addSyncRun(
   builder: Builder,
   { User }: UserTypes,
   { SyncEventConnection }: EventTypes,
+  { SyncStatus }: WordTypes,
   SyncRunHealth: HealthType,
 ) {
   return builder.prismaObject('SyncRun', {
@@ -141,6 +143,16 @@ function addSyncRun(
       windowEnd: t.expose('windowEnd', { type: 'DateTime', nullable: true }),
       openedAt: t.expose('openedAt', { type: 'DateTime', nullable: true }),
       traceId: t.exposeString('traceId', { nullable: true }),
+      milestoneStatus: t.field({
+        type: SyncStatus,
+        nullable: true,
+        description:
+          'Status of the newest start or end of the run, whatever was reported between them; null before the first.',
+        resolve: ({ milestoneStatus }) => (milestoneStatus === null ? null : enumValueOf(statusWords, milestoneStatus)),
+      }),
+      milestoneStatusRaw: t.exposeString('milestoneStatus', { nullable: true }),
+      milestoneError: t.exposeString('milestoneError', { nullable: true }),
+      lastEndedAt: t.expose('lastEndedAt', { type: 'DateTime', nullable: true }),
       attempts: t.exposeInt('attempts'),
       failedAttempts: t.exposeInt('failedAttempts'),
       reopened: t.exposeBoolean('reopened'),

@@ -4,7 +4,7 @@ import { Webhook } from 'svix/dist/webhook.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppOptions } from '../../src/app.ts';
 import { AppError } from '../../src/errors.ts';
-import type { Limits } from '../../src/limits.ts';
+import { defaultLimits, type Limits } from '../../src/limits.ts';
 import type { Services } from '../../src/services.ts';
 import { openSources } from '../../src/sources/open-sources.ts';
 import { openWearablesRedis } from '../../src/sources/open-wearables/bridge.ts';
@@ -22,6 +22,7 @@ import {
   type WireEvent,
   wireEvent,
 } from '../support/open-wearables-emitter.ts';
+import { expectedRuns, samples, toKeptTimes } from '../support/open-wearables-samples.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -122,6 +123,45 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
       });
     },
   );
+
+  test.each([
+    ['in the layout of 0.9, that were stored', '0.9', 'before'],
+    ['in the layout of 0.9, as they come', '0.9', 'after'],
+    ['in the layout of 0.6.3', '0.6.3', 'before'],
+  ] as const)('makes the runs of 0.9 out of its events, written %s', async (_, layout, when) => {
+    const emitAll = async () => {
+      for (const event of samples) await emitter.emit(event, { layout });
+    };
+    if (when === 'before') await emitAll();
+    const server = await start();
+    await live(server);
+    if (when === 'after') await emitAll();
+    await countOf(server, 'recorded').toBe(samples.length);
+    const get = async (path: string) => (await rest(`${server.url}/api/v1/${path}`, { headers: server.admin })).body;
+    for (const { run_key: runId, history, redis_summary: summary } of expectedRuns) {
+      expect(await get(`sync/history/${runId}`)).toEqual(toKeptTimes(history));
+      expect(await get(`users/${history.user_id}/sync/runs`)).toContainEqual(toKeptTimes(summary));
+    }
+    expect(await log(server, samples[0]?.user_id)).toEqual(
+      samples.filter(({ user_id }) => user_id === samples[0]?.user_id).map((event) => toKeptTimes(event)),
+    );
+  });
+
+  test('takes an event that an earlier release has recorded without its scope for the same', async () => {
+    const event: WireEvent = { ...wireEvent(), scope: 'live', window_start: null, window_end: null };
+    await emitter.emit(event, { publish: false });
+    const database = await createDatabase();
+    closing.push(database.drop);
+    const older = await startServer({ database });
+    closing.push(() => older.close());
+    const read = readEntry({ text: JSON.stringify(event), place: '' }, defaultLimits);
+    if (!('draft' in read)) throw new Error(read.detail);
+    await older.app.services.users.ensure(new Map([[event.user_id, undefined]]));
+    await older.app.services.log.record([{ ...read.draft, scope: null }]);
+    const server = await start({}, { database });
+    await countOf(server, 'duplicates').toBe(1);
+    expect(await source(server)).toMatchObject({ recorded: 0, quarantined: 0 });
+  });
 
   test('needs no more than its guide grants, and asks for nothing else', async () => {
     const event = wireEvent();

@@ -2,7 +2,9 @@
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A schema of the API description, by its name. */
-export const schemaNamed = (name: 'SyncEvent' | 'SyncEventInput' | 'SyncRun'): JsonSchema => ({
+export const schemaNamed = (
+  name: 'SyncEvent' | 'SyncEventInput' | 'SyncRun' | 'SyncRunHistory' | 'SyncRunHistoryWithTypes' | 'DataTypeSync',
+): JsonSchema => ({
   $ref: `#/components/schemas/${name}`,
 });
 

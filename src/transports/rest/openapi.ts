@@ -4,13 +4,14 @@ import { productVersion } from '../../lib/version.ts';
 import type { Limits } from '../../limits.ts';
 import type { WebhookDescription } from '../../sources/define-source.ts';
 import { detailOf } from './failures.ts';
-import { arrayOf, type JsonSchema } from './json-schema.ts';
+import { arrayOf, type JsonSchema, schemaNamed } from './json-schema.ts';
 import type { Parameters } from './parameters.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { describeWebhook } from './webhook-routes.ts';
 import { wireEventFields } from './wire-event.ts';
 import { schemaOf, type WireField } from './wire-fields.ts';
+import { wireDataTypeFields, wireHistoryFields } from './wire-history.ts';
 import { wireRunFields } from './wire-run.ts';
 
 /** Errors that everything may answer with. */
@@ -56,6 +57,7 @@ export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: rea
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(route, limits) };
   }
+  const history = shownAs(wireHistoryFields, schema, 'SyncRun');
   return {
     openapi: '3.1.0',
     info: {
@@ -74,6 +76,9 @@ export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: rea
         SyncEvent: shownAs(wireEventFields, schema, 'SyncEvent'),
         SyncEventInput: eventInput(schema),
         SyncRun: shownAs(wireRunFields, schema, 'SyncRun'),
+        SyncRunHistory: history,
+        SyncRunHistoryWithTypes: withTypes(history),
+        DataTypeSync: shownAs(wireDataTypeFields, schema, 'DataTypeSync'),
         Error: {
           type: 'object',
           properties: { detail: { type: 'string' }, problems: arrayOf(problemSchema) },
@@ -171,6 +176,15 @@ function shownAs(fields: readonly WireField[], schema: GraphQLSchema, type: stri
   const shown = schema.getType(type);
   if (!isObjectType(shown)) throw new Error(`${type} is no object type`);
   return schemaOf(fields, shown);
+}
+
+/** A run of a history, and last what it did with each type of data. */
+function withTypes(history: JsonSchema): JsonSchema {
+  return {
+    ...history,
+    properties: { ...(history.properties as JsonSchema), data_types: arrayOf(schemaNamed('DataTypeSync')) },
+    required: [...(history.required as string[]), 'data_types'],
+  };
 }
 
 /** An event as it is recorded: some fields may be left out, and only known words are taken. */

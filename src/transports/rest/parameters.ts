@@ -2,6 +2,7 @@ import { GRAPHQL_MAX_INT } from 'graphql';
 import type { HonoRequest } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { parseDateTime } from '../../lib/date-time.ts';
+import { readDateTime } from './date-time-text.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { parseUuid, whyNotUuid } from './lenient-uuid.ts';
 import { word } from './wire-values.ts';
@@ -112,6 +113,46 @@ export const cursorInQuery: Parameter<string | undefined> = {
 /** Any text; an empty one counts as left out. */
 export function text(place: 'query' | 'header', description: string): Parameter<string | undefined> {
   return { in: place, description, schema: { type: 'string' }, read: (given) => given || undefined };
+}
+
+/** A time as GraphQL takes it, read as pydantic reads it: an empty text is none. */
+export function dateTime(description: string): Parameter<string | undefined> {
+  return {
+    in: 'query',
+    description,
+    schema: { type: 'string', format: 'date-time' },
+    read(given) {
+      if (given === undefined) return undefined;
+      const read = readDateTime(given);
+      if (typeof read === 'string') throw refusal(`Input should be a valid datetime or date, ${read} - ${read}`);
+      return read.toISOString();
+    },
+  };
+}
+
+/** A word as its enum value in GraphQL; neither another one nor an empty text is taken. */
+export function exactWord(words: readonly string[], description: string): Parameter<string | undefined> {
+  return {
+    in: 'query',
+    description,
+    schema: { type: 'string', enum: words },
+    read(given) {
+      if (given === undefined) return undefined;
+      const value = word(words).read(given);
+      if (value === undefined) throw refusal(`Input should be ${alternatives(words)}`);
+      return String(value);
+    },
+  };
+}
+
+/** Any text, also an empty one. */
+export function exactText(description: string): Parameter<string | undefined> {
+  return { in: 'query', description, schema: { type: 'string' }, read: (given) => given };
+}
+
+/** Any text of the path, as one segment of it. */
+export function textInPath(description: string): Parameter<string> {
+  return { in: 'path', description, schema: { type: 'string' }, read: (given = '') => given };
 }
 
 /** A time as GraphQL takes it; an empty text counts as left out, and without a time zone it is in UTC. */

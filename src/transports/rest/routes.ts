@@ -1,6 +1,7 @@
 import { recentEvents } from './recent.ts';
 import { eventRecording } from './record.ts';
 import type { Route } from './route.ts';
+import { runHistory, userHistory } from './run-history-routes.ts';
 import { allRuns, userRuns } from './run-lists.ts';
 import { eventStream } from './stream.ts';
 
@@ -10,4 +11,12 @@ export const BASE_PATH = '/api/v1';
 export const TOKEN_PARAMETER = 'access_token';
 
 /** Everything that REST offers. */
-export const routes: readonly Route[] = [recentEvents, userRuns, allRuns, eventStream, eventRecording];
+export const routes: readonly Route[] = [
+  recentEvents,
+  userRuns,
+  allRuns,
+  userHistory,
+  runHistory,
+  eventStream,
+  eventRecording,
+];
