@@ -6,13 +6,20 @@ import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
-import { type CursorCodec, fetchConnection, type PageArgs, parseLimit, parsePage } from '../graphql/paging.ts';
+import {
+  type Counted,
+  type CursorCodec,
+  fetchConnection,
+  type PageArgs,
+  parseLimit,
+  parsePage,
+} from '../graphql/paging.ts';
 import { parseCursor } from '../graphql/scalars.ts';
 import type { Page } from '../lib/page.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
 import type { EventPageRequest } from '../log/event-pages.ts';
-import type { SyncEventFilter } from '../log/filter.ts';
+import { isOpen, type SyncEventFilter } from '../log/filter.ts';
 import type { LogBounds } from '../log/found-log.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
@@ -43,22 +50,26 @@ export function logOf({ id, headSequence, tailSequence }: User): LogBounds {
  * A connection over a part of a user's log, oldest first.
  * @throws AppError BAD_USER_INPUT for bad page arguments, a cursor past the head, and (with `reason: CURSOR_EXPIRED`)
  * an `after` whose next event is no longer kept: a page must not begin behind a gap.
+ * @param count how many events match in all, if something tells
  */
-export function eventConnection(
+export async function eventConnection(
   log: LogBounds,
   args: PageArgs,
   filter: SyncEventFilter | null | undefined,
   { load, limits }: Context,
+  count?: Counted['count'],
 ) {
   const page = parsePage(args, sequenceCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   checkCursors(page, log);
   // Before the oldest event there is no page, so a cursor that stands there, such as "0", leaves none behind.
   const after = page.after !== undefined && page.after < log.tailSequence ? undefined : page.after;
-  return fetchConnection(
+  const { totalCount, ...connection } = await fetchConnection(
     { ...page, after },
     (event: SyncEventRow) => cursorOf(event.sequence),
     (wider) => load(eventPages, { ...wider, log, filter }),
   );
+  const { headSequence: head, tailSequence: oldest } = log;
+  return { ...connection, totalCount: isOpen(filter) ? head - oldest + 1 : totalCount, ...(count && { count }) };
 }
 
 /** @throws AppError BAD_USER_INPUT for a cursor past the head, and for an `after` whose next event is no longer kept. */
@@ -107,7 +118,19 @@ export function addEvents(builder: Builder, users: UserTypes, words: WordTypes) 
   const SyncEvent = addSyncEvent(builder, users, words);
   const SyncEventFilterInput = addSyncEventFilter(builder, words);
   const SyncEventConnection = builder.connectionObject(
-    { type: SyncEvent, name: 'SyncEventConnection', description: 'A page of a log, oldest first.' },
+    {
+      type: SyncEvent,
+      name: 'SyncEventConnection',
+      description: 'A page of a log, oldest first.',
+      fields: (t) => ({
+        totalCount: t.int({
+          nullable: true,
+          description:
+            'How many events the list has, those of other pages included: of a whole log, of a run whose log is still whole, and wherever this page is all of it. Null for what would have to be counted event by event.',
+          resolve: async ({ totalCount, count }) => totalCount ?? (await count?.()) ?? null,
+        }),
+      }),
+    },
     { name: 'SyncEventEdge', description: 'An event in a log.' },
   );
   const types = { SyncEvent, SyncEventFilterInput, SyncEventConnection };

@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts';
 import type { Json } from '../lib/json.ts';
 import type { Context } from './context.ts';
 import { withItems } from './items.ts';
+import type { Counted } from './paging.ts';
 
 /** Inner and outer types of the scalars, for Pothos. */
 type ScalarTypes = {
@@ -23,6 +24,7 @@ interface SchemaTypes {
   Context: Context;
   PrismaTypes: PrismaTypes;
   Scalars: ScalarTypes;
+  Connection: Counted;
   AuthScopes: Record<Permission, boolean>;
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };

@@ -45,22 +45,31 @@ export function parseLimit(name: string, limit: number, max: number, min = 1): n
   return limit;
 }
 
+/** How many items a list has in all. */
+export interface Counted {
+  /** Null where the page does not tell. */
+  readonly totalCount: number | null;
+  /** Finds it where the page does not tell, if anything does. */
+  readonly count?: () => Promise<number | null>;
+}
+
 /** A Relay connection of items that are all there. */
 function toConnection<Item>(
   items: readonly Item[],
   cursorOf: (item: Item) => string,
-  more: { readonly hasPreviousPage: boolean; readonly hasNextPage: boolean },
+  { totalCount, ...more }: { hasPreviousPage: boolean; hasNextPage: boolean; totalCount: number | null },
 ) {
   const edges = items.map((node) => ({ node, cursor: cursorOf(node) }));
   return {
     edges,
+    totalCount,
     pageInfo: { ...more, startCursor: edges[0]?.cursor ?? null, endCursor: edges.at(-1)?.cursor ?? null },
   };
 }
 
 /**
  * A connection over a list of which `fetch` reads one item more than asked for, so that it shows whether there are
- * more. What lies on the other side of a cursor is not looked up: the cursor itself came from there.
+ * more. Where there are none, and no cursor bounds the page, it is all of the list, and tells how many items that has. What lies on the other side of a cursor is not looked up: the cursor itself came from there.
  */
 export async function fetchConnection<Item, Key>(
   page: Page<Key>,
@@ -74,6 +83,7 @@ export async function fetchConnection<Item, Key>(
   return toConnection(items, cursorOf, {
     hasPreviousPage: fromEnd ? more : after !== undefined,
     hasNextPage: fromEnd ? before !== undefined : more,
+    totalCount: more || after !== undefined || before !== undefined ? null : items.length,
   });
 }
 

@@ -2,7 +2,7 @@ import { visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
-import { checkFilter, type EventTypes, eventConnection, logOf, searchDescription } from '../events/events.graphql.ts';
+import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
 import { addWordFields, enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
@@ -12,9 +12,11 @@ import { pageOf } from '../graphql/items.ts';
 import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, type PageArgs, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
+import type { LogBounds } from '../log/found-log.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { statusWords } from '../log/words.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import { addSyncRunFilter } from './run-filter.graphql.ts';
 import type { SyncRunFilter } from './run-filter.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
 import type { RunId, RunKey, RunPageRequest } from './runs.ts';
@@ -25,6 +27,23 @@ const runsById: Batch<RunId, SyncRunRow | null> = {
   async find(ids, { runs }) {
     const found = new Map((await runs.byIds(ids)).map((run) => [runKey(run), run]));
     return ids.map((id) => found.get(runKey(id)) ?? null);
+  },
+};
+
+/**
+ * How many events of a run there are up to a head; null if some were removed, or may be beyond it. A count is about a log as it
+ * was read before, so that whatever the run's row does not count yet is beyond the head.
+ */
+const eventCounts: Batch<{ readonly log: LogBounds; readonly runId: string }, number | null> = {
+  keyOf: JSON.stringify,
+  restsOn: { owner: ({ log }) => log.userId },
+  async find(keys, { runs }) {
+    const ids = keys.map(({ log, runId }) => ({ userId: log.userId, runId }));
+    const found = new Map((await runs.byIds(ids)).map((run) => [runKey(run), run]));
+    return keys.map(({ log: { userId, headSequence, tailSequence }, runId }) => {
+      const run = found.get(runKey({ userId, runId }));
+      return run && run.lastSequence <= headSequence && tailSequence === 1 ? run.eventCount : null;
+    });
   },
 };
 
@@ -97,7 +116,19 @@ export function addRuns(builder: Builder, users: UserTypes, events: EventTypes, 
     'What the run is about, as its first start or end says, and `LIVE` if that does not; null before it.',
   );
   const SyncRunConnection = builder.connectionObject(
-    { type: SyncRun, name: 'SyncRunConnection', description: 'A page of runs.' },
+    {
+      type: SyncRun,
+      name: 'SyncRunConnection',
+      description: 'A page of runs.',
+      fields: (t) => ({
+        totalCount: t.int({
+          nullable: true,
+          description:
+            'How many runs the list has, where this page is all of it. Null for more, which would have to be counted run by run.',
+          resolve: ({ totalCount }) => totalCount,
+        }),
+      }),
+    },
     { name: 'SyncRunEdge', description: 'A run in a list.' },
   );
   const SyncRunFilterInput = addSyncRunFilter(builder, words, SyncRunHealth);
@@ -192,40 +223,11 @@ function addSyncRun(
         description: `The run's events, oldest first. ${pageSizes()}.`,
         args: t.arg.connectionArgs(),
         authScopes: { read: true },
-        resolve: async ({ userId, runId }, args, context) =>
-          eventConnection(logOf(await requireUser(userId, context)), args, { runId }, context),
+        resolve: async ({ userId, runId }, args, context) => {
+          const log = logOf(await requireUser(userId, context));
+          return eventConnection(log, args, { runId }, context, () => context.load(eventCounts, { log, runId }));
+        },
       }),
-    }),
-  });
-}
-
-function addSyncRunFilter(builder: Builder, { SyncSource, SyncStatus }: WordTypes, SyncRunHealth: HealthType) {
-  return builder.inputType('SyncRunFilter', {
-    description: 'Which runs are wanted: those that match every given part. An empty list matches nothing.',
-    fields: (t) => ({
-      userId: t.field({ type: 'UUID', description: 'Runs of this user only.' }),
-      providers: t.stringList({ description: 'Any of these providers.' }),
-      sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
-      statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
-      health: t.field({ type: [SyncRunHealth], description: 'In any of these states, now.' }),
-      since: t.field({
-        type: 'DateTime',
-        description: "The newest event happened at this time or later, by the producer's clock: see `lastEventAt`.",
-      }),
-      until: t.field({
-        type: 'DateTime',
-        description:
-          "The newest event happened before this time, and not at it, by the producer's clock: see `lastEventAt`.",
-      }),
-      recordedSince: t.field({
-        type: 'DateTime',
-        description: "The newest event was recorded at this time or later, by this server's clock.",
-      }),
-      recordedUntil: t.field({
-        type: 'DateTime',
-        description: "The newest event was recorded before this time, and not at it, by this server's clock.",
-      }),
-      search: t.string({ description: searchDescription }),
     }),
   });
 }

@@ -161,6 +161,13 @@ export const reading: Area = {
       tests: ['test/nouns/text-filters.test.ts'],
     },
     {
+      breaks: 'a page behind a cursor is taken for the whole list',
+      file: 'src/graphql/paging.ts',
+      find: 'more || after !== undefined || before !== undefined ? null : items.length',
+      replace: 'more ? null : items.length',
+      tests: ['test/nouns/total-count.test.ts'],
+    },
+    {
       breaks: 'whoever asks together gets the events of others',
       file: 'src/log/log-reads.ts',
       find: 'place?.answer?.push({ event, page: place.page });',
