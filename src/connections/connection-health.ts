@@ -1,4 +1,4 @@
-import type { ProviderConnection, SyncRun } from '../db/rows.ts';
+import type { ProviderLink, SyncRun } from '../db/rows.ts';
 import { type SourceWord, wordOf } from '../log/words.ts';
 
 /** What a connection's syncs show: the first of these that is true. */
@@ -39,7 +39,7 @@ export const connectionThresholds = {
  */
 export function connectionHealth(
   connection: Pick<
-    ProviderConnection,
+    ProviderLink,
     'consecutiveFailures' | 'emptySuccesses' | 'firstAttemptAt' | 'lastSuccessAt' | 'waitingSince' | 'source'
   >,
   currentRun: SyncRun | undefined,

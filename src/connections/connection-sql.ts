@@ -1,7 +1,7 @@
 import { selectOf } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import { type ColumnTypes, insertionInto } from '../db/insertion.ts';
-import { connectionFields, type ProviderConnection } from '../db/rows.ts';
+import { connectionFields, type ProviderLink } from '../db/rows.ts';
 import { type Sql, sql } from '../db/sql.ts';
 
 /** What tells a connection from others. */
@@ -10,7 +10,7 @@ export type ConnectionKey = readonly [userId: string, provider: string];
 /** The columns of a connection `c` under the names of the fields. */
 export const selectedConnection = selectOf('c', connectionFields);
 
-const connectionTypes: ColumnTypes<ProviderConnection> = {
+const connectionTypes: ColumnTypes<ProviderLink> = {
   userId: 'uuid',
   provider: 'text',
   firstAttemptAt: 'timestamptz',

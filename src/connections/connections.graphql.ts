@@ -1,4 +1,4 @@
-import type { ProviderConnection as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
+import type { ProviderLink as ConnectionRow, SyncRun as SyncRunRow } from '../db/rows.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
@@ -43,7 +43,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
     `What the syncs of a connection show. Of several that are true, the first counts of ${healthNames.join(', ')}.`,
     healthDescriptions,
   );
-  const ProviderConnection = builder.prismaObject('ProviderConnection', {
+  const ProviderLink = builder.prismaObject('ProviderLink', {
     description:
       'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',
     fields: (t) => ({
@@ -77,7 +77,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
 
   builder.prismaObjectField(User, 'connections', (t) =>
     t.field({
-      type: [ProviderConnection],
+      type: [ProviderLink],
       ...withItems({ most: 'connectionsPerUser' }),
       description: `The user's connections, one for each provider that a sync was reported of; at most ${inWords(defaultLimits.connectionsPerUser)}.`,
       authScopes: { read: true },

@@ -1,4 +1,4 @@
-import type { ProviderConnection } from '../db/rows.ts';
+import type { ProviderLink } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
 import { toldLateMs } from '../log/told-late.ts';
 import { type StatusWord, wordOf } from '../log/words.ts';
@@ -37,11 +37,7 @@ function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
  * never past the moment of recording: a clock that is ahead would otherwise hide all that follows.
  * @param isFirst is this the first event of its run?
  */
-export function foldConnection(
-  connection: ProviderConnection | undefined,
-  event: SyncEvent,
-  isFirst: boolean,
-): ProviderConnection {
+export function foldConnection(connection: ProviderLink | undefined, event: SyncEvent, isFirst: boolean): ProviderLink {
   const past = (time: Date) => earlier(time, event.recordedAt);
   const begunAt = past(event.startedAt ?? event.timestamp);
   const before = connection ?? {
@@ -65,11 +61,11 @@ export function foldConnection(
 }
 
 function withAttempt(
-  connection: ProviderConnection,
+  connection: ProviderLink,
   { source, runId }: SyncEvent,
   begunAt: Date,
   isFirst: boolean,
-): ProviderConnection {
+): ProviderLink {
   return {
     ...connection,
     firstAttemptAt: earlier(connection.firstAttemptAt, begunAt),
@@ -79,7 +75,7 @@ function withAttempt(
   };
 }
 
-function withSuccess(connection: ProviderConnection, event: SyncEvent, endedAt: Date): ProviderConnection {
+function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date): ProviderLink {
   const succeeded = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),

@@ -12,7 +12,7 @@ export type {
   DeletedUser,
   LogState,
   PrismaClient,
-  ProviderConnection,
+  ProviderLink,
   QuarantinedEntry,
   Source,
   SyncEvent,
@@ -28,7 +28,7 @@ export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 export const batchFields = Object.keys(Prisma.SyncRunBatchScalarFieldEnum);
 export const dataTypeFields = Object.keys(Prisma.SyncRunDataTypeScalarFieldEnum);
-export const connectionFields = Object.keys(Prisma.ProviderConnectionScalarFieldEnum);
+export const connectionFields = Object.keys(Prisma.ProviderLinkScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
 export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);
 export const apiKeyFields = Object.keys(Prisma.ApiKeyScalarFieldEnum);

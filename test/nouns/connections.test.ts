@@ -242,7 +242,7 @@ describe('a connection', () => {
     expect(errors.map(({ extensions }) => extensions.code)).toEqual(['FORBIDDEN']);
     await server.app.services.users.delete(userId);
     const { reader } = server.app.services.database;
-    expect(await reader.providerConnection.count({ where: { userId } })).toBe(0);
+    expect(await reader.providerLink.count({ where: { userId } })).toBe(0);
   });
 
   test('outlives the runs that retention removes', async () => {
@@ -364,7 +364,7 @@ test('the connections of an older log are those that its runs add up to', async 
   // What a migration cannot know: when and by which transaction something was recorded.
   const snapshot = ({ reader }: { reader: typeof older.app.services.database.reader }) =>
     Promise.all([
-      reader.providerConnection.findMany({
+      reader.providerLink.findMany({
         orderBy: [{ userId: 'asc' }, { provider: 'asc' }],
         omit: { waitingSince: true },
       }),
