@@ -186,7 +186,7 @@ function addSyncEvent(builder: Builder, { User }: UserTypes, words: WordTypes) {
   return SyncEvent;
 }
 
-function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatus }: WordTypes) {
+function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatus, SyncScope }: WordTypes) {
   return builder.inputType('SyncEventFilter', {
     description: 'Which events are wanted: those that match every given part. An empty list matches nothing.',
     fields: (t) => ({
@@ -194,6 +194,10 @@ function addSyncEventFilter(builder: Builder, { SyncSource, SyncStage, SyncStatu
       sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
       stages: t.field({ type: [SyncStage], description: 'Any of these stages.' }),
       statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
+      scopes: t.field({
+        type: [SyncScope],
+        description: 'Any of these scopes. An event that came without one is found as `LIVE`.',
+      }),
       runId: t.id({ description: 'This run only.' }),
       since: t.field({
         type: 'DateTime',

@@ -1,6 +1,7 @@
 import { isWithin, type TimeSpan } from '../lib/time-span.ts';
 import type { SyncEvent } from './event.ts';
 import { holdsText } from './found-text.ts';
+import { meantScope } from './meant-scope.ts';
 import { wordOf } from './words.ts';
 
 /** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words, and match in any case. */
@@ -9,6 +10,8 @@ export interface SyncEventFilter extends RecordingSpan {
   readonly sources?: readonly string[] | null | undefined;
   readonly stages?: readonly string[] | null | undefined;
   readonly statuses?: readonly string[] | null | undefined;
+  /** What names no scope is of the scope `live`. */
+  readonly scopes?: readonly string[] | null | undefined;
   readonly runId?: string | null | undefined;
   /** When they happened, by the producer's clock: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
@@ -42,8 +45,8 @@ export function hasWords(filter: SyncEventFilter): boolean {
 }
 
 /** Does it ask for what only the events themselves tell, as no index has it? */
-export function isTold({ since, until, search }: SyncEventFilter): boolean {
-  return since != null || until != null || search != null;
+export function isTold({ scopes, since, until, search }: SyncEventFilter): boolean {
+  return scopes != null || since != null || until != null || search != null;
 }
 
 export function boundsRecording({ recordedSince, recordedUntil }: RecordingSpan): boolean {
@@ -58,6 +61,7 @@ export function matches(event: SyncEvent, filter: SyncEventFilter | null | undef
   if (!filter) return true;
   if (filter.runId != null && event.runId !== filter.runId) return false;
   if (!isWithin(event.timestamp, filter) || !isWithin(event.recordedAt, recordingSpan(filter))) return false;
+  if (filter.scopes?.includes(meantScope(event.scope)) === false) return false;
   return matchesWords(event, filter) && (filter.search == null || holdsText(event, filter.search));
 }
 

@@ -6,7 +6,7 @@ import type { RunHealth } from './run-health.ts';
 /** Which runs are wanted, as input. */
 export function addSyncRunFilter(
   builder: Builder,
-  { SyncSource, SyncStatus }: WordTypes,
+  { SyncSource, SyncStatus, SyncScope }: WordTypes,
   SyncRunHealth: EnumOf<RunHealth>,
 ) {
   return builder.inputType('SyncRunFilter', {
@@ -16,6 +16,10 @@ export function addSyncRunFilter(
       providers: t.stringList({ description: 'Any of these providers.' }),
       sources: t.field({ type: [SyncSource], description: 'Any of these sources.' }),
       statuses: t.field({ type: [SyncStatus], description: 'Any of these statuses.' }),
+      scopes: t.field({
+        type: [SyncScope],
+        description: 'Any of these scopes. A run of which no scope is told is found as `LIVE`.',
+      }),
       health: t.field({ type: [SyncRunHealth], description: 'In any of these states, now.' }),
       since: t.field({
         type: 'DateTime',

@@ -6,6 +6,7 @@ import { areWithin } from '../db/within.ts';
 import { isWithin } from '../lib/time-span.ts';
 import { boundsRecording, meantBy, type RecordingSpan, recordingSpan } from '../log/filter.ts';
 import { holdsText, holdsTextIn, searchedFields } from '../log/found-text.ts';
+import { meantScope, meantScopeIn } from '../log/meant-scope.ts';
 import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
 
@@ -15,6 +16,8 @@ export interface SyncRunFilter extends RecordingSpan {
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
   readonly statuses?: readonly string[] | null | undefined;
+  /** A run of which no scope is told is of the scope `live`. */
+  readonly scopes?: readonly string[] | null | undefined;
   readonly health?: readonly RunHealth[] | null | undefined;
   /** When the newest event happened, as `lastEventAt` tells it: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
@@ -36,13 +39,17 @@ export function hasWords(filter: SyncRunFilter | null | undefined): boolean {
 
 /** Does it ask for what only the runs themselves tell, as no index that is in the order of the list has it? */
 export function isTold(filter: SyncRunFilter | null | undefined): boolean {
-  return filter != null && (boundsRecording(filter) || filter.search != null);
+  return filter != null && (boundsRecording(filter) || filter.scopes != null || filter.search != null);
 }
 
 /** What a run `r` must tell by itself. */
 export function toldBy(filter: SyncRunFilter | null | undefined, kind: Provider): Sql[] {
-  const times = areWithin(sql`r.recorded_at`, recordingSpan(filter ?? {}));
-  return filter?.search == null ? times : [...times, holdsTextIn(searched, filter.search, kind)];
+  const { scopes, search, ...others } = filter ?? {};
+  return [
+    ...areWithin(sql`r.recorded_at`, recordingSpan(others)),
+    ...(scopes == null ? [] : [isOneOf(meantScopeIn('r'), scopes)]),
+    ...(search == null ? [] : [holdsTextIn(searched, search, kind)]),
+  ];
 }
 
 const searched = searchedFields.map((field) => `r.${toColumn(field)}`);
@@ -60,6 +67,7 @@ export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefine
   if (!filter) return true;
   if (filter.userId != null && run.userId !== filter.userId) return false;
   if (!isWithin(run.lastEventAt, filter) || !isWithin(run.recordedAt, recordingSpan(filter))) return false;
+  if (filter.scopes?.includes(meantScope(run.scope)) === false) return false;
   if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
   if (!listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true)) return false;
   return filter.search == null || holdsText(run, filter.search);

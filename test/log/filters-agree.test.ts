@@ -26,6 +26,7 @@ const maybe = <T>(chance: number, make: () => T) => (random() < chance ? make() 
 const providers = ['oura', 'garmin', 'polar'];
 const stages = ['queued', 'fetching', 'completed'];
 const statuses = ['in_progress', 'IN_PROGRESS', 'success', 'stale'];
+const scopes = [null, null, 'live', 'LIVE', 'historical', 'Historical', 'unheard of'];
 const texts = [
   ...[
     'Fetching SLEEP',
@@ -61,6 +62,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
         Array.from({ length: Math.min(left, 250) }, () => ({
           ...{ id: randomUUID(), userId, runId: `run_${below(count / 8)}`, provider: one(providers), source: 'pull' },
           ...{ stage: one(stages), status: one(statuses), timestamp: new Date(time - below(2_000)) },
+          ...{ scope: one(scopes) },
           ...{ message: maybe(0.6, () => one(texts)), error: maybe(0.2, () => one(texts)) },
         })),
       );
@@ -85,7 +87,10 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
     const part = text.slice(below(text.length), 1 + below(text.length)).join('') || text.join('');
     return one([part, part, part.toLowerCase(), part.toUpperCase(), part.normalize('NFD')]);
   };
-  const texted = () => ({ search: maybe(0.4, () => somePart().trim() || 'nothing') });
+  const told = () => ({
+    search: maybe(0.4, () => somePart().trim() || 'nothing'),
+    scopes: maybe(0.3, () => one([['live'], ['historical'], ['live', 'historical'], []])),
+  });
   const times = () => ({
     since: maybe(0.3, someTime),
     until: maybe(0.3, someTime),
@@ -98,7 +103,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
       log,
       filter: {
         ...times(),
-        ...texted(),
+        ...told(),
         runId: maybe(0.1, () => one(events).runId),
         providers: maybe(0.3, () => [one(providers)]),
         statuses: maybe(0.2, () => ['in_progress', 'success']),
@@ -131,7 +136,7 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
       visible: { kind: 'all' } as const,
       filter: {
         ...times(),
-        ...texted(),
+        ...told(),
         userId: maybe(0.5, () => log.userId),
         providers: maybe(0.3, () => [one(providers)]),
         statuses: maybe(0.2, () => ['in_progress', 'success']),

@@ -168,6 +168,20 @@ export const reading: Area = {
       tests: ['test/nouns/total-count.test.ts'],
     },
     {
+      breaks: 'what came without a scope is of none, out of SQL only',
+      file: 'src/log/meant-scope.ts',
+      find: 'scope ?? unnamed',
+      replace: "scope ?? 'none'",
+      tests: ['test/log/filters-agree.test.ts'],
+    },
+    {
+      breaks: 'what came without a scope is of none, in SQL only',
+      file: 'src/log/meant-scope.ts',
+      find: ", '${unnamed}')",
+      replace: ", 'none')",
+      tests: ['test/nouns/scope-filters.test.ts'],
+    },
+    {
       breaks: 'whoever asks together gets the events of others',
       file: 'src/log/log-reads.ts',
       find: 'place?.answer?.push({ event, page: place.page });',

@@ -5,6 +5,7 @@ import { selectWeighedEnd, weightOf } from '../../db/weighed.ts';
 import { areWithin } from '../../db/within.ts';
 import { listFilters } from '../filter.ts';
 import { holdsTextIn, searchedFields } from '../found-text.ts';
+import { meantScopeIn } from '../meant-scope.ts';
 import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
 import { meantByColumn } from './meant-by-column.ts';
@@ -89,8 +90,11 @@ function inRange({ userId, after, upTo, filter }: FilteredPage): Sql[] {
 
 /** What an event `e` must tell by itself. */
 function toldBy({ filter }: FilteredPage, kind: Provider): Sql[] {
-  const times = areWithin(sql`e.timestamp`, filter);
-  return filter.search == null ? times : [...times, holdsTextIn(searched, filter.search, kind)];
+  return [
+    ...areWithin(sql`e.timestamp`, filter),
+    ...(filter.scopes == null ? [] : [isOneOf(meantScopeIn('e'), filter.scopes)]),
+    ...(filter.search == null ? [] : [holdsTextIn(searched, filter.search, kind)]),
+  ];
 }
 
 const searched = searchedFields.map((field) => `e.${toColumn(field)}`);
