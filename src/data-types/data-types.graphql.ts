@@ -8,8 +8,10 @@ import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { statusWords } from '../log/words.ts';
+import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import type { RunTypes } from '../runs/runs.graphql.ts';
 import type { RunId } from '../runs/runs.ts';
+import { type DataTypeState, dataTypeReason, dataTypeState } from './data-type-state.ts';
 import { type DataTypeKind, dataTypeKinds } from './reports.ts';
 
 const dataTypesByRun: Batch<RunId, readonly SyncRunDataType[]> = {
@@ -26,9 +28,31 @@ const kindDescriptions: Record<DataTypeKind, string> = {
   task: 'A part of a pull, as its producer names it.',
 };
 
+const stateDescriptions: Record<DataTypeState, string> = {
+  pending: 'Not begun. No producer reports this yet.',
+  syncing: 'Under way; in an export of history it may stay so for good.',
+  complete: 'Done, or there was nothing to do.',
+  partial: 'Done in part, or reported as never finished.',
+  failed: 'Failed; the reason says why.',
+  not_granted: 'Failed, as the user has not granted access to it.',
+  not_supported: 'The provider does not have it. No producer reports this yet.',
+  unknown: 'Nothing that is known can be told from its status.',
+};
+
 /** Types of data: what a run did with each of them. */
-export function addDataTypes(builder: Builder, { SyncRun }: RunTypes, { SyncStatus }: WordTypes): void {
+export function addDataTypes(
+  builder: Builder,
+  { SyncRun }: RunTypes,
+  { SyncStatus }: WordTypes,
+  { SyncReason }: ReasonTypes,
+): void {
   const DataTypeKindEnum = addEnum(builder, 'DataTypeKind', 'What kind of data a type is.', kindDescriptions);
+  const DataTypeStateEnum = addEnum(
+    builder,
+    'DataTypeState',
+    'What has become of a type of data in a run.',
+    stateDescriptions,
+  );
   const DateTimeRange = builder
     .objectRef<{ readonly start: Date | null; readonly end: Date | null }>('DateTimeRange')
     .implement({
@@ -54,6 +78,17 @@ export function addDataTypes(builder: Builder, { SyncRun }: RunTypes, { SyncStat
         description:
           'How the type stands, in the words of a run. In an export of history it may be under way for good.',
         resolve: ({ status }) => enumValueOf(statusWords, status),
+      }),
+      state: t.field({
+        type: DataTypeStateEnum,
+        description: 'What has become of the type, as its status and its error tell.',
+        resolve: (row) => dataTypeState(row),
+      }),
+      reason: t.field({
+        type: SyncReason,
+        nullable: true,
+        description: 'Why the type did not succeed; null when nothing says that it did not.',
+        resolve: (row) => dataTypeReason(row),
       }),
       kindRaw: t.exposeString('kind', { description: 'The kind as it is stored.' }),
       statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),

@@ -77,7 +77,7 @@ describe('the pages about the code', () => {
   });
 
   test('list the layers that the test of imports holds, in its order', () => {
-    const held = matches(read('test/docs/architecture.test.ts'), /^ {2}\{ name: '([^']+)', files:/gm);
+    const held = matches(read('test/docs/architecture.test.ts'), /^ {2}\{\s+name: '([^']+)',\s+files:/gm);
     const rooms = design.slice(design.indexOf('## The rooms'), design.indexOf('## The machines'));
     const [, ...listed] = matches(rooms, /^\| ([^|]+?) \|/gm);
     expect(listed).toEqual(held);

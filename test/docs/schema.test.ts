@@ -108,9 +108,13 @@ describe('the schema', () => {
   });
 
   test('lets nobody who may only write read on from what a mutation returns', () => {
-    for (const name of ['User', 'SyncRun', 'SyncEvent']) {
+    // What an event says of its reason is its own; the reason's event is not.
+    const isOwn = (type: GraphQLNamedType) => type.name === 'SyncReason';
+    for (const name of ['User', 'SyncRun', 'SyncEvent', 'SyncReason']) {
       const type = schema.getType(name) as GraphQLObjectType;
-      const leading = Object.values(type.getFields()).filter((field) => isObjectType(getNamedType(field.type)));
+      const leading = Object.values(type.getFields())
+        .map((field) => ({ ...field, type: getNamedType(field.type) }))
+        .filter((field) => isObjectType(field.type) && !isOwn(field.type));
       expect(leading.length).toBeGreaterThan(0);
       for (const { name: field, extensions } of leading)
         expect([field, (extensions.pothosOptions as { authScopes?: object }).authScopes]).toEqual([

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { goodWords, reasonClasses, reasonRules } from '../../src/connections/reason-rules.ts';
-import { reasonOf, reasonOfWord, type SyncReason } from '../../src/connections/sync-reason.ts';
+import { goodWords, reasonClasses, reasonRules } from '../../src/reasons/reason-rules.ts';
+import { reasonOf, reasonOfWord, type SyncReason } from '../../src/reasons/sync-reason.ts';
 
 /** An event of a sync that has failed, given by what is special about it. */
 const failed = (event: { error?: string | null; status?: string; stage?: string; metadata?: unknown } = {}) => ({

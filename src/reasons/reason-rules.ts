@@ -1,5 +1,5 @@
 /** Why a sync did not succeed. A closed list; what no rule knows is `OTHER`, and nothing is guessed. */
-type ReasonClass =
+export type ReasonClass =
   | 'RECONNECT_NEEDED'
   | 'RATE_LIMITED'
   | 'PROVIDER_DOWN'
@@ -10,7 +10,7 @@ type ReasonClass =
   | 'OTHER';
 
 /** Who can do something about it: the person whose data it is, nobody but time, or who runs the platform. */
-type ReasonActor = 'USER' | 'WAIT' | 'OPERATOR';
+export type ReasonActor = 'USER' | 'WAIT' | 'OPERATOR';
 
 /** What kind of reason it is, and what follows from that. */
 export interface Judgement {
