@@ -40,7 +40,7 @@ export const connectionThresholds = {
 export function connectionHealth(
   connection: Pick<
     ProviderLink,
-    'consecutiveFailures' | 'emptySuccesses' | 'firstAttemptAt' | 'lastSuccessAt' | 'waitingSince' | 'source'
+    'state' | 'consecutiveFailures' | 'emptySuccesses' | 'firstAttemptAt' | 'lastSuccessAt' | 'waitingSince' | 'source'
   >,
   currentRun: SyncRun | undefined,
   now: number,
@@ -48,11 +48,13 @@ export function connectionHealth(
   const { failures, emptySuccesses, overdueAfterMs, overdueAfterMsElse } = connectionThresholds;
   const { lastSuccessAt, firstAttemptAt, waitingSince, source } = connection;
   // What goes wrong again and again is not better while it is tried once more.
-  if (connection.consecutiveFailures >= failures) return 'failing';
+  if (connection.state === 'needs_reconnect' || connection.consecutiveFailures >= failures) return 'failing';
+  if (connection.state === 'disconnected') return 'unknown'; // nothing is expected of it
   if (connection.emptySuccesses >= emptySuccesses) return 'no_progress';
   if (currentRun) return 'syncing';
   // A connection that has not succeeded yet is waited for since its first attempt.
-  const waitedMs = now - (waitingSince ?? lastSuccessAt ?? firstAttemptAt).getTime();
-  if (waitedMs >= (overdueAfterMs.get(wordOf(source)) ?? overdueAfterMsElse)) return 'delayed';
+  const waitedSince = waitingSince ?? lastSuccessAt ?? firstAttemptAt;
+  const patienceMs = overdueAfterMs.get(wordOf(source ?? '')) ?? overdueAfterMsElse;
+  if (waitedSince && now - waitedSince.getTime() >= patienceMs) return 'delayed';
   return lastSuccessAt ? 'healthy' : 'unknown';
 }

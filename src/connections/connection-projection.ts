@@ -15,8 +15,7 @@ export function createConnectionProjection({ kind }: Database): Projection<Conne
       const connections = await transaction.$queryRaw<ProviderLink[]>(select(keys));
       return connections.map((connection) => [keyOf(connection), connection]);
     },
-    fold: (connection, event, runBefore) =>
-      event.late ? undefined : foldConnection(connection, event, runBefore === undefined),
+    fold: (connection, event, runBefore) => (event.late ? undefined : foldConnection(connection, event, runBefore)),
     write: connectionUpsert[kind],
   };
 }

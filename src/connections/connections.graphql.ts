@@ -9,6 +9,7 @@ import { defaultLimits } from '../limits.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
 import type { UserTypes } from '../users/users.graphql.ts';
 import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
+import { type LinkState, linkStates } from './link-state.ts';
 
 const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
   keyOf: (userId) => userId,
@@ -26,12 +27,19 @@ const hours = (ms = overdueAfterMsElse) => ms / 3_600_000;
 
 /** In the order in which they count. */
 const healthDescriptions: Record<ConnectionHealth, string> = {
-  failing: `The last ${failures} syncs or more that could fail have failed.`,
+  failing: `The last ${failures} syncs or more that could fail have failed, or the person has to connect again.`,
   no_progress: `The last ${emptySuccesses} successes or more that counted their items have counted none.`,
   syncing: 'A sync is under way.',
   delayed: `The next success is overdue: ${hours(overdueAfterMs.get('pull'))} hours after a pull, ${hours()} after anything else but an imported file.`,
   healthy: 'Syncs succeed.',
-  unknown: 'No sync has succeeded yet, and it is too early to say more.',
+  unknown:
+    'No sync has succeeded yet, and it is too early to say more; or the connection was revoked, and nothing is expected.',
+};
+const stateDescriptions: Record<LinkState, string> = {
+  connected: 'It can: the connection was made, or data has come.',
+  needs_reconnect: 'It cannot until the person connects again: the connection has broken.',
+  disconnected: 'It cannot: the connection was revoked.',
+  unknown: 'Nothing tells yet.',
 };
 const healthNames = Object.keys(healthDescriptions).map((health) => health.toUpperCase());
 
@@ -43,11 +51,21 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
     `What the syncs of a connection show. Of several that are true, the first counts of ${healthNames.join(', ')}.`,
     healthDescriptions,
   );
+  const LinkStateEnum = addEnum(builder, 'LinkState', 'Whether data of a connection can come.', stateDescriptions);
   const ProviderLink = builder.prismaObject('ProviderLink', {
     description:
       'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',
     fields: (t) => ({
       provider: t.exposeString('provider'),
+      state: t.field({
+        type: LinkStateEnum,
+        description: 'Whether data can come: as sources tell of connections, and as syncs show.',
+        resolve: ({ state }) => linkStates.find((known) => known === state) ?? 'unknown',
+      }),
+      stateSince: t.expose('stateSince', { type: 'DateTime', nullable: true }),
+      connectedAt: t.expose('connectedAt', { type: 'DateTime', nullable: true }),
+      revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
+      problem: t.exposeString('problem', { nullable: true }),
       lastAttemptAt: t.expose('lastAttemptAt', { type: 'DateTime', nullable: true }),
       lastSuccessAt: t.expose('lastSuccessAt', { type: 'DateTime', nullable: true }),
       lastDataAt: t.expose('lastDataAt', { type: 'DateTime', nullable: true }),
@@ -64,7 +82,8 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
         nullable: true,
         description: 'The run whose first event was recorded last; null when it is no longer kept.',
         authScopes: { read: true },
-        resolve: ({ userId, lastRunId }, _, context) => findRun({ userId, runId: lastRunId }, context),
+        resolve: ({ userId, lastRunId }, _, context) =>
+          lastRunId === null ? null : findRun({ userId, runId: lastRunId }, context),
       }),
       health: t.field({
         type: ConnectionHealthEnum,
@@ -79,7 +98,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
     t.field({
       type: [ProviderLink],
       ...withItems({ most: 'connectionsPerUser' }),
-      description: `The user's connections, one for each provider that a sync was reported of; at most ${inWords(defaultLimits.connectionsPerUser)}.`,
+      description: `The user's connections, one for each provider that a sync or a connection was reported of; at most ${inWords(defaultLimits.connectionsPerUser)}.`,
       authScopes: { read: true },
       resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],
     }),

@@ -1,12 +1,20 @@
-import type { Database } from '../db/database.ts';
+import type { Database, Provider, Write } from '../db/database.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
-import { selectedConnection } from './connection-sql.ts';
+import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
+import { foldLinkNews, type LinkNews } from './tell-link.ts';
 
-/** How the syncs of users with their providers stand, for reading: the projection writes it. */
+/** Makes the user's row another one, which answers that are kept rest on. */
+const raiseRevision: Readonly<Record<Provider, (userId: string) => Write>> = {
+  sqlite: (userId) => ({ text: 'UPDATE user SET revision = revision + 1 WHERE id = ?', rows: [[userId]] }),
+  postgresql: (userId) => ({ text: 'UPDATE "user" SET revision = revision + 1 WHERE id = $1::uuid', rows: [[userId]] }),
+};
+
+/** How users stand with their providers. What syncs tell of it, the projection writes. */
 export class Connections {
   readonly #database: Database;
   readonly #limits: Pick<Limits, 'connectionsPerUser'>;
@@ -14,6 +22,27 @@ export class Connections {
   constructor(parts: { readonly database: Database; readonly limits: Pick<Limits, 'connectionsPerUser'> }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
+  }
+
+  /**
+   * Takes what a source tells of a connection. Resolves once it is durable: to whether it was told before, or to undefined
+   * where there is no such user. One transaction, under the lock of the user.
+   * @throws AppError UNAVAILABLE where somebody else keeps the user locked
+   */
+  tell(news: LinkNews): Promise<'recorded' | 'duplicate' | undefined> {
+    const { kind } = this.#database;
+    const sql = logSqlOf(this.#database);
+    return this.#database.change(async (reading) => {
+      const key: ConnectionKey = [news.userId, news.provider];
+      const [{ heads }, [link]] = await Promise.all([
+        sql.lockUsers(reading, [news.userId], 'wait'),
+        reading.$queryRaw<ProviderLink[]>(selectConnections[kind]([key])),
+      ]);
+      if (!heads.has(news.userId)) return { answer: undefined, writes: [] };
+      const folded = foldLinkNews(link, news);
+      if (!folded) return { answer: 'duplicate', writes: [] };
+      return { answer: 'recorded', writes: [connectionUpsert[kind]([folded]), raiseRevision[kind](news.userId)] };
+    });
   }
 
   /** The connections of each of these users, by provider and at most `connectionsPerUser`. */

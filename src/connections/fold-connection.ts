@@ -1,8 +1,10 @@
-import type { ProviderLink } from '../db/rows.ts';
+import type { ProviderLink, SyncRun } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
 import { toldLateMs } from '../log/told-late.ts';
 import { type StatusWord, wordOf } from '../log/words.ts';
+import { reasonOf } from '../reasons/sync-reason.ts';
 import { countItems } from './count-items.ts';
+import { foldLinkFact } from './link-state.ts';
 
 type Meaning = 'success' | 'failure' | 'nothing';
 
@@ -33,32 +35,62 @@ function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
  * - A failure is a run that ended as `failed`. `skipped` had nothing to do and `cancelled` was stopped by somebody: they
  *   say nothing about the connection and leave its rows alone. So does a run that never ends.
  *
+ * The state follows: a failure for which the person has to connect again says that the connection is broken, and a success of
+ * a run that began after that says that it is not. A run that was under way when a connection was revoked may still end well.
+ *
  * What comes in a row is told by the order of the log, whatever the producers' clocks say. Times only move forward, and
  * never past the moment of recording: a clock that is ahead would otherwise hide all that follows.
- * @param isFirst is this the first event of its run?
+ * @param runBefore the event's run as it stood before the event; undefined for its first one
  */
-export function foldConnection(connection: ProviderLink | undefined, event: SyncEvent, isFirst: boolean): ProviderLink {
+export function foldConnection(
+  connection: ProviderLink | undefined,
+  event: SyncEvent,
+  runBefore: SyncRun | undefined,
+): ProviderLink {
+  const isFirst = runBefore === undefined;
   const past = (time: Date) => earlier(time, event.recordedAt);
   const begunAt = past(event.startedAt ?? event.timestamp);
-  const before = connection ?? {
-    userId: event.userId,
-    provider: event.provider,
-    firstAttemptAt: begunAt,
-    lastAttemptAt: begunAt,
+  const known = connection ?? newLink(event);
+  const before = known.firstAttemptAt
+    ? known
+    : { ...known, waitingSince: heardAt(begunAt, event), source: event.source };
+  const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
+  const endedAt = past(event.endedAt ?? event.timestamp);
+  const meaning = meaningOfEvent(event);
+  if (meaning === 'success') {
+    const began = event.startedAt ?? runBefore?.newestStartedAt ?? runBefore?.openedAt ?? endedAt;
+    return foldLinkFact(withSuccess(attempted, event, endedAt), { ...connected, at: past(began) });
+  }
+  return meaning === 'failure' ? withFailure(attempted, event) : attempted;
+}
+
+/** A connection of which nothing is known yet. */
+export function newLink({ userId, provider }: Pick<ProviderLink, 'userId' | 'provider'>): ProviderLink {
+  return {
+    userId,
+    provider,
+    state: 'unknown',
+    stateSince: null,
+    stateAt: null,
+    problem: null,
+    problemSequence: null,
+    connectionId: null,
+    connectedAt: null,
+    revokedAt: null,
+    firstAttemptAt: null,
+    lastAttemptAt: null,
     lastSuccessAt: null,
     lastDataAt: null,
     consecutiveFailures: 0,
     emptySuccesses: 0,
-    waitingSince: heardAt(begunAt, event),
-    source: event.source,
-    lastRunId: event.runId,
+    waitingSince: null,
+    source: null,
+    lastRunId: null,
   };
-  const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
-  const endedAt = past(event.endedAt ?? event.timestamp);
-  const meaning = meaningOfEvent(event);
-  if (meaning === 'success') return withSuccess(attempted, event, endedAt);
-  return meaning === 'failure' ? { ...attempted, consecutiveFailures: attempted.consecutiveFailures + 1 } : attempted;
 }
+
+const noProblem = { problem: null, problemSequence: null };
+const connected = { state: 'connected', ...noProblem } as const;
 
 function withAttempt(
   connection: ProviderLink,
@@ -68,7 +100,7 @@ function withAttempt(
 ): ProviderLink {
   return {
     ...connection,
-    firstAttemptAt: earlier(connection.firstAttemptAt, begunAt),
+    firstAttemptAt: connection.firstAttemptAt ? earlier(connection.firstAttemptAt, begunAt) : begunAt,
     lastAttemptAt: later(connection.lastAttemptAt, begunAt),
     ...(isFirst && { lastRunId: runId }),
     ...(isFirst && !connection.lastSuccessAt && { source }),
@@ -82,11 +114,24 @@ function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date):
     waitingSince: heardAt(endedAt, event),
     consecutiveFailures: 0,
     source: event.source,
+    ...(connection.state === 'unknown' || connection.state === 'connected' ? noProblem : {}),
   };
   const items = countItems(event);
   if (items === null) return succeeded;
   if (items === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
   return { ...succeeded, lastDataAt: later(connection.lastDataAt, endedAt), emptySuccesses: 0 };
+}
+
+/** What is wrong with a broken connection stays to be seen, whatever else fails until it is made anew. */
+function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
+  const failed = { ...connection, consecutiveFailures: connection.consecutiveFailures + 1 };
+  const problem = { problem: event.error, problemSequence: event.sequence };
+  if (reasonOf(event)?.class === 'RECONNECT_NEEDED') {
+    const at = earlier(event.endedAt ?? event.timestamp, event.recordedAt);
+    return foldLinkFact(failed, { state: 'needs_reconnect', at, ...problem });
+  }
+  const isBroken = connection.state === 'needs_reconnect' || connection.state === 'disconnected';
+  return isBroken ? failed : { ...failed, ...problem };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Connections } from '../connections/connections.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Outages } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
@@ -14,6 +15,7 @@ export interface SourceTools {
   readonly source: Source;
   readonly log: EventLog;
   readonly users: Users;
+  readonly connections: Pick<Connections, 'tell'>;
   /** Takes entries that cannot be read or stored, under the source's name. */
   readonly quarantine: Quarantine;
   readonly limits: Limits;

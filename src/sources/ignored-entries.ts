@@ -1,7 +1,7 @@
 import { toStorable } from '../db/columns.ts';
 
 /** Why an entry says nothing to the log. */
-export type IgnoredReason = 'unknown_type' | 'no_event' | 'deleted_user';
+export type IgnoredReason = 'unknown_type' | 'no_event' | 'deleted_user' | 'unknown_user';
 
 /** An entry that says nothing to the log. */
 export interface IgnoredEntry {

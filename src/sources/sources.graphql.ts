@@ -39,6 +39,7 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
 const ignoredDescriptions: Record<IgnoredReason, string> = {
   unknown_type: 'This server does not know the type.',
   no_event: 'Of this type no event is recorded. `connection.created` makes its user known.',
+  unknown_user: 'It tells that a connection is over, of a user who is not known.',
   deleted_user: 'It is of a user who was deleted, and as far as can be told older than that.',
 };
 
@@ -162,7 +163,10 @@ function addSource(
         description:
           'For how many milliseconds the oldest entry that has arrived and is not recorded has been waiting: 0 when none is, null unless the state is LIVE.',
       }),
-      recorded: t.float({ description: 'Events added to the log.', resolve: ({ recorded }) => Number(recorded) }),
+      recorded: t.float({
+        description: 'Events added to the log, and news of connections that were taken.',
+        resolve: ({ recorded }) => Number(recorded),
+      }),
       duplicates: t.float({
         description: 'Times that an event came which the log had already, as at each new connection.',
         resolve: ({ duplicates }) => Number(duplicates),

@@ -393,6 +393,27 @@ export const recording: Area = {
       tests: ['test/nouns/runs.test.ts'],
     },
     {
+      breaks: 'what is told late of a connection counts',
+      file: 'src/connections/link-state.ts',
+      find: 'if (link.stateAt && at < link.stateAt) return link;',
+      replace: '',
+      tests: ['test/sources/open-wearables-webhooks.test.ts'],
+    },
+    {
+      breaks: 'a run that was under way when its connection broke makes it whole',
+      file: 'src/connections/fold-connection.ts',
+      find: 'event.startedAt ?? runBefore?.newestStartedAt ?? runBefore?.openedAt ?? endedAt',
+      replace: 'endedAt',
+      tests: ['test/nouns/connections.test.ts'],
+    },
+    {
+      breaks: 'a kept answer is given again after news of a connection',
+      file: 'src/connections/connections.ts',
+      find: ', raiseRevision[kind](news.userId)]',
+      replace: ']',
+      tests: ['test/sources/open-wearables-webhooks.test.ts'],
+    },
+    {
       breaks: 'a batch of one event more is taken',
       file: 'src/log/record/identify-drafts.ts',
       find: 'drafts.length > limits.eventsPerRecording',

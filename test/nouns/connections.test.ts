@@ -37,6 +37,7 @@ interface Told {
   readonly at?: number;
   readonly startedAt?: number | undefined;
   readonly endedAt?: number;
+  readonly error?: string;
 }
 
 const atMinute = (minutes: number | undefined) => (minutes === undefined ? undefined : time(start + minutes * minute));
@@ -74,6 +75,51 @@ async function connectionOf(userId: string) {
 
 const success = (run: string, at: number, items: number | null = 7): Told => ({ run, status: 'SUCCESS', items, at });
 const failure = (run: string, at: number): Told => ({ run, status: 'FAILED', at });
+
+describe('the state of a connection', () => {
+  const stateOf = async (userId: string) => {
+    const { data } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { connections { state stateSince problem health } } }',
+      { id: userId },
+    );
+    return data.user.connections[0];
+  };
+  const refused = (run: string, at: number) => ({ run, status: 'FAILED', at, error: '401 Unauthorized' });
+
+  test('is UNKNOWN until data comes', async () => {
+    const userId = await server.user();
+    await tell(userId, { at: 1 });
+    expect(await stateOf(userId)).toMatchObject({ state: 'UNKNOWN', stateSince: null });
+    await tell(userId, success('run_1', 3));
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null });
+  });
+
+  test('is NEEDS_RECONNECT from the first failure for which the person has to connect again until data comes again', async () => {
+    const userId = await server.user();
+    await tell(userId, success('a', 1), { run: 'slow', at: 2, startedAt: 2 }, refused('b', 5));
+    const broken = {
+      state: 'NEEDS_RECONNECT',
+      stateSince: atMinute(5),
+      problem: '401 Unauthorized',
+      health: 'FAILING',
+    };
+    expect(await stateOf(userId)).toEqual(broken);
+    await tell(userId, { ...failure('c', 6), error: '503 Service Unavailable' }, refused('d', 7));
+    expect(await stateOf(userId)).toEqual(broken);
+    await tell(userId, success('slow', 8)); // began before the connection broke
+    expect(await stateOf(userId)).toMatchObject({ state: 'NEEDS_RECONNECT', stateSince: atMinute(5) });
+    await tell(userId, { run: 'e', at: 9, startedAt: 9 }, success('e', 10));
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', stateSince: atMinute(9), problem: null });
+  });
+
+  test('is what it was where a provider is down, and shows what is wrong as long as it is', async () => {
+    const userId = await server.user();
+    await tell(userId, success('a', 1), { ...failure('b', 2), error: '503 Service Unavailable' });
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: '503 Service Unavailable' });
+    await tell(userId, success('c', 3));
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null });
+  });
+});
 
 describe('a connection', () => {
   test('comes with the first event of a provider, one for each', async () => {
@@ -366,7 +412,7 @@ test('the connections of an older log are those that its runs add up to', async 
     Promise.all([
       reader.providerLink.findMany({
         orderBy: [{ userId: 'asc' }, { provider: 'asc' }],
-        omit: { waitingSince: true },
+        omit: { waitingSince: true, stateSince: true, stateAt: true, problem: true, problemSequence: true },
       }),
       reader.syncRun.findMany({
         orderBy: [{ userId: 'asc' }, { runId: 'asc' }],
@@ -399,11 +445,12 @@ test('the connections of an older log are those that its runs add up to', async 
     'ALTER TABLE sync_run DROP COLUMN recorded_at',
     'ALTER TABLE sync_run DROP COLUMN change',
     'ALTER TABLE "user" DROP COLUMN head_recorded_at',
+    'ALTER TABLE "user" DROP COLUMN revision',
     'CREATE INDEX sync_run_last_event_at_user_id_run_id_idx ON sync_run (last_event_at, user_id, run_id)',
     'CREATE INDEX sync_run_user_id_last_event_at_run_id_idx ON sync_run (user_id, last_event_at, run_id)',
     `DELETE FROM _prisma_migrations
       WHERE migration_name LIKE '%_add_connections' OR migration_name LIKE '%_order_of_changes'
-        OR migration_name LIKE '%go_on'`,
+        OR migration_name LIKE '%go_on' OR migration_name LIKE '%_add_states_of_connections'`,
   ])
     await undone.transaction((transaction) => transaction.$executeRawUnsafe(statement));
   await undone.close();
@@ -412,6 +459,7 @@ test('the connections of an older log are those that its runs add up to', async 
     expect.stringMatching(/_order_of_changes$/),
     expect.stringMatching(/_runs_go_on$/),
     expect.stringMatching(/_index_runs_that_go_on$/),
+    expect.stringMatching(/_add_states_of_connections$/),
   ]);
   const migrated = await openDatabase(url);
   onTestFinished(() => migrated.close());

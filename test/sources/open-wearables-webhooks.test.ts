@@ -234,16 +234,92 @@ describe('a delivery of Open Wearables', () => {
   });
 
   test('of a new connection makes its user known, and of one that is over does nothing', async () => {
-    for (const [type, known] of [
-      ['connection.created', { events: [], runs: [] }],
-      ['connection.revoked', null],
+    for (const [type, outcome, known] of [
+      ['connection.created', recorded, { events: [], runs: [] }],
+      ['connection.revoked', ignored, null],
     ] as const) {
       const user_id = randomUUID();
-      expect(await deliver({ type, data: { user_id, provider: 'oura', connection_id: randomUUID() } })).toMatchObject(
-        ignored,
-      );
+      const data = { user_id, provider: 'oura', connection_id: randomUUID() };
+      expect(await deliver({ type, data })).toMatchObject(outcome);
       expect(await log(user_id)).toEqual(known);
     }
+  });
+
+  test('of a connection tells its state, in any order and as often as it comes', async () => {
+    const userId = randomUUID();
+    const link = async () => {
+      const { data } = await server.graphql(
+        `query ($id: UUID!) { user(id: $id) { connections {
+          provider state stateSince connectedAt revokedAt problem health lastAttemptAt lastRun { runId }
+        } } }`,
+        { id: userId },
+      );
+      expect(data.user.connections).toHaveLength(1);
+      return data.user.connections[0];
+    };
+    const at = (minute: number) => `2026-10-02T08:${String(minute).padStart(2, '0')}:00+00:00`;
+    const shown = (minute: number) => `2026-10-02T08:${String(minute).padStart(2, '0')}:00.000Z`;
+    const data = { user_id: userId, provider: 'oura', connection_id: randomUUID() };
+    const created = (minute: number) =>
+      deliver({ type: 'connection.created', data: { ...data, connected_at: at(minute) } });
+    const revoked = (minute: number, reason: string) =>
+      deliver({ type: 'connection.revoked', data: { ...data, reason, revoked_at: at(minute) } });
+
+    expect(await created(1)).toMatchObject(recorded);
+    const made = { provider: 'oura', state: 'CONNECTED', stateSince: shown(1), connectedAt: shown(1), problem: null };
+    expect(await link()).toMatchObject({ ...made, revokedAt: null, lastAttemptAt: null, lastRun: null });
+    expect(await created(1)).toMatchObject(duplicate);
+
+    expect(await revoked(5, 'refresh_failed')).toMatchObject(recorded);
+    const broken = { state: 'NEEDS_RECONNECT', stateSince: shown(5), problem: 'refresh_failed', health: 'FAILING' };
+    expect(await link()).toMatchObject({ ...broken, connectedAt: shown(1), revokedAt: shown(5) });
+    expect(await revoked(5, 'refresh_failed')).toMatchObject(duplicate);
+    expect(await created(3)).toMatchObject(recorded); // an older one that came late
+    expect(await link()).toMatchObject({ ...broken, connectedAt: shown(3) });
+
+    expect(await created(8)).toMatchObject(recorded);
+    expect(await link()).toMatchObject({ state: 'CONNECTED', stateSince: shown(8), problem: null });
+    for (const [minute, reason] of [
+      [10, 'user_disconnected'],
+      [11, 'sdk_sign_out'],
+      [12, 'deregistration'],
+      [13, 'a new word'],
+    ] as const) {
+      expect(await revoked(minute, reason)).toMatchObject(recorded);
+      expect(await link()).toMatchObject({
+        state: 'DISCONNECTED',
+        stateSince: shown(10),
+        problem: reason,
+        health: 'UNKNOWN',
+      });
+    }
+  });
+
+  test('of a connection shows at once what was kept before it', async () => {
+    const data = run();
+    await deliver(completed(data));
+    const states = async () => {
+      const { data: answer } = await server.graphql(
+        'query ($id: UUID!) { user(id: $id) { connections { provider state } } }',
+        {
+          id: data.user_id,
+        },
+      );
+      return answer.user.connections;
+    };
+    for (let n = 0; n < 2; n += 1) expect(await states()).toEqual([{ provider: 'oura', state: 'CONNECTED' }]);
+    const later = new Date(Date.now() + 60_000).toISOString();
+    await deliver({
+      ...{ type: 'connection.revoked' },
+      data: {
+        user_id: data.user_id,
+        provider: 'oura',
+        connection_id: randomUUID(),
+        reason: 'refresh_failed',
+        revoked_at: later,
+      },
+    });
+    expect(await states()).toEqual([{ provider: 'oura', state: 'NEEDS_RECONNECT' }]);
   });
 
   test('does not bring back who was deleted, but counts for who was made again', async () => {
@@ -302,7 +378,8 @@ describe('a delivery of Open Wearables', () => {
       { type: 'sync.data_type.completed', data: {} },
       {},
       { type: 7 },
-      { type: 'connection.created', data: connection },
+      { type: 'connection.created', data: { user_id: deleted } },
+      { type: 'connection.created', data: { ...connection, user_id: deleted } },
       { type: 'connection.revoked', data: connection },
       completed(run({ user_id: deleted })),
     ])
@@ -314,7 +391,8 @@ describe('a delivery of Open Wearables', () => {
       ['UNKNOWN_TYPE', 'sync.data_type.completed', 1],
       ['UNKNOWN_TYPE', null, 2],
       ['NO_EVENT', 'connection.created', 1],
-      ['NO_EVENT', 'connection.revoked', 1],
+      ['DELETED_USER', 'connection.created', 1],
+      ['UNKNOWN_USER', 'connection.revoked', 1],
       ['DELETED_USER', 'sync.completed', 1],
     ] as const;
     const { data } = await fresh.graphql('{ sources { ignoredKinds { reason type count } } }');

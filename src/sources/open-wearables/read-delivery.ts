@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { LinkNews } from '../../connections/tell-link.ts';
+import { toStorable } from '../../db/columns.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
@@ -8,7 +10,13 @@ import { readAdded } from './read-entry.ts';
 /** What a delivery says. */
 type DeliveryContent =
   | { readonly kind: 'event'; readonly draft: EventDraft }
-  | { readonly kind: 'connection'; readonly userId: string; readonly connectedAt: Date | undefined }
+  /** Of a connection, or only that there is a user who has one. */
+  | {
+      readonly kind: 'connection';
+      readonly userId: string;
+      readonly connectedAt: Date | undefined;
+      readonly news: LinkNews | undefined;
+    }
   | { readonly kind: 'unreadable'; readonly detail: string }
   /** A type of delivery of which the log keeps nothing, or which nobody knows here. */
   | { readonly kind: 'ignored'; readonly reason: 'no_event' | 'unknown_type' };
@@ -42,25 +50,57 @@ const syncTypes = new Map<
   ['sync.failed', (_, sentAt) => ({ stage: 'failed', status: 'failed', endedAt: sentAt })],
 ]);
 
-const connectionData = z.object({ user_id: uuid, connected_at: time.optional().catch(undefined) });
+const connectionData = z.object({
+  user_id: uuid,
+  provider: z.string().min(1).optional().catch(undefined),
+  connection_id: z.string().nullish().catch(undefined),
+  connected_at: time.optional().catch(undefined),
+  revoked_at: time.optional().catch(undefined),
+  reason: z.string().nullish().catch(undefined),
+});
 
 /** Reads what a delivery says, as far as it concerns the log: an event that the log can take, cut to its bounds. */
 export function readDelivery(
   { type, data, sentAt }: { readonly type: unknown; readonly data: unknown; readonly sentAt: Date },
   limits: Limits,
 ): DeliveryContent {
-  if (type === 'connection.created') {
+  if (type === 'connection.created' || type === 'connection.revoked') {
     const parsed = connectionData.safeParse(data);
     if (!parsed.success) return unreadable(parsed.error);
-    return { kind: 'connection', userId: parsed.data.user_id, connectedAt: parsed.data.connected_at };
+    return ofConnection(type, parsed.data, sentAt, limits);
   }
   const complete = syncTypes.get(type);
-  if (!complete) return { kind: 'ignored', reason: type === 'connection.revoked' ? 'no_event' : 'unknown_type' };
+  if (!complete) return { kind: 'ignored', reason: 'unknown_type' };
   const parsed = syncData.safeParse(data, { reportInput: true });
   if (!parsed.success) return unreadable(parsed.error);
   const whole = { ...draftOf(parsed.data, sentAt), ...complete(parsed.data, sentAt) };
   const { draft, problem } = fitDraft(whole, limits);
   return problem ? { kind: 'unreadable', detail: `${problem.field}: ${problem.message}` } : { kind: 'event', draft };
+}
+
+/** Without a time of its own, it is as old as the message. */
+function ofConnection(
+  type: 'connection.created' | 'connection.revoked',
+  data: z.infer<typeof connectionData>,
+  sentAt: Date,
+  { providerLength, runIdLength }: Limits,
+): DeliveryContent {
+  const { user_id: userId, provider, connected_at: connectedAt, revoked_at: revokedAt } = data;
+  const kind = { kind: 'connection', userId, connectedAt } as const;
+  if (provider === undefined) return { ...kind, news: undefined };
+  const connectionId = data.connection_id == null ? null : toStorable(data.connection_id, runIdLength);
+  const common = { userId, provider: toStorable(provider, providerLength), connectionId };
+  return type === 'connection.created'
+    ? { ...kind, news: { ...common, kind: 'created', at: connectedAt ?? sentAt } }
+    : {
+        ...kind,
+        news: {
+          ...common,
+          kind: 'revoked',
+          at: revokedAt ?? sentAt,
+          reason: toStorable(data.reason ?? 'unknown', providerLength),
+        },
+      };
 }
 
 function draftOf(data: SyncData, sentAt: Date) {

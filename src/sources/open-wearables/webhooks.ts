@@ -95,8 +95,13 @@ async function take(delivery: SignedDelivery, tools: SourceTools): ReturnType<Re
     case 'unreadable':
       return unreadable('bad_event', content.detail);
     case 'connection':
-      await tools.users.ensure(new Map([[content.userId, content.connectedAt]]));
-      return ignored('no_event');
+      // Of a connection that is over, nobody has to be known.
+      if (type === 'connection.created') await tools.users.ensure(new Map([[content.userId, content.connectedAt]]));
+      if (!content.news) return ignored('no_event');
+      return (
+        (await tools.connections.tell(content.news)) ??
+        ignored(type === 'connection.created' ? 'deleted_user' : 'unknown_user')
+      );
     case 'event': {
       const outcome = await recordDelivery(content.draft, tools);
       if (outcome === 'of_deleted_user') return ignored('deleted_user');

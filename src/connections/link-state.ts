@@ -1,0 +1,36 @@
+import type { ProviderLink } from '../db/rows.ts';
+
+/** Whether data of a connection can come, and who has to do something if not. */
+export const linkStates = ['connected', 'needs_reconnect', 'disconnected', 'unknown'] as const;
+export type LinkState = (typeof linkStates)[number];
+
+/** Something that was told of the state of a connection, by a source or by an event. */
+export interface LinkFact {
+  readonly state: Exclude<LinkState, 'unknown'>;
+  /** When it was so, as whoever told it says. */
+  readonly at: Date;
+  /** What is wrong, in the words that told it. */
+  readonly problem: string | null;
+  /** The event that told it. */
+  readonly problemSequence: number | null;
+}
+
+/** Why connections break that the person would rather keep. Who has signed out, here or at the provider, wanted to. */
+const broken: ReadonlySet<string> = new Set(['refresh_failed', 'token_refresh_failed', 'connection_error']);
+
+/** The state of a connection that was revoked, by the reason that is told: of any other word only this is certain. */
+export function stateOfRevocation(reason: string): 'needs_reconnect' | 'disconnected' {
+  return broken.has(reason.trim().toLowerCase()) ? 'needs_reconnect' : 'disconnected';
+}
+
+/** A connection after one more fact. One that is older than the newest that was told changes nothing: messages come in any order. */
+export function foldLinkFact(link: ProviderLink, { state, at, problem, problemSequence }: LinkFact): ProviderLink {
+  if (link.stateAt && at < link.stateAt) return link;
+  return {
+    ...link,
+    state,
+    stateSince: link.state === state && link.stateSince ? link.stateSince : at,
+    stateAt: at,
+    ...(state === 'connected' ? { problem: null, problemSequence: null } : { problem, problemSequence }),
+  };
+}
