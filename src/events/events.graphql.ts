@@ -19,8 +19,9 @@ import type { Page } from '../lib/page.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { cursorOf } from '../log/event.ts';
 import type { EventPageRequest } from '../log/event-pages.ts';
-import { isOpen, type SyncEventFilter } from '../log/filter.ts';
+import { isOpen, type SyncEventFilter, withoutRecording } from '../log/filter.ts';
 import type { LogBounds } from '../log/found-log.ts';
+import type { RecordedCountRequest } from '../log/recorded-within.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 
@@ -28,6 +29,12 @@ const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
   keyOf: JSON.stringify,
   restsOn: { owner: ({ log }) => log.userId },
   find: (requests, { log }) => log.readPages(requests),
+};
+
+const recordedCounts: Batch<RecordedCountRequest, number> = {
+  keyOf: JSON.stringify,
+  restsOn: { owner: ({ log }) => log.userId },
+  find: (requests, { log }) => log.countRecorded(requests),
 };
 
 const sequenceCursor: CursorCodec<number> = {
@@ -50,14 +57,14 @@ export function logOf({ id, headSequence, tailSequence }: User): LogBounds {
  * A connection over a part of a user's log, oldest first.
  * @throws AppError BAD_USER_INPUT for bad page arguments, a cursor past the head, and (with `reason: CURSOR_EXPIRED`)
  * an `after` whose next event is no longer kept: a page must not begin behind a gap.
- * @param count how many events match in all, if something tells
+ * @param count how many events match in all, if something else tells than the filter
  */
 export async function eventConnection(
   log: LogBounds,
   args: PageArgs,
   filter: SyncEventFilter | null | undefined,
   { load, limits }: Context,
-  count?: Counted['count'],
+  count = countOf(log, filter, load),
 ) {
   const page = parsePage(args, sequenceCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   checkCursors(page, log);
@@ -70,6 +77,11 @@ export async function eventConnection(
   );
   const { headSequence: head, tailSequence: oldest } = log;
   return { ...connection, totalCount: isOpen(filter) ? head - oldest + 1 : totalCount, ...(count && { count }) };
+}
+
+/** Times of recording alone are a range of a log. */
+function countOf(log: LogBounds, filter: SyncEventFilter | null | undefined, load: Context['load']): Counted['count'] {
+  return filter && isOpen(withoutRecording(filter)) ? () => load(recordedCounts, { log, filter }) : undefined;
 }
 
 /** @throws AppError BAD_USER_INPUT for a cursor past the head, and for an `after` whose next event is no longer kept. */
@@ -126,7 +138,7 @@ export function addEvents(builder: Builder, users: UserTypes, words: WordTypes) 
         totalCount: t.int({
           nullable: true,
           description:
-            'How many events the list has, those of other pages included: of a whole log, of a run whose log is still whole, and wherever this page is all of it. Null for what would have to be counted event by event.',
+            'How many events the list has, those of other pages included: of a whole log or of what was recorded at a time, of a run whose log is still whole, and wherever this page is all of it. Null for what would have to be counted event by event.',
           resolve: async ({ totalCount, count }) => totalCount ?? (await count?.()) ?? null,
         }),
       }),

@@ -14,6 +14,7 @@ import type { AnyProjection } from './projection.ts';
 import { readPages } from './read-pages.ts';
 import type { RecordedEvent } from './record/plan-recordings.ts';
 import { Recorder } from './record/recorder.ts';
+import { countRecorded, type RecordedCountRequest } from './recorded-within.ts';
 import type { LogSql } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
@@ -34,6 +35,11 @@ export interface EventLog {
    * a few, unless a log has very many kinds of events.
    */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
+  /**
+   * How many events of each log were recorded at the times that a filter names, whatever else it asks for; one statement for
+   * a hundred requests.
+   */
+  countRecorded(requests: readonly RecordedCountRequest[]): Promise<readonly number[]>;
   /** The events with these ids, as far as the log has them, in one statement. */
   eventsById(ids: readonly string[]): Promise<SyncEvent[]>;
   /**
@@ -84,6 +90,7 @@ export function openEventLog(options: {
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(reads, requests),
+    countRecorded: (requests) => countRecorded(database, requests),
     eventsById: (ids) => sql.readEventsById(database.reader, ids),
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),
     awaitsUsers: options.awaitsUsers ?? false,

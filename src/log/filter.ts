@@ -53,6 +53,11 @@ export function boundsRecording({ recordedSince, recordedUntil }: RecordingSpan)
   return recordedSince != null || recordedUntil != null;
 }
 
+/** What it asks for beside times of recording. */
+export function withoutRecording(filter: SyncEventFilter): SyncEventFilter {
+  return { ...filter, recordedSince: null, recordedUntil: null };
+}
+
 export function recordingSpan({ recordedSince: since, recordedUntil: until }: RecordingSpan): TimeSpan {
   return { since, until };
 }

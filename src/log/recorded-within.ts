@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import { boundRange, type EventPageRequest } from './event-pages.ts';
-import { boundsRecording } from './filter.ts';
+import { boundsRecording, withoutRecording } from './filter.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
 /** Times that one statement looks up: SQLite keeps the process for 5 ms with them, in logs of a hundred thousand events. */
@@ -37,7 +37,21 @@ export async function withinRecording(
       ...request,
       after: lastBefore.get(`${at} recordedSince`) ?? request.after,
       before: end === undefined ? request.before : end + 1,
-      filter: { ...filter, recordedSince: null, recordedUntil: null },
+      filter: withoutRecording(filter),
     };
+  });
+}
+
+/** How many events of a log were recorded at the times that a filter names, whatever else it asks for. */
+export type RecordedCountRequest = Pick<EventPageRequest, 'log' | 'filter'>;
+
+export async function countRecorded(
+  database: Database,
+  requests: readonly RecordedCountRequest[],
+): Promise<readonly number[]> {
+  const pages = requests.map(({ log, filter }) => ({ log, filter, limit: 0, fromEnd: false }));
+  return (await withinRecording(database, pages)).map((request) => {
+    const { after, upTo } = boundRange(request);
+    return Math.max(0, upTo - after);
   });
 }

@@ -27,6 +27,7 @@ test('words and names mean the same in a database whose language makes another l
       source: 'XML_IMPORT',
       stage: 'FETCHING',
       status: 'IN_PROGRESS',
+      message: 'FETCHING INFO ışık',
     },
   ]);
   const { data, errors } = await server.graphql(
@@ -37,6 +38,7 @@ test('words and names mean the same in a database whose language makes another l
       }
       syncRuns(filter: { statuses: [IN_PROGRESS] }) { edges { node { runId } } }
       active: syncRuns(filter: { health: [ACTIVE] }) { edges { node { runId } } }
+      sought: syncRuns(filter: { search: "fetching info IŞIK" }) { edges { node { runId } } }
       a: users(search: "ışıl") { edges { node { id } } }
       b: users(search: "info@") { edges { node { id } } }
     }`,
@@ -49,6 +51,7 @@ test('words and names mean the same in a database whose language makes another l
     user: { recentSyncEvents: [{ statusRaw: 'IN_PROGRESS' }], syncRuns: runs },
     syncRuns: runs,
     active: runs,
+    sought: { edges: [] }, // other letters than A to Z are sought in one case only
     a: users,
     b: users,
   });

@@ -11,6 +11,7 @@ import { matches, type SyncEventFilter } from '../../src/log/filter.ts';
 import { LogReads } from '../../src/log/log-reads.ts';
 import { filterBounds } from '../../src/log/read-filtered.ts';
 import { readPages } from '../../src/log/read-pages.ts';
+import { countRecorded } from '../../src/log/recorded-within.ts';
 import { matchesRun, type SyncRunFilter } from '../../src/runs/run-filter.ts';
 import { Runs } from '../../src/runs/runs.ts';
 import { Users } from '../../src/users/users.ts';
@@ -122,6 +123,11 @@ describe.each([1_001, 10_000])('in a log of %i events', (count) => {
     expect(await readPages(reads, requests)).toEqual(wanted);
     for (const size of [700, 7_000])
       expect(await readPages(reads, requests, { ...filterBounds, walked: size, weighed: size })).toEqual(wanted);
+    const counts = await countRecorded(database, requests);
+    for (const [index, { filter }] of requests.entries()) {
+      const { recordedSince, recordedUntil } = filter;
+      expect(counts[index]).toBe(events.filter((each) => matches(each, { recordedSince, recordedUntil })).length);
+    }
     for (const [index, request] of requests.slice(0, 15).entries())
       expect(await readPages(reads, [request])).toEqual([wanted[index]]);
   });
