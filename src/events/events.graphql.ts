@@ -53,6 +53,16 @@ export function logOf({ id, headSequence, tailSequence }: User): LogBounds {
   return { userId: id, headSequence, tailSequence };
 }
 
+/** An event by its place in its log; null when it is no longer kept. Many are found together, in one statement. */
+export async function findEvent(
+  { userId, sequence }: Pick<SyncEventRow, 'userId' | 'sequence'>,
+  { load }: Context,
+): Promise<SyncEventRow | null> {
+  const log = { userId, headSequence: sequence, tailSequence: sequence };
+  const [event] = await load(eventPages, { log, limit: 1, fromEnd: false });
+  return event ?? null;
+}
+
 /**
  * A connection over a part of a user's log, oldest first.
  * @throws AppError BAD_USER_INPUT for bad page arguments, a cursor past the head, and (with `reason: CURSOR_EXPIRED`)

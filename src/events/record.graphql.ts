@@ -7,6 +7,7 @@ import { checkEvent } from '../log/record/check-event.ts';
 import { refuseProblems } from '../log/record/identify-drafts.ts';
 import type { RecordedEvent } from '../log/record/plan-recordings.ts';
 import type { FindProblems } from '../operations/input-problems.ts';
+import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import type { EventTypes } from './events.graphql.ts';
 import { findUnrecognized, type WordTypes } from './words.graphql.ts';
 
@@ -17,8 +18,8 @@ const years = {
 };
 
 /** How producers report events. */
-export function addRecording(builder: Builder, events: EventTypes, words: WordTypes): void {
-  const SyncEventInput = addSyncEventInput(builder, words);
+export function addRecording(builder: Builder, events: EventTypes, words: WordTypes, reasons: ReasonTypes): void {
+  const SyncEventInput = addSyncEventInput(builder, words, addSyncReasonInput(builder, reasons));
   const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
     description: 'Events to record together.',
     fields: (t) => ({
@@ -51,7 +52,23 @@ export function addRecording(builder: Builder, events: EventTypes, words: WordTy
 /** All that is wrong with an event, or with what could be read of one. */
 const problemsOf = (event: EventDraft, limits: Limits) => [...findUnrecognized(event), ...checkEvent(event, limits)];
 
-function addSyncEventInput(builder: Builder, words: WordTypes) {
+function addSyncReasonInput(builder: Builder, { SyncReasonClass, SyncActor }: ReasonTypes) {
+  return builder.inputType('SyncReasonInput', {
+    description: 'Why a sync did not succeed. What you leave out follows from the class.',
+    fields: (t) => ({
+      class: t.field({ type: SyncReasonClass, required: true, description: 'What kind of reason it is.' }),
+      retryable: t.boolean({
+        description: 'May the same be tried again with a chance, though nobody has changed anything?',
+      }),
+      actor: t.field({ type: SyncActor, description: 'Who can do something about it.' }),
+      text: t.string({
+        description: `Text for people, at most ${inWords(defaultLimits.errorLength)} characters; what \`error\` says if you leave it out.`,
+      }),
+    }),
+  });
+}
+
+function addSyncEventInput(builder: Builder, words: WordTypes, SyncReasonInput: ReturnType<typeof addSyncReasonInput>) {
   return builder.inputType('SyncEventInput', {
     // Fields that do not fit their types are missing, and every check takes what is missing for left out.
     extensions: {
@@ -100,6 +117,11 @@ function addSyncEventInput(builder: Builder, words: WordTypes) {
       windowEnd: t.field({
         type: 'DateTime',
         description: 'Where the span of data ends that the run was asked to cover.',
+      }),
+      reason: t.field({
+        type: SyncReasonInput,
+        description:
+          'Why the sync did not succeed, if you know: else rules judge by the status, the error and `metadata`.',
       }),
       startedAt: t.field({
         type: 'DateTime',

@@ -4,6 +4,14 @@ import type { Json } from '../lib/json.ts';
 /** An event of a user's log, as it is stored. Times are to the millisecond. */
 export type SyncEvent = SyncEventRow;
 
+/** Why a sync did not succeed, in the words of `SyncReasonClass` and `SyncActor`. What is left open follows from the class. */
+export interface StatedReason {
+  readonly class: string;
+  readonly retryable?: boolean | null | undefined;
+  readonly actor?: string | null | undefined;
+  readonly text?: string | null | undefined;
+}
+
 /**
  * An event as a producer reports it, already checked by `checkEvent`. What it leaves out is null in the log; without
  * an `id` it gets a new one, without a `timestamp` the time of its arrival.
@@ -32,6 +40,8 @@ export interface EventDraft {
   readonly windowEnd?: Date | null | undefined;
   /** What a source's entry said under keys that this server does not know. */
   readonly extra?: { readonly [key: string]: Json } | null | undefined;
+  /** Why the sync did not succeed; left out where the event's other fields are to tell. */
+  readonly reason?: StatedReason | null | undefined;
   readonly startedAt?: Date | null | undefined;
   readonly endedAt?: Date | null | undefined;
   readonly timestamp?: Date | null | undefined;

@@ -153,6 +153,20 @@ export const reasonRules: readonly Rule[] = [
   { ...other, words: ['failure', 'failed', 'unknown', 'non_retriable_error', 'unexpected_error'] },
 ];
 
+/** What follows from a class where nobody says more. */
+export const judgementOfClass: Readonly<Record<ReasonClass, Judgement>> = {
+  RECONNECT_NEEDED: reconnect,
+  RATE_LIMITED: rateLimited,
+  PROVIDER_DOWN: providerDown,
+  TIMEOUT: timeout,
+  SCOPE_DENIED: scopeDenied,
+  INVALID_DATA: invalidData,
+  INTERNAL: internal,
+  OTHER: other,
+};
+
+export const reasonActors: readonly ReasonActor[] = ['USER', 'WAIT', 'OPERATOR'];
+
 /** What says that nothing is wrong: the states of a sync, and the beginnings of a connection. */
 export const goodWords: ReadonlySet<string> = new Set(['success', 'in_progress', 'scheduled', 'auth', 'user_reauth']);
 

@@ -56,7 +56,8 @@ export function addReasons(builder: Builder, { SyncEvent }: EventTypes) {
     t.field({
       type: SyncReasonType,
       nullable: true,
-      description: 'Why the sync did not succeed, as far as this event tells; null when it says nothing of the kind.',
+      description:
+        "Why the sync did not succeed, as the event's producer states it or, if not, as its other fields tell; null when they say nothing of the kind.",
       resolve: (event) => reasonOf(event),
     }),
   );

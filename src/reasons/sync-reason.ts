@@ -1,6 +1,15 @@
 import { isObject } from '../lib/json.ts';
+import { errorsOf, isText, saysTrouble, type ToldOutcome } from '../log/says-trouble.ts';
 import { wordOf } from '../log/words.ts';
-import { goodWords, type Judgement, type Rule, reasonClasses, reasonRules } from './reason-rules.ts';
+import {
+  goodWords,
+  type Judgement,
+  judgementOfClass,
+  type Rule,
+  reasonActors,
+  reasonClasses,
+  reasonRules,
+} from './reason-rules.ts';
 
 /** Why a sync did not succeed, with what told it. */
 export interface SyncReason<Event = null> extends Judgement {
@@ -10,25 +19,11 @@ export interface SyncReason<Event = null> extends Judgement {
   readonly event: Event;
 }
 
-/** What is looked at of an event. */
-interface ToldEvent {
-  readonly stage: string;
-  readonly status: string;
-  readonly error: string | null;
-  readonly metadata: unknown;
-}
-
 /** A rule, and what was recognized by it. */
 interface Found {
   readonly rule: Rule;
   readonly text: string;
 }
-
-/** Where no rule says more. */
-const unknown: Judgement = { class: 'OTHER', retryable: false, actor: 'OPERATOR' };
-
-/** What says by itself that a sync did not do all that it had to. */
-const failures: readonly string[] = ['failed', 'partial', 'unfinished', 'stale'];
 
 /** What stands behind these has not happened. */
 const DENIED = '(?<!\\b(?:0|no|not|never|without|zero) )';
@@ -41,14 +36,25 @@ const byPattern = reasonRules.flatMap((rule) => {
 });
 
 /**
- * What an event says about why its sync did not succeed, or null when it says nothing of the kind. A code of the producer
+ * Why the sync of an event did not succeed, or null when the event says nothing of the kind. What its producer states counts
+ * more than what the rules find in the rest.
+ */
+export function reasonOf<Event extends ToldOutcome>(event: Event): SyncReason<Event> | null {
+  if (!saysTrouble(event)) return null;
+  const found = foundReason(event);
+  const { reason: stated } = event;
+  if (!isObject(stated)) return { ...found, event };
+  return { ...statedJudgement(stated), text: isText(stated.text) ? stated.text : found.text, event };
+}
+
+/**
+ * What the rules find in an event that says that something went wrong. A code of the producer
  * counts before its error, this before the errors of the sync's parts, and a bare status comes last; `OTHER` counts only
  * where none of these says more.
  */
-export function reasonOf<Event extends ToldEvent>(event: Event): SyncReason<Event> | null {
+function foundReason(event: ToldOutcome): Omit<SyncReason, 'event'> {
   const metadata = isObject(event.metadata) ? event.metadata : {};
-  const errors = [event.error, metadata.error].filter(isText);
-  if (!saysFailure(event) && (errors.length === 0 || wordOf(event.status) === 'success')) return null;
+  const errors = errorsOf(event);
   const parts = partErrors(metadata.params);
   const found = [
     ...[metadata.error_code, metadata.reason].flatMap(foundInCode),
@@ -59,7 +65,12 @@ export function reasonOf<Event extends ToldEvent>(event: Event): SyncReason<Even
   const best = found.find(({ rule }) => rule.class !== 'OTHER') ?? found[0];
   const inWords = [...errors, ...parts];
   const text = best && inWords.includes(best.text) ? best.text : (inWords[0] ?? best?.text ?? null);
-  return { ...judgementOf(best?.rule ?? unknown), text, event };
+  return { ...judgementOf(best?.rule ?? judgementOfClass.OTHER), text };
+}
+
+/** What the error of a sync says, of which nothing else is known but that it did not succeed. */
+export function reasonOfFailure(error: string | null): SyncReason {
+  return { ...foundReason({ stage: '', status: '', error, metadata: {} }), event: null };
 }
 
 /**
@@ -69,11 +80,18 @@ export function reasonOf<Event extends ToldEvent>(event: Event): SyncReason<Even
 export function reasonOfWord(word: string): SyncReason | null {
   if (goodWords.has(codeOf(word))) return null;
   const [found] = foundInCode(word);
-  return { ...judgementOf(found?.rule ?? unknown), text: word, event: null };
+  return { ...judgementOf(found?.rule ?? judgementOfClass.OTHER), text: word, event: null };
 }
 
-function saysFailure({ stage, status }: ToldEvent): boolean {
-  return failures.includes(wordOf(status)) || wordOf(stage) === 'failed';
+/** A word that this server does not know may be one of a later release. */
+function statedJudgement(stated: Readonly<Record<string, unknown>>): Judgement {
+  const { retryable, actor, ...usual } =
+    judgementOfClass[reasonClasses.find((known) => known === stated.class) ?? 'OTHER'];
+  return {
+    ...usual,
+    retryable: typeof stated.retryable === 'boolean' ? stated.retryable : retryable,
+    actor: reasonActors.find((known) => known === stated.actor) ?? actor,
+  };
 }
 
 function judgementOf({ class: reasonClass, retryable, actor }: Judgement): Judgement {
@@ -109,10 +127,6 @@ function codeOf(text: string): string {
 function partErrors(params: unknown): string[] {
   const parts: unknown[] = isObject(params) ? Object.values(params) : [];
   return parts.map((part) => (isObject(part) ? part.error : undefined)).filter(isText);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '';
 }
 
 /** Where a text says what a rule knows. Words of one part, such as `failure`, are too common to be looked for in a text. */

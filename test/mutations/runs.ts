@@ -1,5 +1,7 @@
 import type { Area } from './fault.ts';
 
+const reasons = ['test/nouns/reasons.test.ts'];
+
 /** What runs come to, and who is told of their changes. */
 export const runs: Area = {
   name: 'runs',
@@ -106,6 +108,69 @@ export const runs: Area = {
       find: '        for (const { userId, after } of logs) this.#add(userId, after);\n',
       replace: '',
       tests: ['test/nouns/runs-subscription.test.ts'],
+    },
+    {
+      breaks: 'the reason of a run goes with the next start',
+      file: 'src/log/record/fold-milestone.ts',
+      find: 'if (!endsRun(event)) return failedSequence;',
+      replace: 'if (!endsRun(event)) return null;',
+      tests: reasons,
+    },
+    {
+      breaks: 'a success hides the batch that has failed',
+      file: 'src/log/record/fold-milestone.ts',
+      find: 'return isBatchLeft ? failedSequence : null;',
+      replace: 'return null;',
+      tests: reasons,
+    },
+    {
+      breaks: 'the reason of a run outlives its success',
+      file: 'src/log/record/fold-milestone.ts',
+      find: 'return isBatchLeft ? failedSequence : null;',
+      replace: 'return failedSequence;',
+      tests: reasons,
+    },
+    {
+      breaks: 'what rules find counts more than what a producer states',
+      file: 'src/reasons/sync-reason.ts',
+      find: 'if (!isObject(stated)) return',
+      replace: "if (!isObject(stated) || found.class !== 'OTHER') return",
+      tests: reasons,
+    },
+    {
+      breaks: 'a run has no reason once its event is gone',
+      file: 'src/runs/run-reason.graphql.ts',
+      find: 'event ? reasonOf(event) : reasonOfFailure(run.milestoneError)',
+      replace: 'event && reasonOf(event)',
+      tests: reasons,
+    },
+    {
+      breaks: 'a reason is no part of what an event is',
+      file: 'src/log/record/plan-recordings.ts',
+      find: 'const { sequence, late, timestamp, recordedAt, ...content }',
+      replace: 'const { sequence, late, timestamp, recordedAt, reason, ...content }',
+      tests: reasons,
+    },
+    {
+      breaks: 'a retry that says null where it said nothing before states another reason',
+      file: 'src/log/record/identify-drafts.ts',
+      find: 'reason: draft.reason ? plainReason(draft.reason) : null,',
+      replace: 'reason: draft.reason ?? null,',
+      tests: reasons,
+    },
+    {
+      breaks: 'a text of a reason may be of any length',
+      file: 'src/log/record/check-event.ts',
+      find: 'checkText(reason.text, 0, limits.errorLength)',
+      replace: 'checkText(reason.text, 0, limits.metadataBytes)',
+      tests: reasons,
+    },
+    {
+      breaks: 'any type that has failed is said not to be granted',
+      file: 'src/data-types/data-type-state.ts',
+      find: "=== 'SCOPE_DENIED'",
+      replace: "!== 'OTHER'",
+      tests: reasons,
     },
   ],
 };

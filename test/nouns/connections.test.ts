@@ -425,9 +425,17 @@ test('the connections of an older log are those that its runs add up to', async 
   const url = older.databaseUrl;
   const indexes = ['run_to_fold_idx', 'sync_run_run_id_user_id_idx', 'sync_run_user_id_opened_at_run_id_idx'];
   const columns = [
-    ...['scope', 'window_start', 'window_end', 'extra'].map((name) => `sync_event.${name}`),
+    ...['scope', 'window_start', 'window_end', 'extra', 'reason'].map((name) => `sync_event.${name}`),
     ...['scope', 'window_start', 'window_end', 'opened_at', 'trace_id', 'newest_at', 'newest_started_at'],
-    ...['milestone_at', 'milestone_status', 'milestone_error', 'last_ended_at', 'attempts', 'failed_attempts'],
+    ...[
+      'milestone_at',
+      'milestone_status',
+      'milestone_error',
+      'failed_sequence',
+      'last_ended_at',
+      'attempts',
+      'failed_attempts',
+    ],
     ...['reopened', 'batch_count', 'failed_batch_count', 'items_inserted', 'items_updated', 'items_late'],
     'folded_sequence',
   ].map((name) => (name.includes('.') ? name : `sync_run.${name}`));

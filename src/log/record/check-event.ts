@@ -1,7 +1,7 @@
 import type { Json } from '../../lib/json.ts';
 import { whyNotKept } from '../../lib/parse-json.ts';
 import type { Limits } from '../../limits.ts';
-import type { EventDraft } from '../event.ts';
+import type { EventDraft, StatedReason } from '../event.ts';
 
 /** What is wrong with one field of an event. */
 export interface EventProblem {
@@ -36,7 +36,18 @@ export function checkEvent(draft: EventDraft, limits: Limits): EventProblem[] {
   say(problems, 'timestamp', checkTime(draft.timestamp, limits));
   if (draft.metadata != null) say(problems, 'metadata', checkMetadata(draft.metadata, limits));
   if (draft.extra != null) say(problems, 'extra', checkMetadata(draft.extra, limits));
+  if (draft.reason != null) say(problems, 'reason', checkReason(draft.reason, limits));
   return problems;
+}
+
+function checkReason(reason: StatedReason, limits: Limits): string | undefined {
+  const parts = {
+    class: checkText(reason.class, 1, limits.providerLength),
+    actor: checkText(reason.actor, 1, limits.providerLength),
+    text: checkText(reason.text, 0, limits.errorLength),
+  };
+  const wrong = Object.entries(parts).find(([, problem]) => problem);
+  return wrong?.join(' ');
 }
 
 function say(problems: EventProblem[], field: keyof EventDraft, message: string | undefined): void {

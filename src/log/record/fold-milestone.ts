@@ -2,6 +2,7 @@ import type { SyncRun } from '../../db/rows.ts';
 import { isObject } from '../../lib/json.ts';
 import { defaultLimits } from '../../limits.ts';
 import type { SyncEvent } from '../event.ts';
+import { saysTrouble } from '../says-trouble.ts';
 import { happenedAt } from '../told-early.ts';
 import { endsRun, hasFailed, startsRun } from '../words.ts';
 import { type Batch, batchIdOf } from './batches.ts';
@@ -16,6 +17,7 @@ export const noMilestone = {
   milestoneAt: null,
   milestoneStatus: null,
   milestoneError: null,
+  failedSequence: null,
   lastEndedAt: null,
   attempts: 0,
   failedAttempts: 0,
@@ -69,6 +71,8 @@ export function foldMilestone(
   const failed = ends && hasFailed(event);
   const isFirst = run.milestoneAt === null;
   const ofBatch = batchIdOf(event) !== undefined;
+  const failedBatchCount =
+    run.failedBatchCount + (ofBatch && ends ? Number(failed) - Number(batch?.failed ?? false) : 0);
   return {
     scope: isFirst ? (event.scope ?? 'live') : run.scope,
     windowStart: run.windowStart ?? event.windowStart,
@@ -78,15 +82,26 @@ export function foldMilestone(
     milestoneAt: happenedAt(event),
     milestoneStatus: event.status,
     milestoneError: event.error,
+    failedSequence: failedAfter(run, event, failedBatchCount > 0),
     lastEndedAt: (ends ? event.endedAt : null) ?? run.lastEndedAt,
     attempts: sum(run.attempts, Number(ends)),
     failedAttempts: sum(run.failedAttempts, Number(failed)),
     batchCount: run.batchCount + Number(ofBatch && !batch),
-    failedBatchCount: run.failedBatchCount + (ofBatch && ends ? Number(failed) - Number(batch?.failed ?? false) : 0),
+    failedBatchCount,
     itemsInserted: sum(run.itemsInserted, inserted),
     itemsUpdated: sum(run.itemsUpdated, updated),
     itemsLate: run.itemsLate,
   };
+}
+
+/**
+ * Of which event a run shows the reason. A batch that has failed stays to be seen after a later success, and so does a failed
+ * end while the run is tried again.
+ */
+function failedAfter({ failedSequence }: Milestones, event: SyncEvent, isBatchLeft: boolean): number | null {
+  if (!endsRun(event)) return failedSequence;
+  if (saysTrouble(event)) return event.sequence;
+  return isBatchLeft ? failedSequence : null;
 }
 
 /** The earlier of two times, as far as they are known. */

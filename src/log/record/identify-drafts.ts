@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
-import type { EventDraft } from '../event.ts';
+import type { EventDraft, StatedReason } from '../event.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import type { IdentifiedDraft } from './plan-recordings.ts';
 
@@ -34,7 +34,13 @@ export function identifyDrafts(drafts: readonly EventDraft[], limits: Limits): I
   return drafts.map((draft) => ({
     ...draft,
     id: draft.id ?? randomUUID(),
+    reason: draft.reason ? plainReason(draft.reason) : null,
     extra: draft.extra ? JSON.parse(JSON.stringify(draft.extra)) : null,
     metadata: draft.metadata ? JSON.parse(JSON.stringify(draft.metadata)) : {},
   }));
+}
+
+/** With every part, so that one who leaves a part out states the same as one who says null. */
+function plainReason({ text, actor, class: reasonClass, retryable }: StatedReason): StatedReason {
+  return { text: text ?? null, actor: actor ?? null, class: reasonClass, retryable: retryable ?? null };
 }

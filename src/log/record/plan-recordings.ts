@@ -143,6 +143,7 @@ function makeEvent(
     windowStart: draft.windowStart ?? null,
     windowEnd: draft.windowEnd ?? null,
     extra: (draft.extra ?? null) as SyncEvent['extra'],
+    reason: (draft.reason ?? null) as SyncEvent['reason'],
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
     timestamp,

@@ -24,6 +24,7 @@ const fields = [
   'windowStart',
   'windowEnd',
   'extra',
+  'reason',
   'startedAt',
   'endedAt',
   'timestamp',
@@ -79,6 +80,7 @@ type Values = readonly [
   windowStart: Time | null,
   windowEnd: Time | null,
   extra: string | SyncEvent['extra'],
+  reason: string | SyncEvent['reason'],
   startedAt: Time | null,
   endedAt: Time | null,
   timestamp: Time,
@@ -88,7 +90,7 @@ type Values = readonly [
 
 /** Written out, since an object whose fields are put in one by one takes several times as long. */
 function toEvent(values: Values, progress: number | null): SyncEvent {
-  const [metadata, extra] = [values[13], values[17]];
+  const [metadata, extra, reason] = [values[13], values[17], values[18]];
   return {
     userId: values[0],
     sequence: values[1],
@@ -109,11 +111,12 @@ function toEvent(values: Values, progress: number | null): SyncEvent {
     windowStart: toTime(values[15]),
     windowEnd: toTime(values[16]),
     extra: typeof extra === 'string' ? JSON.parse(extra) : extra,
-    startedAt: toTime(values[18]),
-    endedAt: toTime(values[19]),
-    timestamp: new Date(values[20]),
-    recordedAt: new Date(values[21]),
-    late: Boolean(values[22]),
+    reason: typeof reason === 'string' ? JSON.parse(reason) : reason,
+    startedAt: toTime(values[19]),
+    endedAt: toTime(values[20]),
+    timestamp: new Date(values[21]),
+    recordedAt: new Date(values[22]),
+    late: Boolean(values[23]),
   };
 }
 

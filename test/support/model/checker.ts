@@ -110,12 +110,18 @@ function expectedFields(draft: Draft): Row {
     scope: null,
     extra: null,
     ...rest,
+    reason: rest.reason ? withEveryPart(rest.reason) : null,
     windowStart: time(rest.windowStart),
     windowEnd: time(rest.windowEnd),
     startedAt: time(rest.startedAt),
     endedAt: time(rest.endedAt),
     ...(timestamp !== undefined && { timestamp: time(timestamp) }),
   };
+}
+
+/** In the order of the alphabet. */
+function withEveryPart({ class: reasonClass, retryable, text }: NonNullable<Draft['reason']>): Row {
+  return { actor: null, class: reasonClass, retryable: retryable ?? null, text: text ?? null };
 }
 
 /** I2: a refused batch leaves nothing. */
@@ -192,7 +198,7 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
 function expectedSummary(all: readonly EventRow[], counting: readonly EventRow[]): Row {
   const last = counting.at(-1);
   if (!last) return {};
-  const { id, sequence, metadata, extra, timestamp, recordedAt, late, ...copied } = last;
+  const { id, sequence, metadata, extra, reason, timestamp, recordedAt, late, ...copied } = last;
   const known = (field: string) => counting.map((event) => event[field]).filter((value) => value !== null);
   const newestStart = (events: readonly EventRow[]) => {
     let start: unknown = null;
@@ -259,6 +265,7 @@ function expectedParts(all: readonly EventRow[]): Row {
     milestoneAt: last?.timestamp ?? null,
     milestoneStatus: last?.status ?? null,
     milestoneError: last?.error ?? null,
+    failedSequence: failedSequence(counting),
     lastEndedAt: ends.map(({ endedAt }) => endedAt).findLast((time) => time !== null) ?? null,
     attempts: ends.length,
     failedAttempts: ends.filter(({ status }) => status === 'failed').length,
@@ -268,6 +275,21 @@ function expectedParts(all: readonly EventRow[]): Row {
     itemsUpdated: total(ends, 'updated'),
     itemsLate: total(late, 'inserted') + total(late, 'updated'),
   };
+}
+
+/** The newest end that says what went wrong; one that says nothing of the kind takes that back once no batch has failed. */
+function failedSequence(counting: readonly EventRow[]): number | null {
+  const failedBatches = new Set<unknown>();
+  let sequence: number | null = null;
+  for (const event of counting.filter(endsRun)) {
+    const { batch_id: batch } = event.metadata as Readonly<Record<string, unknown>>;
+    if (event.status === 'failed' && batch !== undefined) failedBatches.add(batch);
+    else failedBatches.delete(batch);
+    const isBad = ['failed', 'partial'].includes(event.status) || event.stage === 'failed' || event.reason !== null;
+    if (isBad || (event.status !== 'success' && event.error !== null)) sequence = event.sequence;
+    else if (failedBatches.size === 0) sequence = null;
+  }
+  return sequence;
 }
 
 function earlierOf(a: unknown, b: unknown): unknown {

@@ -19,6 +19,7 @@ export interface Draft {
   readonly scope?: string;
   readonly windowStart?: string;
   readonly windowEnd?: string;
+  readonly reason?: { readonly class: string; readonly text?: string; readonly retryable?: boolean };
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly timestamp?: string;
@@ -104,6 +105,12 @@ export function createEventMaker(random: Random, name: string): (userId: string)
       ...(chance(0.3) && { scope: pick(random, ['historical', 'live']) }),
       ...(chance(0.1) && { windowStart: time() }),
       ...(chance(0.1) && { windowEnd: time() }),
+      ...(chance(0.1) && {
+        reason: {
+          class: pick(random, ['TIMEOUT', 'OTHER']),
+          ...(chance(0.5) && { text: 'ü', retryable: chance(0.5) }),
+        },
+      }),
       ...((first || chance(0.05)) && { startedAt: time() }),
       ...(status !== 'in_progress' && chance(0.8) && { endedAt: time() }),
       ...(chance(0.7) && { timestamp: time() }),
@@ -117,7 +124,7 @@ export function toInput({ source, stage, status, scope, ...rest }: Draft): objec
   return { ...rest, ...words, ...(scope !== undefined && { scope: scope.toUpperCase() }) };
 }
 
-/** As REST takes it. */
+/** As REST takes it, which knows no reasons. */
 export function toWire(draft: Draft): object {
   const names = Object.entries(draft).map(([name, value]) => [
     name === 'id' ? 'event_id' : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -131,7 +131,8 @@ export async function runRecorder(world: RecorderWorld, random: Random, name: st
     // Some are so impatient that they leave before the answer.
     const signal = chance(0.1) ? AbortSignal.timeout(between(random, 1, 30)) : null;
     try {
-      return await (overRest ? sendRest(batch, signal) : sendGraphql(batch, signal));
+      const fitsRest = batch.every(({ reason }) => reason === undefined);
+      return await (overRest && fitsRest ? sendRest(batch, signal) : sendGraphql(batch, signal));
     } catch {
       report.failures += 1;
       return { kind: 'none' };

@@ -41,7 +41,9 @@ export async function readStored(databaseUrl: string, userIds?: readonly string[
     });
     return {
       users: await reader.user.findMany({ where: { ...(among && { id: among }) } }),
-      events: events.map((event) => withPlainTimes({ ...event, metadata: sorted(event.metadata) })),
+      events: events.map((event) =>
+        withPlainTimes({ ...event, metadata: sorted(event.metadata), reason: sorted(event.reason) }),
+      ),
       runs: runs.map(withPlainTimes),
       insertions: await readInsertions(database),
     };
