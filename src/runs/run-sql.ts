@@ -15,7 +15,7 @@ interface RunPage {
 }
 
 /** The statements by which runs that change are found. */
-export interface RunSql extends Pick<LogSql, 'findLogs' | 'readChangedRuns'> {
+export interface RunSql extends Pick<LogSql, 'findLogs' | 'readChangedRuns' | 'readRuns'> {
   readSnapshot(database: Queryable): Promise<Snapshot>;
   /** Of the runs of the transactions that `now` can see and `last` cannot, those of a page. */
   findChanged(database: Queryable, last: Snapshot, now: Snapshot, page: RunPage): Promise<RunState[]>;
@@ -24,10 +24,11 @@ export interface RunSql extends Pick<LogSql, 'findLogs' | 'readChangedRuns'> {
 }
 
 export function runSqlOf({ kind }: { readonly kind: Provider }): RunSql {
-  const { findLogs, readChangedRuns } = logSqlOf({ kind });
+  const { findLogs, readChangedRuns, readRuns } = logSqlOf({ kind });
   return {
     findLogs,
     readChangedRuns,
+    readRuns,
     readSnapshot: (database) => readSnapshot(database, kind),
     findChanged,
     findNewest,

@@ -3,11 +3,14 @@ import type { SyncRun } from '../db/rows.ts';
 import { pause } from '../lib/pause.ts';
 import { retry } from '../lib/retry.ts';
 import type { Limits } from '../limits.ts';
+import { runKey } from '../log/record/fold-run.ts';
 import { RecentRuns } from './recent-runs.ts';
-import { type RunSql, runSqlOf } from './run-sql.ts';
+import { type RunSql, type RunState, runSqlOf } from './run-sql.ts';
 
 /** Users whose changed runs one statement reads; the rows of many more would keep the process from everything else. */
 const USERS_PER_STATEMENT = 1_000;
+/** Runs that a look has found of which one statement reads the newest states. */
+const RUNS_PER_STATEMENT = 1_000;
 
 export interface RunWatchOptions {
   readonly database: Database;
@@ -30,9 +33,9 @@ interface Listener {
 /**
  * Finds the runs that change, from `start` to `stop`.
  *
- *     wake-up --note()--------------+
- *                                   +--> noted users --read--> runs --not sent before--> onRun
- *     look: slowPollMs, lookNow() --+
+ *     wake-up --note()--------------> noted users --+
+ *                                                   +--read--> runs --not sent before--> onRun
+ *     look: slowPollMs, lookNow() --> found runs ---+
  *
  * A wake-up can be lost, so every `slowPollMs`, and at `lookNow`, a look finds what was committed since the last one. Looks
  * and reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
@@ -48,6 +51,8 @@ export class RunWatch {
   #resting = new AbortController();
   /** userId -> lowest sequence: every run of the user whose `lastSequence` is above it has to be read again. */
   readonly #changedAfter = new Map<string, number>();
+  /** Runs that a look has found, by their keys. Of the same users, others after them may not have changed. */
+  readonly #found = new Map<string, RunState>();
   #reading = false;
 
   constructor(options: RunWatchOptions, listener: Listener) {
@@ -95,7 +100,7 @@ export class RunWatch {
     await this.#listener.beforeLook();
     const changed = await this.#recent.look();
     if (this.#stopping.signal.aborted) return;
-    for (const { userId, lastSequence } of changed) this.#add(userId, lastSequence - 1);
+    for (const run of changed) this.#found.set(runKey(run), run);
     this.#listener.onLook();
     void this.#read();
   }
@@ -112,16 +117,27 @@ export class RunWatch {
   }
 
   async #readNoted(): Promise<void> {
+    const { reader } = this.#options.database;
     while (this.#changedAfter.size > 0 && !this.#stopping.signal.aborted) {
       const logs = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT).map(([userId, after]) => ({ userId, after }));
       for (const { userId } of logs) this.#changedAfter.delete(userId);
-      const runs = await this.#sql.readChangedRuns(this.#options.database.reader, logs).catch((error: unknown) => {
+      const runs = await this.#sql.readChangedRuns(reader, logs).catch((error: unknown) => {
         for (const { userId, after } of logs) this.#add(userId, after);
         throw error;
       });
-      if (this.#stopping.signal.aborted) return;
-      for (const run of runs) if (this.#recent.noteSent(run)) this.#listener.onRun(run);
+      this.#tell(runs);
     }
+    while (this.#found.size > 0 && !this.#stopping.signal.aborted) {
+      const found = [...this.#found.values()].slice(0, RUNS_PER_STATEMENT);
+      const runs = await this.#sql.readRuns(reader, found);
+      for (const run of found) if (this.#found.get(runKey(run)) === run) this.#found.delete(runKey(run));
+      this.#tell(runs.sort((a, b) => a.lastSequence - b.lastSequence));
+    }
+  }
+
+  #tell(runs: readonly SyncRun[]): void {
+    if (this.#stopping.signal.aborted) return;
+    for (const run of runs) if (this.#recent.noteSent(run)) this.#listener.onRun(run);
   }
 
   #retry(attempt: () => Promise<void>): Promise<void> {

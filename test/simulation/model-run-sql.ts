@@ -4,7 +4,7 @@ import { on } from './model-database.ts';
 import type { ModelServer } from './model-server.ts';
 
 /** The statements by which changed runs are found, executed by the model. */
-export function modelRunSql(server: ModelServer): Omit<RunSql, 'findLogs'> {
+export function modelRunSql(server: ModelServer): Omit<RunSql, 'findLogs' | 'readRuns'> {
   const runs = () => [...server.runs.values()].map(({ run }) => run);
   return {
     readSnapshot: (database) => on(database).ask((_, done) => done(server.snapshot())),
