@@ -25,6 +25,7 @@ import { Outages } from './lib/outages.ts';
 import { withoutSecrets } from './lib/redis-url.ts';
 import type { Limits } from './limits.ts';
 import { openEventLog } from './log/event-log.ts';
+import { startRefoldingRuns } from './log/refold-runs.ts';
 import { Retention } from './log/retention.ts';
 import { RunChanges } from './runs/run-changes.ts';
 import { RunHistory } from './runs/run-history.ts';
@@ -137,6 +138,7 @@ async function openOneByOne(
   retention.start();
   opened.add(retention);
   opened.add({ close: startFillingSearchTexts(database, onError) });
+  opened.add({ close: startRefoldingRuns({ database, projections, onError }) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
   const runHistory = new RunHistory({ database });

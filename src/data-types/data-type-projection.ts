@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { SyncRunDataType } from '../db/rows.ts';
 import type { Projection } from '../log/projection.ts';
-import { type DataTypeKey, dataTypeUpsert, selectDataTypes } from './data-type-sql.ts';
+import { type DataTypeKey, dataTypeRemoval, dataTypeUpsert, selectDataTypes } from './data-type-sql.ts';
 import { foldDataType } from './fold-data-type.ts';
 import { reportsOf } from './reports.ts';
 
@@ -22,5 +22,6 @@ export function createDataTypeProjection({ kind }: Database): Projection<DataTyp
       return report && foldDataType(row, event, report);
     },
     write: dataTypeUpsert[kind],
+    removeOfRuns: dataTypeRemoval[kind],
   };
 }

@@ -2,6 +2,7 @@ import { selectOf } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import { type ColumnTypes, insertionInto } from '../db/insertion.ts';
 import { dataTypeFields, type SyncRunDataType } from '../db/rows.ts';
+import { removalOfRuns } from '../db/rows-of-runs.ts';
 import { type Sql, sql } from '../db/sql.ts';
 
 /** What tells a type of data of a run from others. */
@@ -29,6 +30,9 @@ const dataTypeTypes: ColumnTypes<SyncRunDataType> = {
 
 /** Inserts types of data, and replaces those that exist. */
 export const dataTypeUpsert = insertionInto('sync_run_data_type', dataTypeTypes, ['userId', 'runId', 'dataType']);
+
+/** Removes those of some runs. */
+export const dataTypeRemoval = removalOfRuns('sync_run_data_type');
 
 /** Those with these keys, as far as they exist, in one statement: SQLite gets the keys as JSON, Postgres as arrays. */
 export const selectDataTypes: Readonly<Record<Provider, (keys: readonly DataTypeKey[]) => Sql>> = {

@@ -13,7 +13,7 @@ type ProjectionKey = readonly (string | number)[];
  * The transaction holds the locks of the users whose events it adds. A state whose key names the user is therefore
  * changed by one transaction at a time; a projection whose states are shared between users has to lock them in `read`,
  * in an order of its own. The transaction may run again after a collision, and a projection that throws fails every
- * recording of the transaction, so none of the four functions changes anything.
+ * recording of the transaction, so none of its functions changes anything.
  *
  * Every transaction costs each projection two statements, however many events, users and keys there are: `read` sends
  * one and `write` makes one; nothing where no event has a key. A projection bounds the keys of an event, and
@@ -34,6 +34,11 @@ export interface Projection<Key extends ProjectionKey, State> {
   fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined, key: Key): State | undefined;
   /** Stores the states that were folded, at least one: inserts those that are new and replaces the others. Pure. */
   write(states: readonly State[]): Write;
+  /**
+   * Where the events of a run, and no others, make states, and only they may change them: removes those of these runs, at
+   * least one. They are folded anew with the run then. Pure.
+   */
+  readonly removeOfRuns?: (runs: readonly Pick<SyncRun, 'userId' | 'runId'>[]) => Write;
 }
 
 /** What the producer of an event has said of it, as far as keys may come out of it. */
@@ -70,16 +75,35 @@ export function foldStates(
   states: ReadonlyMap<string, unknown>,
   added: readonly AddedEvent[],
 ): Write[] {
-  const changed = new Map<string, unknown>();
-  for (const { event, runBefore } of added) {
-    for (const key of projection.keysOf(event)) {
+  const folded = new FoldedStates(projection, states);
+  for (const each of added) folded.add(each);
+  return folded.changed.length > 0 ? [projection.write(folded.changed)] : [];
+}
+
+/** States of one projection as further events leave them. */
+export class FoldedStates {
+  readonly projection: AnyProjection;
+  readonly #read: ReadonlyMap<string, unknown>;
+  readonly #changed = new Map<string, unknown>();
+
+  constructor(projection: AnyProjection, read: ReadonlyMap<string, unknown> = new Map()) {
+    this.projection = projection;
+    this.#read = read;
+  }
+
+  get changed(): readonly unknown[] {
+    return [...this.#changed.values()];
+  }
+
+  /** Adds an event, in order of sequence. */
+  add({ event, runBefore }: AddedEvent): void {
+    for (const key of this.projection.keysOf(event)) {
       const name = textOf(key);
-      const before = changed.get(name) ?? states.get(name);
-      const state = projection.fold(before, event, runBefore, key);
-      if (state !== undefined && state !== before) changed.set(name, state);
+      const before = this.#changed.get(name) ?? this.#read.get(name);
+      const state = this.projection.fold(before, event, runBefore, key);
+      if (state !== undefined && state !== before) this.#changed.set(name, state);
     }
   }
-  return changed.size > 0 ? [projection.write([...changed.values()])] : [];
 }
 
 /** A key as one text, for maps. No text of an event has a NUL in it. */

@@ -6,12 +6,14 @@ import { instances } from './instances.ts';
 import { operations } from './operations.ts';
 import { reading } from './reading.ts';
 import { recording } from './recording.ts';
+import { refolding } from './refolding.ts';
 import { retention } from './retention.ts';
 import { runs } from './runs.ts';
 
 /** All faults that are planted. */
 export const areas: readonly Area[] = [
   recording,
+  refolding,
   follow,
   reading,
   retention,

@@ -165,15 +165,15 @@ export const recording: Area = {
     {
       breaks: 'a projection does not know its own earlier state',
       file: 'src/log/projection.ts',
-      find: 'const before = changed.get(name) ?? states.get(name);',
-      replace: 'const before = changed.get(name);',
+      find: 'const before = this.#changed.get(name) ?? this.#read.get(name);',
+      replace: 'const before = this.#changed.get(name);',
       tests: ['test/nouns/connections.test.ts'],
     },
     {
       breaks: 'a projection forgets what the same transaction has changed before',
       file: 'src/log/projection.ts',
-      find: 'const before = changed.get(name) ?? states.get(name);',
-      replace: 'const before = states.get(name);',
+      find: 'const before = this.#changed.get(name) ?? this.#read.get(name);',
+      replace: 'const before = this.#read.get(name);',
       tests: ['test/nouns/connections.test.ts'],
     },
     {

@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { schemaDifference } from '../../prisma/schema-difference.ts';
@@ -10,8 +8,8 @@ import { type Migration, readMigrations, statementsOf } from '../../src/db/migra
 import type { MigrationSession } from '../../src/db/migration-session.ts';
 import { migrate, migrationsFolder } from '../../src/db/migrations.ts';
 import { openMigrationSession } from '../../src/db/open-migration.ts';
-import { prismaFolder } from '../../src/db/schema-text.ts';
 import { createDatabase, provider } from '../support/database.ts';
+import { migrateUpTo } from '../support/earlier-release.ts';
 
 const migrations = readMigrations(migrationsFolder(provider));
 const user = '0b6e2a54-7d0c-4f5e-9a51-3c1f6f2ad0aa';
@@ -42,16 +40,6 @@ async function databaseBefore(name: string | undefined, events = 4): Promise<str
   await withSession(url, (session) => session.run(rowsOf(events)));
   await migrateUpTo(url, (each) => name !== undefined && each < name);
   return url;
-}
-
-/** Migrates as a release does that has no other migrations. */
-async function migrateUpTo(url: string, has: (name: string) => boolean): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'synclog-earlier-'));
-  cpSync(prismaFolder, folder, { recursive: true });
-  for (const { name } of migrations.filter((each) => !has(each.name)))
-    rmSync(join(migrationsFolder(provider, folder), name), { recursive: true });
-  await migrate(url, folder);
-  rmSync(folder, { recursive: true });
 }
 
 const rowsOf = (events: number) => {

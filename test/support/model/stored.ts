@@ -28,28 +28,31 @@ export interface Stored {
 export async function readStored(databaseUrl: string, userIds?: readonly string[]): Promise<Stored> {
   const database = await openDatabase(databaseUrl);
   try {
-    const { reader } = database;
-    const among = userIds && { in: [...userIds] };
-    const ofUsers = among && { userId: among };
-    const events = await reader.syncEvent.findMany({
-      where: { ...ofUsers },
-      orderBy: [{ userId: 'asc' }, { sequence: 'asc' }],
-    });
-    const runs = await reader.syncRun.findMany({
-      where: { ...ofUsers },
-      orderBy: [{ userId: 'asc' }, { runId: 'asc' }],
-    });
-    return {
-      users: await reader.user.findMany({ where: { ...(among && { id: among }) } }),
-      events: events.map((event) =>
-        withPlainTimes({ ...event, metadata: sorted(event.metadata), reason: sorted(event.reason) }),
-      ),
-      runs: runs.map(withPlainTimes),
-      insertions: await readInsertions(database),
-    };
+    return { ...(await readRows(database, userIds)), insertions: await readInsertions(database) };
   } finally {
     await database.close();
   }
+}
+
+/** The rows alone, in whatever order they were inserted. */
+export async function readRows({ reader }: Database, userIds?: readonly string[]): Promise<Omit<Stored, 'insertions'>> {
+  const among = userIds && { in: [...userIds] };
+  const ofUsers = among && { userId: among };
+  const events = await reader.syncEvent.findMany({
+    where: { ...ofUsers },
+    orderBy: [{ userId: 'asc' }, { sequence: 'asc' }],
+  });
+  const runs = await reader.syncRun.findMany({
+    where: { ...ofUsers },
+    orderBy: [{ userId: 'asc' }, { runId: 'asc' }],
+  });
+  return {
+    users: await reader.user.findMany({ where: { ...(among && { id: among }) } }),
+    events: events.map((event) =>
+      withPlainTimes({ ...event, metadata: sorted(event.metadata), reason: sorted(event.reason) }),
+    ),
+    runs: runs.map(withPlainTimes),
+  };
 }
 
 /** The order of the commits is Postgres' own: the server has to run with `track_commit_timestamp=on`. */
