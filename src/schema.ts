@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import { addAccess } from './access/access.graphql.ts';
+import { addAllConnections } from './connections/all-connections.graphql.ts';
 import { addConnections } from './connections/connections.graphql.ts';
 import { addDataTypes } from './data-types/data-types.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
@@ -32,7 +33,8 @@ export function buildSchema(): GraphQLSchema {
   addRunWatching(builder, runs);
   addRunHistory(builder, users, runs, words);
   addDataTypes(builder, runs, words, reasons);
-  addConnections(builder, users, runs);
+  const connections = addConnections(builder, users, runs);
+  addAllConnections(builder, connections);
   addSources(builder);
   addAccess(builder);
   return forgetBetweenMutations(builder.toSchema());

@@ -7,7 +7,7 @@ import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
-import type { UserTypes } from '../users/users.graphql.ts';
+import { requireUser, type UserTypes } from '../users/users.graphql.ts';
 import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
 import { type LinkState, linkStates } from './link-state.ts';
 
@@ -44,7 +44,7 @@ const stateDescriptions: Record<LinkState, string> = {
 const healthNames = Object.keys(healthDescriptions).map((health) => health.toUpperCase());
 
 /** Connections: how the syncs of a user with each provider stand. */
-export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun }: RunTypes): void {
+export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun }: RunTypes) {
   const ConnectionHealthEnum = addEnum(
     builder,
     'ConnectionHealth',
@@ -57,6 +57,12 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',
     fields: (t) => ({
       provider: t.exposeString('provider'),
+      user: t.field({
+        type: User,
+        description: 'Whose connection it is.',
+        authScopes: { read: true },
+        resolve: ({ userId }, _, context) => requireUser(userId, context),
+      }),
       state: t.field({
         type: LinkStateEnum,
         description: 'Whether data can come: as sources tell of connections, and as syncs show.',
@@ -103,4 +109,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],
     }),
   );
+  return { ProviderLink, LinkState: LinkStateEnum };
 }
+
+export type ConnectionTypes = ReturnType<typeof addConnections>;

@@ -6,6 +6,7 @@ import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
+import { type LinkPageRequest, selectLinkPage } from './link-pages.ts';
 import { foldLinkNews, type LinkNews } from './tell-link.ts';
 
 /** Makes the user's row another one, which answers that are kept rest on. */
@@ -43,6 +44,18 @@ export class Connections {
       if (!folded) return { answer: 'duplicate', writes: [] };
       return { answer: 'recorded', writes: [connectionUpsert[kind]([folded]), raiseRevision[kind](news.userId)] };
     });
+  }
+
+  /** Any mix of pages, each by provider and user, in one statement for `SELECTS_PER_STATEMENT` of them. */
+  async list(requests: readonly LinkPageRequest[]): Promise<readonly (readonly ProviderLink[])[]> {
+    const pages: ProviderLink[][] = requests.map(() => []);
+    for (const some of inPieces([...requests.entries()], SELECTS_PER_STATEMENT)) {
+      const selects = some.map(([index, request]) => selectLinkPage(request, index));
+      const rows = this.#database.reader.$queryRaw<(ProviderLink & { readonly page: number })[]>`
+        ${joinSql(selects, ' UNION ALL ')} ORDER BY "provider", "userId"`;
+      for (const { page, ...link } of await rows) pages[page]?.push(link);
+    }
+    return pages;
   }
 
   /** The connections of each of these users, by provider and at most `connectionsPerUser`. */

@@ -1,0 +1,65 @@
+import { visibility } from '../auth/permissions.ts';
+import { isStorable } from '../db/columns.ts';
+import type { ProviderLink } from '../db/rows.ts';
+import { checkFilter } from '../events/events.graphql.ts';
+import type { Batch } from '../graphql/batch.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { pageOf } from '../graphql/items.ts';
+import { pageSizes } from '../graphql/limit-texts.ts';
+import { fetchConnection, keyCursor, parsePage } from '../graphql/paging.ts';
+import { isUuid } from '../lib/uuid.ts';
+import type { ConnectionTypes } from './connections.graphql.ts';
+import type { LinkKey, LinkPageRequest } from './link-pages.ts';
+
+const linkPages: Batch<LinkPageRequest, readonly ProviderLink[]> = {
+  keyOf: JSON.stringify,
+  find: (requests, { connections }) => connections.list(requests),
+};
+
+const linkCursor = keyCursor<LinkKey>(
+  ({ provider, userId }) => [provider, userId],
+  ([provider, userId, ...others]) =>
+    typeof provider === 'string' &&
+    isStorable(provider) &&
+    typeof userId === 'string' &&
+    isUuid(userId) &&
+    others.length === 0
+      ? { provider, userId }
+      : undefined,
+);
+
+/** The connections of all users that a viewer may see. */
+export function addAllConnections(builder: Builder, { ProviderLink, LinkState }: ConnectionTypes): void {
+  const ProviderLinkConnection = builder.connectionObject(
+    { type: ProviderLink, name: 'ProviderLinkConnection', description: 'A page of connections.' },
+    { name: 'ProviderLinkEdge', description: 'A connection in a list.' },
+  );
+  const ProviderLinkFilter = builder.inputType('ProviderLinkFilter', {
+    description: 'Which connections are wanted: those that match every given part. An empty list matches nothing.',
+    fields: (t) => ({
+      state: t.field({ type: [LinkState], description: 'In any of these states.' }),
+      provider: t.stringList({ description: 'With any of these providers.' }),
+    }),
+  });
+  builder.queryField('connections', (t) =>
+    t.field({
+      type: ProviderLinkConnection,
+      ...pageOf(),
+      description: `The connections that you may see, by provider, and by user within one. ${pageSizes()}. A connection keeps its place, whatever becomes of it, so that paging shows each that matches all the while once.`,
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: ProviderLinkFilter, description: 'Only connections that match.' }),
+      },
+      authScopes: { read: true },
+      resolve: (_, { filter, ...args }, { viewer, limits, load }) => {
+        checkFilter(filter, limits);
+        const page = parsePage(args, linkCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
+        return fetchConnection(
+          page,
+          (link: ProviderLink) => linkCursor.encode(link),
+          (wider) => load(linkPages, { ...wider, visible: visibility(viewer), filter }),
+        );
+      },
+    }),
+  );
+}
