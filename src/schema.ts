@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import { addAccess } from './access/access.graphql.ts';
 import { addAllConnections } from './connections/all-connections.graphql.ts';
 import { addConnections } from './connections/connections.graphql.ts';
+import { addLinkReason } from './connections/link-reason.graphql.ts';
 import { addDataTypes } from './data-types/data-types.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
 import { addFollowing } from './events/follow.graphql.ts';
@@ -34,6 +35,7 @@ export function buildSchema(): GraphQLSchema {
   addRunHistory(builder, users, runs, words);
   addDataTypes(builder, runs, words, reasons);
   const connections = addConnections(builder, users, runs);
+  addLinkReason(builder, connections, reasons);
   addAllConnections(builder, connections);
   addSources(builder);
   addAccess(builder);

@@ -79,7 +79,7 @@ const failure = (run: string, at: number): Told => ({ run, status: 'FAILED', at 
 describe('the state of a connection', () => {
   const stateOf = async (userId: string) => {
     const { data } = await server.graphql(
-      'query ($id: UUID!) { user(id: $id) { connections { state stateSince problem health } } }',
+      'query ($id: UUID!) { user(id: $id) { connections { state stateSince problem health reason { class actor event { runId } } } } }',
       { id: userId },
     );
     return data.user.connections[0];
@@ -103,9 +103,10 @@ describe('the state of a connection', () => {
       problem: '401 Unauthorized',
       health: 'FAILING',
     };
-    expect(await stateOf(userId)).toEqual(broken);
+    const reason = { class: 'RECONNECT_NEEDED', actor: 'USER' };
+    expect(await stateOf(userId)).toEqual({ ...broken, reason: { ...reason, event: { runId: 'b' } } });
     await tell(userId, { ...failure('c', 6), error: '503 Service Unavailable' }, refused('d', 7));
-    expect(await stateOf(userId)).toEqual(broken);
+    expect(await stateOf(userId)).toEqual({ ...broken, reason: { ...reason, event: { runId: 'd' } } });
     await tell(userId, success('slow', 8)); // began before the connection broke
     expect(await stateOf(userId)).toMatchObject({ state: 'NEEDS_RECONNECT', stateSince: atMinute(5) });
     await tell(userId, { run: 'e', at: 9, startedAt: 9 }, success('e', 10));
@@ -115,9 +116,12 @@ describe('the state of a connection', () => {
   test('is what it was where a provider is down, and shows what is wrong as long as it is', async () => {
     const userId = await server.user();
     await tell(userId, success('a', 1), { ...failure('b', 2), error: '503 Service Unavailable' });
-    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: '503 Service Unavailable' });
+    expect(await stateOf(userId)).toMatchObject({
+      ...{ state: 'CONNECTED', problem: '503 Service Unavailable' },
+      reason: { class: 'PROVIDER_DOWN', actor: 'WAIT', event: { runId: 'b' } },
+    });
     await tell(userId, success('c', 3));
-    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null });
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null, reason: null });
   });
 });
 

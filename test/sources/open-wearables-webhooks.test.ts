@@ -251,6 +251,7 @@ describe('a delivery of Open Wearables', () => {
       const { data } = await server.graphql(
         `query ($id: UUID!) { user(id: $id) { connections {
           provider state stateSince connectedAt revokedAt problem health lastAttemptAt lastRun { runId }
+          reason { class retryable actor text event { id } }
         } } }`,
         { id: userId },
       );
@@ -272,7 +273,8 @@ describe('a delivery of Open Wearables', () => {
 
     expect(await revoked(5, 'refresh_failed')).toMatchObject(recorded);
     const broken = { state: 'NEEDS_RECONNECT', stateSince: shown(5), problem: 'refresh_failed', health: 'FAILING' };
-    expect(await link()).toMatchObject({ ...broken, connectedAt: shown(1), revokedAt: shown(5) });
+    const why = { class: 'RECONNECT_NEEDED', retryable: false, actor: 'USER', text: 'refresh_failed', event: null };
+    expect(await link()).toMatchObject({ ...broken, connectedAt: shown(1), revokedAt: shown(5), reason: why });
     expect(await revoked(5, 'refresh_failed')).toMatchObject(duplicate);
     expect(await created(3)).toMatchObject(recorded); // an older one that came late
     expect(await link()).toMatchObject({ ...broken, connectedAt: shown(3) });

@@ -1,0 +1,29 @@
+import type { ProviderLink as LinkRow } from '../db/rows.ts';
+import { findEvent } from '../events/events.graphql.ts';
+import type { Builder } from '../graphql/builder.ts';
+import type { Context } from '../graphql/context.ts';
+import type { SyncEvent } from '../log/event.ts';
+import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
+import { reasonOf, reasonOfFailure, reasonOfWord, type SyncReason } from '../reasons/sync-reason.ts';
+import type { ConnectionTypes } from './connections.graphql.ts';
+
+/** What is wrong with a connection, as a field of it. */
+export function addLinkReason(builder: Builder, { ProviderLink }: ConnectionTypes, { SyncReason }: ReasonTypes): void {
+  builder.prismaObjectField(ProviderLink, 'reason', (t) =>
+    t.field({
+      type: SyncReason,
+      nullable: true,
+      description:
+        'What is wrong: why the connection was revoked or has broken, else why the newest of the syncs that failed since the last success did. Null when nothing is.',
+      authScopes: { read: true },
+      resolve: reasonOfLink,
+    }),
+  );
+}
+
+async function reasonOfLink(link: LinkRow, _: object, context: Context): Promise<SyncReason<SyncEvent | null> | null> {
+  const { userId, problem, problemSequence } = link;
+  if (problemSequence === null) return problem === null ? null : reasonOfWord(problem);
+  const event = await findEvent({ userId, sequence: problemSequence }, context);
+  return event ? reasonOf(event) : reasonOfFailure(problem);
+}
