@@ -213,18 +213,20 @@ describe('while somebody keeps the rows of some users locked', () => {
     const pidOf = async ({ rows: [row] }: pg.QueryResult) => row?.pid;
     const ownPid = 'SELECT pg_backend_pid() AS pid';
     const pids = [await pidOf(await first.query(ownPid)), await pidOf(await other.query(ownPid))];
+    /** Which stranger is waited for next, 0 for the first one and 1 for the other, and since when. */
+    async function nextWait(): Promise<{ stranger: number; since: string }> {
+      for (;;) {
+        const { rows } = await first.query(
+          'SELECT waitstart::text AS since, pg_blocking_pids(pid) AS blockers FROM pg_locks WHERE NOT granted',
+        );
+        const [wait] = rows;
+        if (wait?.since && wait.blockers.length > 0)
+          return { stranger: pids.indexOf(wait.blockers[0]), since: wait.since };
+      }
+    }
     return {
-      ...{ server: first.server, userIds },
-      /** Of the next wait: 0 for the first stranger, 1 for the other one. */
-      async awaited(): Promise<number> {
-        for (;;) {
-          const { rows } = await first.query(
-            'SELECT pg_blocking_pids(pid) AS blockers FROM pg_locks WHERE NOT granted',
-          );
-          const [blocker] = rows.flatMap(({ blockers }) => blockers);
-          if (blocker !== undefined) return pids.indexOf(blocker);
-        }
-      },
+      ...{ server: first.server, userIds, nextWait, release: first.release },
+      awaited: async () => (await nextWait()).stranger,
     };
   }
 
@@ -241,6 +243,30 @@ describe('while somebody keeps the rows of some users locked', () => {
     await expect.poll(awaited).toBe(1);
     await expect.poll(awaited).toBe(0);
     await expect.poll(awaited).toBe(1);
+  });
+
+  test('who waits for one of them again keeps the others of the batch free', async () => {
+    const { server, userIds, nextWait, release } = await startWithTwo((ids) => [ids.slice(0, 1), ids.slice(1)]);
+    const other = await connect(server.databaseUrl);
+    const waitFor = async (stranger: number) => {
+      let wait = await nextWait();
+      while (wait.stranger !== stranger) wait = await nextWait();
+      return wait.since;
+    };
+    void tryRecord(
+      server,
+      userIds.map((userId) => ({ userId })),
+    );
+    const asNew = await waitFor(0);
+    await expect.poll(() => waitFor(0), { interval: 1 }).not.toBe(asNew);
+    await release(); // the first user comes free while being waited for
+    let seen: number | null | undefined;
+    while (seen === undefined) {
+      const since = await waitFor(1);
+      const { rowCount } = await other.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE SKIP LOCKED', [userIds[0]]);
+      if (since === (await waitFor(1))) seen = rowCount;
+    }
+    expect(seen).toBe(1);
   });
 
   test('a burst that meets another instance’s transaction waits for it, and is not refused', async () => {

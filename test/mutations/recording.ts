@@ -186,7 +186,7 @@ export const recording: Area = {
     {
       breaks: 'who is held up is never waited for in the database',
       file: lane,
-      find: 'await this.#try(fresh.slice(0, this.#groupSize(fresh)), { waits: true });',
+      find: 'await this.#try(group, new Set(group.flatMap(lockedUsersOf)));',
       replace: 'await pause(LOCK_WAIT_MS);',
       tests: locked,
     },
@@ -195,6 +195,13 @@ export const recording: Area = {
       file: lane,
       find: 'const one = first[turn % first.length];',
       replace: 'const one = first[0];',
+      tests: locked,
+    },
+    {
+      breaks: 'who waits for one user keeps the others of the recording locked, again and again',
+      file: lane,
+      find: 'lockedUsersOf(one).toSorted().slice(0, 1)',
+      replace: 'lockedUsersOf(one)',
       tests: locked,
     },
     {

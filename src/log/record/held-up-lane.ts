@@ -21,7 +21,8 @@ type LaneLimits = Pick<Limits, 'eventsPerTransaction' | 'heldUpMs' | 'heldUpReco
  * long as it likes. One transaction at a time serves the lane, however many users are locked. It goes in rounds, each over all
  * that waits: whoever is free is stored, the others are skipped. After a round that stored nothing it waits in the
  * database behind those who hold the locks, as instances do that record for the same users: first for all that is new,
- * then for one recording after the other.
+ * then for one user of one recording after the other. Whoever waits for a second user keeps the first one locked: two
+ * instances that did so again and again would each take that one for locked, and so would everybody else.
  *
  * A recording that is still held up after `heldUpMs` is refused. What is recorded later for users who are known to be
  * locked comes into the lane behind the earlier recordings, and is not stored before them.
@@ -122,7 +123,7 @@ export class HeldUpLane {
     return some.filter((one) => waiting.has(one.recording) && !lockedUsersOf(one).some((userId) => locked.has(userId)));
   }
 
-  /** Waits behind those who have locked users: of all that is new, or of one recording, another one each turn. */
+  /** Waits behind those who have locked users: all of what is new, or the first one of a recording, another one each turn. */
   async #waitInDatabase(turn: number): Promise<void> {
     const earlier = new Set<string>();
     const first = this.#waiting.filter((one) => {
@@ -132,18 +133,20 @@ export class HeldUpLane {
     });
     const fresh = this.#waiting.filter(({ isNew }) => isNew);
     const one = first[turn % first.length];
-    if (fresh.length > 0) await this.#try(fresh.slice(0, this.#groupSize(fresh)), { waits: true });
-    else if (one) await this.#try([one], { waits: true });
+    const group = fresh.slice(0, this.#groupSize(fresh));
+    if (fresh.length > 0) await this.#try(group, new Set(group.flatMap(lockedUsersOf)));
+    else if (one) await this.#try([one], new Set(lockedUsersOf(one).toSorted().slice(0, 1)));
     else await pause(LOCK_WAIT_MS);
     this.#giveUp();
   }
 
   /** @returns what is held up further */
-  async #try(group: readonly Waiting[], { waits = false } = {}): Promise<readonly Waiting[]> {
+  async #try(group: readonly Waiting[], waitFor?: ReadonlySet<string>): Promise<readonly Waiting[]> {
     if (group.length === 0) return [];
+    const waits = waitFor !== undefined;
     const heldUp = await this.#commits.commit(
       group.map(({ recording }) => recording),
-      waits ? new Set(group.flatMap(lockedUsersOf)) : undefined,
+      waitFor,
     );
     const news = new Map(heldUp.map((one) => [one.recording, one]));
     const tried = new Map<Recording, readonly Waiting[]>();
