@@ -64,7 +64,7 @@ export function describeApi(limits: Limits, schema: GraphQLSchema, webhooks: rea
       title: 'Synclog',
       version: productVersion(),
       description:
-        "A durable, live log of wearable-data syncs, in the format of Open Wearables 0.6.3. Everything here and more is in GraphQL, under `/graphql`. What is not in Open Wearables: the parameters `after`, `provider`, `source`, `status` and `run_id` of a user's events, those of scope, times and text, resuming, tokens of users, and recording.",
+        "A durable, live log of wearable-data syncs, in the format of Open Wearables 0.6.3 to 0.9. Everything here and more is in GraphQL, under `/graphql`. What is not in Open Wearables: the parameters `after`, `provider`, `source`, `status` and `run_id` of a user's events, those of scope, times and text, resuming, tokens of users, and recording.",
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: BASE_PATH.slice(1), description: 'This server.' }], // relative, so that it holds behind a proxy
