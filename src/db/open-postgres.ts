@@ -81,9 +81,12 @@ export function openPostgres(target: PostgresTarget, watchers: OpenOptions): Dat
   };
 }
 
+/** Tables that do not have the name of their model. */
+const namedOtherwise: Partial<Record<Prisma.ModelName, string>> = { ProviderLink: 'provider_connection' };
+
 /** Changes no row of any table, and is refused like a statement that changes one. */
 const writesNothing = `WITH ${Object.values(Prisma.ModelName)
-  .map((model) => toColumn(model).slice(1))
+  .map((model) => namedOtherwise[model] ?? toColumn(model).slice(1))
   .flatMap((table, at) => [
     `i${at} AS (INSERT INTO "${table}" SELECT * FROM "${table}" WHERE false RETURNING 1)`,
     `d${at} AS (DELETE FROM "${table}" WHERE false RETURNING 1)`,
