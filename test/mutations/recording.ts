@@ -304,8 +304,8 @@ export const recording: Area = {
     {
       breaks: 'what is older than the newest event of its run is not late',
       file: foldRun,
-      find: 'happenedAt(event) < newestAt(run)',
-      replace: 'false',
+      find: 'if (at >= newestAt(run)) return false;',
+      replace: 'if (at) return false;',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
@@ -318,15 +318,29 @@ export const recording: Area = {
     {
       breaks: 'what is as old as the newest event of its run is late',
       file: foldRun,
-      find: 'happenedAt(event) < newestAt(run)',
-      replace: 'happenedAt(event) <= newestAt(run)',
+      find: 'if (at >= newestAt(run)) return false;',
+      replace: 'if (at > newestAt(run)) return false;',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'progress that is dated after an end keeps its run from ending',
+      file: foldRun,
+      find: 'endsRun(event) && run.newestAt !== null',
+      replace: 'endsRun(event) && run.newestAt === null',
+      tests: ['test/nouns/runs.test.ts'],
+    },
+    {
+      breaks: 'a batch is left out whose end is late for its run',
+      file: milestone,
+      find: '    return {\n      ...ofBatches,\n      openedAt: startsRun',
+      replace: '    return {\n      openedAt: startsRun',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
       breaks: 'a clock that is years ahead is believed',
       file: 'src/log/told-early.ts',
-      find: 'timestamp.getTime() - recordedAt.getTime() > toldEarlyMs ? recordedAt : timestamp',
-      replace: 'recordedAt ? timestamp : recordedAt',
+      find: 'time.getTime() - recordedAt.getTime() > toldEarlyMs ? recordedAt : time',
+      replace: 'recordedAt ? time : recordedAt',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
@@ -353,8 +367,8 @@ export const recording: Area = {
     {
       breaks: 'a batch is counted with each of its events',
       file: milestone,
-      find: 'Number(ofBatch && !batch)',
-      replace: 'Number(ofBatch)',
+      find: 'Number(batch?.isNew ?? false)',
+      replace: 'Number(batch !== undefined)',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
@@ -409,7 +423,7 @@ export const recording: Area = {
     {
       breaks: 'a run that was under way when its connection broke makes it whole',
       file: 'src/connections/fold-connection.ts',
-      find: 'event.startedAt ?? runBefore?.newestStartedAt ?? runBefore?.openedAt ?? endedAt',
+      find: 'event.startedAt ?? runBefore?.milestoneAt ?? runBefore?.newestStartedAt ?? endedAt',
       replace: 'endedAt',
       tests: ['test/nouns/connections.test.ts'],
     },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Draft, second } from '../support/recording.ts';
+import { endsRun } from '../support/reference-log.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -161,7 +162,38 @@ describe('a run', () => {
     expect(await told('COMPLETED', 'PARTIAL', 'a')).toEqual([2, 0]);
     expect(await told('FAILED', 'FAILED', 7)).toEqual([3, 1]);
     at = 0;
-    expect(await told('COMPLETED', 'SUCCESS', 'late')).toEqual([3, 1]);
+    expect(await told('COMPLETED', 'SUCCESS', 'late')).toEqual([4, 1]);
+  });
+
+  test('ends with an end that is newer than all starts and ends, whatever progress was dated after it', async () => {
+    const userId = await server.user();
+    const at = (n: number) => ({ userId, timestamp: second(n) });
+    await server.record({ ...at(1), stage: 'STARTED' }, { ...at(9), stage: 'FETCHING' });
+    const end = { stage: 'COMPLETED', status: 'SUCCESS', metadata: { inserted: 7 } };
+    expect(await server.record({ ...at(5), ...end })).toMatchObject([{ event: { late: false } }]);
+    const ended = { status: 'SUCCESS', isTerminal: true, lastEventAt: second(9), attempts: 1, itemsInserted: 7 };
+    expect(await runOf(userId)).toMatchObject(ended);
+    const late = await server.record(
+      { ...at(8), stage: 'SAVING' },
+      { ...at(4), ...end },
+      { ...at(8), stage: 'STARTED' },
+    );
+    expect(late.map(({ event }) => event.late)).toEqual([true, true, true]);
+    expect(await runOf(userId)).toMatchObject({ ...ended, eventCount: 6 });
+  });
+
+  test('keeps a batch in sight that has failed beside a newer one that succeeded', async () => {
+    const userId = await server.user();
+    const told = (at: number, batch: string, stage: string, status = 'IN_PROGRESS') => ({
+      ...{ userId, stage, status, timestamp: second(at), metadata: { batch_id: batch } },
+    });
+    await server.record(told(0, 'a', 'STARTED'), told(2, 'b', 'STARTED'), told(50, 'b', 'COMPLETED', 'SUCCESS'));
+    await server.record(told(49, 'a', 'FAILED', 'FAILED'));
+    expect(await runOf(userId)).toMatchObject({ status: 'SUCCESS', batches: 2, failedBatches: 1, attempts: 1 });
+    await server.record(told(48, 'a', 'COMPLETED', 'SUCCESS')); // older than its failure
+    expect(await runOf(userId)).toMatchObject({ failedBatches: 1 });
+    await server.record(told(60, 'a', 'COMPLETED', 'SUCCESS'));
+    expect(await runOf(userId)).toMatchObject({ batches: 2, failedBatches: 0, attempts: 2 });
   });
 
   test('is made of thousands of batches as of one', async () => {
@@ -232,9 +264,14 @@ describe('a run', () => {
         const late: boolean[] = [];
         for (const events of recordings) late.push(...(await server.record(...events)).map(({ event }) => event.late));
 
-        const counted = steps.filter((step, n) =>
-          steps.slice(0, n).every(({ timestamp }) => timestamp <= step.timestamp),
-        );
+        let newestAt = '';
+        let milestoneAt = '';
+        const counted = steps.filter((step) => {
+          const counts = step.timestamp >= newestAt || (endsRun(step) && step.timestamp >= milestoneAt);
+          if (counts && step.timestamp > newestAt) newestAt = step.timestamp;
+          if ((step.stage === 'STARTED' || endsRun(step)) && step.timestamp > milestoneAt) milestoneAt = step.timestamp;
+          return counts;
+        });
         const newest = counted.at(-1);
         const newestKnown = counted.map((each) => each.primaryUserId).findLast((value) => value !== null) ?? null;
         const startedAt = steps.reduce<string | null>((known, step) => {
@@ -243,7 +280,7 @@ describe('a run', () => {
         }, null);
         expect(late).toEqual(steps.map((step) => !counted.includes(step)));
         expect(await runOf(userId)).toMatchObject({
-          ...{ status: newest?.status, stage: newest?.stage, lastEventAt: newest?.timestamp },
+          ...{ status: newest?.status, stage: newest?.stage, lastEventAt: newestAt },
           ...{ startedAt, primaryUserId: newestKnown, newestPrimaryUserId: newest?.primaryUserId },
           ...{ progress: newest?.progress === 0 ? 0 : newest?.progress, eventCount: steps.length },
         });

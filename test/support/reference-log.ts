@@ -27,6 +27,10 @@ export interface ReferenceFilter {
   readonly runId?: string | undefined;
 }
 
+const finalStatuses = ['SUCCESS', 'PARTIAL', 'FAILED', 'CANCELLED', 'SKIPPED'];
+const finalStages = ['COMPLETED', 'FAILED', 'CANCELLED'];
+export const endsRun = ({ stage, status }: Pick<ReferenceEvent, 'stage' | 'status'>) =>
+  finalStatuses.includes(status) || finalStages.includes(stage);
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** The log as a child would keep it: a list that every question searches from its beginning. */
@@ -60,10 +64,16 @@ export class ReferenceLog {
   /** The events that tell how runs stand, newest activity first; ties by user and run, both descending. */
   runs(filter: Omit<ReferenceFilter, 'stages' | 'runId'>, userId?: string): ReferenceEvent[] {
     const runs = new Map<string, ReferenceEvent>();
+    const milestones = new Map<string, string>();
     for (const event of this.events) {
       const key = `${event.userId} ${event.runId}`;
-      const run = runs.get(key);
-      if (!run || event.timestamp >= run.timestamp) runs.set(key, event);
+      const newest = runs.get(key)?.timestamp ?? '';
+      const milestone = milestones.get(key) ?? '';
+      const isLater = event.timestamp >= newest;
+      if (isLater || (endsRun(event) && event.timestamp >= milestone))
+        runs.set(key, { ...event, timestamp: isLater ? event.timestamp : newest });
+      if ((event.stage === 'STARTED' || endsRun(event)) && event.timestamp > milestone)
+        milestones.set(key, event.timestamp);
     }
     return [...runs.values()]
       .filter((run) => (userId === undefined || run.userId === userId) && matches(run, filter))

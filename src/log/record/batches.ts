@@ -4,6 +4,14 @@ import { isObject } from '../../lib/json.ts';
 /** A batch of a run, as its newest end left it. */
 export type Batch = SyncRunBatch;
 
+/** What an event changes of the batches of its run. */
+export interface BatchChange {
+  /** Is it the first that tells of its batch? */
+  readonly isNew: boolean;
+  /** By how many there are more batches whose newest end was a failure: 1, 0 or -1. */
+  readonly failures: number;
+}
+
 /** A longer id is none that a producer means: it is not counted. */
 const BATCH_ID_LENGTH = 200;
 

@@ -3,9 +3,9 @@ import { isObject } from '../../lib/json.ts';
 import { defaultLimits } from '../../limits.ts';
 import type { SyncEvent } from '../event.ts';
 import { saysTrouble } from '../says-trouble.ts';
-import { happenedAt } from '../told-early.ts';
+import { believed, happenedAt } from '../told-early.ts';
 import { endsRun, hasFailed, startsRun } from '../words.ts';
-import { type Batch, batchIdOf } from './batches.ts';
+import type { BatchChange } from './batches.ts';
 
 /** What a run is made of, which its milestones tell: the events that start or end it. */
 export const noMilestone = {
@@ -42,42 +42,35 @@ function isOlder({ milestoneAt }: Milestones, event: SyncEvent): boolean {
   return milestoneAt !== null && happenedAt(event) < milestoneAt;
 }
 
-/** Does a milestone count, so that its batch is one of the run's? */
-export function counts(run: Milestones | undefined, event: SyncEvent): boolean {
-  return isMilestone(event) && (!run || !isOlder(run, event));
-}
-
 /**
  * What a run is made of after one more milestone: what Open Wearables stores of a run, and its batches. The first one says
  * for good when the run opened, whether it is about history, and which task works on it; the span of data is known from the
  * first that tells it. Counts of ends add up. A milestone that comes late counts nothing; a start may still tell that the
- * run opened earlier, and what an end has counted is kept apart.
- * @param batch the event's batch as it stood before; undefined for the first event of a batch, or of none
+ * run opened earlier, what an end has counted is kept apart, and batches have an order of their own.
+ * @param batch what it changes of the run's batches; undefined if it is about none
  * @returns what has changed
  */
-export function foldMilestone(
-  run: Milestones,
-  event: SyncEvent,
-  batch: Pick<Batch, 'failed'> | undefined,
-): Partial<Milestones> {
+export function foldMilestone(run: Milestones, event: SyncEvent, batch: BatchChange | undefined): Partial<Milestones> {
   const ends = endsRun(event);
   const inserted = ends ? countOf(event, 'inserted') : 0;
   const updated = ends ? countOf(event, 'updated') : 0;
+  const failedBatchCount = run.failedBatchCount + (batch?.failures ?? 0);
+  const ofBatches = { batchCount: run.batchCount + Number(batch?.isNew ?? false), failedBatchCount };
   if (isOlder(run, event))
     return {
+      ...ofBatches,
       openedAt: startsRun(event) ? earliest(run.openedAt, event.startedAt) : run.openedAt,
+      failedSequence: run.failedSequence ?? (batch && batch.failures > 0 ? event.sequence : null),
       itemsLate: sum(run.itemsLate, inserted, updated),
     };
   const failed = ends && hasFailed(event);
   const isFirst = run.milestoneAt === null;
-  const ofBatch = batchIdOf(event) !== undefined;
-  const failedBatchCount =
-    run.failedBatchCount + (ofBatch && ends ? Number(failed) - Number(batch?.failed ?? false) : 0);
   return {
+    ...ofBatches,
     scope: isFirst ? (event.scope ?? 'live') : run.scope,
     windowStart: run.windowStart ?? event.windowStart,
     windowEnd: run.windowEnd ?? event.windowEnd,
-    openedAt: isFirst ? (event.startedAt ?? event.timestamp) : run.openedAt,
+    openedAt: isFirst ? believed(event.startedAt ?? event.timestamp, event) : run.openedAt,
     traceId: isFirst ? traceIdOf(event) : run.traceId,
     milestoneAt: happenedAt(event),
     milestoneStatus: event.status,
@@ -86,8 +79,6 @@ export function foldMilestone(
     lastEndedAt: (ends ? event.endedAt : null) ?? run.lastEndedAt,
     attempts: sum(run.attempts, Number(ends)),
     failedAttempts: sum(run.failedAttempts, Number(failed)),
-    batchCount: run.batchCount + Number(ofBatch && !batch),
-    failedBatchCount,
     itemsInserted: sum(run.itemsInserted, inserted),
     itemsUpdated: sum(run.itemsUpdated, updated),
     itemsLate: run.itemsLate,

@@ -2,12 +2,22 @@ import type { SyncRun } from '../../db/rows.ts';
 import type { SyncEvent } from '../event.ts';
 import { happenedAt } from '../told-early.ts';
 import { endsRun } from '../words.ts';
-import type { Batch } from './batches.ts';
+import type { BatchChange } from './batches.ts';
 import { earliest, foldMilestone, isMilestone, noMilestone } from './fold-milestone.ts';
 
-/** Did an event happen before the newest that its run has? Then it does not change how the run stands. */
-export function isLate(run: SyncRun | undefined, event: Pick<SyncEvent, 'timestamp' | 'recordedAt'>): boolean {
-  return run !== undefined && happenedAt(event) < newestAt(run);
+/**
+ * Did an event happen before the newest that its run has? Then it does not change how the run stands. An end is measured by
+ * starts and ends alone: a report of progress that is dated a little later does not keep a run from having ended.
+ */
+export function isLate(
+  run: SyncRun | undefined,
+  event: Pick<SyncEvent, 'timestamp' | 'recordedAt' | 'stage' | 'status'>,
+): boolean {
+  if (!run) return false;
+  const at = happenedAt(event);
+  if (at >= newestAt(run)) return false;
+  const isMeasured = endsRun(event) && run.newestAt !== null; // an earlier release kept no other time
+  return !isMeasured || (run.milestoneAt !== null && at < run.milestoneAt);
 }
 
 /** Where an earlier release has written last, the time by which it has sorted the run is all that is known. */
@@ -17,19 +27,14 @@ export function newestAt(run: SyncRun): Date {
 
 /**
  * The summary of a run after one more of its events, which must come in order of sequence. By the producer's time the newest
- * event says how the run stands, also after an end: it is copied whole, nothing of earlier ones is merged in, except that
+ * event says how the run stands, also after an end, see `isLate`: it is copied whole, nothing of earlier ones is merged in, except that
  * `startedAt` and `primaryUserId` stick once they are known. A late event is counted, and tells at most that the run began
  * earlier. What the run is made of is told by its milestones, see `foldMilestone`. A producer whose clock is ahead does not
  * lead the lists of runs: to them, its event happened when it was recorded.
  * @param change the transaction that adds the event
- * @param batch the event's batch as it stood before, see `batchIdOf`; undefined for the first event of a batch, or of none
+ * @param batch what the event changes of the run's batches; undefined if it is about none
  */
-export function foldRun(
-  run: SyncRun | undefined,
-  event: SyncEvent,
-  change: bigint,
-  batch?: Pick<Batch, 'failed'>,
-): SyncRun {
+export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigint, batch?: BatchChange): SyncRun {
   const { sequence: lastSequence, recordedAt } = event;
   const counted = {
     ...{ lastSequence, recordedAt, change, eventCount: (run?.eventCount ?? 0) + 1 },
@@ -62,12 +67,16 @@ export function foldRun(
     startedAt: run?.startedAt ?? event.startedAt,
     newestStartedAt: event.startedAt ?? (run && (run.newestStartedAt ?? run.startedAt)) ?? null,
     endedAt: event.endedAt,
-    lastEventAt: event.timestamp < recordedAt ? event.timestamp : recordedAt,
-    newestAt: happenedAt(event),
+    lastEventAt: latest(event.timestamp < recordedAt ? event.timestamp : recordedAt, run?.lastEventAt),
+    newestAt: latest(happenedAt(event), run && newestAt(run)),
     finished: endsRun(event),
     reopened: run !== undefined && (run.reopened || (run.finished && !endsRun(event))),
     ...counted,
   };
+}
+
+function latest(one: Date, other: Date | undefined): Date {
+  return other && other > one ? other : one;
 }
 
 /** A run's key as one text, for maps. */

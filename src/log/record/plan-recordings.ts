@@ -62,7 +62,7 @@ export function planRecordings(
     const runBefore = runs.get(key);
     const head = nextHead(heads.get(draft.userId), now);
     const event = makeEvent(inOrder(draft, runBefore, now), head.sequence, runBefore, head.recordedAt, now);
-    const run = foldRun(runBefore, event, state.change, batches.fold(runBefore, event));
+    const run = foldRun(runBefore, event, state.change, batches.fold(event));
     known.set(event.id, event);
     runs.set(key, run);
     changedRuns.set(key, run);
@@ -79,8 +79,9 @@ export function planRecordings(
 /** What tells that a run began, and has no time of its own, happened before all else that the run has. */
 function inOrder(draft: IdentifiedDraft, run: SyncRun | undefined, now: Date): IdentifiedDraft {
   const timestamp = draft.timestamp ?? now;
-  if (!draft.isBeginning || !run || timestamp < newestAt(run)) return draft;
-  return { ...draft, timestamp: new Date(newestAt(run).getTime() - 1) };
+  if (!draft.isBeginning || !run) return draft;
+  const first = run.milestoneAt ?? newestAt(run);
+  return timestamp < first ? draft : { ...draft, timestamp: new Date(first.getTime() - 1) };
 }
 
 /** The clock may have gone back since the log's newest event was recorded: the next one is not earlier than that. */
@@ -148,7 +149,7 @@ function makeEvent(
     endedAt: draft.endedAt ?? null,
     timestamp,
     recordedAt,
-    late: isLate(runBefore, { timestamp, recordedAt }),
+    late: isLate(runBefore, { timestamp, recordedAt, stage: draft.stage, status: draft.status }),
   };
 }
 

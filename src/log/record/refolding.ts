@@ -34,7 +34,7 @@ export class Refolding {
   add(stored: SyncEvent): void {
     const event = { ...stored, late: isLate(this.#run, stored) };
     for (const states of this.#states) states.add({ event, runBefore: this.#run });
-    this.#run = foldRun(this.#run, event, 0n, this.#batches.fold(this.#run, event));
+    this.#run = foldRun(this.#run, event, 0n, this.#batches.fold(event));
     this.reached = event.sequence;
   }
 

@@ -79,6 +79,7 @@ const batchTypes: ColumnTypes<SyncRunBatch> = {
   userId: 'uuid',
   runId: 'text',
   batchId: 'text',
+  endedAt: 'timestamptz',
   failed: 'boolean',
 };
 

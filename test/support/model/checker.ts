@@ -155,6 +155,19 @@ const finalStages = ['completed', 'failed', 'cancelled'];
 const endsRun = ({ stage, status }: EventRow) => finalStatuses.includes(status) || finalStages.includes(stage);
 const isMilestone = (event: EventRow) => event.stage === 'started' || endsRun(event);
 
+/** Those that tell how their run stands: not older than all before them, or an end that is not older than all starts and ends. */
+function telling(events: readonly EventRow[]): EventRow[] {
+  let newest = Number.NEGATIVE_INFINITY;
+  let milestone = Number.NEGATIVE_INFINITY;
+  return events.filter((event) => {
+    const at = Number(event.timestamp);
+    const counts = at >= newest || (endsRun(event) && at >= milestone);
+    if (counts) newest = Math.max(newest, at);
+    if (isMilestone(event)) milestone = Math.max(milestone, at);
+    return counts;
+  });
+}
+
 /** Those that are not older than all before them. */
 function inOrder(events: readonly EventRow[]): EventRow[] {
   let newest = Number.NEGATIVE_INFINITY;
@@ -180,7 +193,7 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
   }
   for (const key of stored.keys()) findings.check(eventsOf.has(key), 'wrong run', () => `${key} has no events`);
   for (const [key, all] of eventsOf) {
-    const counting = inOrder(all);
+    const counting = telling(all);
     for (const event of all)
       findings.check(event.late === !counting.includes(event), 'wrong late flag', () => `${key} ${event.sequence}`);
     const expected: Row = { ...expectedSummary(all, counting), ...expectedParts(all) };
@@ -221,8 +234,8 @@ function expectedSummary(all: readonly EventRow[], counting: readonly EventRow[]
     newestStartedAt: newestStart(all),
     primaryUserId: known('primaryUserId').at(-1) ?? null,
     newestPrimaryUserId: last.primaryUserId,
-    lastEventAt: earlierOf(timestamp, recordedAt),
-    newestAt: timestamp,
+    lastEventAt: Math.max(...counting.map((event) => Number(earlierOf(event.timestamp, event.recordedAt)))),
+    newestAt: Math.max(...counting.map((event) => Number(event.timestamp))),
     lastSequence: all.at(-1)?.sequence,
     foldedSequence: all.at(-1)?.sequence,
     eventCount: all.length,
@@ -245,10 +258,10 @@ function expectedParts(all: readonly EventRow[]): Row {
   const total = (events: readonly EventRow[], name: string) =>
     events.reduce((sum, event) => sum + Number(told(event, name) ?? 0), 0);
   const batches = new Map<unknown, boolean>();
-  for (const event of counting) {
-    const batch = told(event, 'batch_id');
-    if (batch === undefined) continue;
-    batches.set(batch, endsRun(event) ? event.status === 'failed' : (batches.get(batch) ?? false));
+  const batchOf = (event: EventRow) => told(event, 'batch_id');
+  for (const batch of new Set(milestones.map(batchOf).filter((id) => id !== undefined))) {
+    const own = inOrder(milestones.filter((event) => batchOf(event) === batch && endsRun(event)));
+    batches.set(batch, own.at(-1)?.status === 'failed');
   }
   let openedAt = first ? Number(first.startedAt ?? first.timestamp) : null;
   for (const event of milestones)
@@ -265,7 +278,7 @@ function expectedParts(all: readonly EventRow[]): Row {
     milestoneAt: last?.timestamp ?? null,
     milestoneStatus: last?.status ?? null,
     milestoneError: last?.error ?? null,
-    failedSequence: failedSequence(counting),
+    failedSequence: failedSequence(milestones, counting),
     lastEndedAt: ends.map(({ endedAt }) => endedAt).findLast((time) => time !== null) ?? null,
     attempts: ends.length,
     failedAttempts: ends.filter(({ status }) => status === 'failed').length,
@@ -278,16 +291,20 @@ function expectedParts(all: readonly EventRow[]): Row {
 }
 
 /** The newest end that says what went wrong; one that says nothing of the kind takes that back once no batch has failed. */
-function failedSequence(counting: readonly EventRow[]): number | null {
-  const failedBatches = new Set<unknown>();
+function failedSequence(milestones: readonly EventRow[], counting: readonly EventRow[]): number | null {
+  const batches = new Map<unknown, { readonly at: number; readonly failed: boolean }>();
   let sequence: number | null = null;
-  for (const event of counting.filter(endsRun)) {
+  for (const event of milestones.filter(endsRun)) {
     const { batch_id: batch } = event.metadata as Readonly<Record<string, unknown>>;
-    if (event.status === 'failed' && batch !== undefined) failedBatches.add(batch);
-    else failedBatches.delete(batch);
+    const before = batches.get(batch);
+    const failed = event.status === 'failed';
+    const isNewest = batch !== undefined && (!before || Number(event.timestamp) >= before.at);
+    if (isNewest) batches.set(batch, { at: Number(event.timestamp), failed });
     const isBad = ['failed', 'partial'].includes(event.status) || event.stage === 'failed' || event.reason !== null;
-    if (isBad || (event.status !== 'success' && event.error !== null)) sequence = event.sequence;
-    else if (failedBatches.size === 0) sequence = null;
+    if (!counting.includes(event)) {
+      if (isNewest && failed && !before?.failed) sequence ??= event.sequence;
+    } else if (isBad || (event.status !== 'success' && event.error !== null)) sequence = event.sequence;
+    else if (![...batches.values()].some((each) => each.failed)) sequence = null;
   }
   return sequence;
 }

@@ -68,12 +68,14 @@ export function createEventMaker(random: Random, name: string): (userId: string)
     return { runId, first: true };
   }
 
+  /** With its keys in the order of the alphabet. */
   const metadata = () => ({
     attempt: between(random, 1, 5),
-    nested: { list: [1, null, 'ü'], ok: true },
     ...(chance(0.5) && { batch_id: `batch ${between(random, 1, 4)}` }),
-    ...(chance(0.5) && { inserted: between(random, 0, 999), updated: between(random, 0, 9) }),
+    ...(chance(0.5) && { inserted: between(random, 0, 999) }),
+    nested: { list: [1, null, 'ü'], ok: true },
     ...(chance(0.2) && { trace_id: `trace ${between(random, 1, 9)}` }),
+    ...(chance(0.5) && { updated: between(random, 0, 9) }),
   });
 
   return (userId) => {

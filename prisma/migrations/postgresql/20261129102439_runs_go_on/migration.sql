@@ -31,6 +31,7 @@ CREATE TABLE "sync_run_batch" (
     "user_id" UUID NOT NULL,
     "run_id" TEXT NOT NULL,
     "batch_id" TEXT NOT NULL,
+    "ended_at" TIMESTAMPTZ(3),
     "failed" BOOLEAN NOT NULL,
 
     CONSTRAINT "sync_run_batch_pkey" PRIMARY KEY ("user_id","run_id","batch_id")

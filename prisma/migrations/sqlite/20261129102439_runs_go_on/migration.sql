@@ -31,6 +31,7 @@ CREATE TABLE "sync_run_batch" (
     "user_id" TEXT NOT NULL,
     "run_id" TEXT NOT NULL,
     "batch_id" TEXT NOT NULL,
+    "ended_at" DATETIME,
     "failed" BOOLEAN NOT NULL,
 
     PRIMARY KEY ("user_id", "run_id", "batch_id"),
