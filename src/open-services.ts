@@ -143,7 +143,7 @@ async function openOneByOne(
   const runs = new Runs({ database });
   const runHistory = new RunHistory({ database });
   const dataTypes = new DataTypes({ database, limits });
-  const connections = new Connections({ database, limits });
+  const connections = new Connections({ database, limits, clock });
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const nouns = {

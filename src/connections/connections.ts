@@ -1,13 +1,17 @@
 import type { Database, Provider, Write } from '../db/database.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
+import type { Clock } from '../lib/clock.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
-import { type LinkPageRequest, selectLinkPage } from './link-pages.ts';
+import { type LinkPageRequest, partsOf, selectLinkPage } from './link-pages.ts';
 import { foldLinkNews, type LinkNews } from './tell-link.ts';
+
+/** SQLite puts up to 500 together. */
+const PARTS_PER_STATEMENT = 400;
 
 /** Makes the user's row another one, which answers that are kept rest on. */
 const raiseRevision: Readonly<Record<Provider, (userId: string) => Write>> = {
@@ -19,10 +23,16 @@ const raiseRevision: Readonly<Record<Provider, (userId: string) => Write>> = {
 export class Connections {
   readonly #database: Database;
   readonly #limits: Pick<Limits, 'connectionsPerUser'>;
+  readonly #clock: Clock;
 
-  constructor(parts: { readonly database: Database; readonly limits: Pick<Limits, 'connectionsPerUser'> }) {
+  constructor(parts: {
+    readonly database: Database;
+    readonly limits: Pick<Limits, 'connectionsPerUser'>;
+    readonly clock: Clock;
+  }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -30,8 +40,10 @@ export class Connections {
    * where there is no such user. One transaction, under the lock of the user.
    * @throws AppError UNAVAILABLE where somebody else keeps the user locked
    */
-  tell(news: LinkNews): Promise<'recorded' | 'duplicate' | undefined> {
+  tell(told: LinkNews): Promise<'recorded' | 'duplicate' | undefined> {
     const { kind } = this.#database;
+    // A clock that is ahead would hide all that is told after it.
+    const news = { ...told, at: new Date(Math.min(told.at.getTime(), this.#clock())) };
     const sql = logSqlOf(this.#database);
     return this.#database.change(async (reading) => {
       const key: ConnectionKey = [news.userId, news.provider];
@@ -46,10 +58,11 @@ export class Connections {
     });
   }
 
-  /** Any mix of pages, each by provider and user, in one statement for `SELECTS_PER_STATEMENT` of them. */
+  /** Any mix of pages, each by provider and user; up to a hundred that ask for no provider are one statement. */
   async list(requests: readonly LinkPageRequest[]): Promise<readonly (readonly ProviderLink[])[]> {
     const pages: ProviderLink[][] = requests.map(() => []);
-    for (const some of inPieces([...requests.entries()], SELECTS_PER_STATEMENT)) {
+    const most = Math.max(1, ...requests.map(partsOf));
+    for (const some of inPieces([...requests.entries()], Math.max(1, Math.floor(PARTS_PER_STATEMENT / most)))) {
       const selects = some.map(([index, request]) => selectLinkPage(request, index));
       const rows = this.#database.reader.$queryRaw<(ProviderLink & { readonly page: number })[]>`
         ${joinSql(selects, ' UNION ALL ')} ORDER BY "provider", "userId"`;

@@ -58,7 +58,7 @@ export function foldConnection(
   const endedAt = past(event.endedAt ?? event.timestamp);
   const meaning = meaningOfEvent(event);
   if (meaning === 'success') {
-    const began = event.startedAt ?? runBefore?.newestStartedAt ?? runBefore?.openedAt ?? endedAt;
+    const began = event.startedAt ?? runBefore?.milestoneAt ?? runBefore?.newestStartedAt ?? endedAt;
     return foldLinkFact(withSuccess(attempted, event, endedAt), { ...connected, at: past(began) });
   }
   return meaning === 'failure' ? withFailure(attempted, event) : attempted;

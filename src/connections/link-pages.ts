@@ -1,5 +1,5 @@
 import type { Visibility } from '../auth/permissions.ts';
-import { isOneOf } from '../db/columns.ts';
+import { isStorable } from '../db/columns.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import type { Page } from '../lib/page.ts';
 import { selectedConnection } from './connection-sql.ts';
@@ -24,15 +24,16 @@ export interface LinkPageRequest extends Page<LinkKey> {
 }
 
 /**
- * The SELECT of a page with its number. It is merged from one part for each state, of which each walks an index in list order
+ * The SELECT of a page with its number. It is merged from one part for each state, and each provider that is asked for, of which each walks an index in list order
  * and stops at the limit: what it costs does not grow with how many connections there are.
  */
 export function selectLinkPage(request: LinkPageRequest, page: number): Sql {
   const { visible, filter, fromEnd, limit } = request;
   const direction = rawSql(fromEnd ? 'DESC' : 'ASC');
   const states = linkStates.filter((state) => filter?.state?.includes(state) ?? true);
-  const parts = states.map((state) => {
-    const conditions = joinSql([sql`c.state = ${state}`, ...conditionsOf(request)], ' AND ');
+  const kinds = states.flatMap((state) => providersOf(request).map((provider) => ({ state, provider })));
+  const parts = kinds.map(({ state, provider }) => {
+    const conditions = joinSql([sql`c.state = ${state}`, ...conditionsOf(request, provider)], ' AND ');
     return sql`SELECT * FROM (SELECT ${selectedConnection} FROM provider_connection c WHERE ${conditions}
       ORDER BY c.provider ${direction}, c.user_id ${direction} LIMIT ${limit}) AS part`;
   });
@@ -45,10 +46,20 @@ export function selectLinkPage(request: LinkPageRequest, page: number): Sql {
     ORDER BY "provider" ${direction}, "userId" ${direction} LIMIT ${limit}) AS p`;
 }
 
-function conditionsOf({ visible, filter, after, before }: LinkPageRequest): Sql[] {
+/** Providers that are looked for one by one; one that is undefined stands for all of them. */
+function providersOf({ filter }: LinkPageRequest): readonly (string | undefined)[] {
+  return filter?.provider ? [...new Set(filter.provider)].filter(isStorable) : [undefined];
+}
+
+/** How many parts a page is merged from. */
+export function partsOf(request: LinkPageRequest): number {
+  return linkStates.length * providersOf(request).length;
+}
+
+function conditionsOf({ visible, after, before }: LinkPageRequest, provider: string | undefined): Sql[] {
   const conditions: Sql[] = [];
   if (visible.kind === 'one') conditions.push(sql`c.user_id = ${visible.userId}`);
-  if (filter?.provider) conditions.push(isOneOf(rawSql('c.provider'), filter.provider));
+  if (provider !== undefined) conditions.push(sql`c.provider = ${provider}`);
   if (after) conditions.push(sql`(c.provider, c.user_id) > (${after.provider}, ${after.userId})`);
   if (before) conditions.push(sql`(c.provider, c.user_id) < (${before.provider}, ${before.userId})`);
   return conditions;

@@ -3,6 +3,7 @@ import { findEvent } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import type { SyncEvent } from '../log/event.ts';
+import { judgementOfClass } from '../reasons/reason-rules.ts';
 import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import { reasonOf, reasonOfFailure, reasonOfWord, type SyncReason } from '../reasons/sync-reason.ts';
 import type { ConnectionTypes } from './connections.graphql.ts';
@@ -25,5 +26,8 @@ async function reasonOfLink(link: LinkRow, _: object, context: Context): Promise
   const { userId, problem, problemSequence } = link;
   if (problemSequence === null) return problem === null ? null : reasonOfWord(problem);
   const event = await findEvent({ userId, sequence: problemSequence }, context);
-  return event ? reasonOf(event) : reasonOfFailure(problem);
+  if (event) return reasonOf(event);
+  const reason = reasonOfFailure(problem);
+  // What broke the connection may have been stated beside the error.
+  return link.state === 'needs_reconnect' ? { ...reason, ...judgementOfClass.RECONNECT_NEEDED } : reason;
 }

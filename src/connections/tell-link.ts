@@ -20,15 +20,15 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
   if (known && at <= known) return undefined;
   const told = { ...before, connectionId: connectionId ?? before.connectionId };
   if (news.kind === 'created') {
+    const isOvertaken = before.stateAt !== null && at < before.stateAt;
+    if (isOvertaken) return { ...told, connectedAt: at };
     // Since now the first sync is waited for.
     const isWaiting = !before.lastSuccessAt || before.state !== 'connected';
-    const made = {
-      ...told,
-      connectedAt: at,
-      waitingSince: isWaiting ? at : before.waitingSince,
-      consecutiveFailures: 0,
-    };
-    return foldLinkFact(made, { state: 'connected', at, problem: null, problemSequence: null });
+    const waitingSince = isWaiting ? at : before.waitingSince;
+    return foldLinkFact(
+      { ...told, connectedAt: at, waitingSince, consecutiveFailures: 0 },
+      { state: 'connected', at, problem: null, problemSequence: null },
+    );
   }
   const state = stateOfRevocation(news.reason);
   return foldLinkFact({ ...told, revokedAt: at }, { state, at, problem: news.reason, problemSequence: null });

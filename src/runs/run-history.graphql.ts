@@ -52,7 +52,8 @@ export function addRunHistory(
       }),
       coveredTo: t.field({
         type: 'DateTime',
-        description: 'The same span, of a window or of one type of data, begins before this.',
+        description:
+          'The window of the run, or the span of what it stored of a type of data, begins before this. With `coveredFrom`, one and the same span has to fulfil both.',
       }),
     }),
   });
@@ -83,7 +84,7 @@ export function addRunHistory(
       type: SyncRun,
       nullable: true,
       description:
-        'The run with this id that you may see; null when there is none. Ids are unique for one user: of several, the one that opened last.',
+        'The run with this id that you may see; null when there is none. Two users may have runs of one id: of these it is the one that opened last.',
       args: { runId: t.arg.id({ required: true, description: "The producer's id of the run." }) },
       authScopes: { read: true },
       resolve: (_, { runId }, { viewer, load }) => load(runsById, { runId, visible: visibility(viewer) }),

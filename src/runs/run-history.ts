@@ -3,6 +3,7 @@ import { inLowerCase, isOneOf, isStorable, selectOf } from '../db/columns.ts';
 import type { Database } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { emptySql, joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import { toBound } from '../db/within.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
@@ -58,7 +59,7 @@ export class RunHistory {
 
   /**
    * The visible runs with these ids, in one statement along an index of ids. Ids are unique for one user: of several users'
-   * runs it is the one that opened last.
+   * runs it is the one that opened last; of runs that have not, the one with the newest event.
    */
   async find(wanted: readonly WantedRun[]): Promise<readonly (SyncRun | undefined)[]> {
     const runs: (SyncRun | undefined)[] = wanted.map(() => undefined);
@@ -66,9 +67,13 @@ export class RunHistory {
     for (const some of inPieces(able, SELECTS_PER_STATEMENT)) {
       const selects = some.map(([index, { runId, visible }]) => {
         const isVisible = visible.kind === 'one' ? sql`AND r.user_id = ${visible.userId}` : emptySql;
-        return sql`SELECT * FROM (SELECT ${selectedRun}, CAST(${index} AS INTEGER) AS "page"
-          FROM sync_run r WHERE r.run_id = ${runId} ${isVisible}
-          ORDER BY coalesce(r.opened_at, r.last_event_at) DESC, r.user_id LIMIT 1) AS p`;
+        const selectNewest = (isOpened: Sql, time: Sql) => sql`SELECT * FROM (
+          SELECT ${selectedRun} FROM sync_run r WHERE r.run_id = ${runId} ${isVisible} AND ${isOpened}
+          ORDER BY ${time} DESC, r.user_id DESC LIMIT 1) AS part`;
+        return sql`SELECT * FROM (SELECT part.*, CAST(${index} AS INTEGER) AS "page" FROM (
+            ${selectNewest(sql`r.opened_at IS NOT NULL`, sql`r.opened_at`)}
+            UNION ALL ${selectNewest(sql`r.opened_at IS NULL`, sql`r.last_event_at`)}) AS part
+          ORDER BY "openedAt" IS NULL LIMIT 1) AS p`;
       });
       const found = this.#database.reader.$queryRaw<(SyncRun & { readonly page: number })[]>(
         joinSql(selects, ' UNION ALL '),
@@ -128,7 +133,7 @@ const selectedKey = selectOf('r', ['openedAt', 'runId']);
 /** The runs of a page along the index of openings, and their order. */
 function rangeOf({ userId, filter, after, before, fromEnd, upTo }: HistoryPiece): { inRange: Sql; inOrder: Sql } {
   const conditions = [sql`r.user_id = ${userId}`, sql`r.opened_at IS NOT NULL`];
-  if (filter?.since) conditions.push(sql`r.opened_at >= ${filter.since}`);
+  if (filter?.since) conditions.push(sql`r.opened_at >= ${toBound(filter.since)}`);
   const compare = (sign: '<' | '<=' | '>' | '>=', key: OpenedRun) =>
     conditions.push(sql`(r.opened_at, r.run_id) ${rawSql(sign)} (${key.openedAt}, ${key.runId})`);
   if (after) compare('<', after);
@@ -157,8 +162,8 @@ function conditionsOf(filter: RunHistoryFilter | null | undefined): Sql[] {
       joinSql(
         [
           sql`${rawSql(`${table}.${start}`)} IS NOT NULL AND ${rawSql(`${table}.${end}`)} IS NOT NULL`,
-          ...(coveredTo ? [sql`${rawSql(`${table}.${start}`)} < ${coveredTo}`] : []),
-          ...(coveredFrom ? [sql`${rawSql(`${table}.${end}`)} > ${coveredFrom}`] : []),
+          ...(coveredTo ? [sql`${rawSql(`${table}.${start}`)} < ${toBound(coveredTo)}`] : []),
+          ...(coveredFrom ? [sql`${rawSql(`${table}.${end}`)} > ${toBound(coveredFrom)}`] : []),
         ],
         ' AND ',
       );

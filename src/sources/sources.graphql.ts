@@ -38,7 +38,8 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
 
 const ignoredDescriptions: Record<IgnoredReason, string> = {
   unknown_type: 'This server does not know the type.',
-  no_event: 'Of this type no event is recorded. `connection.created` makes its user known.',
+  no_event:
+    'It tells of a connection without naming its provider. `connection.created` makes its user known all the same.',
   unknown_user: 'It tells that a connection is over, of a user who is not known.',
   deleted_user: 'It is of a user who was deleted, and as far as can be told older than that.',
 };

@@ -142,6 +142,7 @@ describe('the history of runs', () => {
       expect([form, await keys(userId, `?since=${form}`)]).toEqual([form, ['then']]);
     for (const form of ['2026-10-03', '2026-10-02T10:00:01Z', '1790935201', '2026-10-02T10:00:00-00:01'])
       expect([form, await keys(userId, `?since=${form}`)]).toEqual([form, []]);
+    expect(await keys(userId, '?since=9999-12-31T23:59:59-23:59')).toEqual([]);
     fc.assert(
       fc.property(fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-01-01') }), (date) => {
         expect(readDateTime(date.toISOString())).toEqual(date);
@@ -212,6 +213,9 @@ describe('the history of runs', () => {
     expect((await get(`/api/v1/sync/history/${foreign}`, as)).status).toBe(404);
     expect((await get(historyOf(other), as)).status).toBe(404);
     expect(await one(own)).toMatchObject({ user_id: other }); // the one that opened last
+    const third = await server.user();
+    await tell(third, own, { at: 9, stage: 'fetching' }); // has not opened
+    expect(await one(own)).toMatchObject({ user_id: other });
   });
 
   it('H9 H10 H13 adds up its parts, to which what comes late adds nothing', async () => {

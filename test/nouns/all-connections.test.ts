@@ -109,6 +109,14 @@ describe('the connections of all users', () => {
         expect(lists).toHaveLength(1);
         ran.push(...lists);
       }
+    statements = [];
+    await pageOf(`first: 20, after: "${middle}"`, { provider: ['oura', 'fitbit', 'whoop', 'oura'] });
+    ran.push(...statements.filter(({ sql }) => sql.includes('FROM provider_connection')));
+    statements = undefined;
+    const many = Array.from({ length: 50 }, (_, n) => (n ? `p${n}` : 'oura'));
+    expect(keysOf(await pageOf('first: 200', { provider: many, state: 'UNKNOWN' }))).toEqual(
+      listOf({ provider: 'oura', state: 'UNKNOWN' }),
+    );
     await expectBoundedWalks(server.app.services.database, server.databaseUrl, ran, 4 * 21 + 21);
   });
 

@@ -113,6 +113,12 @@ describe('the state of a connection', () => {
     expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', stateSince: atMinute(9), problem: null });
   });
 
+  test('is CONNECTED once the very run that had failed goes on and ends well', async () => {
+    const userId = await server.user();
+    await tell(userId, { at: 1, startedAt: 1 }, refused('run_1', 2), { at: 5 }, success('run_1', 6));
+    expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null });
+  });
+
   test('is what it was where a provider is down, and shows what is wrong as long as it is', async () => {
     const userId = await server.user();
     await tell(userId, success('a', 1), { ...failure('b', 2), error: '503 Service Unavailable' });
@@ -427,7 +433,7 @@ test('the connections of an older log are those that its runs add up to', async 
   expect(before[0]).toHaveLength(9);
 
   const url = older.databaseUrl;
-  const indexes = ['run_to_fold_idx', 'sync_run_run_id_user_id_idx', 'sync_run_user_id_opened_at_run_id_idx'];
+  const indexes = ['run_to_fold_idx', 'sync_run_run_id_opened_at_user_id_idx', 'sync_run_user_id_opened_at_run_id_idx'];
   const columns = [
     ...['scope', 'window_start', 'window_end', 'extra', 'reason'].map((name) => `sync_event.${name}`),
     ...['scope', 'window_start', 'window_end', 'opened_at', 'trace_id', 'newest_at', 'newest_started_at'],
@@ -462,7 +468,8 @@ test('the connections of an older log are those that its runs add up to', async 
     'CREATE INDEX sync_run_user_id_last_event_at_run_id_idx ON sync_run (user_id, last_event_at, run_id)',
     `DELETE FROM _prisma_migrations
       WHERE migration_name LIKE '%_add_connections' OR migration_name LIKE '%_order_of_changes'
-        OR migration_name LIKE '%go_on' OR migration_name LIKE '%_add_states_of_connections'`,
+        OR migration_name LIKE '%go_on' OR migration_name LIKE '%_add_states_of_connections'
+        OR migration_name LIKE '%_know_who_is_connected'`,
   ])
     await undone.transaction((transaction) => transaction.$executeRawUnsafe(statement));
   await undone.close();
@@ -472,6 +479,7 @@ test('the connections of an older log are those that its runs add up to', async 
     expect.stringMatching(/_runs_go_on$/),
     expect.stringMatching(/_index_runs_that_go_on$/),
     expect.stringMatching(/_add_states_of_connections$/),
+    expect.stringMatching(/_know_who_is_connected$/),
   ]);
   const migrated = await openDatabase(url);
   onTestFinished(() => migrated.close());

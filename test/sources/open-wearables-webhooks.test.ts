@@ -297,6 +297,36 @@ describe('a delivery of Open Wearables', () => {
     }
   });
 
+  test('of a connection that is dated ahead hides nothing that is told after it', async () => {
+    const data = { user_id: randomUUID(), provider: 'oura', connection_id: randomUUID() };
+    const tell = (type: string, more: object) => deliver({ type, data: { ...data, ...more } });
+    await tell('connection.created', { connected_at: '2099-01-01T00:00:00+00:00' });
+    await tell('connection.revoked', {
+      reason: 'refresh_failed',
+      revoked_at: new Date(Date.now() + 1000).toISOString(),
+    });
+    const { data: answer } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { connections { state connectedAt } } }',
+      { id: data.user_id },
+    );
+    expect(answer.user.connections).toEqual([{ state: 'NEEDS_RECONNECT', connectedAt: expect.stringMatching(/^202/) }]);
+  });
+
+  test('of a connection that was made before it was revoked does not take back what failed since', async () => {
+    const data = run();
+    for (let n = 0; n < 3; n += 1)
+      await deliver({ type: 'sync.failed', data: { ...data, run_id: `r${n}`, error: '503' } });
+    const tell = (type: string, more: object) =>
+      deliver({ type, data: { user_id: data.user_id, provider: 'oura', connection_id: null, ...more } });
+    await tell('connection.revoked', { reason: 'refresh_failed', revoked_at: '2026-10-02T09:00:00Z' });
+    await tell('connection.created', { connected_at: '2026-10-02T08:00:00Z' });
+    const { data: answer } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { connections { state consecutiveFailures } } }',
+      { id: data.user_id },
+    );
+    expect(answer.user.connections).toEqual([{ state: 'NEEDS_RECONNECT', consecutiveFailures: 3 }]);
+  });
+
   test('of a connection shows at once what was kept before it', async () => {
     const data = run();
     await deliver(completed(data));

@@ -18,8 +18,8 @@ type DeliveryContent =
       readonly news: LinkNews | undefined;
     }
   | { readonly kind: 'unreadable'; readonly detail: string }
-  /** A type of delivery of which the log keeps nothing, or which nobody knows here. */
-  | { readonly kind: 'ignored'; readonly reason: 'no_event' | 'unknown_type' };
+  /** A type of delivery that nobody knows here. */
+  | { readonly kind: 'ignored'; readonly reason: 'unknown_type' };
 
 /** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
 const syncData = z.looseObject({

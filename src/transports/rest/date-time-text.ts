@@ -25,7 +25,7 @@ function readIso(text: string): Date | undefined {
   if (Number(zoneHour) > 23 || Number(zoneMinute) > 59) return undefined;
   const inUtc = Date.parse(`${date}T${hour}:${minute}:${second}.${fraction.slice(0, 3).padEnd(3, '0')}Z`);
   const offset = (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000;
-  return new Date(inUtc + (sign === '+' ? -offset : offset));
+  return new Date(Math.min(inUtc + (sign === '+' ? -offset : offset), LAST_SECOND * 1000));
 }
 
 function readNumber(text: string): Date | string | undefined {

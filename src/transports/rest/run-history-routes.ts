@@ -71,7 +71,7 @@ export const runHistory = defineRoute({
   path: '/sync/history/:run_key',
   operationId: 'syncHistoryOfRun',
   summary: 'One run, with what it did with each type of data',
-  description: 'Ids of runs are unique for one user: of several users, whose run opened last.',
+  description: 'Two users may have runs of one id: of these it is the one that opened last.',
   parameters: () => ({ run_key: textInPath('The id of the run.') }),
   answer: {
     status: 200,

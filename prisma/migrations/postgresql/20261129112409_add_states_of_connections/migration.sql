@@ -14,7 +14,3 @@ ALTER COLUMN "first_attempt_at" DROP NOT NULL,
 ALTER COLUMN "last_attempt_at" DROP NOT NULL,
 ALTER COLUMN "source" DROP NOT NULL,
 ALTER COLUMN "last_run_id" DROP NOT NULL;
-
--- Data came last with the last success; what else an earlier release knew tells nothing of the state.
-UPDATE "provider_connection" SET "state" = 'connected', "state_since" = "last_success_at", "state_at" = "last_success_at"
-WHERE "last_success_at" IS NOT NULL;

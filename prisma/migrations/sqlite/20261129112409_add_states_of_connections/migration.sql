@@ -33,7 +33,3 @@ DROP TABLE "provider_connection";
 ALTER TABLE "new_provider_connection" RENAME TO "provider_connection";
 PRAGMA foreign_keys=ON;
 PRAGMA defer_foreign_keys=OFF;
-
--- Data came last with the last success; what else an earlier release knew tells nothing of the state.
-UPDATE "provider_connection" SET "state" = 'connected', "state_since" = "last_success_at", "state_at" = "last_success_at"
-WHERE "last_success_at" IS NOT NULL;
