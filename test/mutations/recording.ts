@@ -305,7 +305,7 @@ export const recording: Area = {
       breaks: 'what is older than the newest event of its run is not late',
       file: foldRun,
       find: 'if (at >= newestAt(run)) return false;',
-      replace: 'if (at) return false;',
+      replace: 'if (at >= newestAt(run) || run.userId) return false;',
       tests: ['test/nouns/runs.test.ts'],
     },
     {
