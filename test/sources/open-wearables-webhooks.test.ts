@@ -281,6 +281,8 @@ describe('a delivery of Open Wearables', () => {
 
     expect(await created(8)).toMatchObject(recorded);
     expect(await link()).toMatchObject({ state: 'CONNECTED', stateSince: shown(8), problem: null });
+    expect(await revoked(6, 'refresh_failed')).toMatchObject(recorded); // before it was made again
+    expect(await link()).toMatchObject({ state: 'CONNECTED', stateSince: shown(8), problem: null });
     for (const [minute, reason] of [
       [10, 'user_disconnected'],
       [11, 'sdk_sign_out'],
