@@ -1,4 +1,4 @@
-import type { Database, Provider, Write } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -6,18 +6,13 @@ import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { raiseRevisions } from '../log/sql/revision.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
 import { type LinkPageRequest, partsOf, selectLinkPage } from './link-pages.ts';
 import { foldLinkNews, type LinkNews } from './tell-link.ts';
 
 /** SQLite puts up to 500 together. */
 const PARTS_PER_STATEMENT = 400;
-
-/** Makes the user's row another one, which answers that are kept rest on. */
-const raiseRevision: Readonly<Record<Provider, (userId: string) => Write>> = {
-  sqlite: (userId) => ({ text: 'UPDATE user SET revision = revision + 1 WHERE id = ?', rows: [[userId]] }),
-  postgresql: (userId) => ({ text: 'UPDATE "user" SET revision = revision + 1 WHERE id = $1::uuid', rows: [[userId]] }),
-};
 
 /** How users stand with their providers. What syncs tell of it, the projection writes. */
 export class Connections {
@@ -54,7 +49,7 @@ export class Connections {
       if (!heads.has(news.userId)) return { answer: undefined, writes: [] };
       const folded = foldLinkNews(link, news);
       if (!folded) return { answer: 'duplicate', writes: [] };
-      return { answer: 'recorded', writes: [connectionUpsert[kind]([folded]), raiseRevision[kind](news.userId)] };
+      return { answer: 'recorded', writes: [connectionUpsert[kind]([folded]), raiseRevisions[kind]([news.userId])] };
     });
   }
 

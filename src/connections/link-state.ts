@@ -9,9 +9,9 @@ export interface LinkFact {
   readonly state: Exclude<LinkState, 'unknown'>;
   /** When it was so, as whoever told it says. */
   readonly at: Date;
-  /** What is wrong, in the words that told it. */
+  /** What is wrong, in the words that told it; null when nothing is. */
   readonly problem: string | null;
-  /** The event that told it. */
+  /** The event that told it; null where it was told otherwise. */
   readonly problemSequence: number | null;
 }
 
@@ -31,6 +31,7 @@ export function foldLinkFact(link: ProviderLink, { state, at, problem, problemSe
     state,
     stateSince: link.state === state && link.stateSince ? link.stateSince : at,
     stateAt: at,
-    ...(state === 'connected' ? { problem: null, problemSequence: null } : { problem, problemSequence }),
+    problem,
+    problemSequence,
   };
 }

@@ -430,7 +430,7 @@ export const recording: Area = {
     {
       breaks: 'a kept answer is given again after news of a connection',
       file: 'src/connections/connections.ts',
-      find: ', raiseRevision[kind](news.userId)]',
+      find: ', raiseRevisions[kind]([news.userId])]',
       replace: ']',
       tests: ['test/sources/open-wearables-webhooks.test.ts'],
     },

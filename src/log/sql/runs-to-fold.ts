@@ -1,9 +1,9 @@
 import type { Provider, Queryable, Write } from '../../db/database.ts';
-import { arrayOf } from '../../db/postgres-array.ts';
 import type { SyncRun } from '../../db/rows.ts';
 import { removalOfRuns } from '../../db/rows-of-runs.ts';
 import { emptySql, rawSql, sql } from '../../db/sql.ts';
 import type { LockedLogs } from './log-sql.ts';
+import { raiseRevisions } from './revision.ts';
 
 /** A run that was not folded by the present rules up to its newest event. */
 export type RunToFold = Pick<SyncRun, 'userId' | 'runId' | 'lastSequence' | 'eventCount'>;
@@ -36,13 +36,8 @@ export const noteRefolding: Readonly<
   Record<Provider, (userIds: readonly string[], change: LockedLogs['change']) => readonly Write[]>
 > = {
   sqlite: (userIds, change) => [
-    { text: 'UPDATE user SET revision = revision + 1 WHERE id = ?', rows: userIds.map((id) => [id]) },
+    raiseRevisions.sqlite(userIds),
     { text: "UPDATE log_state SET change = ? WHERE name = 'log'", rows: [[Number(change)]] },
   ],
-  postgresql: (userIds) => [
-    {
-      text: 'UPDATE "user" SET revision = revision + 1 WHERE id = ANY($1::uuid[])',
-      rows: [[arrayOf(userIds, String)]],
-    },
-  ],
+  postgresql: (userIds) => [raiseRevisions.postgresql(userIds)],
 };
