@@ -332,8 +332,8 @@ export const recording: Area = {
     {
       breaks: 'a batch is left out whose end is late for its run',
       file: milestone,
-      find: '    return {\n      ...ofBatches,\n      openedAt: startsRun',
-      replace: '    return {\n      openedAt: startsRun',
+      find: '      ...ofBatches,\n      openedAt: startsRun',
+      replace: '      openedAt: startsRun',
       tests: ['test/nouns/runs.test.ts'],
     },
     {

@@ -48,9 +48,9 @@ function isOlder({ milestoneAt }: Milestones, event: SyncEvent): boolean {
  * first that tells it. Counts of ends add up. A milestone that comes late counts nothing; a start may still tell that the
  * run opened earlier, what an end has counted is kept apart, and batches have an order of their own.
  * @param batch what it changes of the run's batches; undefined if it is about none
- * @returns what has changed
+ * @returns what it is made of then; of a whole run, other fields may come with it as they were
  */
-export function foldMilestone(run: Milestones, event: SyncEvent, batch: BatchChange | undefined): Partial<Milestones> {
+export function foldMilestone(run: Milestones, event: SyncEvent, batch: BatchChange | undefined): Milestones {
   const ends = endsRun(event);
   const inserted = ends ? countOf(event, 'inserted') : 0;
   const updated = ends ? countOf(event, 'updated') : 0;
@@ -58,6 +58,7 @@ export function foldMilestone(run: Milestones, event: SyncEvent, batch: BatchCha
   const ofBatches = { batchCount: run.batchCount + Number(batch?.isNew ?? false), failedBatchCount };
   if (isOlder(run, event))
     return {
+      ...run,
       ...ofBatches,
       openedAt: startsRun(event) ? earliest(run.openedAt, event.startedAt) : run.openedAt,
       failedSequence: run.failedSequence ?? (batch && batch.failures > 0 ? event.sequence : null),
