@@ -152,6 +152,8 @@ export const defaultLimits = {
   bridgeAnswerMs: 8_000,
   /** How often the bridge looks whether it has missed anything. */
   bridgeCheckMs: 180_000,
+  /** How often connections are looked for whose health may have changed because time went by. */
+  judgingPauseMs: 2_000,
   /** Pause between two sweeps of retention. */
   retentionPauseMs: 3_600_000,
   /** For how long retention does not believe that the database's clock has jumped. */

@@ -6,6 +6,7 @@ import { createTokens } from './auth/jwt.ts';
 import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
+import { startJudgingLinks } from './connections/keep-judged.ts';
 import { createDataTypeProjection } from './data-types/data-type-projection.ts';
 import { DataTypes } from './data-types/data-types.ts';
 import { Availability } from './db/availability.ts';
@@ -139,6 +140,7 @@ async function openOneByOne(
   opened.add(retention);
   opened.add({ close: startFillingSearchTexts(database, onError) });
   opened.add({ close: startRefoldingRuns({ database, projections, onError }) });
+  opened.add({ close: startJudgingLinks({ database, clock, limits, onError }) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
   const runHistory = new RunHistory({ database });

@@ -36,7 +36,7 @@ export function buildSchema(): GraphQLSchema {
   addDataTypes(builder, runs, words, reasons);
   const connections = addConnections(builder, users, runs);
   addLinkReason(builder, connections, reasons);
-  addAllConnections(builder, connections);
+  addAllConnections(builder, connections, words, reasons);
   addSources(builder);
   addAccess(builder);
   return forgetBetweenMutations(builder.toSchema());

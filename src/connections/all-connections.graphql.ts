@@ -2,12 +2,15 @@ import { visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
+import type { WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { pageOf } from '../graphql/items.ts';
 import { pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
+import { defaultLimits } from '../limits.ts';
+import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import type { ConnectionTypes } from './connections.graphql.ts';
 import type { LinkKey, LinkPageRequest } from './link-pages.ts';
 
@@ -29,7 +32,12 @@ const linkCursor = keyCursor<LinkKey>(
 );
 
 /** The connections of all users that a viewer may see. */
-export function addAllConnections(builder: Builder, { ProviderLink, LinkState }: ConnectionTypes): void {
+export function addAllConnections(
+  builder: Builder,
+  { ProviderLink, LinkState, ConnectionHealth }: ConnectionTypes,
+  { SyncScope }: WordTypes,
+  { SyncReasonClass }: ReasonTypes,
+): void {
   const ProviderLinkConnection = builder.connectionObject(
     { type: ProviderLink, name: 'ProviderLinkConnection', description: 'A page of connections.' },
     { name: 'ProviderLinkEdge', description: 'A connection in a list.' },
@@ -38,6 +46,15 @@ export function addAllConnections(builder: Builder, { ProviderLink, LinkState }:
     description: 'Which connections are wanted: those that match every given part. An empty list matches nothing.',
     fields: (t) => ({
       state: t.field({ type: [LinkState], description: 'In any of these states.' }),
+      health: t.field({
+        type: [ConnectionHealth],
+        description: `With any of these healths, as they were judged last: that time goes by is noticed within ${defaultLimits.judgingPauseMs / 1000} seconds.`,
+      }),
+      reason: t.field({
+        type: [SyncReasonClass],
+        description: 'With something wrong for any of these reasons, as they were found when it was told.',
+      }),
+      scope: t.field({ type: [SyncScope], description: 'With a newest run that is about any of these.' }),
       provider: t.stringList({ description: 'With any of these providers.' }),
     }),
   });

@@ -3,6 +3,7 @@ import type { ProviderLink } from '../db/rows.ts';
 import type { Projection } from '../log/projection.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections } from './connection-sql.ts';
 import { foldConnection } from './fold-connection.ts';
+import { judged } from './judged.ts';
 
 const keyOf = ({ userId, provider }: Pick<ProviderLink, 'userId' | 'provider'>): ConnectionKey => [userId, provider];
 
@@ -15,7 +16,12 @@ export function createConnectionProjection({ kind }: Database): Projection<Conne
       const connections = await transaction.$queryRaw<ProviderLink[]>(select(keys));
       return connections.map((connection) => [keyOf(connection), connection]);
     },
-    fold: (connection, event, runBefore) => (event.late ? undefined : foldConnection(connection, event, runBefore)),
-    write: connectionUpsert[kind],
+    fold(connection, event, runBefore) {
+      if (event.late) return undefined;
+      const folded = foldConnection(connection, event, runBefore);
+      if (folded === connection) return undefined;
+      return judged({ ...folded, lastSequence: event.sequence }, event.recordedAt.getTime());
+    },
+    write: (links, change) => connectionUpsert[kind](links.map((link) => ({ ...link, change }))),
   };
 }

@@ -30,6 +30,18 @@ const connectionTypes: ColumnTypes<ProviderLink> = {
   waitingSince: 'timestamptz',
   source: 'text',
   lastRunId: 'text',
+  scope: 'text',
+  health: 'text',
+  healthUntil: 'timestamptz',
+  reasonClass: 'text',
+  failingSince: 'timestamptz',
+  underWay: 'jsonb',
+  rhythm: 'jsonb',
+  backfill: 'jsonb',
+  successSequence: 'int',
+  dataSequence: 'int',
+  lastSequence: 'int',
+  change: 'bigint',
 };
 
 /** Inserts connections, and replaces those that exist. */

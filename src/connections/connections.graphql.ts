@@ -22,18 +22,17 @@ async function currentRun({ userId, provider }: ConnectionRow, context: Context)
   return (await runsUnderWay(userId, context)).find((run) => run.provider === provider);
 }
 
-const { failures, emptySuccesses, overdueAfterMs, overdueAfterMsElse } = connectionThresholds;
-const hours = (ms = overdueAfterMsElse) => ms / 3_600_000;
+const { failures, emptySuccesses, trustedForMs, trustedForMsElse } = connectionThresholds;
+const hours = (ms = trustedForMsElse) => ms / 3_600_000;
 
 /** In the order in which they count. */
 const healthDescriptions: Record<ConnectionHealth, string> = {
   failing: `The last ${failures} syncs or more that could fail have failed, or the person has to connect again.`,
-  no_progress: `The last ${emptySuccesses} successes or more that counted their items have counted none.`,
+  no_progress: `The last ${emptySuccesses} successes or more that counted their items have counted none, and that is longer than this person usually has none, or no data has ever come.`,
   syncing: 'A sync is under way.',
-  delayed: `The next success is overdue: ${hours(overdueAfterMs.get('pull'))} hours after a pull, ${hours()} after anything else but an imported file.`,
+  delayed: 'The next success is late by the rhythm of those before.',
   healthy: 'Syncs succeed.',
-  unknown:
-    'No sync has succeeded yet, and it is too early to say more; or the connection was revoked, and nothing is expected.',
+  unknown: `No sync has succeeded yet; or there is too little history to say whether what does not come is late, ${hours(trustedForMs.get('pull'))} hours after a pull, ${hours()} after anything else but an imported file; or the connection was revoked, and nothing is expected.`,
 };
 const stateDescriptions: Record<LinkState, string> = {
   connected: 'It can: the connection was made, or data has come.',
@@ -95,7 +94,8 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
         type: ConnectionHealthEnum,
         description: 'What the syncs show, at the moment of this answer.',
         resolve: async (connection, _, context) =>
-          connectionHealth(connection, await currentRun(connection, context), context.now),
+          connectionHealth(connection, (await currentRun(connection, context)) && Number.POSITIVE_INFINITY, context.now)
+            .health,
       }),
     }),
   });
@@ -109,7 +109,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       resolve: async ({ id }, _, { load }) => [...(await load(connectionsByUser, id))],
     }),
   );
-  return { ProviderLink, LinkState: LinkStateEnum };
+  return { ProviderLink, LinkState: LinkStateEnum, ConnectionHealth: ConnectionHealthEnum };
 }
 
 export type ConnectionTypes = ReturnType<typeof addConnections>;

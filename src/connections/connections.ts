@@ -6,8 +6,10 @@ import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
-import { raiseRevisions } from '../log/sql/revision.ts';
+import { noteChange } from '../log/sql/revision.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
+import { judged } from './judged.ts';
+import { linkKindsOf } from './link-kinds.ts';
 import { type LinkPageRequest, partsOf, selectLinkPage } from './link-pages.ts';
 import { foldLinkNews, type LinkNews } from './tell-link.ts';
 
@@ -42,14 +44,18 @@ export class Connections {
     const sql = logSqlOf(this.#database);
     return this.#database.change(async (reading) => {
       const key: ConnectionKey = [news.userId, news.provider];
-      const [{ heads }, [link]] = await Promise.all([
+      const [{ heads, change }, [link]] = await Promise.all([
         sql.lockUsers(reading, [news.userId], 'wait'),
         reading.$queryRaw<ProviderLink[]>(selectConnections[kind]([key])),
       ]);
       if (!heads.has(news.userId)) return { answer: undefined, writes: [] };
       const folded = foldLinkNews(link, news);
       if (!folded) return { answer: 'duplicate', writes: [] };
-      return { answer: 'recorded', writes: [connectionUpsert[kind]([folded]), raiseRevisions[kind]([news.userId])] };
+      const told = { ...judged(folded, this.#clock()), change };
+      return {
+        answer: 'recorded',
+        writes: [connectionUpsert[kind]([told]), ...noteChange[kind]([news.userId], change)],
+      };
     });
   }
 
@@ -58,9 +64,10 @@ export class Connections {
     const pages: ProviderLink[][] = requests.map(() => []);
     const most = Math.max(1, ...requests.map(partsOf));
     for (const some of inPieces([...requests.entries()], Math.max(1, Math.floor(PARTS_PER_STATEMENT / most)))) {
-      const selects = some.map(([index, request]) => selectLinkPage(request, index));
+      const selects = some.map(([index, request]) => selectLinkPage(this.#database.kind, request, index));
       const rows = this.#database.reader.$queryRaw<(ProviderLink & { readonly page: number })[]>`
-        ${joinSql(selects, ' UNION ALL ')} ORDER BY "provider", "userId"`;
+        WITH RECURSIVE ${linkKindsOf[this.#database.kind].kinds} ${joinSql(selects, ' UNION ALL ')}
+        ORDER BY "provider", "userId"`;
       for (const { page, ...link } of await rows) pages[page]?.push(link);
     }
     return pages;

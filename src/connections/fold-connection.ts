@@ -1,10 +1,15 @@
 import type { ProviderLink, SyncRun } from '../db/rows.ts';
 import type { SyncEvent } from '../log/event.ts';
+import { meantScope } from '../log/meant-scope.ts';
+import { isMilestone } from '../log/record/fold-milestone.ts';
 import { toldLateMs } from '../log/told-late.ts';
-import { type StatusWord, wordOf } from '../log/words.ts';
+import { type ScopeWord, type SourceWord, type StatusWord, scopeWords, wordOf } from '../log/words.ts';
 import { reasonOf } from '../reasons/sync-reason.ts';
+import { UNJUDGED } from './connection-health.ts';
 import { countItems } from './count-items.ts';
 import { foldLinkFact } from './link-state.ts';
+import { foldRhythms, type Rhythms } from './rhythms.ts';
+import { foldUnderWay, readUnderWay } from './under-way.ts';
 
 type Meaning = 'success' | 'failure' | 'nothing';
 
@@ -20,6 +25,9 @@ const meaningOf: Readonly<Record<StatusWord, Meaning>> = {
   stale: 'nothing',
 };
 const meanings = new Map<string, Meaning>(Object.entries(meaningOf));
+
+/** Where data comes from that is not of today. */
+const historicalSources: readonly string[] = ['backfill', 'xml_import'] satisfies SourceWord[];
 
 /** Of a status that this server does not know, the stage may still say that the run has failed. */
 function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
@@ -54,7 +62,8 @@ export function foldConnection(
   const before = known.firstAttemptAt
     ? known
     : { ...known, waitingSince: heardAt(begunAt, event), source: event.source };
-  const attempted = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
+  const begun = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
+  const attempted = withRun(begun, event);
   const endedAt = past(event.endedAt ?? event.timestamp);
   const meaning = meaningOfEvent(event);
   if (meaning === 'success') {
@@ -86,10 +95,22 @@ export function newLink({ userId, provider }: Pick<ProviderLink, 'userId' | 'pro
     waitingSince: null,
     source: null,
     lastRunId: null,
+    scope: '',
+    health: UNJUDGED,
+    healthUntil: null,
+    reasonClass: '',
+    failingSince: null,
+    underWay: null,
+    rhythm: null,
+    backfill: null,
+    successSequence: null,
+    dataSequence: null,
+    lastSequence: 0,
+    change: 0n,
   };
 }
 
-const noProblem = { problem: null, problemSequence: null };
+const noProblem = { problem: null, problemSequence: null, reasonClass: '' };
 const connected = { state: 'connected', ...noProblem } as const;
 
 function withAttempt(
@@ -107,27 +128,71 @@ function withAttempt(
   };
 }
 
+/** What the newest run is about follows its milestones: reports of progress do not tell. */
+function withRun(connection: ProviderLink, event: SyncEvent): ProviderLink {
+  const before = readUnderWay(connection.underWay);
+  const after = foldUnderWay(before, event);
+  const isTold = event.runId === connection.lastRunId && (isMilestone(event) || connection.scope === '');
+  const scope = isTold ? knownScope(event) : connection.scope;
+  if (after === before && scope === connection.scope) return connection;
+  return { ...connection, scope, underWay: after as unknown as ProviderLink['underWay'] };
+}
+
 function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date): ProviderLink {
-  const succeeded = {
+  const heard = heardAt(endedAt, event);
+  const succeeded: ProviderLink = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),
-    waitingSince: heardAt(endedAt, event),
+    waitingSince: heard,
     consecutiveFailures: 0,
+    failingSince: null,
+    successSequence: event.sequence,
+    rhythm: withArrival(connection.rhythm, 'success', event, heard),
     source: event.source,
     ...(connection.state === 'unknown' || connection.state === 'connected' ? noProblem : {}),
   };
   const items = countItems(event);
   if (items === null) return succeeded;
   if (items === 0) return { ...succeeded, emptySuccesses: connection.emptySuccesses + 1 };
-  return { ...succeeded, lastDataAt: later(connection.lastDataAt, endedAt), emptySuccesses: 0 };
+  return {
+    ...succeeded,
+    lastDataAt: later(connection.lastDataAt, endedAt),
+    emptySuccesses: 0,
+    dataSequence: event.sequence,
+    rhythm: withArrival(succeeded.rhythm, 'data', event, heard),
+  };
+}
+
+/** A scope, or what it is where this server does not know the word: lists are found by the words that there are, so they are few. */
+export type KnownScope = ScopeWord | 'unrecognized';
+
+function knownScope({ scope }: SyncEvent): KnownScope {
+  const meant = meantScope(scope);
+  return scopeWords.find((known) => known === meant) ?? 'unrecognized';
+}
+
+/** What comes out of history says nothing of when the person's data usually comes. */
+function withArrival(
+  rhythm: ProviderLink['rhythm'],
+  kind: keyof Rhythms,
+  { scope, source }: SyncEvent,
+  at: Date,
+): ProviderLink['rhythm'] {
+  const isHistory = meantScope(scope) === 'historical' || historicalSources.includes(wordOf(source));
+  return isHistory ? rhythm : foldRhythms(rhythm, kind, at);
 }
 
 /** What is wrong with a broken connection stays to be seen, whatever else fails until it is made anew. */
 function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
-  const failed = { ...connection, consecutiveFailures: connection.consecutiveFailures + 1 };
-  const problem = { problem: event.error, problemSequence: event.sequence };
-  if (reasonOf(event)?.class === 'RECONNECT_NEEDED') {
-    const at = earlier(event.endedAt ?? event.timestamp, event.recordedAt);
+  const at = earlier(event.endedAt ?? event.timestamp, event.recordedAt);
+  const failed = {
+    ...connection,
+    consecutiveFailures: connection.consecutiveFailures + 1,
+    failingSince: connection.failingSince ?? at,
+  };
+  const reasonClass = reasonOf(event)?.class ?? 'OTHER';
+  const problem = { problem: event.error, problemSequence: event.sequence, reasonClass };
+  if (reasonClass === 'RECONNECT_NEEDED') {
     return foldLinkFact(failed, { state: 'needs_reconnect', at, ...problem });
   }
   const isBroken = connection.state === 'needs_reconnect' || connection.state === 'disconnected';

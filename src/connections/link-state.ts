@@ -13,6 +13,8 @@ export interface LinkFact {
   readonly problem: string | null;
   /** The event that told it; null where it was told otherwise. */
   readonly problemSequence: number | null;
+  /** The class of the reason; empty when nothing is wrong. */
+  readonly reasonClass: string;
 }
 
 /** Why connections break that the person would rather keep. Who has signed out, here or at the provider, wanted to. */
@@ -24,7 +26,10 @@ export function stateOfRevocation(reason: string): 'needs_reconnect' | 'disconne
 }
 
 /** A connection after one more fact. One that is older than the newest that was told changes nothing: messages come in any order. */
-export function foldLinkFact(link: ProviderLink, { state, at, problem, problemSequence }: LinkFact): ProviderLink {
+export function foldLinkFact(
+  link: ProviderLink,
+  { state, at, problem, problemSequence, reasonClass }: LinkFact,
+): ProviderLink {
   if (link.stateAt && at < link.stateAt) return link;
   return {
     ...link,
@@ -33,5 +38,6 @@ export function foldLinkFact(link: ProviderLink, { state, at, problem, problemSe
     stateAt: at,
     problem,
     problemSequence,
+    reasonClass,
   };
 }

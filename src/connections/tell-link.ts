@@ -1,4 +1,5 @@
 import type { ProviderLink } from '../db/rows.ts';
+import { reasonOfWord } from '../reasons/sync-reason.ts';
 import { newLink } from './fold-connection.ts';
 import { foldLinkFact, stateOfRevocation } from './link-state.ts';
 
@@ -26,10 +27,14 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
     const isWaiting = !before.lastSuccessAt || before.state !== 'connected';
     const waitingSince = isWaiting ? at : before.waitingSince;
     return foldLinkFact(
-      { ...told, connectedAt: at, waitingSince, consecutiveFailures: 0 },
-      { state: 'connected', at, problem: null, problemSequence: null },
+      { ...told, connectedAt: at, waitingSince, consecutiveFailures: 0, failingSince: null },
+      { state: 'connected', at, problem: null, problemSequence: null, reasonClass: '' },
     );
   }
   const state = stateOfRevocation(news.reason);
-  return foldLinkFact({ ...told, revokedAt: at }, { state, at, problem: news.reason, problemSequence: null });
+  const reasonClass = reasonOfWord(news.reason)?.class ?? 'OTHER';
+  return foldLinkFact(
+    { ...told, revokedAt: at },
+    { state, at, problem: news.reason, problemSequence: null, reasonClass },
+  );
 }

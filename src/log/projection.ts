@@ -1,6 +1,7 @@
 import type { Queryable, Write } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import type { SyncEvent } from './event.ts';
+import type { LockedLogs } from './sql/log-sql.ts';
 
 /** What tells one state of a projection from another, such as a user's id and a provider. */
 type ProjectionKey = readonly (string | number)[];
@@ -32,8 +33,11 @@ export interface Projection<Key extends ProjectionKey, State> {
    * @returns the new state, or undefined when the event leaves the state, or its absence, as it is.
    */
   fold(state: State | undefined, event: SyncEvent, runBefore: SyncRun | undefined, key: Key): State | undefined;
-  /** Stores the states that were folded, at least one: inserts those that are new and replaces the others. Pure. */
-  write(states: readonly State[]): Write;
+  /**
+   * Stores the states that were folded, at least one: inserts those that are new and replaces the others. Pure.
+   * @param change the transaction, in the database's own order: what looks for changed states goes by it
+   */
+  write(states: readonly State[], change: LockedLogs['change']): Write;
   /**
    * Where the events of a run, and no others, make states, and only they may change them: removes those of these runs, at
    * least one. They are folded anew with the run then. Pure.
@@ -74,10 +78,11 @@ export function foldStates(
   projection: AnyProjection,
   states: ReadonlyMap<string, unknown>,
   added: readonly AddedEvent[],
+  change: LockedLogs['change'],
 ): Write[] {
   const folded = new FoldedStates(projection, states);
   for (const each of added) folded.add(each);
-  return folded.changed.length > 0 ? [projection.write(folded.changed)] : [];
+  return folded.changed.length > 0 ? [projection.write(folded.changed, change)] : [];
 }
 
 /** States of one projection as further events leave them. */

@@ -10,7 +10,8 @@ import { LOCK_WAIT_MS } from './record/recording-commits.ts';
 import { type Refolded, Refolding } from './record/refolding.ts';
 import type { LogSql } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
-import { batchRemoval, findRunsToFold, isAnyRunToFold, noteRefolding, type RunToFold } from './sql/runs-to-fold.ts';
+import { noteChange } from './sql/revision.ts';
+import { batchRemoval, findRunsToFold, isAnyRunToFold, type RunToFold } from './sql/runs-to-fold.ts';
 
 /** Runs that one transaction writes, if they have not too many events: those who record for their users wait some milliseconds. */
 const RUNS_PER_TRANSACTION = SELECTS_PER_STATEMENT;
@@ -158,9 +159,9 @@ function writesOf(
   for (const [at, { removeOfRuns, write: writeStates }] of projections.entries()) {
     const states = anew.flatMap(({ parts }) => parts?.states[at] ?? []);
     if (removeOfRuns && keys.length > 0) writes.push(removeOfRuns(keys));
-    if (states.length > 0) writes.push(writeStates(states));
+    if (states.length > 0) writes.push(writeStates(states, change));
   }
-  return [...writes, ...noteRefolding[kind]([...new Set(refolded.map(({ run }) => run.userId))], change)];
+  return [...writes, ...noteChange[kind]([...new Set(refolded.map(({ run }) => run.userId))], change)];
 }
 
 /**

@@ -47,16 +47,23 @@ const unknownPatience: Patience = { quietAfterMs: 10 * minute, stalledAfterMs: 6
  * and its run would never stall. What the producer itself calls silent is stalled at once, and so is what it says happened
  * longer ago than `toldLateMs`: no clock is so far behind, it is history.
  */
-export function runHealth(
-  run: Pick<SyncRun, 'finished' | 'source' | 'status' | 'recordedAt' | 'lastEventAt'>,
-  now: number,
-): RunHealth {
+export function runHealth(run: HeardOfRun & Pick<SyncRun, 'finished'>, now: number): RunHealth {
   if (run.finished) return 'ended';
-  if (silentStatuses.includes(wordOf(run.status)) || now - run.lastEventAt.getTime() >= toldLateMs) return 'stalled';
-  const silentMs = now - run.recordedAt.getTime();
-  const { quietAfterMs, stalledAfterMs } = patienceOf.get(wordOf(run.source)) ?? unknownPatience;
-  if (silentMs >= stalledAfterMs) return 'stalled';
-  return silentMs >= quietAfterMs ? 'quiet' : 'active';
+  if (now >= stallsAt(run)) return 'stalled';
+  return now - run.recordedAt.getTime() >= patienceWith(run).quietAfterMs ? 'quiet' : 'active';
+}
+
+type HeardOfRun = Pick<SyncRun, 'source' | 'status' | 'recordedAt' | 'lastEventAt'>;
+
+/** When a run that has not finished stalls, if nothing more is heard of it, or has stalled. In milliseconds since 1970. */
+export function stallsAt(run: HeardOfRun): number {
+  if (silentStatuses.includes(wordOf(run.status))) return Number.NEGATIVE_INFINITY;
+  const silentAt = run.recordedAt.getTime() + patienceWith(run).stalledAfterMs;
+  return Math.min(silentAt, run.lastEventAt.getTime() + toldLateMs);
+}
+
+function patienceWith({ source }: Pick<SyncRun, 'source'>): Patience {
+  return patienceOf.get(wordOf(source)) ?? unknownPatience;
 }
 
 const sources = [...patienceOf.keys()];

@@ -158,8 +158,8 @@ export const recording: Area = {
     {
       breaks: 'projections are not written',
       file: commits,
-      find: 'foldStates(projection, states[at] ?? new Map(), plan.added)',
-      replace: 'foldStates(projection, states[at] ?? new Map(), plan.added.slice(1))',
+      find: 'states[at] ?? new Map(), plan.added, logs.change)',
+      replace: 'states[at] ?? new Map(), plan.added.slice(1), logs.change)',
       tests: ['test/nouns/connections.test.ts'],
     },
     {
@@ -430,9 +430,37 @@ export const recording: Area = {
     {
       breaks: 'a kept answer is given again after news of a connection',
       file: 'src/connections/connections.ts',
-      find: ', raiseRevisions[kind]([news.userId])]',
+      find: ', ...noteChange[kind]([news.userId], change)]',
       replace: ']',
       tests: ['test/sources/open-wearables-webhooks.test.ts'],
+    },
+    {
+      breaks: 'a connection is not judged anew while another sync of it is under way',
+      file: 'src/connections/under-way.ts',
+      find: 'underWay.filter(([id]) => id !== runId)',
+      replace: '[]',
+      tests: ['test/nouns/judged-connections.test.ts'],
+    },
+    {
+      breaks: 'a sync that is heard of still has stalled',
+      file: 'src/connections/keep-judged.ts',
+      find: '[run.runId, stallsAt(run)] as const',
+      replace: '[run.runId, now] as const',
+      tests: ['test/nouns/judged-connections.test.ts'],
+    },
+    {
+      breaks: 'a connection of which an earlier release has written the row is never judged',
+      file: 'src/connections/keep-judged.ts',
+      find: 'c.health = ${UNJUDGED}',
+      replace: 'c.health = ${null}',
+      tests: ['test/nouns/judged-connections.test.ts'],
+    },
+    {
+      breaks: 'history counts as the rhythm of a person',
+      file: 'src/connections/fold-connection.ts',
+      find: 'return isHistory ? rhythm :',
+      replace: 'return isHistory && !at ? rhythm :',
+      tests: ['test/nouns/judged-connections.test.ts'],
     },
     {
       breaks: 'a batch of one event more is taken',

@@ -47,8 +47,8 @@ export const refolding: Area = {
     {
       breaks: 'an answer that was kept outlives the run in it',
       file: job,
-      find: 'noteRefolding[kind]([...new Set(refolded.map(({ run }) => run.userId))], change)',
-      replace: 'noteRefolding[kind]([], change)',
+      find: 'noteChange[kind]([...new Set(refolded.map(({ run }) => run.userId))], change)',
+      replace: 'noteChange[kind]([], change)',
     },
     {
       breaks: 'batches that are none any more stay',

@@ -37,20 +37,20 @@ export const runs: Area = {
     {
       breaks: 'a run has stalled one millisecond late, out of SQL only',
       file: 'src/runs/run-health.ts',
-      find: 'if (silentMs >= stalledAfterMs)',
-      replace: 'if (silentMs > stalledAfterMs)',
+      find: 'if (now >= stallsAt(run))',
+      replace: 'if (now > stallsAt(run))',
     },
     {
       breaks: 'a run is quiet one millisecond late',
       file: 'src/runs/run-health.ts',
-      find: "return silentMs >= quietAfterMs ? 'quiet' : 'active';",
-      replace: "return silentMs > quietAfterMs ? 'quiet' : 'active';",
+      find: 'run.recordedAt.getTime() >= patienceWith(run).quietAfterMs',
+      replace: 'run.recordedAt.getTime() > patienceWith(run).quietAfterMs',
     },
     {
       breaks: 'what a producer calls silent is active',
       file: 'src/runs/run-health.ts',
-      find: 'silentStatuses.includes(wordOf(run.status)) || ',
-      replace: '',
+      find: 'if (silentStatuses.includes(wordOf(run.status)))',
+      replace: "if (run.source === '')",
       tests: ['test/nouns/words-as-written.test.ts'],
     },
     {

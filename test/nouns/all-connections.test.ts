@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectionHealths } from '../../src/connections/connection-health.ts';
 import { linkStates } from '../../src/connections/link-state.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
 import { inPieces } from '../../src/lib/in-pieces.ts';
+import { scopeWords } from '../../src/log/words.ts';
+import { reasonClasses } from '../../src/reasons/reason-rules.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { expectBoundedWalks } from '../support/walked-rows.ts';
 
@@ -13,22 +16,32 @@ const USERS = 5_001;
 
 let server: TestServer;
 let statements: StatementReport[] | undefined;
-const links: { userId: string; provider: string; state: string }[] = [];
+const links: { userId: string; provider: string; state: string; health: string; reasonClass: string; scope: string }[] =
+  [];
 
 beforeAll(async () => {
-  server = await startServer({ onStatement: (report) => statements?.push(report) });
+  server = await startServer({
+    onStatement: (report) => statements?.push(report),
+    limits: { judgingPauseMs: 3_600_000 },
+  });
   const database = await openDatabase(server.databaseUrl);
   const users = Array.from({ length: USERS }, () => randomUUID());
   for (const [n, userId] of users.entries())
-    for (const [at, provider] of providers.entries())
-      links.push({ userId, provider, state: linkStates[(n * 7 + at) % (n % 100 === 0 ? 4 : 1)] ?? 'unknown' });
-  await database.transaction(async (transaction) => {
-    for (const some of inPieces(users, 1000)) await transaction.user.createMany({ data: some.map((id) => ({ id })) });
-    for (const some of inPieces(links, 1000))
-      await transaction.providerLink.createMany({
-        data: some.map((link) => ({ ...link, consecutiveFailures: 0, emptySuccesses: 0 })),
+    for (const [at, provider] of providers.entries()) {
+      const isOdd = n % 100 === 0;
+      links.push({
+        ...{ userId, provider, state: linkStates[(n * 7 + at) % (isOdd ? 4 : 1)] ?? 'unknown' },
+        health: connectionHealths[(n / 100 + at) % (isOdd ? 6 : 1)] ?? 'healthy',
+        reasonClass: (isOdd && reasonClasses[(n / 100 + at * 3) % 11]) || '',
+        scope: (isOdd && scopeWords[(n / 100) % 3]) || 'live',
       });
-  });
+    }
+  for (const some of inPieces(users, 1000))
+    await database.transaction((transaction) => transaction.user.createMany({ data: some.map((id) => ({ id })) }));
+  for (const some of inPieces(links, 1000)) {
+    const data = some.map((link) => ({ ...link, consecutiveFailures: 0, emptySuccesses: 0 }));
+    await database.transaction((transaction) => transaction.providerLink.createMany({ data }));
+  }
   if (database.kind === 'postgresql') await database.reader.$executeRaw`ANALYZE provider_connection`;
   await database.close();
 });
@@ -36,6 +49,9 @@ afterAll(() => server.close());
 
 interface Filter {
   readonly state?: string | readonly string[];
+  readonly health?: string | readonly string[];
+  readonly reason?: string | readonly string[];
+  readonly scope?: string | readonly string[];
   readonly provider?: string | readonly string[];
 }
 
@@ -61,7 +77,14 @@ const listOf = (filter: Filter) => {
   const has = (wanted: string | readonly string[] | undefined, value: string) =>
     wanted === undefined || [wanted].flat().includes(value);
   return links
-    .filter(({ state, provider }) => has(filter.state, state.toUpperCase()) && has(filter.provider, provider))
+    .filter(
+      ({ state, provider, health, reasonClass, scope }) =>
+        has(filter.state, state.toUpperCase()) &&
+        has(filter.provider, provider) &&
+        has(filter.health, health.toUpperCase()) &&
+        has(filter.reason, reasonClass) &&
+        has(filter.scope, scope.toUpperCase()),
+    )
     .map(keyOf)
     .sort();
 };
@@ -74,6 +97,11 @@ describe('the connections of all users', () => {
     { provider: 'fitbit', state: 'NEEDS_RECONNECT' },
     { provider: 'nobody' },
     { state: [] },
+    { health: ['DELAYED', 'NO_PROGRESS'] },
+    { reason: 'RATE_LIMITED' },
+    { reason: ['RECONNECT_NEEDED', 'SCOPE_DENIED'], state: ['CONNECTED', 'NEEDS_RECONNECT'], provider: 'oura' },
+    { scope: 'HISTORICAL', health: ['SYNCING', 'FAILING'] },
+    { scope: ['HISTORICAL', 'LIVE'], reason: [] },
   ])('are read in pages, each once, by provider and user: %j', async (filter) => {
     const expected = listOf(filter);
     const forwards: string[] = [];
@@ -101,6 +129,8 @@ describe('the connections of all users', () => {
         { state: 'NEEDS_RECONNECT' },
         { provider: 'whoop' },
         { state: 'UNKNOWN', provider: 'oura' },
+        { health: 'DELAYED' },
+        { reason: 'TIMEOUT', scope: 'HISTORICAL', provider: 'garmin' },
       ]) {
         statements = [];
         await pageOf(args, filter);
@@ -117,7 +147,9 @@ describe('the connections of all users', () => {
     expect(keysOf(await pageOf('first: 200', { provider: many, state: 'UNKNOWN' }))).toEqual(
       listOf({ provider: 'oura', state: 'UNKNOWN' }),
     );
-    await expectBoundedWalks(server.app.services.database, server.databaseUrl, ran, 4 * 21 + 21);
+    const kinds = new Set(links.map((link) => [link.health, link.state, link.reasonClass, link.scope].join())).size;
+    expect(kinds).toBeGreaterThan(30);
+    await expectBoundedWalks(server.app.services.database, server.databaseUrl, ran, kinds * 23);
   });
 
   test('are those that the viewer may see', async () => {

@@ -314,7 +314,7 @@ describe('a connection', () => {
     );
     await new Retention({ database, limits, days: 30, clock: () => now, onError }).sweep();
     const [oura] = await connectionsOf(userId);
-    expect(oura).toEqual({ ...before, lastRun: null, health: 'DELAYED' });
+    expect(oura).toEqual({ ...before, lastRun: null, health: 'UNKNOWN' });
     await tell(userId, { ...failure('b', 40 * 24 * 60 + 9) });
     expect((await connectionsOf(userId))[0]).toMatchObject({ consecutiveFailures: 2, lastSuccessAt: atMinute(0) });
   });
@@ -339,7 +339,7 @@ describe('the health of a connection', () => {
     ['UNKNOWN', 'when nothing has succeeded yet', failing(failures - 1)],
     ['UNKNOWN', 'when there was nothing to do', [{ status: 'SKIPPED', at: 0 }]],
     ['UNKNOWN', 'when the first run has stalled and it is early', [{ at: 0 }], hour],
-    ['DELAYED', 'when the first success is overdue', [{ at: 0 }], 6 * hour],
+    ['UNKNOWN', 'when the first success does not come', [{ at: 0 }], 6 * hour],
     ['SYNCING', 'while a run is under way', [success('a', 0), { run: 'b', at: 1 }]],
     ['SYNCING', 'while it is quiet', [success('a', 0), { run: 'b', at: 1 }], 5 * minute],
     ['HEALTHY', 'once it has stalled', [success('a', 0), { run: 'b', at: 1 }], 12 * minute],
@@ -364,11 +364,21 @@ describe('the health of a connection', () => {
       times(emptySuccesses * 2, (n) => success(`e${n}`, n, n % 2 ? 0 : null)),
     ],
     ['HEALTHY', 'with many successes that count nothing', times(emptySuccesses, (n) => success(`e${n}`, n, null))],
-    ['HEALTHY', 'until a pull is overdue', [success('a', 0)], 6 * hour - 1],
-    ['DELAYED', 'when a pull is overdue', [success('a', 0)], 6 * hour],
+    ['HEALTHY', 'with too little history, as long as a pull is trusted', [success('a', 0)], 6 * hour - 1],
+    ['UNKNOWN', 'with too little history to say whether a pull is late', [success('a', 0)], 6 * hour],
     ...['WEBHOOK', 'SDK', 'LINKED_ACCOUNT', 'BACKFILL'].flatMap((source): [string, string, Told[], number][] => [
-      ['HEALTHY', `until a success after ${source} is overdue`, [{ ...success('a', 0), source }], 3 * day - 1],
-      ['DELAYED', `when a success after ${source} is overdue`, [{ ...success('a', 0), source }], 3 * day],
+      [
+        'HEALTHY',
+        `with too little history, as long as ${source} is trusted`,
+        [{ ...success('a', 0), source }],
+        3 * day - 1,
+      ],
+      [
+        'UNKNOWN',
+        `with too little history to say whether a success after ${source} is late`,
+        [{ ...success('a', 0), source }],
+        3 * day,
+      ],
     ]),
     ['HEALTHY', 'for ever after an imported file', [{ ...success('a', 0), source: 'XML_IMPORT' }], 365 * day],
     [
@@ -377,7 +387,12 @@ describe('the health of a connection', () => {
       [success('a', 0), { ...success('b', 1), source: 'WEBHOOK' }, { run: 'c', at: 2 }],
       2 * day,
     ],
-    ['DELAYED', 'when failures follow, few of them', [success('a', 0), failure('b', 1)], 6 * hour],
+    [
+      'UNKNOWN',
+      'when few failures follow, and nobody knows what is late',
+      [success('a', 0), failure('b', 1)],
+      6 * hour,
+    ],
   ])('is %s %s', async (health, _, events, laterMs = 0) => {
     const userId = await server.user();
     await tell(userId, ...events);
@@ -422,7 +437,10 @@ test('the connections of an older log are those that its runs add up to', async 
     Promise.all([
       reader.providerLink.findMany({
         orderBy: [{ userId: 'asc' }, { provider: 'asc' }],
-        omit: { waitingSince: true, stateSince: true, stateAt: true, problem: true, problemSequence: true },
+        select: {
+          ...{ userId: true, provider: true, state: true, source: true, lastRunId: true, consecutiveFailures: true },
+          ...{ firstAttemptAt: true, lastAttemptAt: true, lastSuccessAt: true, lastDataAt: true, emptySuccesses: true },
+        },
       }),
       reader.syncRun.findMany({
         orderBy: [{ userId: 'asc' }, { runId: 'asc' }],
@@ -469,7 +487,8 @@ test('the connections of an older log are those that its runs add up to', async 
     `DELETE FROM _prisma_migrations
       WHERE migration_name LIKE '%_add_connections' OR migration_name LIKE '%_order_of_changes'
         OR migration_name LIKE '%go_on' OR migration_name LIKE '%_add_states_of_connections'
-        OR migration_name LIKE '%_know_who_is_connected'`,
+        OR migration_name LIKE '%_know_who_is_connected' OR migration_name LIKE '%_how_connections_stand'
+        OR migration_name LIKE '%_list_connections_by_state'`,
   ])
     await undone.transaction((transaction) => transaction.$executeRawUnsafe(statement));
   await undone.close();
@@ -480,6 +499,9 @@ test('the connections of an older log are those that its runs add up to', async 
     expect.stringMatching(/_index_runs_that_go_on$/),
     expect.stringMatching(/_add_states_of_connections$/),
     expect.stringMatching(/_know_who_is_connected$/),
+    expect.stringMatching(/_list_connections_by_state$/),
+    expect.stringMatching(/_know_how_connections_stand$/),
+    expect.stringMatching(/_index_how_connections_stand$/),
   ]);
   const migrated = await openDatabase(url);
   onTestFinished(() => migrated.close());

@@ -51,11 +51,14 @@ function planInSqlite(reader: Database['reader'], sql: string): Promise<SqliteSt
 const ofTable =
   /^(SCAN|SEARCH) (e|r|u|c|q|user|sync_event|sync_run|provider_connection|quarantined_entry)\b(?! VIRTUAL TABLE)/;
 
+/** A row that is fetched by its number was found by a list before. */
+const isOne = ({ detail }: SqliteStep) => detail.endsWith('USING INTEGER PRIMARY KEY (rowid=?)');
+
 function expectBoundedPlan(plan: readonly SqliteStep[], sql: string): void {
   for (const { parent, detail } of plan) {
     if (detail.startsWith('SCAN') && ofTable.test(detail)) expect(detail, sql).toMatch(/ USING (COVERING )?INDEX /);
     if (!detail.includes('TEMP B-TREE')) continue;
-    const sorted = plan.filter((step) => step.parent === parent && ofTable.test(step.detail));
+    const sorted = plan.filter((step) => step.parent === parent && ofTable.test(step.detail) && !isOne(step));
     expect(sorted, sql).toEqual([]);
   }
 }

@@ -126,7 +126,9 @@ export class RecordingCommits {
       sql.insertEvents(plan.added.map(({ event }) => event)),
       sql.upsertRuns(plan.runs),
       ...(plan.batches.length > 0 ? [sql.upsertBatches(plan.batches)] : []),
-      ...this.#projections.flatMap((projection, at) => foldStates(projection, states[at] ?? new Map(), plan.added)),
+      ...this.#projections.flatMap((projection, at) =>
+        foldStates(projection, states[at] ?? new Map(), plan.added, logs.change),
+      ),
       ...sql.raiseHeads({ heads: plan.heads, change: logs.change }),
     ];
     return { answer, writes };

@@ -1,9 +1,7 @@
-import type { Provider, Queryable, Write } from '../../db/database.ts';
+import type { Queryable } from '../../db/database.ts';
 import type { SyncRun } from '../../db/rows.ts';
 import { removalOfRuns } from '../../db/rows-of-runs.ts';
 import { emptySql, rawSql, sql } from '../../db/sql.ts';
-import type { LockedLogs } from './log-sql.ts';
-import { raiseRevisions } from './revision.ts';
 
 /** A run that was not folded by the present rules up to its newest event. */
 export type RunToFold = Pick<SyncRun, 'userId' | 'runId' | 'lastSequence' | 'eventCount'>;
@@ -30,14 +28,3 @@ export function findRunsToFold(database: Queryable, after: RunKey | undefined, l
 
 /** Removes the batches of these runs. */
 export const batchRemoval = removalOfRuns('sync_run_batch');
-
-/** Notes that a transaction has folded runs of these users: it makes their rows other ones, and takes its number. */
-export const noteRefolding: Readonly<
-  Record<Provider, (userIds: readonly string[], change: LockedLogs['change']) => readonly Write[]>
-> = {
-  sqlite: (userIds, change) => [
-    raiseRevisions.sqlite(userIds),
-    { text: "UPDATE log_state SET change = ? WHERE name = 'log'", rows: [[Number(change)]] },
-  ],
-  postgresql: (userIds) => [raiseRevisions.postgresql(userIds)],
-};
