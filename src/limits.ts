@@ -32,8 +32,12 @@ export const defaultLimits = {
   defaultReplay: 20,
   /** Connections of a user that are listed. */
   connectionsPerUser: 50,
+  /** Types of data that one event may tell of; of what its metadata says beyond that, nothing is read. */
+  dataTypesPerEvent: 100,
   /** Types of data that are shown of a run: Open Wearables knows some 120. */
   dataTypesPerRun: 200,
+  /** Types of data that are shown of a connection. */
+  dataTypesPerConnection: 200,
   /** Sources that are listed: each that ever fed the log is one. */
   listedSources: 20,
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
@@ -53,6 +57,8 @@ export const defaultLimits = {
   providerLength: 64,
   messageLength: 4_096,
   errorLength: 16_384,
+  dataTypeLength: 64,
+  nativeTypeLength: 255,
   metadataBytes: 65_536,
   metadataDepth: 32,
   /** Largest item count: GraphQL's Int. */

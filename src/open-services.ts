@@ -7,7 +7,7 @@ import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
 import { startJudgingLinks } from './connections/keep-judged.ts';
-import { createDataTypeProjection } from './data-types/data-type-projection.ts';
+import { createProviderDataTypeProjection, createRunDataTypeProjection } from './data-types/data-type-projection.ts';
 import { DataTypes } from './data-types/data-types.ts';
 import { Availability } from './db/availability.ts';
 import type { Database } from './db/database.ts';
@@ -128,7 +128,11 @@ async function openOneByOne(
   const credentials = opened.add(new CredentialWatch({ keys, elsewhere, limits, clock, onError }));
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = doorbellOf(config, limits, outages);
-  const projections = [createConnectionProjection(database), createDataTypeProjection(database)];
+  const projections = [
+    createConnectionProjection(database),
+    createRunDataTypeProjection(database),
+    createProviderDataTypeProjection(database),
+  ];
   const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));
   const runChanges = opened.add(new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError }));
   const retention = new Retention({

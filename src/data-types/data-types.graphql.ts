@@ -1,18 +1,23 @@
-import type { SyncRunDataType } from '../db/rows.ts';
+import type { ConnectionTypes } from '../connections/connections.graphql.ts';
+import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
+import type { EventTypes } from '../events/events.graphql.ts';
 import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { statusWords } from '../log/words.ts';
-import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
+import type { EventPlace, ReasonTypes } from '../reasons/reasons.graphql.ts';
+import type { SyncReason } from '../reasons/sync-reason.ts';
 import type { RunTypes } from '../runs/runs.graphql.ts';
 import type { RunId } from '../runs/runs.ts';
-import { type DataTypeState, dataTypeReason, dataTypeState } from './data-type-state.ts';
-import { type DataTypeKind, dataTypeKinds } from './reports.ts';
+import { dataTypeReason, dataTypeState } from './data-type-state.ts';
+import type { DataTypeWords } from './data-type-words.graphql.ts';
+import { type ConnectionId, connectionKey } from './data-types.ts';
+import { foldRunDataType, type KnownDataType } from './fold-data-type.ts';
+import { dataTypeKinds, reportsOf } from './reports.ts';
 
 const dataTypesByRun: Batch<RunId, readonly SyncRunDataType[]> = {
   keyOf: runKey,
@@ -20,95 +25,36 @@ const dataTypesByRun: Batch<RunId, readonly SyncRunDataType[]> = {
   find: (runs, { dataTypes }) => dataTypes.ofRuns(runs),
 };
 
-const kindDescriptions: Record<DataTypeKind, string> = {
-  series: 'Samples over time.',
-  score: 'A judgement about a day or a night.',
-  profile: 'Facts about the person.',
-  event: 'Something that happened, such as a workout.',
-  task: 'A part of a pull, as its producer names it.',
+const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
+  keyOf: connectionKey,
+  restsOn: { owner: ({ userId }) => userId },
+  find: (connections, { dataTypes }) => dataTypes.ofConnections(connections),
 };
 
-const stateDescriptions: Record<DataTypeState, string> = {
-  pending: 'Not begun. No producer reports this yet.',
-  syncing: 'Under way; in an export of history it may stay so for good.',
-  complete: 'Done, or there was nothing to do.',
-  partial: 'Done in part, or reported as never finished.',
-  failed: 'Failed; the reason says why.',
-  not_granted: 'Failed, as the user has not granted access to it.',
-  not_supported: 'The provider does not have it. No producer reports this yet.',
-  unknown: 'Nothing that is known can be told from its status.',
-};
+interface Types {
+  readonly events: EventTypes;
+  readonly runs: RunTypes;
+  readonly connections: ConnectionTypes;
+  readonly words: WordTypes;
+  readonly reasons: ReasonTypes;
+  readonly dataTypeWords: DataTypeWords;
+}
 
-/** Types of data: what a run did with each of them. */
-export function addDataTypes(
-  builder: Builder,
-  { SyncRun }: RunTypes,
-  { SyncStatus }: WordTypes,
-  { SyncReason }: ReasonTypes,
-): void {
-  const DataTypeKindEnum = addEnum(builder, 'DataTypeKind', 'What kind of data a type is.', kindDescriptions);
-  const DataTypeStateEnum = addEnum(
-    builder,
-    'DataTypeState',
-    'What has become of a type of data in a run.',
-    stateDescriptions,
-  );
-  const DateTimeRange = builder
-    .objectRef<{ readonly start: Date | null; readonly end: Date | null }>('DateTimeRange')
-    .implement({
-      description: 'A span of time; a bound that is not known is null.',
-      fields: (t) => ({
-        start: t.expose('start', { type: 'DateTime', nullable: true, description: 'Where it begins.' }),
-        end: t.expose('end', { type: 'DateTime', nullable: true, description: 'Where it ends.' }),
-      }),
-    });
-  const DataTypeSync = builder.prismaObject('SyncRunDataType', {
-    name: 'DataTypeSync',
-    description: 'What was done with one type of data, as the events of a run tell it.',
-    fields: (t) => ({
-      dataType: t.exposeString('dataType'),
-      kind: t.field({
-        type: DataTypeKindEnum,
-        nullable: true,
-        description: 'What kind of data it is; null for a word that this server does not know.',
-        resolve: ({ kind }) => dataTypeKinds.find((known) => known === kind) ?? null,
-      }),
-      status: t.field({
-        type: SyncStatus,
-        description:
-          'How the type stands, in the words of a run. In an export of history it may be under way for good.',
-        resolve: ({ status }) => enumValueOf(statusWords, status),
-      }),
-      state: t.field({
-        type: DataTypeStateEnum,
-        description: 'What has become of the type, as its status and its error tell.',
-        resolve: (row) => dataTypeState(row),
-      }),
-      reason: t.field({
-        type: SyncReason,
-        nullable: true,
-        description: 'Why the type did not succeed; null when nothing says that it did not.',
-        resolve: (row) => dataTypeReason(row),
-      }),
-      kindRaw: t.exposeString('kind', { description: 'The kind as it is stored.' }),
-      statusRaw: t.exposeString('status', { description: 'The status as the producer wrote it.' }),
-      nativeType: t.exposeString('nativeType', { nullable: true }),
-      reportedRecords: t.exposeInt('reportedRecords', { nullable: true }),
-      itemsInserted: t.exposeInt('itemsInserted'),
-      itemsUpdated: t.exposeInt('itemsUpdated'),
-      covered: t.field({
-        type: DateTimeRange,
-        nullable: true,
-        description: 'The span of what was stored; null when nothing is known of it.',
-        resolve: ({ coveredStart: start, coveredEnd: end }) => (start || end ? { start, end } : null),
-      }),
-      coveredStart: t.expose('coveredStart', { type: 'DateTime', nullable: true }),
-      coveredEnd: t.expose('coveredEnd', { type: 'DateTime', nullable: true }),
-      errorCode: t.exposeString('errorCode', { nullable: true }),
-      error: t.exposeString('error', { nullable: true }),
-      attempts: t.exposeInt('attempts'),
+/** Types of data: what is told of each of them by an event, by all of a run, and by all of a connection. */
+export function addDataTypes(builder: Builder, types: Types): void {
+  const { SyncEvent } = types.events;
+  const { SyncRun } = types.runs;
+  const { ProviderLink } = types.connections;
+  const DataTypeSync = addDataTypeSync(builder, types);
+  builder.prismaObjectField(SyncEvent, 'dataTypes', (t) =>
+    t.field({
+      type: [DataTypeSync],
+      ...withItems({ most: 'dataTypesPerEvent' }),
+      description: `What this event alone tells of types of data, those first that it states; at most ${inWords(defaultLimits.dataTypesPerEvent)}.`,
+      authScopes: { read: true },
+      resolve: (event) => reportsOf(event).map((report) => foldRunDataType(undefined, event, report)),
     }),
-  });
+  );
   builder.prismaObjectField(SyncRun, 'dataTypes', (t) =>
     t.field({
       type: [DataTypeSync],
@@ -118,4 +64,102 @@ export function addDataTypes(
       resolve: async ({ userId, runId }, _, { load }) => [...(await load(dataTypesByRun, { userId, runId }))],
     }),
   );
+  builder.prismaObjectField(ProviderLink, 'dataTypes', (t) =>
+    t.field({
+      type: [DataTypeSync],
+      ...withItems({ most: 'dataTypesPerConnection' }),
+      description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
+      authScopes: { read: true },
+      resolve: async ({ userId, provider }, _, { load }) => [
+        ...(await load(dataTypesByConnection, { userId, provider })),
+      ],
+    }),
+  );
+}
+
+function addDataTypeSync(builder: Builder, { words, reasons, dataTypeWords }: Types) {
+  const DateTimeRange = builder
+    .objectRef<{ readonly start: Date | null; readonly end: Date | null }>('DateTimeRange')
+    .implement({
+      description: 'A span of time; a bound that is not known is null.',
+      fields: (t) => ({
+        start: t.expose('start', { type: 'DateTime', nullable: true, description: 'Where it begins.' }),
+        end: t.expose('end', { type: 'DateTime', nullable: true, description: 'Where it ends.' }),
+      }),
+    });
+  const span = (start: Date | null, end: Date | null) => (start || end ? { start, end } : null);
+  return builder.objectRef<KnownDataType>('DataTypeSync').implement({
+    description: 'What was done with one type of data, as events tell it.',
+    fields: (t) => ({
+      dataType: t.exposeString('dataType', {
+        description: "Which type: a slug such as `heart_rate`, or the producer's own word.",
+      }),
+      kind: t.field({
+        type: dataTypeWords.DataTypeKind,
+        nullable: true,
+        description: 'What kind of data it is; null for a word that this server does not know.',
+        resolve: ({ kind }) => dataTypeKinds.find((known) => known === kind) ?? null,
+      }),
+      state: t.field({
+        type: dataTypeWords.DataTypeState,
+        description: 'What has become of the type, as it is stated or as its status and its error tell.',
+        resolve: (row) => dataTypeState(row),
+      }),
+      reason: t.field({
+        type: reasons.SyncReason,
+        nullable: true,
+        description: 'Why the type did not succeed; null when nothing says that it did not.',
+        resolve: reasonOfDataType,
+      }),
+      requested: t.field({
+        type: DateTimeRange,
+        nullable: true,
+        description: 'The span that was asked for; null when nothing is known of it.',
+        resolve: ({ requestedStart, requestedEnd }) => span(requestedStart, requestedEnd),
+      }),
+      covered: t.field({
+        type: DateTimeRange,
+        nullable: true,
+        description: 'The span of what was stored, gaps included; null when nothing is known of it.',
+        resolve: ({ coveredStart, coveredEnd }) => span(coveredStart, coveredEnd),
+      }),
+      daysWithData: t.exposeInt('daysWithData', {
+        nullable: true,
+        description: 'Days that have data: the most that one report told of.',
+      }),
+      newestData: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description: 'The time of the newest data that was stored; where that is not told, the end of `covered`.',
+        resolve: ({ newestData, coveredEnd }) => newestData ?? coveredEnd,
+      }),
+      itemsInserted: t.exposeInt('itemsInserted', { description: 'New items that were stored.' }),
+      itemsUpdated: t.exposeInt('itemsUpdated', { description: 'Changed items that were stored.' }),
+      reportedRecords: t.exposeInt('reportedRecords', {
+        nullable: true,
+        description: 'Records that were reported last, without a word about which of them were new.',
+      }),
+      attempts: t.exposeInt('attempts', { description: 'How often the type was reported.' }),
+      nativeType: t.exposeString('nativeType', { nullable: true, description: 'What the provider calls the type.' }),
+      errorCode: t.exposeString('errorCode', {
+        nullable: true,
+        description: "The provider's code of what went wrong.",
+      }),
+      error: t.exposeString('error', { nullable: true, description: 'What went wrong, in words.' }),
+      status: t.field({
+        type: words.SyncStatus,
+        description:
+          'How the type stands, in the words of a run. In an export of history it may be under way for good.',
+        resolve: ({ status }) => enumValueOf(statusWords, status),
+      }),
+      kindRaw: t.exposeString('kind', { description: 'The kind as it is stored.' }),
+      statusRaw: t.exposeString('status', { description: 'The status as it is stored.' }),
+    }),
+  });
+}
+
+function reasonOfDataType(row: KnownDataType): SyncReason<EventPlace | null> | null {
+  const reason = dataTypeReason(row);
+  const { userId, toldSequence: sequence } = row;
+  return reason && { ...reason, event: sequence === null ? null : { userId, sequence } };
 }

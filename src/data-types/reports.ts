@@ -1,7 +1,9 @@
 import { isObject } from '../lib/json.ts';
 import { defaultLimits } from '../limits.ts';
+import type { StatedReason, SyncEvent } from '../log/event.ts';
 import type { ToldEvent } from '../log/projection.ts';
-import { type StatusWord, wordOf } from '../log/words.ts';
+import { type StatusWord, startsRun, wordOf } from '../log/words.ts';
+import { dataTypeStates, statusOfState } from './data-type-state.ts';
 
 /** What a type of data is: samples over time, a daily score, facts about the person, something that happened, or a task. */
 export const dataTypeKinds = ['series', 'score', 'profile', 'event', 'task'] as const;
@@ -10,43 +12,129 @@ export type DataTypeKind = (typeof dataTypeKinds)[number];
 /** What an event says of one type of data. */
 export interface DataTypeReport {
   readonly dataType: string;
-  readonly kind: DataTypeKind;
+  readonly kind: string;
   readonly status: StatusWord;
+  /** How the type stands, where that is stated in so many words; null where the status tells. */
+  readonly state: string | null;
   readonly nativeType: string | null;
   readonly reportedRecords: number | null;
   readonly itemsInserted: number;
   readonly itemsUpdated: number;
+  readonly requestedStart: Date | null;
+  readonly requestedEnd: Date | null;
+  readonly coveredStart: Date | null;
+  readonly coveredEnd: Date | null;
+  readonly daysWithData: number | null;
+  readonly newestData: Date | null;
   readonly errorCode: string | null;
   readonly error: string | null;
+  readonly reason: StatedReason | null;
 }
 
-/** Types that one event may tell of; what it says of others is not read. */
-const TYPES_PER_EVENT = 100;
-const DATA_TYPE_LENGTH = 64;
+type TellingEvent = ToldEvent & Partial<Pick<SyncEvent, 'windowStart' | 'windowEnd'>>;
 
 /**
- * What the end of a run, or of a part of it, tells of types of data in its metadata, each of them once. Two producers of Open
- * Wearables tell of them:
- * - an upload of its SDK: `types` names its series, and `workouts_saved` and `sleep_saved` count what else it stored. In an
- *   export of history none of them is done with it;
- * - a pull, unless it has failed as a whole: `params` has an entry for `workouts`, and one for each type in `data_247`.
+ * What an event tells of types of data, each of them once. What its producer states counts before what the metadata tells of
+ * the same type. Three producers of Open Wearables tell of types in their metadata:
+ * - an upload of its SDK, with its end: `types` names its series, and `workouts_saved` and `sleep_saved` count what else it
+ *   stored. In an export of history none of them is done with it;
+ * - a pull, with its end, unless it has failed as a whole: `params` has an entry for `workouts`, and one for each type in
+ *   `data_247`. The window of the event is what was asked of all of them;
+ * - a backfill of Garmin that goes on after a break: `pending_types` names what is still to come.
  */
-export function reportsOf({ stage, scope, metadata }: ToldEvent): readonly DataTypeReport[] {
-  if (!isObject(metadata) || wordOf(stage) !== 'completed') return [];
-  const reports = [...ofUpload(metadata, scope), ...ofPull(metadata.params)];
-  if (reports.length === 0) return reports;
-  const named = reports.filter(({ dataType }) => dataType !== '' && dataType.length <= DATA_TYPE_LENGTH);
-  return [...new Map(named.map((report) => [report.dataType, report])).values()].slice(0, TYPES_PER_EVENT);
+export function reportsOf(event: TellingEvent): readonly DataTypeReport[] {
+  const known = knownReports.get(event);
+  if (known) return known;
+  const reports = findReports(event);
+  knownReports.set(event, reports);
+  return reports;
+}
+
+/** An event is asked once for each of its types. Nobody changes it. */
+const knownReports = new WeakMap<TellingEvent, readonly DataTypeReport[]>();
+
+function findReports(event: TellingEvent): readonly DataTypeReport[] {
+  const stated = Array.isArray(event.dataTypes) ? (event.dataTypes as StoredDataType[]) : []; // as `identifyDrafts` makes it
+  const told = isObject(event.metadata) ? ofMetadata(event, event.metadata) : [];
+  if (stated.length + told.length === 0) return told;
+  const named = told.filter(({ dataType }) => dataType !== '' && dataType.length <= defaultLimits.dataTypeLength);
+  const others = new Map(named.map((report) => [report.dataType, report]));
+  const reports = stated.map((each) => ofStated(each, others.get(each.dataType)));
+  for (const { dataType } of reports) others.delete(dataType);
+  return [...reports, ...others.values()].slice(0, defaultLimits.dataTypesPerEvent).map((report) => {
+    const isAsked = report.requestedStart ?? report.requestedEnd;
+    const { windowStart = null, windowEnd = null } = event;
+    return isAsked ? report : { ...report, requestedStart: windowStart, requestedEnd: windowEnd };
+  });
 }
 
 const nothing = {
+  state: null,
   nativeType: null,
   reportedRecords: null,
   itemsInserted: 0,
   itemsUpdated: 0,
+  requestedStart: null,
+  requestedEnd: null,
+  coveredStart: null,
+  coveredEnd: null,
+  daysWithData: null,
+  newestData: null,
   errorCode: null,
   error: null,
+  reason: null,
 };
+
+/** A `StatedDataType` as an event keeps it. */
+interface StoredDataType {
+  readonly dataType: string;
+  readonly kind?: string;
+  readonly state: string;
+  readonly requested?: { readonly start?: string; readonly end?: string };
+  readonly covered?: { readonly start?: string; readonly end?: string };
+  readonly daysWithData?: number;
+  readonly newestData?: string;
+  readonly reportedRecords?: number;
+  readonly itemsInserted?: number;
+  readonly itemsUpdated?: number;
+  readonly nativeType?: string;
+  readonly errorCode?: string;
+  readonly error?: string;
+  readonly reason?: StatedReason;
+}
+
+/** @param told what the metadata says of the same type: what is not stated */
+function ofStated(
+  { requested, covered, newestData, ...stated }: StoredDataType,
+  told: DataTypeReport | undefined,
+): DataTypeReport {
+  const time = (text: string | undefined) => (text === undefined ? null : new Date(text));
+  return {
+    ...nothing,
+    kind: 'task',
+    ...told,
+    status: statusOfState[dataTypeStates.find((known) => known === stated.state) ?? 'unknown'],
+    requestedStart: time(requested?.start),
+    requestedEnd: time(requested?.end),
+    coveredStart: time(covered?.start),
+    coveredEnd: time(covered?.end),
+    newestData: time(newestData),
+    ...stated,
+  };
+}
+
+function ofMetadata(event: TellingEvent, metadata: Metadata): DataTypeReport[] {
+  if (startsRun(event)) return wordOf(event.source) === 'backfill' ? ofResumption(metadata) : [];
+  if (wordOf(event.stage) !== 'completed') return [];
+  return [...ofUpload(metadata, event.scope), ...ofPull(metadata.params)];
+}
+
+function ofResumption({ pending_types: types }: Metadata): DataTypeReport[] {
+  if (!Array.isArray(types)) return [];
+  return types
+    .filter((type) => typeof type === 'string')
+    .map((type) => ({ ...ofTask(type, statusOfState.pending), state: 'pending' }));
+}
 
 function ofUpload(
   { batch_id, types, workouts_saved, sleep_saved }: Metadata,

@@ -12,6 +12,7 @@ export type {
   DeletedUser,
   LogState,
   PrismaClient,
+  ProviderDataType,
   ProviderLink,
   QuarantinedEntry,
   Source,
@@ -27,7 +28,8 @@ export type TransactionClient = Prisma.TransactionClient;
 export const eventFields = Object.keys(Prisma.SyncEventScalarFieldEnum);
 export const runFields = Object.keys(Prisma.SyncRunScalarFieldEnum);
 export const batchFields = Object.keys(Prisma.SyncRunBatchScalarFieldEnum);
-export const dataTypeFields = Object.keys(Prisma.SyncRunDataTypeScalarFieldEnum);
+export const runDataTypeFields = Object.keys(Prisma.SyncRunDataTypeScalarFieldEnum);
+export const providerDataTypeFields = Object.keys(Prisma.ProviderDataTypeScalarFieldEnum);
 export const connectionFields = Object.keys(Prisma.ProviderLinkScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
 export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);

@@ -1,3 +1,5 @@
+import { addSyncDataTypeInput, type SyncDataTypeInput } from '../data-types/data-type-input.graphql.ts';
+import type { DataTypeWords } from '../data-types/data-type-words.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
@@ -7,6 +9,7 @@ import { checkEvent } from '../log/record/check-event.ts';
 import { refuseProblems } from '../log/record/identify-drafts.ts';
 import type { RecordedEvent } from '../log/record/plan-recordings.ts';
 import type { FindProblems } from '../operations/input-problems.ts';
+import { addSyncReasonInput, type SyncReasonInput } from '../reasons/reason-input.graphql.ts';
 import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import type { EventTypes } from './events.graphql.ts';
 import { findUnrecognized, type WordTypes } from './words.graphql.ts';
@@ -18,8 +21,16 @@ const years = {
 };
 
 /** How producers report events. */
-export function addRecording(builder: Builder, events: EventTypes, words: WordTypes, reasons: ReasonTypes): void {
-  const SyncEventInput = addSyncEventInput(builder, words, addSyncReasonInput(builder, reasons));
+export function addRecording(
+  builder: Builder,
+  events: EventTypes,
+  words: WordTypes,
+  reasons: ReasonTypes,
+  dataTypeWords: DataTypeWords,
+): void {
+  const SyncReasonInput = addSyncReasonInput(builder, reasons);
+  const SyncDataTypeInput = addSyncDataTypeInput(builder, dataTypeWords, SyncReasonInput);
+  const SyncEventInput = addSyncEventInput(builder, words, { SyncReasonInput, SyncDataTypeInput });
   const RecordSyncEventsInput = builder.inputType('RecordSyncEventsInput', {
     description: 'Events to record together.',
     fields: (t) => ({
@@ -52,23 +63,12 @@ export function addRecording(builder: Builder, events: EventTypes, words: WordTy
 /** All that is wrong with an event, or with what could be read of one. */
 const problemsOf = (event: EventDraft, limits: Limits) => [...findUnrecognized(event), ...checkEvent(event, limits)];
 
-function addSyncReasonInput(builder: Builder, { SyncReasonClass, SyncActor }: ReasonTypes) {
-  return builder.inputType('SyncReasonInput', {
-    description: 'Why a sync did not succeed. What you leave out follows from the class.',
-    fields: (t) => ({
-      class: t.field({ type: SyncReasonClass, required: true, description: 'What kind of reason it is.' }),
-      retryable: t.boolean({
-        description: 'May the same be tried again with a chance, though nobody has changed anything?',
-      }),
-      actor: t.field({ type: SyncActor, description: 'Who can do something about it.' }),
-      text: t.string({
-        description: `Text for people, at most ${inWords(defaultLimits.errorLength)} characters; what \`error\` says if you leave it out.`,
-      }),
-    }),
-  });
+interface PartInputs {
+  readonly SyncReasonInput: SyncReasonInput;
+  readonly SyncDataTypeInput: SyncDataTypeInput;
 }
 
-function addSyncEventInput(builder: Builder, words: WordTypes, SyncReasonInput: ReturnType<typeof addSyncReasonInput>) {
+function addSyncEventInput(builder: Builder, words: WordTypes, { SyncReasonInput, SyncDataTypeInput }: PartInputs) {
   return builder.inputType('SyncEventInput', {
     // Fields that do not fit their types are missing, and every check takes what is missing for left out.
     extensions: {
@@ -122,6 +122,10 @@ function addSyncEventInput(builder: Builder, words: WordTypes, SyncReasonInput: 
         type: SyncReasonInput,
         description:
           'Why the sync did not succeed, if you know: else rules judge by the status, the error and `metadata`.',
+      }),
+      dataTypes: t.field({
+        type: [SyncDataTypeInput],
+        description: `What the sync did with types of data since the last event: at most ${inWords(defaultLimits.dataTypesPerEvent)}, each named once, at most ${inWords(defaultLimits.metadataBytes / 1024)} KiB as JSON. It counts before what \`metadata\` tells of the same type.`,
       }),
       startedAt: t.field({
         type: 'DateTime',

@@ -12,6 +12,30 @@ export interface StatedReason {
   readonly text?: string | null | undefined;
 }
 
+/** A span of data; a bound that is not known is left out. */
+export interface StatedSpan {
+  readonly start?: Date | null | undefined;
+  readonly end?: Date | null | undefined;
+}
+
+/** What a sync did with one type of data, in the words of `DataTypeKind` and `DataTypeState` in lower case. */
+export interface StatedDataType {
+  readonly dataType: string;
+  readonly kind?: string | null | undefined;
+  readonly state: string;
+  readonly requested?: StatedSpan | null | undefined;
+  readonly covered?: StatedSpan | null | undefined;
+  readonly daysWithData?: number | null | undefined;
+  readonly newestData?: Date | null | undefined;
+  readonly reportedRecords?: number | null | undefined;
+  readonly itemsInserted?: number | null | undefined;
+  readonly itemsUpdated?: number | null | undefined;
+  readonly nativeType?: string | null | undefined;
+  readonly errorCode?: string | null | undefined;
+  readonly error?: string | null | undefined;
+  readonly reason?: StatedReason | null | undefined;
+}
+
 /**
  * An event as a producer reports it, already checked by `checkEvent`. What it leaves out is null in the log; without
  * an `id` it gets a new one, without a `timestamp` the time of its arrival.
@@ -42,6 +66,8 @@ export interface EventDraft {
   readonly extra?: { readonly [key: string]: Json } | null | undefined;
   /** Why the sync did not succeed; left out where the event's other fields are to tell. */
   readonly reason?: StatedReason | null | undefined;
+  /** What the sync did with types of data, each named once; left out where `metadata` is to tell. */
+  readonly dataTypes?: readonly StatedDataType[] | null | undefined;
   readonly startedAt?: Date | null | undefined;
   readonly endedAt?: Date | null | undefined;
   readonly timestamp?: Date | null | undefined;

@@ -49,6 +49,7 @@ export interface Projection<Key extends ProjectionKey, State> {
 export type ToldEvent = Pick<SyncEvent, 'userId' | 'runId' | 'provider' | 'source' | 'stage'> & {
   readonly scope?: string | null | undefined;
   readonly metadata?: unknown;
+  readonly dataTypes?: unknown;
 };
 
 /** Any projection. Nothing looks into its keys and states: they only go back to where they came from. */

@@ -95,11 +95,17 @@ function problemsOfList(itemType: GraphQLInputType, items: readonly unknown[], p
     const misfits = (ownMisfits.get(index) ?? []).map(({ path, message }) => ({
       index,
       field: String(path[depth + 1] ?? ''),
-      message,
+      message: placeIn(path.slice(depth + 2)) + message,
     }));
     misfits.sort((one, other) => Number(one.field !== '') - Number(other.field !== '')); // what is wrong with all of it
     const known = new Set(misfits.map(({ field }) => field));
     const further = isObject(item) ? findProblems(item, place.limits).filter(({ field }) => !known.has(field)) : [];
     return [...misfits, ...further.map((problem) => ({ index, ...problem }))];
   });
+}
+
+/** Where something is within a field, such as `[2].covered.start: `. */
+function placeIn(path: readonly (string | number)[]): string {
+  const steps = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
+  return steps && `${steps.replace(/^\./, '')}: `;
 }

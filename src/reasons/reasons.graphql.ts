@@ -1,4 +1,4 @@
-import type { EventTypes } from '../events/events.graphql.ts';
+import { type EventTypes, findEvent } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
 import type { SyncEvent as Event } from '../log/event.ts';
@@ -22,6 +22,9 @@ const actorDescriptions: Record<ReasonActor, string> = {
   OPERATOR: 'Who runs the platform.',
 };
 
+/** Where an event is that is read only if somebody asks for it. */
+export type EventPlace = Pick<Event, 'userId' | 'sequence'>;
+
 /** Reasons: why syncs do not succeed. They are found when they are asked for, so that better rules tell more of old events. */
 export function addReasons(builder: Builder, { SyncEvent }: EventTypes) {
   const SyncReasonClass = addEnum(builder, 'SyncReasonClass', 'Why a sync did not succeed.', classDescriptions);
@@ -31,7 +34,7 @@ export function addReasons(builder: Builder, { SyncEvent }: EventTypes) {
     'Who can do something about a sync that did not succeed.',
     actorDescriptions,
   );
-  const SyncReasonType = builder.objectRef<SyncReason<Event | null>>('SyncReason').implement({
+  const SyncReasonType = builder.objectRef<SyncReason<Event | EventPlace | null>>('SyncReason').implement({
     description: 'Why a sync, or a part of it, did not succeed.',
     fields: (t) => ({
       class: t.expose('class', { type: SyncReasonClass, description: 'What kind of reason it is.' }),
@@ -44,11 +47,12 @@ export function addReasons(builder: Builder, { SyncEvent }: EventTypes) {
         description:
           'What the producer says in its own words; null where it says no more than that the sync has failed. It may hold sensitive details, as `error` does.',
       }),
-      event: t.expose('event', {
+      event: t.field({
         type: SyncEvent,
         nullable: true,
         description: 'The event that says so; null where no event does, or it is no longer kept.',
         authScopes: { read: true },
+        resolve: ({ event }, _, context) => (event && !('id' in event) ? findEvent(event, context) : event),
       }),
     }),
   });

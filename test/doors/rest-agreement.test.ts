@@ -71,13 +71,17 @@ const dataTypeFields = {
   reported_records: 'reportedRecords',
   items_inserted: 'itemsInserted',
   items_updated: 'itemsUpdated',
-  covered_start: 'coveredStart',
-  covered_end: 'coveredEnd',
+  covered_start: 'covered',
+  covered_end: 'covered',
   error_code: 'errorCode',
   error: 'error',
   attempt: 'attempts',
 };
-const select = (fields: object) => Object.values(fields).join(' ').replace('user ', 'user { id } ');
+const select = (fields: object) =>
+  [...new Set(Object.values(fields))]
+    .join(' ')
+    .replace('user ', 'user { id } ')
+    .replace('covered ', 'covered { start end } ');
 
 const words = new Set<string>(
   [...sourceWords, ...stageWords, ...statusWords, ...scopeWords, ...dataTypeKinds].map((word) => word.toUpperCase()),
@@ -87,14 +91,16 @@ const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** What GraphQL shows, as the wire writes it. */
 function toWire(fields: Readonly<Record<string, string>>, shown: Readonly<Record<string, unknown>>) {
-  const write = (field: string, value: unknown) => {
+  const write = (field: string, value: unknown, name: string): unknown => {
+    if (field === 'covered')
+      return write(name, (value as Record<string, unknown> | null)?.[name.replace('covered_', '')] ?? null, '');
     if (field === 'user') return (value as { id: string }).id;
     if (value !== null && wordFields.includes(field)) return words.has(String(value)) && String(value).toLowerCase();
     return typeof value === 'string' && /At$|^timestamp$|^window|^covered/.test(field) && time.test(value)
       ? value.replace('.000Z', 'Z').replace(/(\.\d{3})Z/, '$1000Z')
       : value;
   };
-  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, write(field, shown[field])]));
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, write(field, shown[field], name)]));
 }
 
 /** An event as the wire has it: what no producer told of its scope and window is not there. */

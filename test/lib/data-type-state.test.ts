@@ -2,7 +2,13 @@ import { expect, test } from 'vitest';
 import { dataTypeReason, dataTypeState } from '../../src/data-types/data-type-state.ts';
 import { statusWords } from '../../src/log/words.ts';
 
-const row = (status: string, error: string | null = null) => ({ status, error, errorCode: null });
+const row = (status: string, error: string | null = null) => ({
+  status,
+  state: null,
+  error,
+  errorCode: null,
+  reason: null,
+});
 
 test('the state of a type of data follows from its status, in any case; a word that nobody knows tells nothing', () => {
   expect(

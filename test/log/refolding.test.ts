@@ -312,7 +312,7 @@ test('what an instance of the last release writes beside this one is folded at t
   const { database } = server.app.services;
   const event = await database.reader.syncEvent.findFirstOrThrow({
     where: { userId, sequence: 2 },
-    omit: { extra: true, reason: true },
+    omit: { extra: true, reason: true, dataTypes: true },
   });
   const next = { ...event, id: randomUUID(), sequence: 3, late: true, metadata: {} };
   await database.transaction(async (transaction) => {

@@ -470,14 +470,14 @@ export const recording: Area = {
     },
     {
       breaks: 'a text of one character more is taken',
-      file: 'src/log/record/check-event.ts',
+      file: 'src/log/record/check-values.ts',
       find: 'if (text.length > max)',
       replace: 'if (text.length > max + 1)',
       tests: ['test/doors/event-bounds.test.ts'],
     },
     {
       breaks: 'a lone surrogate is taken',
-      file: 'src/log/record/check-event.ts',
+      file: 'src/log/record/check-values.ts',
       find: 'if (!text.isWellFormed())',
       replace: 'if (text.length === 1 && !text.isWellFormed())',
       tests: ['test/doors/event-bounds.test.ts'],
@@ -498,7 +498,7 @@ export const recording: Area = {
     },
     {
       breaks: 'the end of the times that are accepted is among them',
-      file: 'src/log/record/check-event.ts',
+      file: 'src/log/record/check-values.ts',
       find: 'ms < latest',
       replace: 'ms <= latest',
       tests: ['test/doors/event-bounds.test.ts'],

@@ -160,7 +160,7 @@ export const runs: Area = {
     },
     {
       breaks: 'a text of a reason may be of any length',
-      file: 'src/log/record/check-event.ts',
+      file: 'src/log/record/check-values.ts',
       find: 'checkText(reason.text, 0, limits.errorLength)',
       replace: 'checkText(reason.text, 0, limits.metadataBytes)',
       tests: reasons,

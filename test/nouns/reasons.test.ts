@@ -209,13 +209,13 @@ describe('a type of data', () => {
       { id: userId },
     );
     expect(errors).toEqual([]);
-    const scopeDenied = { class: 'SCOPE_DENIED', retryable: false, actor: 'USER', text: 'no', event: null };
+    const scopeDenied = { class: 'SCOPE_DENIED', retryable: false, actor: 'USER', text: 'no', event: { sequence: 1 } };
     const down = {
       class: 'PROVIDER_DOWN',
       retryable: true,
       actor: 'WAIT',
       text: '503 Service Unavailable',
-      event: null,
+      event: { sequence: 2 },
     };
     expect(data.user.run_1.dataTypes).toEqual([
       { dataType: 'heart_rate', state: 'COMPLETE', reason: null },

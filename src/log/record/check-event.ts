@@ -1,7 +1,9 @@
 import type { Json } from '../../lib/json.ts';
 import { whyNotKept } from '../../lib/parse-json.ts';
 import type { Limits } from '../../limits.ts';
-import type { EventDraft, StatedReason } from '../event.ts';
+import type { EventDraft } from '../event.ts';
+import { checkDataTypes } from './check-data-types.ts';
+import { checkCharacters, checkCount, checkReason, checkText, checkTime } from './check-values.ts';
 
 /** What is wrong with one field of an event. */
 export interface EventProblem {
@@ -37,65 +39,13 @@ export function checkEvent(draft: EventDraft, limits: Limits): EventProblem[] {
   if (draft.metadata != null) say(problems, 'metadata', checkMetadata(draft.metadata, limits));
   if (draft.extra != null) say(problems, 'extra', checkMetadata(draft.extra, limits));
   if (draft.reason != null) say(problems, 'reason', checkReason(draft.reason, limits));
+  if (draft.dataTypes != null)
+    for (const message of checkDataTypes(draft.dataTypes, limits)) say(problems, 'dataTypes', message);
   return problems;
-}
-
-function checkReason(reason: StatedReason, limits: Limits): string | undefined {
-  const parts = {
-    class: checkText(reason.class, 1, limits.providerLength),
-    actor: checkText(reason.actor, 1, limits.providerLength),
-    text: checkText(reason.text, 0, limits.errorLength),
-  };
-  const wrong = Object.entries(parts).find(([, problem]) => problem);
-  return wrong?.join(' ');
 }
 
 function say(problems: EventProblem[], field: keyof EventDraft, message: string | undefined): void {
   if (message) problems.push({ field, message });
-}
-
-function checkText(text: string | null | undefined, min: number, max: number): string | undefined {
-  if (text == null) return undefined;
-  if (text.length < min) return 'must not be empty';
-  if (text.length > max) return `must have at most ${max} characters, it has ${text.length}`;
-  return checkCharacters(text);
-}
-
-function checkCharacters(text: string): string | undefined {
-  if (text.includes('\0')) return 'must not contain a NUL character';
-  if (!text.isWellFormed()) return 'must be well-formed Unicode: it contains a lone surrogate';
-  return undefined;
-}
-
-function checkCount(count: number | null | undefined, { itemCount }: Limits): string | undefined {
-  if (count == null || (Number.isInteger(count) && count >= 0 && count <= itemCount)) return undefined;
-  return `must be a whole number from 0 to ${itemCount}`;
-}
-
-function checkTime(time: Date | null | undefined, limits: Limits): string | undefined {
-  if (time == null) return undefined;
-  const { earliest, latest } = timeBoundsOf(limits);
-  const ms = time.getTime();
-  return ms >= earliest && ms < latest
-    ? undefined
-    : `must be from ${limits.earliestTime} to before ${limits.latestTime}`;
-}
-
-interface TimeBounds {
-  /** Milliseconds since 1970. */
-  readonly earliest: number;
-  readonly latest: number;
-}
-
-/** Parsed once. */
-const timeBounds = new WeakMap<Limits, TimeBounds>();
-
-function timeBoundsOf(limits: Limits): TimeBounds {
-  const known = timeBounds.get(limits);
-  if (known) return known;
-  const bounds = { earliest: Date.parse(limits.earliestTime), latest: Date.parse(limits.latestTime) };
-  timeBounds.set(limits, bounds);
-  return bounds;
 }
 
 /** Walks without recursion, so that no depth of nesting can exhaust the stack; the size is measured only then. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
-import type { EventDraft, StatedReason } from '../event.ts';
+import type { EventDraft, StatedDataType, StatedReason } from '../event.ts';
 import { checkEvent, type EventProblem } from './check-event.ts';
 import type { IdentifiedDraft } from './plan-recordings.ts';
 
@@ -56,6 +56,7 @@ function identifyDraft(draft: EventDraft): IdentifiedDraft {
     windowEnd: draft.windowEnd,
     extra: draft.extra ? JSON.parse(JSON.stringify(draft.extra)) : null,
     reason: draft.reason ? plainReason(draft.reason) : null,
+    dataTypes: draft.dataTypes?.length ? draft.dataTypes.map(plainDataType) : null,
     startedAt: draft.startedAt,
     endedAt: draft.endedAt,
     timestamp: draft.timestamp,
@@ -66,4 +67,11 @@ function identifyDraft(draft: EventDraft): IdentifiedDraft {
 /** With every part, so that one who leaves a part out states the same as one who says null. */
 function plainReason({ text, actor, class: reasonClass, retryable }: StatedReason): StatedReason {
   return { text: text ?? null, actor: actor ?? null, class: reasonClass, retryable: retryable ?? null };
+}
+
+/** Without what is not said, so that one who says null states the same as one who leaves it out. Times are texts. */
+function plainDataType({ requested, covered, ...told }: StatedDataType) {
+  const isSaid = (span: StatedDataType['covered']) => span?.start || span?.end;
+  const said = { ...told, ...(isSaid(requested) && { requested }), ...(isSaid(covered) && { covered }) };
+  return JSON.parse(JSON.stringify(said, (_, value: unknown) => value ?? undefined));
 }

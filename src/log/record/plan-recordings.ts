@@ -8,8 +8,8 @@ import type { Batch } from './batches.ts';
 import { foldRun, isLate, newestAt, runKey } from './fold-run.ts';
 import { FoldedBatches } from './folded-batches.ts';
 
-/** A draft that has its id, checked and with its metadata as plain JSON. */
-export type IdentifiedDraft = EventDraft & { readonly id: string };
+/** A draft that has its id, checked and with all that is JSON in plain JSON. */
+export type IdentifiedDraft = Omit<EventDraft, 'dataTypes'> & { readonly id: string; readonly dataTypes?: unknown };
 
 /** What the log answers for one draft. */
 export interface RecordedEvent {
@@ -145,6 +145,7 @@ function makeEvent(
     windowEnd: draft.windowEnd ?? null,
     extra: (draft.extra ?? null) as SyncEvent['extra'],
     reason: (draft.reason ?? null) as SyncEvent['reason'],
+    dataTypes: (draft.dataTypes ?? null) as SyncEvent['dataTypes'],
     startedAt: draft.startedAt ?? null,
     endedAt: draft.endedAt ?? null,
     timestamp,

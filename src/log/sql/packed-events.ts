@@ -25,6 +25,7 @@ const fields = [
   'windowEnd',
   'extra',
   'reason',
+  'dataTypes',
   'startedAt',
   'endedAt',
   'timestamp',
@@ -81,6 +82,7 @@ type Values = readonly [
   windowEnd: Time | null,
   extra: string | SyncEvent['extra'],
   reason: string | SyncEvent['reason'],
+  dataTypes: string | SyncEvent['dataTypes'],
   startedAt: Time | null,
   endedAt: Time | null,
   timestamp: Time,
@@ -90,7 +92,7 @@ type Values = readonly [
 
 /** Written out, since an object whose fields are put in one by one takes several times as long. */
 function toEvent(values: Values, progress: number | null): SyncEvent {
-  const [metadata, extra, reason] = [values[13], values[17], values[18]];
+  const [metadata, extra, reason, dataTypes] = [values[13], values[17], values[18], values[19]];
   return {
     userId: values[0],
     sequence: values[1],
@@ -112,11 +114,12 @@ function toEvent(values: Values, progress: number | null): SyncEvent {
     windowEnd: toTime(values[16]),
     extra: typeof extra === 'string' ? JSON.parse(extra) : extra,
     reason: typeof reason === 'string' ? JSON.parse(reason) : reason,
-    startedAt: toTime(values[19]),
-    endedAt: toTime(values[20]),
-    timestamp: new Date(values[21]),
-    recordedAt: new Date(values[22]),
-    late: Boolean(values[23]),
+    dataTypes: typeof dataTypes === 'string' ? JSON.parse(dataTypes) : dataTypes,
+    startedAt: toTime(values[20]),
+    endedAt: toTime(values[21]),
+    timestamp: new Date(values[22]),
+    recordedAt: new Date(values[23]),
+    late: Boolean(values[24]),
   };
 }
 

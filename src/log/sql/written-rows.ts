@@ -23,6 +23,7 @@ const eventTypes: ColumnTypes<SyncEvent> = {
   windowEnd: 'timestamptz',
   extra: 'jsonb',
   reason: 'jsonb',
+  dataTypes: 'jsonb',
   startedAt: 'timestamptz',
   endedAt: 'timestamptz',
   timestamp: 'timestamptz',

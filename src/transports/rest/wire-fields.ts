@@ -1,4 +1,5 @@
 import { type GraphQLObjectType, isNonNullType } from 'graphql';
+import { isObject } from '../../lib/json.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { WireValue } from './wire-values.ts';
 
@@ -8,6 +9,8 @@ export interface WireField {
   readonly name: string;
   /** The GraphQL field that it shows. */
   readonly shows: string;
+  /** Where that is an object: the field of it. */
+  readonly part?: string;
   readonly value: WireValue;
   /** Set where objects may be shown without it. */
   readonly added?: true;
@@ -18,13 +21,14 @@ export type Selected = Readonly<Record<string, unknown>>;
 
 /** Selects the fields under their names on the wire. */
 export function selectionOf(fields: readonly WireField[]): string {
-  return fields.map(({ name, shows }) => `${name}: ${shows}`).join(' ');
+  return fields.map(({ name, shows, part }) => `${name}: ${shows}${part ? ` { ${part} }` : ''}`).join(' ');
 }
 
 /** JSON text of an object: always the same fields in the same order. */
 export function writeObject(fields: readonly WireField[], selected: Selected): string {
-  const written = fields.map(({ name, value }) => {
-    const shown = selected[name] ?? null;
+  const written = fields.map(({ name, part, value }) => {
+    const whole = selected[name] ?? null;
+    const shown = part && isObject(whole) ? (whole[part] ?? null) : whole;
     return `"${name}":${shown === null ? 'null' : value.write(shown)}`;
   });
   return `{${written.join(',')}}`;

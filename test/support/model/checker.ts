@@ -109,6 +109,7 @@ function expectedFields(draft: Draft): Row {
     metadata: {},
     scope: null,
     extra: null,
+    dataTypes: null,
     ...rest,
     reason: rest.reason ? withEveryPart(rest.reason) : null,
     windowStart: time(rest.windowStart),
@@ -211,7 +212,7 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
 function expectedSummary(all: readonly EventRow[], counting: readonly EventRow[]): Row {
   const last = counting.at(-1);
   if (!last) return {};
-  const { id, sequence, metadata, extra, reason, timestamp, recordedAt, late, ...copied } = last;
+  const { id, sequence, metadata, extra, reason, dataTypes, timestamp, recordedAt, late, ...copied } = last;
   const known = (field: string) => counting.map((event) => event[field]).filter((value) => value !== null);
   const newestStart = (events: readonly EventRow[]) => {
     let start: unknown = null;
