@@ -8,7 +8,12 @@ import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { findRun, type RunTypes, runsUnderWay } from '../runs/runs.graphql.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
-import { type ConnectionHealth, connectionHealth, connectionThresholds } from './connection-health.ts';
+import {
+  type ConnectionHealth,
+  connectionHealth,
+  connectionThresholds,
+  type JudgedHealth,
+} from './connection-health.ts';
 import { type LinkState, linkStates } from './link-state.ts';
 
 const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
@@ -18,8 +23,16 @@ const connectionsByUser: Batch<string, readonly ConnectionRow[]> = {
 };
 
 /** The newest run of the connection that is under way. */
-async function currentRun({ userId, provider }: ConnectionRow, context: Context): Promise<SyncRunRow | undefined> {
+export async function currentRun(
+  { userId, provider }: ConnectionRow,
+  context: Context,
+): Promise<SyncRunRow | undefined> {
   return (await runsUnderWay(userId, context)).find((run) => run.provider === provider);
+}
+
+/** The health of a connection at the moment of the answer, with the run that is under way. */
+export function healthOf(link: ConnectionRow, run: SyncRunRow | undefined, { now }: Context): JudgedHealth {
+  return connectionHealth(link, run && Number.POSITIVE_INFINITY, now);
 }
 
 const { failures, emptySuccesses, trustedForMs, trustedForMsElse } = connectionThresholds;
@@ -93,9 +106,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       health: t.field({
         type: ConnectionHealthEnum,
         description: 'What the syncs show, at the moment of this answer.',
-        resolve: async (connection, _, context) =>
-          connectionHealth(connection, (await currentRun(connection, context)) && Number.POSITIVE_INFINITY, context.now)
-            .health,
+        resolve: async (link, _, context) => healthOf(link, await currentRun(link, context), context).health,
       }),
     }),
   });

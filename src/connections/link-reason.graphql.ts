@@ -22,7 +22,11 @@ export function addLinkReason(builder: Builder, { ProviderLink }: ConnectionType
   );
 }
 
-async function reasonOfLink(link: LinkRow, _: object, context: Context): Promise<SyncReason<SyncEvent | null> | null> {
+export async function reasonOfLink(
+  link: LinkRow,
+  _: object,
+  context: Context,
+): Promise<SyncReason<SyncEvent | null> | null> {
   const { userId, problem, problemSequence } = link;
   if (problemSequence === null) return problem === null ? null : reasonOfWord(problem);
   const event = await findEvent({ userId, sequence: problemSequence }, context);

@@ -1,9 +1,9 @@
-import type { ConnectionTypes } from '../connections/connections.graphql.ts';
-import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
+import type { SyncRunDataType } from '../db/rows.ts';
 import type { EventTypes } from '../events/events.graphql.ts';
 import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
+import type { DateTimeRangeType } from '../graphql/date-time-range.ts';
 import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
@@ -15,7 +15,6 @@ import type { RunTypes } from '../runs/runs.graphql.ts';
 import type { RunId } from '../runs/runs.ts';
 import { dataTypeReason, dataTypeState } from './data-type-state.ts';
 import type { DataTypeWords } from './data-type-words.graphql.ts';
-import { type ConnectionId, connectionKey } from './data-types.ts';
 import { foldRunDataType, type KnownDataType } from './fold-data-type.ts';
 import { dataTypeKinds, reportsOf } from './reports.ts';
 
@@ -25,26 +24,19 @@ const dataTypesByRun: Batch<RunId, readonly SyncRunDataType[]> = {
   find: (runs, { dataTypes }) => dataTypes.ofRuns(runs),
 };
 
-const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
-  keyOf: connectionKey,
-  restsOn: { owner: ({ userId }) => userId },
-  find: (connections, { dataTypes }) => dataTypes.ofConnections(connections),
-};
-
 interface Types {
   readonly events: EventTypes;
   readonly runs: RunTypes;
-  readonly connections: ConnectionTypes;
   readonly words: WordTypes;
   readonly reasons: ReasonTypes;
   readonly dataTypeWords: DataTypeWords;
+  readonly DateTimeRange: DateTimeRangeType;
 }
 
-/** Types of data: what is told of each of them by an event, by all of a run, and by all of a connection. */
-export function addDataTypes(builder: Builder, types: Types): void {
+/** Types of data: what is told of each of them by an event, and by all of a run. */
+export function addDataTypes(builder: Builder, types: Types) {
   const { SyncEvent } = types.events;
   const { SyncRun } = types.runs;
-  const { ProviderLink } = types.connections;
   const DataTypeSync = addDataTypeSync(builder, types);
   builder.prismaObjectField(SyncEvent, 'dataTypes', (t) =>
     t.field({
@@ -64,29 +56,12 @@ export function addDataTypes(builder: Builder, types: Types): void {
       resolve: async ({ userId, runId }, _, { load }) => [...(await load(dataTypesByRun, { userId, runId }))],
     }),
   );
-  builder.prismaObjectField(ProviderLink, 'dataTypes', (t) =>
-    t.field({
-      type: [DataTypeSync],
-      ...withItems({ most: 'dataTypesPerConnection' }),
-      description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
-      authScopes: { read: true },
-      resolve: async ({ userId, provider }, _, { load }) => [
-        ...(await load(dataTypesByConnection, { userId, provider })),
-      ],
-    }),
-  );
+  return DataTypeSync;
 }
 
-function addDataTypeSync(builder: Builder, { words, reasons, dataTypeWords }: Types) {
-  const DateTimeRange = builder
-    .objectRef<{ readonly start: Date | null; readonly end: Date | null }>('DateTimeRange')
-    .implement({
-      description: 'A span of time; a bound that is not known is null.',
-      fields: (t) => ({
-        start: t.expose('start', { type: 'DateTime', nullable: true, description: 'Where it begins.' }),
-        end: t.expose('end', { type: 'DateTime', nullable: true, description: 'Where it ends.' }),
-      }),
-    });
+export type DataTypeSyncType = ReturnType<typeof addDataTypes>;
+
+function addDataTypeSync(builder: Builder, { words, reasons, dataTypeWords, DateTimeRange }: Types) {
   const span = (start: Date | null, end: Date | null) => (start || end ? { start, end } : null);
   return builder.objectRef<KnownDataType>('DataTypeSync').implement({
     description: 'What was done with one type of data, as events tell it.',

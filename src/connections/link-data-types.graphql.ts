@@ -1,0 +1,34 @@
+import type { DataTypeSyncType } from '../data-types/data-types.graphql.ts';
+import { type ConnectionId, connectionKey } from '../data-types/data-types.ts';
+import type { ProviderDataType } from '../db/rows.ts';
+import type { Batch } from '../graphql/batch.ts';
+import type { Builder } from '../graphql/builder.ts';
+import { withItems } from '../graphql/items.ts';
+import { inWords } from '../graphql/limit-texts.ts';
+import { defaultLimits } from '../limits.ts';
+import type { ConnectionTypes } from './connections.graphql.ts';
+
+export const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
+  keyOf: connectionKey,
+  restsOn: { owner: ({ userId }) => userId },
+  find: (connections, { dataTypes }) => dataTypes.ofConnections(connections),
+};
+
+/** What all runs of a connection have done with each type of data, as a field of it. */
+export function addLinkDataTypes(
+  builder: Builder,
+  { ProviderLink }: ConnectionTypes,
+  DataTypeSync: DataTypeSyncType,
+): void {
+  builder.prismaObjectField(ProviderLink, 'dataTypes', (t) =>
+    t.field({
+      type: [DataTypeSync],
+      ...withItems({ most: 'dataTypesPerConnection' }),
+      description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
+      authScopes: { read: true },
+      resolve: async ({ userId, provider }, _, { load }) => [
+        ...(await load(dataTypesByConnection, { userId, provider })),
+      ],
+    }),
+  );
+}
