@@ -3,7 +3,7 @@ import type { InValue } from '@libsql/client';
 import Libsql from 'libsql';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Decide, Write } from './database.ts';
-import { toObjects } from './raw-reads.ts';
+import { type FromColumn, toObjects } from './raw-reads.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
 import type { StatementObserver } from './watch-statements.ts';
@@ -17,6 +17,13 @@ const ROWS_PER_TURN = 100;
  */
 const CACHE_KIB = 16_000;
 
+interface PreparedRead {
+  readonly statement: Libsql.Statement;
+  readonly names: readonly string[];
+  /** One for each column. */
+  readonly convert: readonly FromColumn[];
+}
+
 /**
  * The connection of changes: it keeps its statements prepared, which Prisma's adapter would prepare again each time. What
  * begins a transaction is not kept: the driver leaves a statement open that meets a busy database, and no transaction could
@@ -27,6 +34,7 @@ export class SqliteChanges {
   /** Undefined until the next change opens it. */
   #opened: Libsql.Database | undefined;
   readonly #observe: StatementObserver | undefined;
+  readonly #reads = new Map<string, PreparedRead>();
   readonly #statements = new Map<string, Libsql.Statement>();
 
   constructor(path: string, busyTimeoutMs: number, observe?: StatementObserver) {
@@ -65,6 +73,7 @@ export class SqliteChanges {
 
   /** Between changes. The next one opens it again. */
   close(): void {
+    this.#reads.clear();
     this.#statements.clear();
     this.#opened?.close();
     this.#opened = undefined;
@@ -76,16 +85,10 @@ export class SqliteChanges {
   }
 
   #read(text: string, values: InValue[]): object[] {
-    const statement = this.#prepare(text).raw();
+    const { statement, names, convert } = this.#prepareRead(text);
     const rows = statement.all(values) as unknown[][]; // as `raw` makes them
-    const columns = statement.columns();
     this.#observe?.({ sql: text, values, rows: rows.length });
-    const names = columns.map(({ name }) => name);
-    return toObjects(
-      names,
-      columns.map(({ type }) => fromSqliteType(type ?? '')),
-      rows,
-    );
+    return toObjects(names, convert, rows);
   }
 
   async #write({ text, rows }: Write): Promise<void> {
@@ -95,6 +98,21 @@ export class SqliteChanges {
       for (const values of some) statement.run(values);
     }
     this.#observe?.({ sql: text, values: rows[0] ?? [], rows: 0 });
+  }
+
+  /** Asking for the columns of a run takes longer than finding it. */
+  #prepareRead(text: string): PreparedRead {
+    const known = this.#reads.get(text);
+    if (known) return known;
+    const statement = this.#connection().prepare(text).raw();
+    const columns = statement.columns();
+    const prepared = {
+      statement,
+      names: columns.map(({ name }) => name),
+      convert: columns.map(({ type }) => fromSqliteType(type ?? '')),
+    };
+    this.#reads.set(text, prepared);
+    return prepared;
   }
 
   #prepare(text: string): Libsql.Statement {
