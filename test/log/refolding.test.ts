@@ -205,7 +205,8 @@ test('what is recorded while runs are folded is folded in, each run as all of it
   const random = mulberry32(7);
   const users = [await newUser(database), await newUser(database), await newUser(database)];
   const make = createEventMaker(random, 'recorder');
-  const toDraft = ({ windowStart, windowEnd, startedAt, endedAt, timestamp, ...rest }: Draft): EventDraft => {
+  const toDraft = (draft: Draft): EventDraft => {
+    const { windowStart, windowEnd, startedAt, endedAt, timestamp, dataTypes: _, ...rest } = draft;
     const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
     const times = { windowStart: date(windowStart), windowEnd: date(windowEnd), startedAt: date(startedAt) };
     return { ...rest, ...times, endedAt: date(endedAt), timestamp: date(timestamp) } as EventDraft;

@@ -1,3 +1,4 @@
+import { expectedDataTypes } from './data-types.ts';
 import type { Draft } from './event-maker.ts';
 import type { Filter, View } from './follower.ts';
 import type { Acknowledgement, RecorderReport } from './recorder.ts';
@@ -44,6 +45,7 @@ export function checkModel(stored: Stored, reports: readonly RecorderReport[], v
   );
   checkRealTimeOrder(acknowledgements, findings);
   checkRuns(stored, findings);
+  checkDataTypes(stored, findings);
   for (const view of views) checkView(stored, view, findings);
   return findings;
 }
@@ -109,9 +111,9 @@ function expectedFields(draft: Draft): Row {
     metadata: {},
     scope: null,
     extra: null,
-    dataTypes: null,
     ...rest,
     reason: rest.reason ? withEveryPart(rest.reason) : null,
+    dataTypes: rest.dataTypes?.length ? rest.dataTypes : null,
     windowStart: time(rest.windowStart),
     windowEnd: time(rest.windowEnd),
     startedAt: time(rest.startedAt),
@@ -205,6 +207,28 @@ function checkRuns({ events, runs }: Stored, findings: Findings): void {
         'wrong run',
         () => `${key}.${field}: ${run[field]}, not ${expected[field]}`,
       );
+  }
+}
+
+/** I7: the types of data of runs, and those of connections, are what all events add up to, each counted once. */
+function checkDataTypes({ events, runDataTypes, providerDataTypes }: Stored, findings: Findings): void {
+  for (const [rows, owner] of [
+    [runDataTypes, 'runId'],
+    [providerDataTypes, 'provider'],
+  ] as const) {
+    const expected = expectedDataTypes(events, owner);
+    for (const row of rows) {
+      const key = `${row.userId} ${row[owner]} ${row.dataType}`;
+      const wanted = expected.get(key) ?? {};
+      expected.delete(key);
+      for (const field of new Set([...Object.keys(wanted), ...Object.keys(row)]))
+        findings.check(
+          row[field] === wanted[field],
+          'wrong type of data',
+          () => `${key}.${field}: ${row[field]}, not ${wanted[field]}`,
+        );
+    }
+    for (const key of expected.keys()) findings.add('wrong type of data', `${key} is missing`);
   }
 }
 

@@ -1,5 +1,22 @@
 import { between, pick, type Random, uuid } from '../../../src/lib/random.ts';
 
+/** What an event states of a type of data, with its keys in the order of the alphabet. */
+export interface DraftedType {
+  readonly dataType: string;
+  readonly state: string;
+  readonly kind?: string;
+  readonly requested?: { readonly start?: string; readonly end?: string };
+  readonly covered?: { readonly start?: string; readonly end?: string };
+  readonly daysWithData?: number;
+  readonly newestData?: string;
+  readonly reportedRecords?: number;
+  readonly itemsInserted?: number;
+  readonly itemsUpdated?: number;
+  readonly nativeType?: string;
+  readonly errorCode?: string;
+  readonly error?: string;
+}
+
 /** An event as a producer sends it. Words are wire words, times ISO strings. */
 export interface Draft {
   readonly id: string;
@@ -20,6 +37,7 @@ export interface Draft {
   readonly windowStart?: string;
   readonly windowEnd?: string;
   readonly reason?: { readonly class: string; readonly text?: string; readonly retryable?: boolean };
+  readonly dataTypes?: readonly DraftedType[];
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly timestamp?: string;
@@ -74,8 +92,37 @@ export function createEventMaker(random: Random, name: string): (userId: string)
     ...(chance(0.5) && { batch_id: `batch ${between(random, 1, 4)}` }),
     ...(chance(0.5) && { inserted: between(random, 0, 999) }),
     nested: { list: [1, null, 'ü'], ok: true },
+    ...(chance(0.3) && { params: { data_247: { hrv: { inserted: between(random, 0, 9), updated: 1 }, sleep: 0 } } }),
+    ...(chance(0.3) && { pending_types: ['hrv', 'steps'] }),
     ...(chance(0.2) && { trace_id: `trace ${between(random, 1, 9)}` }),
+    ...(chance(0.3) && { types: ['steps', 'sleep'] }),
     ...(chance(0.5) && { updated: between(random, 0, 9) }),
+    ...(chance(0.3) && { workouts_saved: between(random, 0, 3) }),
+  });
+
+  const span = () => {
+    const [first, second] = [time(), time()];
+    const [start, end] = first < second ? [first, second] : [second, first];
+    return { ...(chance(0.8) && { end }), ...(chance(0.8) && { start }) };
+  };
+  const spanOf = (name: string) => {
+    const told = span();
+    return chance(0.4) && Object.keys(told).length > 0 ? { [name]: told } : {};
+  };
+  const stated = (dataType: string): DraftedType => ({
+    ...spanOf('covered'),
+    dataType,
+    ...(chance(0.3) && { daysWithData: between(random, 0, 30) }),
+    ...(chance(0.2) && { error: pick(random, ['HTTP 503', 'ü']) }),
+    ...(chance(0.2) && { errorCode: 'e' }),
+    ...(chance(0.5) && { itemsInserted: between(random, 0, 99) }),
+    ...(chance(0.5) && { itemsUpdated: between(random, 0, 99) }),
+    ...(chance(0.5) && { kind: pick(random, ['series', 'score', 'task']) }),
+    ...(chance(0.2) && { nativeType: pick(random, ['HKa', 'HKb']) }),
+    ...(chance(0.3) && { newestData: time() }),
+    ...(chance(0.2) && { reportedRecords: between(random, 0, 99) }),
+    ...spanOf('requested'),
+    state: pick(random, ['pending', 'syncing', 'complete', 'partial', 'failed', 'not_granted', 'not_supported']),
   });
 
   return (userId) => {
@@ -113,6 +160,7 @@ export function createEventMaker(random: Random, name: string): (userId: string)
           ...(chance(0.5) && { text: 'ü', retryable: chance(0.5) }),
         },
       }),
+      ...(chance(0.2) && { dataTypes: ['hrv', 'steps', 'mood'].filter(() => chance(0.6)).map(stated) }),
       ...((first || chance(0.05)) && { startedAt: time() }),
       ...(status !== 'in_progress' && chance(0.8) && { endedAt: time() }),
       ...(chance(0.7) && { timestamp: time() }),
@@ -121,12 +169,17 @@ export function createEventMaker(random: Random, name: string): (userId: string)
 }
 
 /** As GraphQL takes it. */
-export function toInput({ source, stage, status, scope, ...rest }: Draft): object {
+export function toInput({ source, stage, status, scope, dataTypes, ...rest }: Draft): object {
   const words = { source: source.toUpperCase(), stage: stage.toUpperCase(), status: status.toUpperCase() };
-  return { ...rest, ...words, ...(scope !== undefined && { scope: scope.toUpperCase() }) };
+  const types = dataTypes?.map(({ state, kind, ...type }) => ({
+    ...type,
+    state: state.toUpperCase(),
+    kind: kind?.toUpperCase(),
+  }));
+  return { ...rest, ...words, dataTypes: types, ...(scope !== undefined && { scope: scope.toUpperCase() }) };
 }
 
-/** As REST takes it, which knows no reasons. */
+/** As REST takes it, which knows neither reasons nor types of data. */
 export function toWire(draft: Draft): object {
   const names = Object.entries(draft).map(([name, value]) => [
     name === 'id' ? 'event_id' : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

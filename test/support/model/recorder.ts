@@ -131,7 +131,7 @@ export async function runRecorder(world: RecorderWorld, random: Random, name: st
     // Some are so impatient that they leave before the answer.
     const signal = chance(0.1) ? AbortSignal.timeout(between(random, 1, 30)) : null;
     try {
-      const fitsRest = batch.every(({ reason }) => reason === undefined);
+      const fitsRest = batch.every(({ reason, dataTypes }) => reason === undefined && dataTypes === undefined);
       return await (overRest && fitsRest ? sendRest(batch, signal) : sendGraphql(batch, signal));
     } catch {
       report.failures += 1;

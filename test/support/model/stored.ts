@@ -20,6 +20,8 @@ export interface Stored {
   /** By user and sequence. */
   readonly events: readonly EventRow[];
   readonly runs: readonly Row[];
+  readonly runDataTypes: readonly Row[];
+  readonly providerDataTypes: readonly Row[];
   /** Ids of events in the order in which they were inserted. */
   readonly insertions: readonly string[];
 }
@@ -49,9 +51,16 @@ export async function readRows({ reader }: Database, userIds?: readonly string[]
   return {
     users: await reader.user.findMany({ where: { ...(among && { id: among }) } }),
     events: events.map((event) =>
-      withPlainTimes({ ...event, metadata: sorted(event.metadata), reason: sorted(event.reason) }),
+      withPlainTimes({
+        ...event,
+        metadata: sorted(event.metadata),
+        reason: sorted(event.reason),
+        dataTypes: sorted(event.dataTypes),
+      }),
     ),
     runs: runs.map(withPlainTimes),
+    runDataTypes: (await reader.syncRunDataType.findMany({ where: { ...ofUsers } })).map(withPlainTimes),
+    providerDataTypes: (await reader.providerDataType.findMany({ where: { ...ofUsers } })).map(withPlainTimes),
   };
 }
 
