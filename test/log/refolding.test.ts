@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
+import {
+  createProviderDataTypeProjection,
+  createRunDataTypeProjection,
+} from '../../src/data-types/data-type-projection.ts';
 import type { Database } from '../../src/db/database.ts';
 import { readMigrations } from '../../src/db/migration.ts';
 import { migrationsFolder } from '../../src/db/migrations.ts';
@@ -8,6 +12,7 @@ import { groupBy } from '../../src/lib/group-by.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import type { EventDraft } from '../../src/log/event.ts';
 import { type EventLog, openEventLog } from '../../src/log/event-log.ts';
+import type { AnyProjection } from '../../src/log/projection.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
 import { startRefoldingRuns } from '../../src/log/refold-runs.ts';
 import { isAnyRunToFold } from '../../src/log/sql/runs-to-fold.ts';
@@ -24,8 +29,8 @@ const start = Date.UTC(2026, 2, 14, 12);
 
 const fail = (error: unknown) => expect.unreachable(String(error));
 
-function openLog(database: Database): EventLog {
-  const log = openEventLog({ database, limits: defaultLimits, clock: Date.now, onError: fail });
+function openLog(database: Database, projections: readonly AnyProjection[] = []): EventLog {
+  const log = openEventLog({ database, projections, limits: defaultLimits, clock: Date.now, onError: fail });
   onTestFinished(() => log.close());
   return log;
 }
@@ -61,9 +66,9 @@ function exportOf(userId: string, batches: number): EventDraft[] {
 }
 
 /** Folds until nothing is to be folded. */
-async function refold(database: Database, url = ''): Promise<void> {
+async function refold(database: Database, url = '', projections: readonly AnyProjection[] = []): Promise<void> {
   const looking = url ? await openAgain(url) : database;
-  const stop = startRefoldingRuns({ database, projections: [], onError: fail });
+  const stop = startRefoldingRuns({ database, projections, onError: fail });
   await expect.poll(() => isAnyRunToFold(looking.reader), { timeout: 60_000 }).toBe(false);
   await stop();
 }
@@ -201,15 +206,24 @@ test('a run of which retention has removed events keeps its state, and tells wha
 
 test('what is recorded while runs are folded is folded in, each run as all of its events say', async () => {
   const { database } = await openNewDatabase();
-  const log = openLog(database);
+  const projections = [createRunDataTypeProjection(database), createProviderDataTypeProjection(database)];
+  const log = openLog(database, projections);
   const random = mulberry32(7);
   const users = [await newUser(database), await newUser(database), await newUser(database)];
   const make = createEventMaker(random, 'recorder');
   const toDraft = (draft: Draft): EventDraft => {
-    const { windowStart, windowEnd, startedAt, endedAt, timestamp, dataTypes: _, ...rest } = draft;
+    const { windowStart, windowEnd, startedAt, endedAt, timestamp, dataTypes, ...rest } = draft;
     const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
     const times = { windowStart: date(windowStart), windowEnd: date(windowEnd), startedAt: date(startedAt) };
-    return { ...rest, ...times, endedAt: date(endedAt), timestamp: date(timestamp) } as EventDraft;
+    const span = (told: { start?: string; end?: string } | undefined) =>
+      told && { start: date(told.start), end: date(told.end) };
+    const types = dataTypes?.map(({ requested, covered, newestData, ...type }) => {
+      return { ...type, requested: span(requested), covered: span(covered), newestData: date(newestData) };
+    });
+    return {
+      ...{ ...rest, ...times, endedAt: date(endedAt), timestamp: date(timestamp) },
+      ...(types && { dataTypes: types }),
+    } as EventDraft;
   };
   const drafts = (count: number) =>
     Array.from({ length: count }, (_, n) => toDraft(make(users[n % users.length] as string)));
@@ -222,19 +236,19 @@ test('what is recorded while runs are folded is folded in, each run as all of it
   })();
   // Rows that an instance of the earlier release writes meanwhile, too.
   for (let times = 0; times < 5; times += 1) {
-    await refold(database);
+    await refold(database, '', projections);
     await database.transaction(
       (transaction) => transaction.$executeRaw`UPDATE sync_run SET folded_sequence = 0, attempts = 99, batch_count = 0`,
     );
   }
   open = false;
   await recording;
-  await refold(database);
+  await refold(database, '', projections);
   // Whether an event is late was decided when it was recorded, of some runs before they were folded anew.
   const findings = checkModel({ ...(await readRows(database)), insertions: [] }, [], []);
   expect({
-    wrong: findings.count('wrong run'),
-    examples: findings.examples.filter((text) => text.startsWith('wrong run')),
+    wrong: findings.count('wrong run') + findings.count('wrong type of data'),
+    examples: findings.examples.filter((text) => /^wrong (run|type)/.test(text)),
   }).toEqual({
     wrong: 0,
     examples: [],

@@ -1,6 +1,7 @@
 import type { Area } from './fault.ts';
 
 const reasons = ['test/nouns/reasons.test.ts'];
+const dataTypes = ['test/nouns/data-types.test.ts'];
 
 /** What runs come to, and who is told of their changes. */
 export const runs: Area = {
@@ -171,6 +172,62 @@ export const runs: Area = {
       find: "=== 'SCOPE_DENIED'",
       replace: "!== 'OTHER'",
       tests: reasons,
+    },
+    {
+      breaks: 'a type of data that is stated and told of in the metadata counts twice',
+      file: 'src/data-types/reports.ts',
+      find: 'for (const { dataType } of reports) others.delete(dataType);',
+      replace: '',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'what metadata tells is lost where anything of the type is stated',
+      file: 'src/data-types/reports.ts',
+      find: 'ofStated(each, others.get(each.dataType))',
+      replace: 'ofStated(each, undefined)',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'a late report says how a type of data of a connection stands',
+      file: 'src/data-types/fold-data-type.ts',
+      find: 'return toldAt < row.toldAt',
+      replace: 'return toldAt > row.toldAt',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'the newest report narrows what is covered',
+      file: 'src/data-types/fold-data-type.ts',
+      find: 'latest(row.coveredEnd, report.coveredEnd)',
+      replace: 'report.coveredEnd ?? row.coveredEnd',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'types of data are no part of what an event is',
+      file: 'src/log/record/plan-recordings.ts',
+      find: 'const { sequence, late, timestamp, recordedAt, ...content }',
+      replace: 'const { sequence, late, timestamp, recordedAt, dataTypes, ...content }',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'a retry that says null where it said nothing before states another type of data',
+      file: 'src/log/record/identify-drafts.ts',
+      find: '(_, value: unknown) => value ?? undefined',
+      replace: '(_, value: unknown) => value',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'types of data of an event may take any size',
+      file: 'src/log/record/check-data-types.ts',
+      find: 'return bytes > limits.metadataBytes',
+      replace: 'return bytes > limits.requestBytes',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'a span of a type of data may end before it starts',
+      file: 'src/log/record/check-data-types.ts',
+      find: 'start && end && start > end',
+      replace: 'start && end && start < end && start > end',
+      tests: dataTypes,
     },
   ],
 };
