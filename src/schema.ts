@@ -6,6 +6,7 @@ import { addConnections } from './connections/connections.graphql.ts';
 import { addExplanation } from './connections/explain.graphql.ts';
 import { addLinkDataTypes } from './connections/link-data-types.graphql.ts';
 import { addLinkReason } from './connections/link-reason.graphql.ts';
+import { addReportConnection } from './connections/report-connection.graphql.ts';
 import { addDataTypeWords } from './data-types/data-type-words.graphql.ts';
 import { addDataTypes } from './data-types/data-types.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
@@ -46,6 +47,7 @@ export function buildSchema(): GraphQLSchema {
   addLinkDataTypes(builder, connections, DataTypeSync);
   addBackfill(builder, connections, DateTimeRange);
   addExplanation(builder, connections, events, reasons);
+  addReportConnection(builder, connections);
   addAllConnections(builder, connections, words, reasons);
   addSources(builder);
   addAccess(builder);

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts';
+import type { Database, Decision } from '../db/database.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -8,10 +8,18 @@ import type { Limits } from '../limits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { noteChange } from '../log/sql/revision.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections, selectedConnection } from './connection-sql.ts';
+import { newLink } from './fold-connection.ts';
 import { judged } from './judged.ts';
 import { linkKindsOf } from './link-kinds.ts';
 import { type LinkPageRequest, partsOf, selectLinkPage } from './link-pages.ts';
 import { foldLinkNews, type LinkNews } from './tell-link.ts';
+
+/** What has become of news. */
+export interface ToldLink {
+  readonly outcome: 'recorded' | 'duplicate';
+  /** The connection as it stands after it. */
+  readonly link: ProviderLink;
+}
 
 /** SQLite puts up to 500 together. */
 const PARTS_PER_STATEMENT = 400;
@@ -33,16 +41,16 @@ export class Connections {
   }
 
   /**
-   * Takes what a source tells of a connection. Resolves once it is durable: to whether it was told before, or to undefined
-   * where there is no such user. One transaction, under the lock of the user.
+   * Takes what is told of a connection. Resolves once it is durable: to the connection, and whether all of this was told
+   * before or has been overtaken; or to undefined where there is no such user. One transaction, under the lock of the user.
    * @throws AppError UNAVAILABLE where somebody else keeps the user locked
    */
-  tell(told: LinkNews): Promise<'recorded' | 'duplicate' | undefined> {
+  tell(told: LinkNews): Promise<ToldLink | undefined> {
     const { kind } = this.#database;
     // A clock that is ahead would hide all that is told after it.
     const news = { ...told, at: new Date(Math.min(told.at.getTime(), this.#clock())) };
     const sql = logSqlOf(this.#database);
-    return this.#database.change(async (reading) => {
+    return this.#database.change(async (reading): Promise<Decision<ToldLink | undefined>> => {
       const key: ConnectionKey = [news.userId, news.provider];
       const [{ heads, change }, [link]] = await Promise.all([
         sql.lockUsers(reading, [news.userId], 'wait'),
@@ -50,11 +58,11 @@ export class Connections {
       ]);
       if (!heads.has(news.userId)) return { answer: undefined, writes: [] };
       const folded = foldLinkNews(link, news);
-      if (!folded) return { answer: 'duplicate', writes: [] };
-      const told = { ...judged(folded, this.#clock()), change };
+      if (!folded) return { answer: { outcome: 'duplicate', link: link ?? newLink(news) }, writes: [] };
+      const after = { ...judged(folded, this.#clock()), change };
       return {
-        answer: 'recorded',
-        writes: [connectionUpsert[kind]([told]), ...noteChange[kind]([news.userId], change)],
+        answer: { outcome: 'recorded', link: after },
+        writes: [connectionUpsert[kind]([after]), ...noteChange[kind]([news.userId], change)],
       };
     });
   }

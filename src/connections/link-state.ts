@@ -17,14 +17,6 @@ export interface LinkFact {
   readonly reasonClass: string;
 }
 
-/** Why connections break that the person would rather keep. Who has signed out, here or at the provider, wanted to. */
-const broken: ReadonlySet<string> = new Set(['refresh_failed', 'token_refresh_failed', 'connection_error']);
-
-/** The state of a connection that was revoked, by the reason that is told: of any other word only this is certain. */
-export function stateOfRevocation(reason: string): 'needs_reconnect' | 'disconnected' {
-  return broken.has(reason.trim().toLowerCase()) ? 'needs_reconnect' : 'disconnected';
-}
-
 /** A connection after one more fact. One that is older than the newest that was told changes nothing: messages come in any order. */
 export function foldLinkFact(
   link: ProviderLink,

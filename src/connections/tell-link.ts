@@ -1,13 +1,16 @@
 import type { ProviderLink } from '../db/rows.ts';
 import { reasonOfWord } from '../reasons/sync-reason.ts';
 import { newLink } from './fold-connection.ts';
-import { foldLinkFact, stateOfRevocation } from './link-state.ts';
+import { foldLinkFact } from './link-state.ts';
+import { meaningOfLinkWord } from './link-words.ts';
 
 /** What a source tells of a connection: that it was made, or that it was revoked. */
 export type LinkNews = Pick<ProviderLink, 'userId' | 'provider' | 'connectionId'> & { readonly at: Date } & (
     | { readonly kind: 'created' }
-    /** The reason is an open word. */
-    | { readonly kind: 'revoked'; readonly reason: string }
+    /** The reason is an open word: of one that no rule knows only this is certain, that the connection is over. */
+    | { readonly kind: 'revoked'; readonly reason: string; readonly isBroken?: boolean }
+    /** Something to know of it, which leaves its state alone. */
+    | { readonly kind: 'noted'; readonly reason: string }
   );
 
 /**
@@ -17,6 +20,7 @@ export type LinkNews = Pick<ProviderLink, 'userId' | 'provider' | 'connectionId'
 export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): ProviderLink | undefined {
   const before = link ?? newLink(news);
   const { at, connectionId } = news;
+  if (news.kind === 'noted') return withNote(before, news.reason, news);
   const known = news.kind === 'created' ? before.connectedAt : before.revokedAt;
   if (known && at <= known) return undefined;
   const told = { ...before, connectionId: connectionId ?? before.connectionId };
@@ -31,10 +35,29 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
       { state: 'connected', at, problem: null, problemSequence: null, reasonClass: '' },
     );
   }
-  const state = stateOfRevocation(news.reason);
-  const reasonClass = reasonOfWord(news.reason)?.class ?? 'OTHER';
+  const isBroken = news.isBroken ?? meaningOfLinkWord(news.reason) === 'needs_reconnect';
+  const state = isBroken ? 'needs_reconnect' : 'disconnected';
+  const reasonClass = classOf(news.reason);
   return foldLinkFact(
     { ...told, revokedAt: at },
     { state, at, problem: news.reason, problemSequence: null, reasonClass },
   );
+}
+
+/** What has broken a connection stays to be seen, and a success that is newer has shown that all is well. */
+function withNote(link: ProviderLink, reason: string, { at, connectionId }: LinkNews): ProviderLink | undefined {
+  const isOvertaken = link.lastSuccessAt !== null && at <= link.lastSuccessAt;
+  const isOver = link.state === 'needs_reconnect' || link.state === 'disconnected';
+  if (isOvertaken || isOver || (link.problem === reason && link.problemSequence === null)) return undefined;
+  return {
+    ...link,
+    connectionId: connectionId ?? link.connectionId,
+    problem: reason,
+    problemSequence: null,
+    reasonClass: classOf(reason),
+  };
+}
+
+function classOf(reason: string): string {
+  return reasonOfWord(reason)?.class ?? 'OTHER';
 }

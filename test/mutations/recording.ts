@@ -456,6 +456,20 @@ export const recording: Area = {
       tests: ['test/nouns/judged-connections.test.ts'],
     },
     {
+      breaks: 'a word that nobody knows takes a connection away',
+      file: 'src/connections/report-connection.graphql.ts',
+      find: 'state == null && !meaningOfLinkWord(word)',
+      replace: 'word === provider && !meaningOfLinkWord(word)',
+      tests: ['test/nouns/reported-connections.test.ts'],
+    },
+    {
+      breaks: 'what is noted of a connection hides what has broken it',
+      file: 'src/connections/tell-link.ts',
+      find: 'isOvertaken || isOver ||',
+      replace: 'isOvertaken ||',
+      tests: ['test/nouns/reported-connections.test.ts'],
+    },
+    {
       breaks: 'history counts as the rhythm of a person',
       file: 'src/connections/fold-connection.ts',
       find: 'return isHistory ? rhythm :',

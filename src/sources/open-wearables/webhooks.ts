@@ -99,7 +99,7 @@ async function take(delivery: SignedDelivery, tools: SourceTools): ReturnType<Re
       if (type === 'connection.created') await tools.users.ensure(new Map([[content.userId, content.connectedAt]]));
       if (!content.news) return ignored('no_event');
       return (
-        (await tools.connections.tell(content.news)) ??
+        (await tools.connections.tell(content.news))?.outcome ??
         ignored(type === 'connection.created' ? 'deleted_user' : 'unknown_user')
       );
     case 'event': {

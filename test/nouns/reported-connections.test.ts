@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const hour = 3_600_000;
+const start = Date.UTC(2026, 2, 14, 12);
+
+let server: TestServer;
+let now = start;
+
+beforeAll(async () => {
+  server = await startServer({ clock: () => now });
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  now = start;
+});
+
+const time = (ms: number) => new Date(ms).toISOString();
+
+function report(input: object, headers?: Parameters<TestServer['graphql']>[2]) {
+  return server.graphql(
+    `mutation ($input: ReportConnectionInput!) { reportConnection(input: $input) {
+      duplicate connection { state stateSince problem connectedAt revokedAt reason { class actor text } explain { verdict } }
+    } }`,
+    { input: { provider: 'fitbit', ...input } },
+    headers,
+  );
+}
+
+async function reported(input: object) {
+  const { data, errors } = await report(input);
+  expect(errors).toEqual([]);
+  return data.reportConnection;
+}
+
+describe('a reported connection', () => {
+  test('exists as soon as it was made, before its first sync', async () => {
+    const userId = await server.user();
+    expect(await reported({ userId, word: 'auth', connectionId: 'c1' })).toEqual({
+      duplicate: false,
+      connection: {
+        ...{ state: 'CONNECTED', stateSince: time(start), connectedAt: time(start), revokedAt: null },
+        ...{ problem: null, reason: null },
+        explain: { verdict: 'The person has connected, and no sync has been reported yet.' },
+      },
+    });
+  });
+
+  test.each([
+    ['auth', { state: 'CONNECTED', problem: null, reason: null }],
+    ['user_reauth', { state: 'CONNECTED', problem: null, reason: null }],
+    ['deauth', { state: 'DISCONNECTED', reason: { class: 'RECONNECT_NEEDED', actor: 'USER', text: 'deauth' } }],
+    ['access_revoked', { state: 'DISCONNECTED', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['connection_error', { state: 'NEEDS_RECONNECT', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['permission_change', { state: 'CONNECTED', reason: { class: 'OTHER', actor: 'USER', text: 'permission_change' } }],
+    ['token_refresh_failed', { state: 'NEEDS_RECONNECT', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['webhook_registration_failed', { state: 'CONNECTED', reason: { class: 'INTERNAL', actor: 'OPERATOR' } }],
+    ['user_not_found', { state: 'DISCONNECTED', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['deregistered_per_provider', { state: 'DISCONNECTED', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['required_scopes_not_granted', { state: 'CONNECTED', reason: { class: 'SCOPE_DENIED', actor: 'USER' } }],
+    ['provider_credential_error', { state: 'NEEDS_RECONNECT', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+    ['PROVIDER_PASSWORD_EXPIRED', { state: 'NEEDS_RECONNECT', reason: { class: 'RECONNECT_NEEDED', actor: 'USER' } }],
+  ])('understands %s', async (word, connection) => {
+    const userId = await server.user();
+    await reported({ userId, word: 'connected', at: time(start - hour) });
+    expect(await reported({ userId, word })).toMatchObject({ duplicate: false, connection });
+    expect(await reported({ userId, word, at: time(start) })).toMatchObject({ duplicate: true, connection });
+  });
+
+  test('takes a word that nobody knows where its state is given, and guesses nothing', async () => {
+    const userId = await server.user();
+    const { errors } = await report({ userId, word: 'fell_off' });
+    expect(errors).toMatchObject([
+      {
+        message: 'input.state: is needed, as no rule knows the word fell_off',
+        extensions: { code: 'BAD_USER_INPUT', argumentPath: ['input', 'state'] },
+      },
+    ]);
+    expect(await reported({ userId, word: 'fell_off', state: 'DISCONNECTED' })).toMatchObject({
+      connection: { state: 'DISCONNECTED', problem: 'fell_off', reason: { class: 'OTHER' } },
+    });
+  });
+
+  test('is told in any order: the newest counts', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'deauth', at: time(start - hour) });
+    expect(await reported({ userId, word: 'auth', at: time(start - 2 * hour) })).toMatchObject({
+      connection: { state: 'DISCONNECTED' },
+    });
+    expect(await reported({ userId, word: 'user_reauth', at: time(start) })).toMatchObject({
+      connection: { state: 'CONNECTED' },
+    });
+  });
+
+  test('is what its syncs tell, too: a success takes back what was noted', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'permission_change', at: time(start - hour) });
+    await server.record({ userId, runId: 'a', provider: 'fitbit', status: 'SUCCESS', timestamp: time(start) });
+    expect(await reported({ userId, word: 'permission_change', at: time(start - hour) })).toMatchObject({
+      duplicate: true,
+      connection: { state: 'CONNECTED', problem: null, reason: null },
+    });
+  });
+
+  test('keeps what has broken it, whatever is noted', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'refresh_failed', at: time(start - hour) });
+    expect(await reported({ userId, word: 'permission_change' })).toMatchObject({
+      connection: { state: 'NEEDS_RECONNECT', problem: 'refresh_failed' },
+    });
+  });
+
+  test.each([
+    [{ provider: '' }, 'input.provider: must not be empty'],
+    [{ word: '' }, 'input.word: must not be empty'],
+    [{ word: 'x'.repeat(65) }, 'input.word: must have at most 64 characters, it has 65'],
+    [{ connectionId: '' }, 'input.connectionId: must not be empty'],
+    [
+      { at: '1999-01-01T00:00:00Z' },
+      'input.at: must be from 2000-01-01T00:00:00.000Z to before 2100-01-01T00:00:00.000Z',
+    ],
+    [{ word: 'a\u0000b', state: 'CONNECTED' }, 'input.word: must not contain a NUL character'],
+  ])('is refused with what is wrong: %j', async (input, message) => {
+    const { errors } = await report({ userId: await server.user(), word: 'auth', ...input });
+    expect(errors).toMatchObject([{ message, extensions: { code: 'BAD_USER_INPUT' } }]);
+  });
+
+  test('needs a user and the scope write, and shows itself to who may read', async () => {
+    const userId = await server.user();
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    expect((await report({ userId: nobody, word: 'auth' })).errors).toMatchObject([
+      { extensions: { code: 'NOT_FOUND' } },
+    ]);
+    expect((await report({ userId, word: 'auth' }, await server.key('read'))).errors).toMatchObject([
+      { extensions: { code: 'FORBIDDEN' } },
+    ]);
+    const writer = await server.key('write');
+    const { data, errors } = await report({ userId, word: 'auth' }, writer);
+    expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' }, path: ['reportConnection', 'connection'] }]);
+    expect(data.reportConnection).toEqual({ duplicate: false, connection: null });
+  });
+});
