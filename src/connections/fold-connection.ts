@@ -123,8 +123,8 @@ function withAttempt(
     ...connection,
     firstAttemptAt: connection.firstAttemptAt ? earlier(connection.firstAttemptAt, begunAt) : begunAt,
     lastAttemptAt: later(connection.lastAttemptAt, begunAt),
-    ...(isFirst && { lastRunId: runId }),
-    ...(isFirst && !connection.lastSuccessAt && { source }),
+    lastRunId: isFirst ? runId : connection.lastRunId,
+    source: isFirst && !connection.lastSuccessAt ? source : connection.source,
   };
 }
 

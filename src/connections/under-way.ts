@@ -18,9 +18,9 @@ export function readUnderWay(kept: unknown): UnderWay {
 
 /** The runs after one more event that is not late; the same list where nothing changes. */
 export function foldUnderWay(underWay: UnderWay, event: SyncEvent): UnderWay {
-  const { runId, timestamp, recordedAt } = event;
+  const { runId, source, status, timestamp, recordedAt } = event;
   const isKept = underWay.some(([id]) => id === runId);
-  const stalls = stallsAt({ ...event, lastEventAt: timestamp < recordedAt ? timestamp : recordedAt });
+  const stalls = stallsAt({ source, status, recordedAt, lastEventAt: timestamp < recordedAt ? timestamp : recordedAt });
   const goesOn = !endsRun(event) && stalls > recordedAt.getTime();
   if (goesOn) return isKept ? underWay : [...underWay, [runId, stalls] as const].slice(-MOST);
   return isKept ? underWay.filter(([id]) => id !== runId) : underWay;
