@@ -5,9 +5,6 @@ import {
   createRunDataTypeProjection,
 } from '../../src/data-types/data-type-projection.ts';
 import type { Database } from '../../src/db/database.ts';
-import { readMigrations } from '../../src/db/migration.ts';
-import { migrationsFolder } from '../../src/db/migrations.ts';
-import { openMigrationSession } from '../../src/db/open-migration.ts';
 import { groupBy } from '../../src/lib/group-by.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import type { EventDraft } from '../../src/log/event.ts';
@@ -16,8 +13,8 @@ import type { AnyProjection } from '../../src/log/projection.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
 import { startRefoldingRuns } from '../../src/log/refold-runs.ts';
 import { isAnyRunToFold } from '../../src/log/sql/runs-to-fold.ts';
-import { createDatabase, openAgain, openNewDatabase, provider } from '../support/database.ts';
-import { migrateUpTo, unfoldRuns } from '../support/earlier-release.ts';
+import { openAgain, openNewDatabase, provider } from '../support/database.ts';
+import { unfoldRuns } from '../support/earlier-release.ts';
 import { checkModel } from '../support/model/checker.ts';
 import { createEventMaker, type Draft } from '../support/model/event-maker.ts';
 import { readRows } from '../support/model/stored.ts';
@@ -83,67 +80,6 @@ async function readRuns({ reader }: Database) {
   const ofRun = groupBy(batches, runKey);
   return runs.map((run) => ({ ...run, batches: ofRun.get(runKey(run)) ?? [] }));
 }
-
-const runFields = `runId stage status isTerminal startedAt openedAt endedAt attempts eventCount
-  itemsInserted itemsUpdated reopened message error`;
-
-test('a database of the last release comes up with its runs folded by the present rules', async () => {
-  const { url, drop } = await createDatabase();
-  const runsGoOn = readMigrations(migrationsFolder(provider)).find(({ name }) => name.endsWith('_runs_go_on'))?.name;
-  await migrateUpTo(url, (name) => runsGoOn !== undefined && name < runsGoOn);
-  const userId = randomUUID();
-  const events = exportOf(userId, 31);
-  const time = (date: Date | null | undefined) =>
-    date ? (provider === 'sqlite' ? date.getTime() : `'${date.toISOString()}'`) : 'NULL';
-  const at = time(new Date(start));
-  const values = events.map((event, n) => {
-    const words = [event.runId, event.provider, event.source, event.stage, event.status].map((word) => `'${word}'`);
-    return `('${userId}', ${n + 1}, '${randomUUID()}', ${words}, ${event.error ? `'${event.error}'` : 'NULL'},
-      '${JSON.stringify(event.metadata)}', ${time(event.startedAt)}, ${time(event.endedAt)}, ${time(event.timestamp)}, ${at}, ${n > 1})`;
-  });
-  const session = await openMigrationSession(url);
-  await session.run(`
-    INSERT INTO "user" (id, created_at, head_sequence, head_recorded_at) VALUES ('${userId}', ${at}, ${events.length}, ${at});
-    INSERT INTO sync_event (user_id, sequence, id, run_id, provider, source, stage, status, error, metadata, started_at, ended_at,
-      timestamp, recorded_at, late) VALUES ${values.join(', ')};
-    INSERT INTO sync_run (user_id, run_id, provider, source, stage, status, started_at, ended_at, last_event_at, last_sequence,
-      event_count, finished, recorded_at)
-      VALUES ('${userId}', 'run_1', 'apple', 'sdk', 'completed', 'success', ${at}, ${time(events[1]?.endedAt)},
-        ${time(events[1]?.timestamp)}, ${events.length}, ${events.length}, true, ${at})`);
-  await session.close();
-
-  const server = await startServer({ database: { url, drop } });
-  onTestFinished(() => server.close());
-  const { database } = server.app.services;
-  await expect.poll(() => isAnyRunToFold(database.reader)).toBe(false);
-  const { data, errors } = await server.graphql(
-    `query ($id: UUID!) { user(id: $id) {
-      syncRuns { edges { node { ${runFields} } } } recentSyncEvents(limit: 200) { late }
-    } }`,
-    { id: userId },
-  );
-  expect(errors).toEqual([]);
-  expect(data.user.syncRuns.edges).toEqual([
-    {
-      node: {
-        ...{ runId: 'run_1', stage: 'COMPLETED', status: 'SUCCESS', isTerminal: true, message: null, error: null },
-        ...{ startedAt: new Date(start).toISOString(), openedAt: new Date(start).toISOString() },
-        ...{ endedAt: events.at(-1)?.endedAt?.toISOString(), attempts: 31, eventCount: 62 },
-        ...{ itemsInserted: 310, itemsUpdated: 31, reopened: true },
-      },
-    },
-  ]);
-  const [run] = await readRuns(database);
-  expect(run).toMatchObject({ failedAttempts: 1, batchCount: 31, failedBatchCount: 1, foldedSequence: 62 });
-  expect(run?.batches.filter(({ failed }) => failed)).toMatchObject([{ batchId: 'batch_29' }]);
-  const types = await database.reader.syncRunDataType.findMany({ orderBy: { dataType: 'asc' } });
-  expect(types.map(({ dataType, attempts, itemsInserted }) => [dataType, attempts, itemsInserted])).toEqual([
-    ['sleep', 30, 60],
-    ['steps', 30, 0],
-  ]);
-  // A page of a log never changes.
-  expect(data.user.recentSyncEvents.filter(({ late }: { late: boolean }) => late)).toHaveLength(60);
-});
 
 test('a run of any length is as it was folded when it was recorded, and its events are read 500 at a time', async () => {
   const { url, database } = await openNewDatabase();

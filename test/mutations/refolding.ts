@@ -6,7 +6,7 @@ const fold = 'src/log/record/refolding.ts';
 /** Runs that are folded anew. */
 export const refolding: Area = {
   name: 'refolding',
-  tests: ['test/log/refolding.test.ts'],
+  tests: ['test/log/refolding.test.ts', 'test/log/last-release.test.ts'],
   faults: [
     {
       breaks: 'events count as late as they were by earlier rules',
