@@ -1,20 +1,22 @@
-import type { ProviderLink as LinkRow } from '../db/rows.ts';
+import type { ProviderLink as LinkRow, SyncRun } from '../db/rows.ts';
 import { type EventTypes, findEvent } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import { withItems } from '../graphql/items.ts';
 import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
+import { reasonOf } from '../reasons/sync-reason.ts';
+import { runHealth } from '../runs/run-health.ts';
+import { findRun } from '../runs/runs.graphql.ts';
+import { backfillOf, readBackfill } from './backfill.ts';
 import { type ConnectionTypes, currentRun, healthOf } from './connections.graphql.ts';
-import { type Explained, explain } from './explain.ts';
+import { explain, MOST_EVIDENCE } from './explain.ts';
 import { dataTypesByConnection } from './link-data-types.graphql.ts';
 import { reasonOfLink } from './link-reason.graphql.ts';
+import type { Explained, Standing } from './standing.ts';
 
 interface ExplainedLink extends Explained {
   readonly userId: string;
 }
-
-/** Events that prove a verdict. */
-const MOST_EVIDENCE = 5;
 
 /** How a connection stands in one sentence, as a field of it. */
 export function addExplanation(
@@ -63,12 +65,46 @@ export function addExplanation(
 
 async function explainLink(link: LinkRow, _: object, context: Context): Promise<ExplainedLink> {
   const { userId, provider } = link;
-  const [run, reason, dataTypes] = await Promise.all([
+  const [run, reason, dataTypes, history] = await Promise.all([
     currentRun(link, context),
     reasonOfLink(link, {}, context),
     context.load(dataTypesByConnection, { userId, provider }),
+    findHistory(link, context),
   ]);
-  const running = run && { sequence: run.lastSequence, since: run.newestStartedAt ?? run.startedAt };
-  const standing = { link, health: healthOf(link, run, context), reason, dataTypes, running, now: context.now };
+  const running = run && { sequence: run.lastSequence, since: beginningOf(run) };
+  const standing = {
+    link,
+    health: healthOf(link, run, context),
+    reason,
+    dataTypes,
+    running,
+    history,
+    now: context.now,
+  };
   return { userId, ...explain(standing) };
 }
+
+/** The newest run about a history that has not ended, as far as it is kept. */
+async function findHistory({ userId, backfill }: LinkRow, context: Context): Promise<Standing['history']> {
+  const state = readBackfill(backfill);
+  if (!state || backfillOf(state).done) return undefined;
+  const run = await findRun({ userId, runId: state.run }, context);
+  if (!run) return undefined;
+  const { lastSequence: sequence, failedSequence, failedBatchCount: failedBatches } = run;
+  const isUnderWay = ['active', 'quiet'].includes(runHealth(run, context.now));
+  const failed = failedSequence === null ? null : await findEvent({ userId, sequence: failedSequence }, context);
+  return {
+    newest: { sequence, since: isUnderWay ? beginningOf(run) : run.lastEventAt },
+    isUnderWay,
+    failedBatches,
+    failure: failed
+      ? {
+          sequence: failed.sequence,
+          since: failed.endedAt ?? failed.timestamp,
+          actor: reasonOf(failed)?.actor ?? 'OPERATOR',
+        }
+      : undefined,
+  };
+}
+
+const beginningOf = (run: SyncRun) => run.newestStartedAt ?? run.startedAt ?? run.openedAt;

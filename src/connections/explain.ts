@@ -1,51 +1,16 @@
 import { dataTypeReason, dataTypeState } from '../data-types/data-type-state.ts';
 import type { ProviderDataType, ProviderLink } from '../db/rows.ts';
 import { type SourceWord, wordOf } from '../log/words.ts';
-import type { Judgement, ReasonActor, ReasonClass } from '../reasons/reason-rules.ts';
 import { type Backfill, backfillOf, readBackfill } from './backfill.ts';
-import type { JudgedHealth } from './connection-health.ts';
-
-/** What is looked at to say in one sentence how a connection stands. */
-export interface Standing {
-  readonly link: ProviderLink;
-  readonly health: JudgedHealth;
-  /** What is wrong with the connection; null when nothing is. */
-  readonly reason: Judgement | null;
-  readonly dataTypes: readonly ProviderDataType[];
-  /** The newest event of the run that is under way, and when that began. */
-  readonly running: { readonly sequence: number; readonly since: Date | null } | undefined;
-  /** In milliseconds since 1970. */
-  readonly now: number;
-}
-
-/** How a connection stands, since when, who can do something about it, and the events that prove it. */
-export interface Explained {
-  readonly verdict: string;
-  readonly since: Date | null;
-  /** Null where nobody has to do anything. */
-  readonly actor: ReasonActor | null;
-  /** Sequences in the log of the user, the most telling first. */
-  readonly evidence: readonly number[];
-}
+import type { Explained, Standing } from './standing.ts';
+import { batchesOf, namesOf, newestOf, percentOf, storedOf, why } from './verdict-words.ts';
 
 /** Says how a connection stands, or undefined where that is not how it stands. */
 type Rule = (standing: Standing) => Explained | undefined;
 
 const day = 86_400_000;
-/** Types of data that a sentence names. */
-const NAMED = 5;
-
-const failingFor: Readonly<Record<ReasonClass, string>> = {
-  RECONNECT_NEEDED: 'Syncs fail: the person has to connect again.',
-  RATE_LIMITED: 'Syncs fail: the provider was asked too often, and lets nobody in for a while.',
-  PROVIDER_DOWN: 'Syncs fail: the provider does not answer.',
-  TIMEOUT: 'Syncs fail: they take too long.',
-  SCOPE_DENIED: 'Syncs fail: the person has not granted what they need.',
-  INVALID_DATA: 'Syncs fail: what comes cannot be read.',
-  INTERNAL: 'Syncs fail: the platform itself has failed.',
-  OTHER: 'Syncs fail for a reason that no rule knows.',
-};
-
+/** Events that prove a verdict. */
+export const MOST_EVIDENCE = 5;
 /** Data of these comes when the person does something; that of all others when the platform asks for it. */
 const broughtByPerson: readonly string[] = ['webhook', 'sdk', 'xml_import'] satisfies SourceWord[];
 
@@ -57,7 +22,7 @@ const rules: readonly Rule[] = [
           verdict: 'The connection was revoked: no data comes until the person connects again.',
           since: link.stateSince,
           actor: 'USER',
-          evidence: known(link.problemSequence, link.successSequence),
+          evidence: failureOf(link),
         }
       : undefined,
 
@@ -67,26 +32,64 @@ const rules: readonly Rule[] = [
           verdict: 'The connection has broken: no data comes until the person connects again.',
           since: link.stateSince,
           actor: reason?.actor ?? 'USER',
-          evidence: known(link.problemSequence, link.successSequence),
+          evidence: failureOf(link),
         }
       : undefined,
 
   ({ link, health, reason }) =>
     health.health === 'failing'
       ? {
-          verdict: failingFor[reason?.class ?? 'OTHER'],
+          verdict: `Syncs fail: ${why[reason?.class ?? 'OTHER']}.`,
           since: link.failingSince,
           actor: reason?.actor ?? 'OPERATOR',
-          evidence: known(link.problemSequence, link.successSequence),
+          evidence: failureOf(link),
         }
       : undefined,
 
-  ({ dataTypes }) => {
-    const denied = dataTypes.filter((type) => dataTypeState(type) === 'not_granted');
+  ({ link, health }) =>
+    health.health === 'delayed'
+      ? {
+          verdict: 'Nothing has come for longer than is usual for this connection.',
+          since: health.since === undefined ? null : new Date(health.since),
+          actor: broughtByPerson.includes(wordOf(link.source ?? '')) ? 'USER' : 'OPERATOR',
+          evidence: known(link.successSequence),
+        }
+      : undefined,
+
+  ({ link, reason }) =>
+    reason && link.problem !== null && link.consecutiveFailures === 0
+      ? {
+          verdict: `No sync has failed, but the platform reports ${link.problem}.`,
+          since: null,
+          actor: reason.actor,
+          evidence: known(link.problemSequence),
+        }
+      : undefined,
+
+  ({ link, health, running }) =>
+    link.connectedAt && !running && !isHeardOfSince(link, link.connectedAt)
+      ? {
+          verdict: link.firstAttemptAt
+            ? 'The person has connected again, and no sync has been reported since.'
+            : 'The person has connected, and no sync has been reported yet.',
+          since: link.connectedAt,
+          // After so long, the first sync is late.
+          actor: health.health === 'unknown' && health.since !== undefined ? 'OPERATOR' : 'WAIT',
+          evidence: [],
+        }
+      : undefined,
+
+  ({ link, dataTypes }) => {
+    // Who connects anew grants anew.
+    const { connectedAt } = link;
+    const denied = dataTypes.filter(
+      (type) => dataTypeState(type) === 'not_granted' && (!connectedAt || type.toldAt >= connectedAt),
+    );
+    const succeeds = link.lastSuccessAt && link.consecutiveFailures === 0;
     return denied.length === 0
       ? undefined
       : {
-          verdict: `Syncs succeed, but the person has not granted ${namesOf(denied)}.`,
+          verdict: `${succeeds ? 'Syncs succeed, but the' : 'The'} person has not granted ${namesOf(denied)}.`,
           since: earliestOf(denied),
           actor: 'USER',
           evidence: sequencesOf(denied),
@@ -107,12 +110,13 @@ const rules: readonly Rule[] = [
 
   (standing) => {
     const backfill = openBackfillOf(standing);
-    return backfill && standing.running
+    const { history } = standing;
+    return backfill && history?.isUnderWay
       ? {
           verdict: `The history is coming in${percentOf(backfill)}.`,
-          since: standing.running.since,
+          since: history.newest.since,
           actor: 'WAIT',
-          evidence: known(standing.running.sequence),
+          evidence: known(history.newest.sequence),
         }
       : undefined;
   },
@@ -125,13 +129,23 @@ const rules: readonly Rule[] = [
       evidence: known(running.sequence),
     },
 
-  ({ link, health }) =>
-    health.health === 'delayed'
+  ({ link, reason }) =>
+    reason && link.lastSuccessAt
       ? {
-          verdict: 'Nothing has come for longer than is usual for this connection.',
-          since: health.since === undefined ? null : new Date(health.since),
-          actor: broughtByPerson.includes(wordOf(link.source ?? '')) ? 'USER' : 'OPERATOR',
-          evidence: known(link.successSequence),
+          verdict: `${newestOf(link.consecutiveFailures)} failed after others succeeded: ${why[reason.class]}.`,
+          since: link.failingSince,
+          actor: reason.actor,
+          evidence: failureOf(link),
+        }
+      : undefined,
+
+  ({ link, reason }) =>
+    link.firstAttemptAt && !link.lastSuccessAt
+      ? {
+          verdict: 'No sync has succeeded yet.',
+          since: link.firstAttemptAt,
+          actor: reason?.actor ?? null,
+          evidence: known(link.problemSequence),
         }
       : undefined,
 
@@ -148,46 +162,30 @@ const rules: readonly Rule[] = [
     );
   },
 
-  ({ link, reason }) =>
-    reason && link.lastSuccessAt
+  (standing) => {
+    const backfill = openBackfillOf(standing);
+    const { history } = standing;
+    return backfill?.done === false
       ? {
-          verdict: 'The newest sync has failed; those before succeeded.',
-          since: link.failingSince,
-          actor: reason.actor,
-          evidence: known(link.problemSequence, link.successSequence),
+          verdict: `The history has not come in to its end${percentOf(backfill)}.`,
+          since: history?.newest.since ?? null,
+          actor: 'OPERATOR',
+          evidence: known(history?.newest.sequence ?? null),
         }
-      : undefined,
-
-  ({ link, reason }) =>
-    link.firstAttemptAt && !link.lastSuccessAt
-      ? {
-          verdict: 'No sync has succeeded yet.',
-          since: link.firstAttemptAt,
-          actor: reason?.actor ?? null,
-          evidence: known(link.problemSequence),
-        }
-      : undefined,
-
-  ({ link }) =>
-    link.firstAttemptAt
-      ? undefined
-      : {
-          verdict: 'The person has connected, and no sync has been reported yet.',
-          since: link.connectedAt,
-          actor: 'WAIT',
-          evidence: [],
-        },
+      : undefined;
+  },
 
   (standing) => {
     const backfill = openBackfillOf(standing);
-    return (
-      backfill && {
-        verdict: `The history has not come in to its end${percentOf(backfill)}.`,
-        since: standing.link.lastSuccessAt,
-        actor: 'OPERATOR',
-        evidence: known(standing.link.successSequence),
-      }
-    );
+    const { failure, failedBatches = 0 } = standing.history ?? {};
+    return backfill && failure && failedBatches > 0
+      ? {
+          verdict: `Syncs succeed, but ${batchesOf(failedBatches)} of the history failed${storedOf(backfill)}.`,
+          since: failure.since,
+          actor: failure.actor,
+          evidence: known(failure.sequence),
+        }
+      : undefined;
   },
 
   ({ link, health }) =>
@@ -229,26 +227,25 @@ export function explain(standing: Standing): Explained {
   };
 }
 
-/** A history that was asked for and has not ended. */
+/** A history that has not ended, as far as anybody says. */
 function openBackfillOf({ link }: Standing): Backfill | undefined {
-  const backfill = backfillOf(readBackfill(link.backfill));
-  return backfill.done === false ? backfill : undefined;
+  const state = readBackfill(link.backfill);
+  const backfill = state && backfillOf(state);
+  return backfill && !backfill.done ? backfill : undefined;
 }
 
-function percentOf({ percent }: Backfill): string {
-  return percent === null ? '' : `: ${percent} %`;
+/** The newest failure, and the success before it; nothing where what is wrong was told by no event. */
+function failureOf({ problemSequence, successSequence }: ProviderLink): number[] {
+  return problemSequence === null ? [] : known(problemSequence, successSequence);
+}
+
+/** Has a sync begun, ended or failed since? One may have been under way at that time. */
+function isHeardOfSince({ lastAttemptAt, lastSuccessAt, consecutiveFailures }: ProviderLink, time: Date): boolean {
+  return consecutiveFailures > 0 || [lastAttemptAt, lastSuccessAt].some((at) => at && at >= time);
 }
 
 function known(...sequences: readonly (number | null)[]): number[] {
   return [...new Set(sequences.filter((sequence) => sequence !== null))];
-}
-
-/** The names of types in a sentence; of many, the first ones and how many more there are. */
-function namesOf(types: readonly ProviderDataType[]): string {
-  const names = types.map(({ dataType }) => dataType);
-  if (names.length > NAMED) return `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} more`;
-  const last = names.pop();
-  return names.length > 0 ? `${names.join(', ')} and ${last}` : String(last);
 }
 
 function earliestOf(types: readonly ProviderDataType[]): Date {
@@ -256,5 +253,5 @@ function earliestOf(types: readonly ProviderDataType[]): Date {
 }
 
 function sequencesOf(types: readonly ProviderDataType[]): number[] {
-  return known(...types.map(({ toldSequence }) => toldSequence)).slice(0, NAMED);
+  return known(...types.map(({ toldSequence }) => toldSequence)).slice(0, MOST_EVIDENCE);
 }

@@ -39,6 +39,14 @@ async function tell(userId: string, atMs: number, { run, items, ...rest }: Told)
   await server.record({ userId, runId: run, ...rest, itemsProcessed: items, timestamp: time(now) });
 }
 
+type News = { readonly kind: 'created' } | { readonly kind: 'revoked' | 'noted'; readonly reason: string };
+
+/** A source tells of a connection. */
+async function tellLink(userId: string, news: News): Promise<void> {
+  const told = { userId, provider: 'oura', connectionId: null, at: new Date(now), ...news };
+  expect(await server.app.services.connections.tell(told)).toMatchObject({ outcome: 'recorded' });
+}
+
 async function linkOf(userId: string, fields: string) {
   const { data, errors } = await server.graphql(`query ($id: UUID!) { user(id: $id) { connections { ${fields} } } }`, {
     id: userId,
@@ -90,11 +98,11 @@ describe('the explanation of a connection', () => {
       'WAIT',
     ],
     ['503 Service Unavailable', 'Syncs fail: the provider does not answer.', 'WAIT'],
-    ['read timeout', 'Syncs fail: they take too long.', 'WAIT'],
-    ['required scopes not granted', 'Syncs fail: the person has not granted what they need.', 'USER'],
+    ['read timeout', 'Syncs fail: it takes too long.', 'WAIT'],
+    ['required scopes not granted', 'Syncs fail: the person has not granted what is needed.', 'USER'],
     ['validation failed', 'Syncs fail: what comes cannot be read.', 'OPERATOR'],
     ['disk full', 'Syncs fail: the platform itself has failed.', 'OPERATOR'],
-    ['nobody knows', 'Syncs fail for a reason that no rule knows.', 'OPERATOR'],
+    ['nobody knows', 'Syncs fail: no rule knows the reason.', 'OPERATOR'],
   ])('says of %s that %s', async (error, verdict, actor) => {
     const userId = await server.user();
     await tell(userId, 0, success('a'));
@@ -110,8 +118,13 @@ describe('the explanation of a connection', () => {
     await tell(userId, 0, success('a'));
     await tell(userId, hour, failure('b', '503 Service Unavailable'));
     expect(await explanationOf(userId)).toMatchObject({
-      ...{ verdict: 'The newest sync has failed; those before succeeded.', actor: 'WAIT', since: time(start + hour) },
-      evidence: [{ runId: 'b' }, { runId: 'a' }],
+      verdict: 'The newest sync has failed after others succeeded: the provider does not answer.',
+      ...{ actor: 'WAIT', since: time(start + hour), evidence: [{ runId: 'b' }, { runId: 'a' }] },
+    });
+    await tell(userId, 2 * hour, failure('c', 'disk full'));
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'The newest 2 syncs have failed after others succeeded: the platform itself has failed.',
+      ...{ actor: 'OPERATOR', since: time(start + hour), evidence: [{ runId: 'c' }, { runId: 'a' }] },
     });
   });
 
@@ -129,6 +142,35 @@ describe('the explanation of a connection', () => {
     expect(await explanationOf(userId)).toEqual({
       verdict: 'Syncs succeed, but the person has not granted hrv and sleep.',
       ...{ since: time(start), actor: 'USER', evidence: [{ runId: 'a', sequence: 1 }] },
+    });
+  });
+
+  test('does not say that syncs succeed where none has, or the newest has not', async () => {
+    const userId = await server.user();
+    const dataTypes = [{ dataType: 'hrv', state: 'NOT_GRANTED' }];
+    await tell(userId, 0, { run: 'a', stage: 'STARTED', dataTypes });
+    const denied = { verdict: 'The person has not granted hrv.', actor: 'USER' };
+    expect(await explanationOf(userId)).toMatchObject(denied);
+    await tell(userId, minute, success('a'));
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'Syncs succeed, but the person has not granted hrv.',
+    });
+    await tell(userId, hour, failure('b', '503 Service Unavailable'));
+    expect(await explanationOf(userId)).toMatchObject(denied);
+
+    const other = await server.user();
+    await tell(other, 0, { ...failure('a', 'nobody knows'), dataTypes: [{ dataType: 'sleep', state: 'FAILED' }] });
+    expect(await explanationOf(other)).toMatchObject({ verdict: 'No sync has succeeded yet.' });
+  });
+
+  test('says that nothing comes before it says what has not been granted', async () => {
+    const userId = await server.user();
+    await pulled(userId);
+    const last = 80 * 3 * hour;
+    await tell(userId, last, { ...success('last'), dataTypes: [{ dataType: 'hrv', state: 'NOT_GRANTED' }] });
+    now += day;
+    expect(await explanationOf(userId)).toMatchObject({
+      ...{ verdict: 'Nothing has come for longer than is usual for this connection.', actor: 'OPERATOR' },
     });
   });
 
@@ -207,6 +249,80 @@ describe('the explanation of a connection', () => {
       verdict: 'All is well: syncs succeed, and the history has come in.',
       actor: null,
     });
+  });
+
+  test('tells a history that has stopped from another sync that is under way', async () => {
+    const userId = await server.user();
+    const run = { run: 'h', source: 'BACKFILL', scope: 'HISTORICAL' };
+    await tell(userId, 0, { ...run, stage: 'STARTED', metadata: { target_days: 90 } });
+    await tell(userId, minute, { ...run, status: 'PARTIAL', items: 3 });
+    await tell(userId, hour, { run: 'live', stage: 'STARTED' });
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'A sync is under way.',
+      ...{ since: time(now), evidence: [{ runId: 'live' }] },
+    });
+    await tell(userId, hour + minute, success('live'));
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'The history has not come in to its end.',
+      ...{ since: time(start + minute), actor: 'OPERATOR', evidence: [{ runId: 'h', sequence: 2 }] },
+    });
+  });
+
+  test('says of an export in batches how far it is, and which have failed for good', async () => {
+    const userId = await server.user();
+    const run = { run: 'export', source: 'SDK', scope: 'HISTORICAL' };
+    const batch = (batch_id: string) => ({ ...run, metadata: { batch_id } });
+    await tell(userId, 0, { ...run, stage: 'STARTED', metadata: { samples_expected: 400 } });
+    await tell(userId, minute, { ...batch('1'), status: 'SUCCESS', items: 100 });
+    await tell(userId, 2 * minute, { ...batch('2'), stage: 'STARTED' });
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'The history is coming in: 25 %.',
+      ...{ actor: 'WAIT', evidence: [{ sequence: 3 }] },
+    });
+    await tell(userId, 3 * minute, { ...batch('2'), status: 'FAILED', error: 'disk full' });
+    await tell(userId, 4 * minute, { ...batch('3'), status: 'SUCCESS', items: 200 });
+    const missing = {
+      since: time(start + 3 * minute),
+      actor: 'OPERATOR',
+      evidence: [{ runId: 'export', sequence: 4 }],
+    };
+    expect(await explanationOf(userId)).toMatchObject({
+      ...{ verdict: 'Syncs succeed, but a batch of the history failed; 75 % of it is stored.', ...missing },
+    });
+    await tell(userId, day, { ...success('live'), source: 'SDK' });
+    expect(await explanationOf(userId)).toMatchObject(missing);
+    await tell(userId, day + minute, { ...batch('2'), status: 'SUCCESS', items: 100 });
+    expect(await explanationOf(userId)).toMatchObject({ verdict: 'All is well: syncs succeed.', actor: null });
+  });
+
+  test('says that nothing has been heard since the person connected, until that is late', async () => {
+    const userId = await server.user();
+    const connected = () => tellLink(userId, { kind: 'created' });
+    await connected();
+    const first = { verdict: 'The person has connected, and no sync has been reported yet.', since: time(start) };
+    expect(await explanationOf(userId)).toEqual({ ...first, actor: 'WAIT', evidence: [] });
+    now += 4 * day;
+    expect(await explanationOf(userId)).toEqual({ ...first, actor: 'OPERATOR', evidence: [] });
+    await tell(userId, 4 * day, { ...success('a'), dataTypes: [{ dataType: 'hrv', state: 'NOT_GRANTED' }] });
+    now += hour;
+    await tellLink(userId, { kind: 'revoked', reason: 'user_disconnected' });
+    expect(await explanationOf(userId)).toEqual({
+      verdict: 'The connection was revoked: no data comes until the person connects again.',
+      ...{ since: time(now), actor: 'USER', evidence: [] },
+    });
+    now += hour;
+    await connected();
+    expect(await explanationOf(userId)).toEqual({
+      verdict: 'The person has connected again, and no sync has been reported since.',
+      ...{ since: time(now), actor: 'WAIT', evidence: [] },
+    });
+    await tellLink(userId, { kind: 'noted', reason: 'required_scopes_not_granted' });
+    expect(await explanationOf(userId)).toEqual({
+      verdict: 'No sync has failed, but the platform reports required_scopes_not_granted.',
+      ...{ since: null, actor: 'USER', evidence: [] },
+    });
+    await tell(userId, 4 * day + 3 * hour, success('b'));
+    expect(await explanationOf(userId)).toMatchObject({ verdict: 'All is well: syncs succeed.', actor: null });
   });
 
   test('says that a history has stopped before its end', async () => {
