@@ -190,15 +190,15 @@ export const runs: Area = {
     {
       breaks: 'a late report says how a type of data of a connection stands',
       file: 'src/data-types/fold-data-type.ts',
-      find: 'return toldAt < row.toldAt',
-      replace: 'return toldAt > row.toldAt',
+      find: 'toldAt < row.toldAt ? [row, told] : [told, row]',
+      replace: '[told, row]',
       tests: dataTypes,
     },
     {
       breaks: 'the newest report narrows what is covered',
       file: 'src/data-types/fold-data-type.ts',
-      find: 'latest(row.coveredEnd, report.coveredEnd)',
-      replace: 'report.coveredEnd ?? row.coveredEnd',
+      find: 'latest(row?.coveredEnd, report.coveredEnd)',
+      replace: 'report.coveredEnd ?? row?.coveredEnd ?? null',
       tests: dataTypes,
     },
     {
