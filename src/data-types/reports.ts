@@ -31,16 +31,18 @@ export interface DataTypeReport {
   readonly reason: StatedReason | null;
 }
 
-type TellingEvent = ToldEvent & Partial<Pick<SyncEvent, 'windowStart' | 'windowEnd'>>;
+type TellingEvent = ToldEvent & Partial<Pick<SyncEvent, 'windowStart' | 'windowEnd' | 'itemsProcessed'>>;
 
 /**
  * What an event tells of types of data, each of them once. What its producer states counts before what the metadata tells of
- * the same type. Three producers of Open Wearables tell of types in their metadata:
+ * the same type. Four producers of Open Wearables tell of types in their metadata:
  * - an upload of its SDK, with its end: `types` names its series, and `workouts_saved` and `sleep_saved` count what else it
  *   stored. In an export of history none of them is done with it;
  * - a pull, with its end, unless it has failed as a whole: `params` has an entry for `workouts`, and one for each type in
  *   `data_247`. The window of the event is what was asked of all of them;
- * - a backfill of Garmin that goes on after a break: `pending_types` names what is still to come.
+ * - a backfill of Garmin that goes on after a break: `pending_types` names what is still to come;
+ * - what Garmin delivers then, or by itself, each with a run of its own: `summary_type`. How many of its items are new, nobody
+ *   says.
  */
 export function reportsOf(event: TellingEvent): readonly DataTypeReport[] {
   const known = knownReports.get(event);
@@ -130,7 +132,16 @@ function ofStated({ requested, covered, newestData, ...stated }: StoredDataType,
 function ofMetadata(event: TellingEvent, metadata: Metadata): ToldType[] {
   if (startsRun(event)) return wordOf(event.source) === 'backfill' ? ofResumption(metadata) : [];
   if (wordOf(event.stage) !== 'completed') return [];
-  return [...ofUpload(metadata, event.scope), ...ofPull(metadata.params)];
+  return [
+    ...ofUpload(metadata, event.scope),
+    ...ofPull(metadata.params),
+    ...ofDelivery(metadata, event.itemsProcessed),
+  ];
+}
+
+function ofDelivery({ summary_type: type }: Metadata, itemsProcessed: number | null = null): ToldType[] {
+  if (typeof type !== 'string') return [];
+  return [{ ...ofTask(type, itemsProcessed === 0 ? 'skipped' : 'success'), reportedRecords: itemsProcessed }];
 }
 
 function ofResumption({ pending_types: types }: Metadata): ToldType[] {

@@ -225,6 +225,23 @@ describe('what is stated of types of data is refused, and its place told, for', 
     ]);
   });
 
+  test('what is spelled out in the document, too', async () => {
+    const event = `userId: "${await server.user()}", runId: "r", provider: "p", source: PULL, stage: QUEUED, status: SUCCESS`;
+    for (const [types, message] of [
+      ['{ dataType: "", state: SYNCING }', '[0].dataType must not be empty'],
+      ['{ dataType: "a", state: MOON }', 'Value "MOON" does not exist in "DataTypeState" enum.'],
+      ['{ dataType: "a" }', 'Field "SyncDataTypeInput.state" of required type "DataTypeState!" was not provided.'],
+    ]) {
+      const { errors } = await server.graphql(
+        `mutation { recordSyncEvents(input: { events: [{ ${event}, dataTypes: [${types}] }] }) { results { duplicate } } }`,
+      );
+      expect(errors[0]?.extensions).toMatchObject({
+        code: 'BAD_USER_INPUT',
+        problems: [{ index: 0, field: 'dataTypes', message }],
+      });
+    }
+  });
+
   test('all that is wrong at once', async () => {
     const wrong = { state: 'FAILED', covered: span(2, 1), itemsInserted: -1, reason: { class: 'OTHER', text: '\0' } };
     const messages = (
@@ -290,7 +307,7 @@ describe('the types of data of a connection', () => {
     expect(connection).toEqual(both(span(1, 5)));
   });
 
-  test('are pending where a backfill of Garmin that goes on names them', async () => {
+  test('are pending where a backfill of Garmin that goes on names them, until it delivers them', async () => {
     const metadata = { trace_id: 'a', current_window: 0, total_windows: 1, pending_types: ['hrv', 'sleeps', 7] };
     const start = { stage: 'STARTED', source: 'BACKFILL', scope: 'HISTORICAL', metadata };
     const userId = await server.user();
@@ -298,6 +315,16 @@ describe('the types of data of a connection', () => {
     const shown = await typesOf(userId, 'dataType kind state reason { class }');
     const types = ['hrv', 'sleeps'].map((dataType) => ({ dataType, kind: 'TASK', state: 'PENDING', reason: null }));
     expect(shown).toEqual({ run: types, connection: types });
+    const delivered = { trace_id: 'a', summary_type: 'sleeps', items: 29 };
+    const delivery = { ...ended, source: 'WEBHOOK', runId: 'garmin_webhook_sleeps_1', itemsProcessed: 27 };
+    await server.record({ userId, ...delivery, metadata: delivered });
+    expect(await typesOf(userId, 'dataType state reportedRecords itemsInserted attempts')).toMatchObject({
+      run: [{ state: 'PENDING' }, { state: 'PENDING' }],
+      connection: [
+        { dataType: 'hrv', state: 'PENDING', reportedRecords: null, attempts: 1 },
+        { dataType: 'sleeps', state: 'COMPLETE', reportedRecords: 27, itemsInserted: 0, attempts: 2 },
+      ],
+    });
   });
 
   test('have the widest of all spans, the newest data and the most days', async () => {
