@@ -74,31 +74,30 @@ const always = Number.NEGATIVE_INFINITY;
 export function connectionHealth(link: JudgedLink, underWayUntil: number | undefined, now: number): JudgedHealth {
   const { failures } = connectionThresholds;
   // What goes wrong again and again is not better while it is tried once more.
-  if (link.state === 'needs_reconnect' || link.consecutiveFailures >= failures) return forGood('failing');
-  if (link.state === 'disconnected') return forGood('unknown'); // nothing is expected of it
-  const spans: readonly (readonly [health: ConnectionHealth, from: number, until: number])[] = [
-    ['no_progress', withoutProgressFrom(link), never],
-    ['syncing', always, underWayUntil ?? always],
-    ['delayed', delayedFrom(link), never],
-    ['unknown', unknownFrom(link), never],
-    [link.lastSuccessAt ? 'healthy' : 'unknown', always, never],
-  ];
-  const ends = spans.flatMap(([, from, until]) => [from, until]).filter((at) => at > now);
-  const [health = 'unknown', since = always] = spans.find(([, from, until]) => from <= now && now < until) ?? [];
-  return { health, until: Math.min(...ends), since: since === always ? undefined : since };
+  if (link.state === 'needs_reconnect' || link.consecutiveFailures >= failures) return judgement('failing');
+  if (link.state === 'disconnected') return judgement('unknown'); // nothing is expected of it
+  const { success, data } = readRhythms(link.rhythm);
+  const late = { success: lateAfterMs(success), data: lateAfterMs(data) };
+  const noProgressFrom = withoutProgressFrom(link, data && late.data !== null ? data.last + late.data : never);
+  if (noProgressFrom <= now) return judgement('no_progress', never, noProgressFrom);
+  if (underWayUntil !== undefined && underWayUntil > now)
+    return judgement('syncing', Math.min(noProgressFrom, underWayUntil));
+  const since = waitedSince(link);
+  const delayedFrom = late.success !== null && since !== undefined ? since + late.success : never;
+  if (delayedFrom <= now) return judgement('delayed', noProgressFrom, delayedFrom);
+  const unknownFrom = untoldFrom(link, late);
+  if (unknownFrom <= now) return judgement('unknown', Math.min(noProgressFrom, delayedFrom), unknownFrom);
+  return judgement(link.lastSuccessAt ? 'healthy' : 'unknown', Math.min(noProgressFrom, delayedFrom, unknownFrom));
 }
 
-function forGood(health: ConnectionHealth): JudgedHealth {
-  return { health, until: never, since: undefined };
+function judgement(health: ConnectionHealth, until = never, since = always): JudgedHealth {
+  return { health, until, since: since === always ? undefined : since };
 }
 
 /** Syncs succeed and bring nothing: for longer than this person usually has nothing, or ever since. */
-function withoutProgressFrom({ emptySuccesses, lastDataAt, rhythm }: JudgedLink): number {
+function withoutProgressFrom({ emptySuccesses, lastDataAt }: JudgedLink, dataIsLateFrom: number): number {
   if (emptySuccesses < connectionThresholds.emptySuccesses) return never;
-  if (!lastDataAt) return always;
-  const { data } = readRhythms(rhythm);
-  const late = lateAfterMs(data);
-  return late === null || !data ? never : data.last + late;
+  return lastDataAt ? dataIsLateFrom : always;
 }
 
 /** A connection that has not succeeded yet is waited for since its first attempt. */
@@ -106,19 +105,11 @@ function waitedSince({ waitingSince, lastSuccessAt, firstAttemptAt }: JudgedLink
   return (waitingSince ?? lastSuccessAt ?? firstAttemptAt)?.getTime();
 }
 
-/** The next success is late by the rhythm of those before. */
-function delayedFrom(link: JudgedLink): number {
-  const late = lateAfterMs(readRhythms(link.rhythm).success);
-  const since = waitedSince(link);
-  return late === null || since === undefined ? never : since + late;
-}
-
 /** There is too little history to say whether what does not come is late. */
-function unknownFrom(link: JudgedLink): number {
-  const { success, data } = readRhythms(link.rhythm);
+function untoldFrom(link: JudgedLink, late: Readonly<Record<'success' | 'data', number | null>>): number {
   const { emptySuccesses, trustedForMs, trustedForMsElse } = connectionThresholds;
-  if (link.emptySuccesses >= emptySuccesses && lateAfterMs(data) === null) return always;
+  if (link.emptySuccesses >= emptySuccesses && late.data === null) return always;
   const since = waitedSince(link);
-  if (since === undefined || lateAfterMs(success) !== null) return never;
+  if (since === undefined || late.success !== null) return never;
   return since + (trustedForMs.get(wordOf(link.source ?? '')) ?? trustedForMsElse);
 }

@@ -20,9 +20,9 @@ export function readUnderWay(kept: unknown): UnderWay {
 export function foldUnderWay(underWay: UnderWay, event: SyncEvent): UnderWay {
   const { runId, source, status, timestamp, recordedAt } = event;
   const isKept = underWay.some(([id]) => id === runId);
-  const stalls = stallsAt({ source, status, recordedAt, lastEventAt: timestamp < recordedAt ? timestamp : recordedAt });
-  const goesOn = !endsRun(event) && stalls > recordedAt.getTime();
-  if (goesOn) return isKept ? underWay : [...underWay, [runId, stalls] as const].slice(-MOST);
+  const lastEventAt = timestamp < recordedAt ? timestamp : recordedAt;
+  const stalls = endsRun(event) ? Number.NEGATIVE_INFINITY : stallsAt({ source, status, recordedAt, lastEventAt });
+  if (stalls > recordedAt.getTime()) return isKept ? underWay : [...underWay, [runId, stalls] as const].slice(-MOST);
   return isKept ? underWay.filter(([id]) => id !== runId) : underWay;
 }
 
