@@ -38,7 +38,8 @@ const hexOf = (number: number, digits: number) => number.toString(16).padStart(d
 
 /**
  * Statements that write whole logs: users, their events, and the runs and connections that these fold to. It is SQL over
- * numbers and not `recordSyncEvents`, since millions of events are wanted in a minute.
+ * numbers and not `recordSyncEvents`, since millions of events are wanted in a minute. No run is left to be folded anew: servers
+ * would do that beside what is measured.
  */
 export function fillStatements({ from, users, eventsPerUser }: Population, dialect: Dialect): string[] {
   const { hex, time, json, numbers, id, whole } = dialect;
@@ -52,6 +53,7 @@ export function fillStatements({ from, users, eventsPerUser }: Population, diale
   const runs = eventsPerUser / EVENTS_PER_RUN;
   const firstOf = `r.n * ${EVENTS_PER_RUN} + 1`;
   const lastOf = `(r.n + 1) * ${EVENTS_PER_RUN}`;
+  const began = at(`${firstOf} + 1`);
   return [
     `INSERT INTO "user" (id, external_user_id, email, first_name, last_name, created_at, head_sequence, tail_sequence)
      SELECT ${userText('u.n')}, 'external-' || u.n, 'person' || u.n || '@example.org', 'First' || u.n, 'Last' || u.n,
@@ -69,11 +71,13 @@ export function fillStatements({ from, users, eventsPerUser }: Population, diale
        CASE ${step} WHEN 1 THEN ${at('s.n')} END, CASE ${step} WHEN 7 THEN ${at('s.n')} END, ${at('s.n')}, ${at('s.n')}, ${dialect.whole('0')} = 1
      FROM ${user}, ${numbers('s', 1, eventsPerUser)}`,
     `INSERT INTO sync_run (user_id, run_id, provider, source, stage, status, message, progress, items_processed, items_total,
-       error, primary_user_id, newest_primary_user_id, started_at, ended_at, last_event_at, last_sequence, event_count,
-       finished, recorded_at)
+       error, primary_user_id, newest_primary_user_id, started_at, newest_started_at, ended_at, last_event_at, last_sequence,
+       event_count, finished, recorded_at, newest_at, scope, opened_at, milestone_at, milestone_status, last_ended_at, attempts,
+       folded_sequence)
      SELECT ${userText('u.n')}, 'run_' || r.n, ${provider('u.n', 'r.n')}, 'pull', 'completed', 'success',
-       'Step 7 of the daily pull', 7 / 8.0, 70, 70, NULL, NULL, NULL, ${at(`${firstOf} + 1`)}, ${at(lastOf)}, ${at(lastOf)},
-       ${lastOf}, ${EVENTS_PER_RUN}, ${dialect.whole('1')} = 1, ${at(lastOf)}
+       'Step 7 of the daily pull', 7 / 8.0, 70, 70, NULL, NULL, NULL, ${began}, ${began}, ${at(lastOf)}, ${at(lastOf)},
+       ${lastOf}, ${EVENTS_PER_RUN}, ${dialect.whole('1')} = 1, ${at(lastOf)}, ${at(lastOf)}, 'live', ${began}, ${at(lastOf)},
+       'success', ${at(lastOf)}, 1, ${lastOf}
      FROM ${user}, ${numbers('r', 0, runs - 1)}`,
   ];
 }
