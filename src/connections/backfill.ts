@@ -116,13 +116,15 @@ function isDone({ covered, succeeded, inParts }: BackfillState, requested: Span 
   return requested ? false : (succeeded ?? false);
 }
 
-/** What the newest run says of itself; else how much of what was asked for is covered. */
+/** What the newest run says of itself, or how much of what was asked for is covered: it may begin anew with days that have come. */
 function percentOf({ percent, stored, expected, covered }: BackfillState, requested: Span | null): number | null {
-  if (percent !== null) return percent;
-  if (expected !== null) return share(stored, expected);
-  if (!requested || !covered) return null;
-  const both = Math.min(requested[1], covered[1]) - Math.max(requested[0], covered[0]);
-  return share(Math.max(0, both), requested[1] - requested[0]);
+  const ofDays = requested && covered && share(lengthOfBoth(covered, requested), requested[1] - requested[0]);
+  if (percent !== null) return Math.max(percent, ofDays ?? 0);
+  return expected === null ? ofDays : share(stored, expected);
+}
+
+function lengthOfBoth(one: Span, other: Span): number {
+  return Math.max(0, Math.min(one[1], other[1]) - Math.max(one[0], other[0]));
 }
 
 /** Progress reports are all sent as `live`, so that starts and ends alone tell the scope of a run; the first of them does. */

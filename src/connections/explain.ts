@@ -129,37 +129,18 @@ const rules: readonly Rule[] = [
       evidence: known(running.sequence),
     },
 
-  ({ link, reason }) =>
-    reason && link.lastSuccessAt
+  ({ link, reason }) => {
+    const failed = link.lastSuccessAt
+      ? `${newestOf(link.consecutiveFailures)} failed after others succeeded`
+      : 'No sync has succeeded yet';
+    return reason
       ? {
-          verdict: `${newestOf(link.consecutiveFailures)} failed after others succeeded: ${why[reason.class]}.`,
+          verdict: `${failed}: ${why[reason.class]}.`,
           since: link.failingSince,
           actor: reason.actor,
           evidence: failureOf(link),
         }
-      : undefined,
-
-  ({ link, reason }) =>
-    link.firstAttemptAt && !link.lastSuccessAt
-      ? {
-          verdict: 'No sync has succeeded yet.',
-          since: link.firstAttemptAt,
-          actor: reason?.actor ?? null,
-          evidence: known(link.problemSequence),
-        }
-      : undefined,
-
-  ({ dataTypes }) => {
-    const failed = dataTypes.filter((type) => dataTypeState(type) === 'failed');
-    const [first] = failed;
-    return (
-      first && {
-        verdict: `Syncs succeed, but not for ${namesOf(failed)}.`,
-        since: earliestOf(failed),
-        actor: dataTypeReason(first)?.actor ?? 'OPERATOR',
-        evidence: sequencesOf(failed),
-      }
-    );
+      : undefined;
   },
 
   (standing) => {
@@ -173,6 +154,24 @@ const rules: readonly Rule[] = [
           evidence: known(history?.newest.sequence ?? null),
         }
       : undefined;
+  },
+
+  ({ link }) =>
+    link.firstAttemptAt && !link.lastSuccessAt
+      ? { verdict: 'No sync has succeeded yet.', since: link.firstAttemptAt, actor: null, evidence: [] }
+      : undefined,
+
+  ({ dataTypes }) => {
+    const failed = dataTypes.filter((type) => dataTypeState(type) === 'failed');
+    const [first] = failed;
+    return (
+      first && {
+        verdict: `Syncs succeed, but not for ${namesOf(failed)}.`,
+        since: earliestOf(failed),
+        actor: dataTypeReason(first)?.actor ?? 'OPERATOR',
+        evidence: sequencesOf(failed),
+      }
+    );
   },
 
   (standing) => {
@@ -216,7 +215,7 @@ const well = 'All is well: syncs succeed.';
 export function explain(standing: Standing): Explained {
   for (const rule of rules) {
     const explained = rule(standing);
-    if (explained) return explained;
+    if (explained) return { ...explained, since: notAfter(explained.since, standing.now) };
   }
   const { link } = standing;
   return {
@@ -225,6 +224,11 @@ export function explain(standing: Standing): Explained {
     actor: null,
     evidence: known(link.successSequence, link.dataSequence),
   };
+}
+
+/** The clock of a producer may be ahead. */
+function notAfter(time: Date | null, now: number): Date | null {
+  return time && new Date(Math.min(time.getTime(), now));
 }
 
 /** A history that has not ended, as far as anybody says. */

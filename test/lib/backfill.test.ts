@@ -98,6 +98,12 @@ describe('a backfill of Garmin', () => {
     expect(historyAfter(started(thirty), window(3))).toMatchObject({ covered: requested, done: true, percent: 100 });
   });
 
+  test('is as far as it was where another one begins with what has come', () => {
+    const window = progressed({ progress: 2 / 3, scope: 'live', metadata: { window: 2, total_windows: 3 } });
+    const again = started(thirty, { runId: 'run_2', minutes: 60 });
+    expect(historyAfter(started(thirty), window, ended('failed'), again)).toMatchObject({ done: false, percent: 67 });
+  });
+
   test('has windows of whole days', () => {
     const year = { target_days: 365, total_windows: 12 };
     const { covered, done } = historyAfter(started(year), progressed({ metadata: { window: 11, total_windows: 12 } }));

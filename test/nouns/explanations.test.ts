@@ -160,7 +160,9 @@ describe('the explanation of a connection', () => {
 
     const other = await server.user();
     await tell(other, 0, { ...failure('a', 'nobody knows'), dataTypes: [{ dataType: 'sleep', state: 'FAILED' }] });
-    expect(await explanationOf(other)).toMatchObject({ verdict: 'No sync has succeeded yet.' });
+    expect(await explanationOf(other)).toMatchObject({
+      ...{ verdict: 'No sync has succeeded yet: no rule knows the reason.', actor: 'OPERATOR' },
+    });
   });
 
   test('says that nothing comes before it says what has not been granted', async () => {
@@ -221,6 +223,19 @@ describe('the explanation of a connection', () => {
     });
   });
 
+  test('is not true from a moment on that has yet to come', async () => {
+    const userId = await server.user();
+    const ahead = time(start + 12 * hour);
+    const event = { userId, runId: 'a', stage: 'STARTED', startedAt: ahead, timestamp: ahead };
+    await server.record(event);
+    expect(await explanationOf(userId)).toMatchObject({ verdict: 'A sync is under way.', since: time(start) });
+    await server.record({ ...event, dataTypes: [{ dataType: 'hrv', state: 'NOT_GRANTED' }] });
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'The person has not granted hrv.',
+      since: time(start),
+    });
+  });
+
   test('follows a history until its end', async () => {
     const userId = await server.user();
     const run = { run: 'h', source: 'BACKFILL', scope: 'HISTORICAL', provider: 'garmin' };
@@ -240,7 +255,9 @@ describe('the explanation of a connection', () => {
       },
     });
     now += 2 * hour;
-    expect(await explanationOf(userId)).toMatchObject({ verdict: 'No sync has succeeded yet.' });
+    expect(await explanationOf(userId)).toMatchObject({
+      ...{ verdict: 'The history has not come in to its end: 33 %.', since: time(start + minute), actor: 'OPERATOR' },
+    });
     await tell(userId, 3 * hour, { ...run, status: 'SUCCESS', items: 3 });
     expect(await linkOf(userId, fields)).toEqual({
       backfill: { requested: { start: from, end: to }, covered: { start: from, end: to }, done: true, percent: 100 },
