@@ -134,7 +134,8 @@ function isAboutHistory(event: SyncEvent, runBefore: SyncRun | undefined): boole
   return meantScope(scope) === 'historical';
 }
 
-function leavesItToOthers({ status, metadata }: SyncEvent): boolean {
+/** Is it a pull that another profile of the same account makes? */
+export function leavesItToOthers({ status, metadata }: SyncEvent): boolean {
   return wordOf(status) === 'skipped' && isObject(metadata) && metadata.skipped === true;
 }
 

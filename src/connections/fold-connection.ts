@@ -5,6 +5,7 @@ import { isMilestone } from '../log/record/fold-milestone.ts';
 import { toldLateMs } from '../log/told-late.ts';
 import { type ScopeWord, type SourceWord, type StatusWord, scopeWords, wordOf } from '../log/words.ts';
 import { reasonOf } from '../reasons/sync-reason.ts';
+import { leavesItToOthers } from './backfill.ts';
 import { UNJUDGED } from './connection-health.ts';
 import { countItems } from './count-items.ts';
 import { foldLinkFact } from './link-state.ts';
@@ -29,9 +30,19 @@ const meanings = new Map<string, Meaning>(Object.entries(meaningOf));
 /** Where data comes from that is not of today. */
 const historicalSources: readonly string[] = ['backfill', 'xml_import'] satisfies SourceWord[];
 
+/** Where the platform asks the provider for data. */
+const askingSources: readonly string[] = ['pull', 'backfill'] satisfies SourceWord[];
+
 /** Of a status that this server does not know, the stage may still say that the run has failed. */
-function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
-  return meanings.get(wordOf(status)) ?? (wordOf(stage) === 'failed' ? 'failure' : 'nothing');
+function meaningOfEvent(event: SyncEvent): Meaning {
+  if (foundNothingNew(event)) return 'success';
+  return meanings.get(wordOf(event.status)) ?? (wordOf(event.stage) === 'failed' ? 'failure' : 'nothing');
+}
+
+/** Open Wearables says of a pull that it was skipped where the provider was asked for each type of data, and had none. */
+function foundNothingNew(event: SyncEvent): boolean {
+  if (wordOf(event.status) !== 'skipped' || leavesItToOthers(event)) return false;
+  return askingSources.includes(wordOf(event.source)) && countItems(event) === 0;
 }
 
 /**
@@ -40,8 +51,9 @@ function meaningOfEvent({ stage, status }: SyncEvent): Meaning {
  * - A success is a run that ended as `success` or `partial`: something of it was done. It brought data if it counted at
  *   least one item; if it counted none it was empty; without a count it may have been either, so it changes neither the
  *   time of the last data nor the row of empty successes.
- * - A failure is a run that ended as `failed`. `skipped` had nothing to do and `cancelled` was stopped by somebody: they
- *   say nothing about the connection and leave its rows alone. So does a run that never ends.
+ *   A pull that was skipped although it counted, and none, has asked the provider: that is an empty success.
+ * - A failure is a run that ended as `failed`. Others that were `skipped` had nothing to do and `cancelled` was stopped by
+ *   somebody: they say nothing about the connection and leave its rows alone. So does a run that never ends.
  *
  * The state follows: a failure for which the person has to connect again says that the connection is broken, and a success of
  * a run that began after that says that it is not. A run that was under way when a connection was revoked may still end well.

@@ -38,6 +38,7 @@ interface Told {
   readonly startedAt?: number | undefined;
   readonly endedAt?: number;
   readonly error?: string;
+  readonly metadata?: object;
 }
 
 const atMinute = (minutes: number | undefined) => (minutes === undefined ? undefined : time(start + minutes * minute));
@@ -200,6 +201,19 @@ describe('a connection', () => {
         failure('d', 4),
       ],
       { lastAttemptAt: atMinute(4), lastSuccessAt: null, consecutiveFailures: 2 },
+    ],
+    [
+      'a pull that was skipped with nothing new is a success, unless another profile makes it',
+      [
+        failure('a', 1),
+        { run: 'b', status: 'SKIPPED', items: 0, at: 2, metadata: { linked_account: true, skipped: true } },
+        failure('c', 3),
+        { run: 'd', status: 'SKIPPED', items: 0, at: 4, source: 'WEBHOOK' },
+        failure('e', 5),
+        { run: 'f', status: 'SKIPPED', items: 0, at: 6 },
+        failure('g', 7),
+      ],
+      { lastSuccessAt: atMinute(6), lastDataAt: null, consecutiveFailures: 1 },
     ],
     [
       'a run that never ends is an attempt, and leaves a row of failures alone',
@@ -423,9 +437,11 @@ test('the connections of an older log are those that its runs add up to', async 
     { numRuns: 120, seed: 3 },
   );
   const users = [await older.user(), await older.user(), await older.user(), await older.user()];
-  for (const [n, event] of random.entries()) {
+  for (const [n, { items, ...event }] of random.entries()) {
     now += minute;
-    const begun = { ...event, run: `run_${n}`, at: n, startedAt: n };
+    // What it means that a pull was skipped after it had asked was not known yet.
+    const counted = event.status === 'SKIPPED' ? null : items;
+    const begun = { ...event, items: counted, run: `run_${n}`, at: n, startedAt: n };
     const userId = users[n % 3] as string;
     await older.record(
       draftOf(userId, { ...begun, status: 'IN_PROGRESS' }),

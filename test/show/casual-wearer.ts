@@ -28,7 +28,8 @@ async function pull(stage: Stage, number: number, saved: number): Promise<void> 
     data_247: { success: true, saved: true, heart_rate: saved, sleep: 0 },
   };
   await stage.tell(cleo, {
-    ...{ ...run, stage: 'COMPLETED', status: 'SUCCESS', progress: 1, itemsProcessed: saved },
+    ...{ ...run, stage: 'COMPLETED', progress: 1, itemsProcessed: saved },
+    status: saved > 0 ? 'SUCCESS' : 'SKIPPED', // as Open Wearables says of a pull that has found nothing new
     metadata: { is_historical: false, params },
   });
 }

@@ -100,7 +100,7 @@ export const moments = {
     },
   },
   'worn now and then': {
-    happened: 'Cleo wears a ring now and then, and not for three days. Hourly pulls succeed and bring nothing.',
+    happened: 'Cleo wears a ring now and then, and not for three days. Hourly pulls find nothing new.',
     expected: {
       ...{ ...connected, since: 'day 29, 09:00', actor: null, evidence: ['pull_705', 'pull_780'] },
       verdict: 'All is well: data comes now and then, and for this person the next is not late.',
