@@ -44,8 +44,8 @@ export const defaultLimits = {
   tailEvents: 200,
   /** Answers that are kept to be given again, all together, in bytes. */
   keptAnswerBytes: 64 * 1_048_576,
-  /** Changed runs that one reader of the `syncRuns` subscription may have waiting; a run counts once. */
-  waitingRuns: 10_000,
+  /** Changed runs that one reader of the subscription `syncRuns` may have waiting; each counts once. */
+  waitingRows: 10_000,
   /** Newest events of each user that retention leaves, however old they are. */
   retainedEvents: 200,
   /** Events that retention, or the deletion of a user, removes in one transaction. */

@@ -25,12 +25,13 @@ import { Opened } from './lib/opened.ts';
 import { Outages } from './lib/outages.ts';
 import { withoutSecrets } from './lib/redis-url.ts';
 import type { Limits } from './limits.ts';
+import { RowChanges } from './log/changes/row-changes.ts';
 import { openEventLog } from './log/event-log.ts';
 import { startRefoldingRuns } from './log/refold-runs.ts';
 import { Retention } from './log/retention.ts';
-import { RunChanges } from './runs/run-changes.ts';
 import { RunHistory } from './runs/run-history.ts';
 import { Runs } from './runs/runs.ts';
+import { watchedRuns } from './runs/watched-runs.ts';
 import type { Services } from './services.ts';
 import { Sources } from './sources/sources.ts';
 import { startFillingSearchTexts } from './users/fill-search-texts.ts';
@@ -134,7 +135,8 @@ async function openOneByOne(
     createProviderDataTypeProjection(database),
   ];
   const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));
-  const runChanges = opened.add(new RunChanges({ database, limits, clock, wakeUps: log.wakeUps, onError }));
+  const watching = { database, limits, clock, wakeUps: log.wakeUps, onError };
+  const runChanges = opened.add(new RowChanges({ ...watching, rows: watchedRuns(database) }));
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),

@@ -3,13 +3,13 @@ import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { type Context, streamSignal } from '../graphql/context.ts';
+import type { ChangedRow, RowChange } from '../log/changes/row-subscriber.ts';
 import { matchesRun, type SyncRunFilter } from './run-filter.ts';
-import type { ChangedRun, RunChange } from './run-subscriber.ts';
 import type { RunTypes } from './runs.graphql.ts';
 
 /** The live subscriptions to the runs of all users that a viewer may see. */
 export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }: RunTypes): void {
-  const SyncRunChangesPayload = builder.objectRef<RunChange>('SyncRunChangesPayload').implement({
+  const SyncRunChangesPayload = builder.objectRef<RowChange<SyncRunRow>>('SyncRunChangesPayload').implement({
     description: 'One step of a stream of runs: the sign that it has begun, or a run that has changed.',
     fields: (t) => ({
       began: t.boolean({
@@ -20,7 +20,7 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
         type: SyncRun,
         nullable: true,
         description: 'The run as it stands after the change; null in the first payload.',
-        resolve: (change) => (change.kind === 'changed' ? change.run : null),
+        resolve: (change) => (change.kind === 'changed' ? change.row : null),
       }),
     }),
   });
@@ -43,7 +43,7 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
       args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
       authScopes: { read: true },
       subscribe: (_, { filter }, context) => runsOf(followRuns(filter, context)),
-      resolve: ({ run }) => run,
+      resolve: ({ row }) => row,
     }),
   );
 }
@@ -59,6 +59,8 @@ function followRuns(filter: SyncRunFilter | null | undefined, context: Context) 
   return services.runChanges.follow({ wants, only }, streamSignal(context));
 }
 
-async function* runsOf(changes: AsyncIterable<RunChange>): AsyncGenerator<ChangedRun, void, undefined> {
+async function* runsOf(
+  changes: AsyncIterable<RowChange<SyncRunRow>>,
+): AsyncGenerator<ChangedRow<SyncRunRow>, void, undefined> {
   for await (const change of changes) if (change.kind === 'changed') yield change;
 }

@@ -59,8 +59,8 @@ test.each([
     await takeTransactions(url, later);
     const told = [];
     for (let each = await next; each.value?.kind === 'changed'; each = await runs.next()) {
-      told.push(each.value.run.runId);
-      if (each.value.run.runId === 'after') break;
+      told.push(each.value.row.runId);
+      if (each.value.row.runId === 'after') break;
     }
     expect(told).toContain('after');
   },

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import type { SyncRun } from '../../src/db/rows.ts';
 import type { ConnectWire, DoorbellEvents } from '../../src/instances/doorbell.ts';
 import { defaultLimits } from '../../src/limits.ts';
+import { RowChanges } from '../../src/log/changes/row-changes.ts';
 import { type EventLog, openEventLog } from '../../src/log/event-log.ts';
-import { RunChanges } from '../../src/runs/run-changes.ts';
+import { watchedRuns } from '../../src/runs/watched-runs.ts';
 import { openNewDatabase } from '../support/database.ts';
 import { holdLooks } from '../support/held-looks.ts';
 
@@ -12,7 +14,7 @@ const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching',
 
 interface Instance {
   readonly log: EventLog;
-  readonly runChanges: RunChanges;
+  readonly runChanges: RowChanges<SyncRun>;
   /** What its wire is told of, and what it has sent, which reaches nobody. */
   readonly wire: DoorbellEvents;
   readonly sent: string[];
@@ -34,7 +36,7 @@ function openInstance(database: Database): Instance {
   };
   const log = openEventLog({ ...options, doorbell: { connect, outage: { failed: () => {}, works: () => {} } } });
   onTestFinished(() => log.close());
-  const runChanges = new RunChanges({ ...options, wakeUps: log.wakeUps });
+  const runChanges = new RowChanges({ ...options, rows: watchedRuns(database), wakeUps: log.wakeUps });
   onTestFinished(() => runChanges.close());
   if (!wire) throw new Error('The doorbell opens its wire at once');
   return { log, runChanges, wire, sent, errors };
@@ -95,7 +97,7 @@ describe('when wake-ups were lost', () => {
     const next = (await watchRuns(here)).next();
     await record(3);
     here.wire.onGap();
-    expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'r', eventCount: 3 } });
+    expect((await next).value).toMatchObject({ kind: 'changed', row: { runId: 'r', eventCount: 3 } });
   });
 
   test('all look at once as the doorbell of another instance is back, which could not ring for what it has recorded', async () => {
@@ -107,7 +109,7 @@ describe('when wake-ups were lost', () => {
     there.wire.onGap();
     for (const message of there.sent) here.wire.onMessage(message);
     expect(sequences((await next[0]).value ?? undefined)).toEqual([1, 2, 3]);
-    expect((await next[1]).value).toMatchObject({ kind: 'changed', run: { runId: 'r', eventCount: 3 } });
+    expect((await next[1]).value).toMatchObject({ kind: 'changed', row: { runId: 'r', eventCount: 3 } });
   });
 
   test.each([1, 2, 3])(
@@ -164,7 +166,7 @@ describe('when wake-ups were lost', () => {
     await record(1);
     instance.wire.onGap();
     release();
-    expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'r' } });
+    expect((await next).value).toMatchObject({ kind: 'changed', row: { runId: 'r' } });
   });
 });
 

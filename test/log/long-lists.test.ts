@@ -5,10 +5,11 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { WakeUps } from '../../src/instances/wake-ups.ts';
 import { defaultLimits } from '../../src/limits.ts';
+import { RowChanges } from '../../src/log/changes/row-changes.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { FollowedLogs } from '../../src/log/follow/followed-logs.ts';
 import { LogReads } from '../../src/log/log-reads.ts';
-import { RunChanges } from '../../src/runs/run-changes.ts';
+import { watchedRuns } from '../../src/runs/watched-runs.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
 import { Users } from '../../src/users/users.ts';
 import { openNewDatabase } from '../support/database.ts';
@@ -187,7 +188,8 @@ describe(`of ${many} at once`, () => {
     const errors: unknown[] = [];
     const onError = (error: unknown) => errors.push(error);
     // Nobody wakes it: the log is another instance's.
-    const changes = new RunChanges({ ...options, limits: { ...defaultLimits, slowPollMs: 20 }, onError });
+    const limits = { ...defaultLimits, slowPollMs: 20 };
+    const changes = new RowChanges({ ...options, rows: watchedRuns(database), limits, onError });
     const log = openEventLog({ ...options, onError });
     const stop = new AbortController();
     setMaxListeners(0, stop.signal);
@@ -209,7 +211,7 @@ describe(`of ${many} at once`, () => {
     for (let start = 0; start < many; start += defaultLimits.eventsPerRecording)
       await log.record(events.slice(start, start + defaultLimits.eventsPerRecording));
     const runs = await Promise.all(first);
-    expect(runs.map(({ value }) => value?.kind === 'changed' && value.run.runId)).toEqual(
+    expect(runs.map(({ value }) => value?.kind === 'changed' && value.row.runId)).toEqual(
       events.map(({ runId }) => runId),
     );
     // A look may come between two recordings, and a thousand users are read at a time.

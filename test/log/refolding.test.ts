@@ -308,7 +308,7 @@ test('a stream of runs tells of a run that was folded anew, and of none of its u
   const { runChanges } = server.app.services;
   const watching = (async () => {
     for await (const change of runChanges.follow({ wants: () => true }, stopping.signal))
-      if (change.kind === 'changed') told.push([change.run.runId, change.run.message]);
+      if (change.kind === 'changed') told.push([change.row.runId, change.row.message]);
       else begun = true;
   })();
   await expect.poll(() => begun).toBe(true);

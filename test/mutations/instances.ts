@@ -56,14 +56,14 @@ export const instances: Area = {
     },
     {
       breaks: 'streams of runs do not look when the doorbell is back',
-      file: 'src/runs/run-changes.ts',
+      file: 'src/log/changes/row-changes.ts',
       find: '() => this.#watch?.lookNow(),',
       replace: '',
       tests: lost,
     },
     {
       breaks: 'a look at runs that is asked for during another one is none',
-      file: 'src/runs/run-watch.ts',
+      file: 'src/log/changes/row-watch.ts',
       find: '      this.#resting = new AbortController();\n      await this.#retry(() => this.#look());\n',
       replace: '      await this.#retry(() => this.#look());\n      this.#resting = new AbortController();\n',
       tests: lost,

@@ -76,9 +76,9 @@ export const refolding: Area = {
     },
     {
       breaks: 'a stream tells of runs that have not changed, too',
-      file: 'src/runs/run-watch.ts',
-      find: 'for (const run of changed) this.#found.set(runKey(run), run);',
-      replace: 'for (const run of changed) this.#add(run.userId, run.lastSequence - 1);',
+      file: 'src/log/changes/row-watch.ts',
+      find: 'for (const row of changed) this.#found.set(keyOfRow(row), row);',
+      replace: 'for (const row of changed) this.#add(row.userId, row.lastSequence - 1);',
     },
     {
       breaks: 'no server folds the runs of an earlier release',

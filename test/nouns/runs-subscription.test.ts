@@ -28,7 +28,7 @@ const watchRuns = `subscription ($filter: SyncRunFilter) {
 }`;
 const watchRunsOnly = `subscription ($filter: SyncRunFilter) { syncRuns(filter: $filter) { ${runFields} } }`;
 const theSign = { data: { syncRunChanges: { began: true, run: null } } };
-const waitingRuns = 50;
+const waitingRows = 50;
 const slowPollMs = 100;
 
 let server: TestServer;
@@ -56,7 +56,7 @@ async function openLogElsewhere({ clock = Date.now, around = (database: Database
 
 beforeAll(async () => {
   server = await startServer({
-    limits: { waitingRuns, slowPollMs, databaseRetryMs: 50 },
+    limits: { waitingRows, slowPollMs, databaseRetryMs: 50 },
     onStatement({ sql }) {
       if (takesSnapshot.test(sql)) {
         looks += 1;
@@ -339,9 +339,9 @@ describe.each(Object.entries(streamTransports))('runs watched over %s', (name, o
     const userId = await server.user();
     const runs = await watch({ filter: { userId } });
     const batch = (count: number) => Array.from({ length: count }, (_, run) => ({ userId, runId: `run-${run}` }));
-    await server.record(...batch(waitingRuns));
-    for (let run = 0; run < waitingRuns; run += 1) await runs.next();
-    await server.record(...batch(waitingRuns + 1));
+    await server.record(...batch(waitingRows));
+    for (let run = 0; run < waitingRows; run += 1) await runs.next();
+    await server.record(...batch(waitingRows + 1));
     expect(await runs.result()).toMatchObject({ errors: [{ extensions: { code: 'SLOW_CONSUMER' } }] });
   });
 
@@ -408,7 +408,7 @@ test('a look that fails half way finds later what it has not told of', async () 
   const before = failedSearches;
   await expect.poll(() => failedSearches).toBeGreaterThan(before + 1);
   searchesFail = false;
-  expect((await next).value).toMatchObject({ kind: 'changed', run: { runId: 'a' } });
+  expect((await next).value).toMatchObject({ kind: 'changed', row: { runId: 'a' } });
 });
 
 test('pages of runs that change meanwhile hold all others once, and the stream has those', async () => {
@@ -421,7 +421,7 @@ test('pages of runs that change meanwhile hold all others once, and the stream h
   expect((await changes.next()).value).toEqual({ kind: 'began' });
   const streamed: string[] = [];
   const watching = (async () => {
-    for await (const change of changes) if (change.kind === 'changed') streamed.push(change.run.runId);
+    for await (const change of changes) if (change.kind === 'changed') streamed.push(change.row.runId);
   })();
 
   const listed: string[] = [];
@@ -469,7 +469,7 @@ test('of the runs that wait for a reader each comes in its turn and newest state
   const changes = server.app.services.runChanges.follow({ wants }, stop.signal);
   const told = async () => {
     const { value } = await changes.next();
-    return value?.kind === 'changed' ? `${value.run.runId} ${value.run.eventCount}` : value?.kind;
+    return value?.kind === 'changed' ? `${value.row.runId} ${value.row.eventCount}` : value?.kind;
   };
   expect(await told()).toBe('began');
   const change = async (runId: string, count: number) => {
@@ -492,7 +492,7 @@ test('a change of which nobody told is found, and looking for it costs what has 
   const looks: number[] = [];
   const others: string[] = [];
   const watched = await startServer({
-    limits: { slowPollMs: 50 },
+    limits: { slowPollMs: 50, judgingPauseMs: 3_600_000 },
     onStatement({ sql, rows }) {
       if (/FROM sync_run WHERE .*change/.test(plainSql(sql))) looks.push(rows);
       else if (looks.length > 0 && !takesSnapshot.test(sql)) others.push(sql);
@@ -517,12 +517,12 @@ test('a change of which nobody told is found, and looking for it costs what has 
   const [userId = ''] = users;
   const event = { userId, runId: 'run_7', provider: 'oura', source: 'pull', stage: 'completed', status: 'success' };
   await log.record([event]);
-  expect((await first).value).toMatchObject({ run: { userId, runId: 'run_7', status: 'success', eventCount: 2 } });
+  expect((await first).value).toMatchObject({ row: { userId, runId: 'run_7', status: 'success', eventCount: 2 } });
   const second = runs.next();
   const before = looks.length;
   await expect.poll(() => looks.length).toBeGreaterThan(before + 2);
   await log.record([{ ...event, runId: 'run_8' }]);
-  expect((await second).value).toMatchObject({ run: { runId: 'run_8' } });
+  expect((await second).value).toMatchObject({ row: { runId: 'run_8' } });
   expect(Math.max(...looks)).toBeLessThanOrEqual(2);
   stop.abort();
   await runs.return();

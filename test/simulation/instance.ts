@@ -1,10 +1,12 @@
+import type { SyncRun } from '../../src/db/rows.ts';
 import { AppError } from '../../src/errors.ts';
 import { defaultLimits, type Limits } from '../../src/limits.ts';
+import { RowChanges } from '../../src/log/changes/row-changes.ts';
+import type { ChangedRowSql } from '../../src/log/changes/watched-rows.ts';
 import { type EventLog, openEventLog } from '../../src/log/event-log.ts';
 import { Retention } from '../../src/log/retention.ts';
 import type { LogSql } from '../../src/log/sql/log-sql.ts';
-import { RunChanges } from '../../src/runs/run-changes.ts';
-import type { RunSql } from '../../src/runs/run-sql.ts';
+import { runsOver } from '../../src/runs/watched-runs.ts';
 import type { DoorbellBus } from './doorbell-bus.ts';
 import { ModelDatabase } from './model-database.ts';
 import type { ModelServer } from './model-server.ts';
@@ -15,7 +17,7 @@ import type { World } from './world.ts';
 export interface Installation {
   readonly world: World;
   readonly server: ModelServer;
-  readonly sql: LogSql & RunSql;
+  readonly sql: LogSql & ChangedRowSql;
   readonly bus: DoorbellBus;
   readonly limits: Limits;
   /** How long events are kept, in milliseconds; they all are where it is undefined. */
@@ -41,7 +43,7 @@ export class Instance {
   readonly party: Party;
   readonly database: ModelDatabase;
   readonly log: EventLog;
-  readonly runChanges: RunChanges;
+  readonly runChanges: RowChanges<SyncRun>;
   readonly shutdown = new AbortController();
   isClosing = false;
   /** Its part in a source that one instance at a time works on. */
@@ -58,7 +60,8 @@ export class Instance {
     const { database } = this;
     const doorbell = { connect: bus.connectAs(this.party), outage: { failed() {}, works() {} } };
     this.log = openEventLog({ database, sql, limits, clock, onError, doorbell });
-    this.runChanges = new RunChanges({ database, sql, limits, clock, wakeUps: this.log.wakeUps, onError });
+    const rows = runsOver(sql, sql);
+    this.runChanges = new RowChanges({ database, rows, limits, clock, wakeUps: this.log.wakeUps, onError });
     if (keepMs === undefined) return;
     this.#retention = new Retention({ database, sql, limits, clock, onError, days: keepMs / DAY_MS });
     this.#retention.start();

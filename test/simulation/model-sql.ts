@@ -1,13 +1,16 @@
 import type { SyncRun } from '../../src/db/rows.ts';
+import type { ChangedRowSql } from '../../src/log/changes/watched-rows.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
 import type { LockedLogs, LogSql, PagedEvent } from '../../src/log/sql/log-sql.ts';
-import type { RunSql } from '../../src/runs/run-sql.ts';
 import { ModelWrite, on } from './model-database.ts';
 import { modelRunSql } from './model-run-sql.ts';
 import { ModelError, type ModelServer, type UserRow } from './model-server.ts';
 
 /** The statements of the log and of changed runs, executed by the model. What subscriptions do not need is missing. */
-export function modelSql(server: ModelServer, onRemoved: (user: UserRow, before: number) => void): LogSql & RunSql {
+export function modelSql(
+  server: ModelServer,
+  onRemoved: (user: UserRow, before: number) => void,
+): LogSql & ChangedRowSql {
   const lockedLogs = (rows: readonly UserRow[], lockedByOthers: readonly UserRow[], change: bigint): LockedLogs => ({
     heads: new Map(rows.filter(isThere).map(({ id, head }) => [id, head])),
     lockedByOthers: new Set(lockedByOthers.map(({ id }) => id)),

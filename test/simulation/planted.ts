@@ -2,7 +2,7 @@ import type { Fault } from '../mutations/fault.ts';
 
 const follow = 'src/log/follow';
 const record = 'src/log/record';
-const runs = 'src/runs';
+const changes = 'src/log/changes';
 const retention = 'src/log/retention.ts';
 
 /**
@@ -145,13 +145,13 @@ export const planted: readonly Fault[] = [
   },
   {
     breaks: 'streams of runs do not look when the doorbell is back',
-    file: `${runs}/run-changes.ts`,
+    file: `${changes}/row-changes.ts`,
     find: '() => this.#watch?.lookNow(),',
     replace: '',
   },
   {
     breaks: 'a stream of runs says that it has begun before it is certain',
-    file: `${runs}/run-changes.ts`,
+    file: `${changes}/row-changes.ts`,
     find: 'if (this.#watch.isComplete) subscriber.begin();',
     replace: 'subscriber.begin();',
   },

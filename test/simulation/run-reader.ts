@@ -1,6 +1,7 @@
+import type { SyncRun } from '../../src/db/rows.ts';
 import { AppError } from '../../src/errors.ts';
+import type { ChangedRow, RowChange } from '../../src/log/changes/row-subscriber.ts';
 import { runKey } from '../../src/log/record/fold-run.ts';
-import type { RunChange } from '../../src/runs/run-subscriber.ts';
 import type { DoorbellBus } from './doorbell-bus.ts';
 import { dueByLook, dueByNews } from './due.ts';
 import type { Instance } from './instance.ts';
@@ -132,7 +133,7 @@ export class RunReader {
   }
 
   /** A stream never goes back to an older state of a run, and shows nothing but what is committed. */
-  #noteTold({ told, begunAfter }: Connection, { run }: Extract<RunChange, { kind: 'changed' }>): void {
+  #noteTold({ told, begunAfter }: Connection, { row: run }: ChangedRow<SyncRun>): void {
     const { world, server } = this.#fleet;
     const { name } = this.party;
     const stored = server.everRun.get(run);
@@ -147,9 +148,9 @@ export class RunReader {
     told.set(runKey(run), stored);
   }
 
-  #take(change: RunChange): void {
+  #take(change: RowChange<SyncRun>): void {
     const { everRun, runs } = this.#fleet.server;
-    const stored = change.kind === 'changed' ? everRun.get(change.run) : undefined;
+    const stored = change.kind === 'changed' ? everRun.get(change.row) : undefined;
     for (const each of stored ? [stored] : [...runs.values()].filter((run) => this.#wants(run))) {
       const key = runKey(each.run);
       const { order = 0 } = this.#known.get(key) ?? {};

@@ -1,8 +1,8 @@
 import { uuid } from '../../src/lib/random.ts';
 import { defaultLimits, type Limits } from '../../src/limits.ts';
+import type { ChangedRowSql } from '../../src/log/changes/watched-rows.ts';
 import type { SyncEventFilter } from '../../src/log/filter.ts';
 import type { LogSql } from '../../src/log/sql/log-sql.ts';
-import type { RunSql } from '../../src/runs/run-sql.ts';
 import { DoorbellBus } from './doorbell-bus.ts';
 import { Feed } from './feed.ts';
 import { type Installation, Instance, smallLimits } from './instance.ts';
@@ -38,7 +38,7 @@ const FEWEST_TIMES = 5;
 export class Schedule implements Fleet, Installation {
   readonly world: World;
   readonly server: ModelServer;
-  readonly sql: LogSql & RunSql;
+  readonly sql: LogSql & ChangedRowSql;
   readonly bus: DoorbellBus;
   readonly limits: Limits;
   readonly keepMs: number | undefined;

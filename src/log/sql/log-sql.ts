@@ -39,7 +39,7 @@ export interface LockedLogs {
 type BatchKey = Pick<SyncRunBatch, 'userId' | 'runId' | 'batchId'>;
 
 /** One user's log of which something is new after a sequence. */
-type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
+export type ChangedLog = Pick<SequenceRange, 'userId' | 'after'>;
 
 /** What was removed from a log. */
 export interface Cut {

@@ -1,27 +1,25 @@
-import type { SyncRun } from '../db/rows.ts';
-import { AppError } from '../errors.ts';
-import { runKey } from '../log/record/fold-run.ts';
+import { AppError } from '../../errors.ts';
 
-/** A run that has changed, as all subscribers are told of it. */
-export interface ChangedRun {
+/** A row that has changed, as all subscribers are told of it. */
+export interface ChangedRow<Row> {
   readonly kind: 'changed';
-  readonly run: SyncRun;
-  /** The moment that the run is judged at, by filters and by the payload, in milliseconds since 1970. */
+  readonly row: Row;
+  /** The moment that the row is judged at, by filters and by the payload, in milliseconds since 1970. */
   readonly judgedAt: number;
 }
 
-/** What a subscriber is told: once, that no later change can escape it any more, and then of each changed run. */
-export type RunChange = { readonly kind: 'began' } | ChangedRun;
+/** What a subscriber is told: once, that no later change can escape it any more, and then of each changed row. */
+export type RowChange<Row> = { readonly kind: 'began' } | ChangedRow<Row>;
 
-/** Which runs a subscriber is told of. */
-export interface RunWish {
-  readonly wants: (run: SyncRun, judgedAt: number) => boolean;
+/** Which rows a subscriber is told of. */
+export interface RowWish<Row> {
+  readonly wants: (row: Row, judgedAt: number) => boolean;
   /** The one user whom the viewer may see: the subscription ends when that user is deleted. */
   readonly only?: string | undefined;
 }
 
 /**
- * The changed runs that wait for one reader: of each run its newest state. A run that changes again keeps its place, so that
+ * The changed rows that wait for one reader: of each row its newest state. A row that changes again keeps its place, so that
  * one that never rests is told in its turn, too.
  *
  *     beginning --begin()--> telling --end()--------------------> ended
@@ -29,15 +27,15 @@ export interface RunWish {
  *
  * While beginning it collects and tells nothing. The reader's signal ends it in every state.
  */
-export class RunSubscriber {
-  readonly wish: RunWish;
+export class RowSubscriber<Row> {
+  readonly wish: RowWish<Row>;
   readonly #limit: number;
-  readonly #waiting = new Map<string, ChangedRun>();
+  readonly #waiting = new Map<string, ChangedRow<Row>>();
   #state: 'beginning' | 'telling' | 'ended' | 'overflown' = 'beginning';
   #wake = () => {};
 
-  /** @param limit as many runs may wait. */
-  constructor(wish: RunWish, limit: number) {
+  /** @param limit as many rows may wait. */
+  constructor(wish: RowWish<Row>, limit: number) {
     this.wish = wish;
     this.#limit = limit;
   }
@@ -51,9 +49,10 @@ export class RunSubscriber {
     this.#leaveFor('ended');
   }
 
-  push(change: ChangedRun): void {
-    if (!this.wish.wants(change.run, change.judgedAt)) return;
-    this.#waiting.set(runKey(change.run), change);
+  /** @param key of the row */
+  push(key: string, change: ChangedRow<Row>): void {
+    if (!this.wish.wants(change.row, change.judgedAt)) return;
+    this.#waiting.set(key, change);
     if (this.#waiting.size > this.#limit) this.#leaveFor('overflown');
     this.#wake();
   }
@@ -61,14 +60,14 @@ export class RunSubscriber {
   /**
    * That it began, and then each change; until its end, or until the signal aborts: silently, or with its reason if
    * that is an `AppError`.
-   * @throws AppError SLOW_CONSUMER once more than `limit` runs wait.
+   * @throws AppError SLOW_CONSUMER once more than `limit` rows wait.
    */
-  async *read(signal: AbortSignal): AsyncGenerator<RunChange, void, undefined> {
+  async *read(signal: AbortSignal): AsyncGenerator<RowChange<Row>, void, undefined> {
     const wake = () => this.#wake();
     signal.addEventListener('abort', wake);
     try {
       for (let told = false; !signal.aborted && this.#state !== 'ended'; ) {
-        if (this.#state === 'overflown') throw new AppError('SLOW_CONSUMER', 'Too many changed runs wait to be read');
+        if (this.#state === 'overflown') throw new AppError('SLOW_CONSUMER', 'Too many changes wait to be read');
         const [next] = this.#waiting;
         if (this.#state === 'telling' && !told) {
           told = true;

@@ -1,29 +1,26 @@
-import type { Database } from '../db/database.ts';
-import type { SyncRun } from '../db/rows.ts';
-import { pause } from '../lib/pause.ts';
-import { retry } from '../lib/retry.ts';
-import type { Limits } from '../limits.ts';
-import { runKey } from '../log/record/fold-run.ts';
-import { RecentRuns } from './recent-runs.ts';
-import { type RunSql, type RunState, runSqlOf } from './run-sql.ts';
+import type { Database } from '../../db/database.ts';
+import { pause } from '../../lib/pause.ts';
+import { retry } from '../../lib/retry.ts';
+import type { Limits } from '../../limits.ts';
+import { RecentRows } from './recent-rows.ts';
+import { keyOfRow, type RowState, type WatchedRow, type WatchedRows } from './watched-rows.ts';
 
-/** Users whose changed runs one statement reads; the rows of many more would keep the process from everything else. */
+/** Users whose changed rows one statement reads; the rows of many more would keep the process from everything else. */
 const USERS_PER_STATEMENT = 1_000;
-/** Runs that a look has found of which one statement reads the newest states. */
-const RUNS_PER_STATEMENT = 1_000;
+/** Rows that a look has found of which one statement reads the newest states. */
+const ROWS_PER_STATEMENT = 1_000;
 
-export interface RunWatchOptions {
+export interface RowWatchOptions<Row extends WatchedRow> {
   readonly database: Database;
-  /** The statements, if not those of the database's kind. */
-  readonly sql?: RunSql;
+  readonly rows: WatchedRows<Row>;
   readonly limits: Pick<Limits, 'slowPollMs' | 'databaseRetryMs'>;
   /** Told of failures; they are retried. */
   readonly onError: (error: unknown) => void;
 }
 
-interface Listener {
-  /** Told of each changed run, in its newest state. */
-  readonly onRun: (run: SyncRun) => void;
+interface Listener<Row> {
+  /** Told of each changed row, in its newest state. */
+  readonly onRow: (row: Row) => void;
   /** Told after each look that has succeeded: no change that is committed from now on can escape. */
   readonly onLook: () => void;
   /** Awaited before each look. */
@@ -31,35 +28,33 @@ interface Listener {
 }
 
 /**
- * Finds the runs that change, from `start` to `stop`.
+ * Finds the rows that change, from `start` to `stop`.
  *
  *     wake-up --note()--------------> noted users --+
- *                                                   +--read--> runs --not sent before--> onRun
- *     look: slowPollMs, lookNow() --> found runs ---+
+ *                                                   +--read--> rows --not sent before--> onRow
+ *     look: slowPollMs, lookNow() --> found rows ---+
  *
  * A wake-up can be lost, so every `slowPollMs`, and at `lookNow`, a look finds what was committed since the last one. Looks
  * and reads that fail are tried again after `databaseRetryMs`. `stop` ends the pauses of both; what still runs then is
  * ignored.
  */
-export class RunWatch {
-  readonly #options: RunWatchOptions;
-  readonly #sql: RunSql;
-  readonly #listener: Listener;
-  readonly #recent: RecentRuns;
+export class RowWatch<Row extends WatchedRow> {
+  readonly #options: RowWatchOptions<Row>;
+  readonly #listener: Listener<Row>;
+  readonly #recent: RecentRows;
   readonly #stopping = new AbortController();
   /** Its abort ends the pause before the next look. */
   #resting = new AbortController();
-  /** userId -> lowest sequence: every run of the user whose `lastSequence` is above it has to be read again. */
+  /** userId -> lowest sequence: every row of the user whose `lastSequence` is above it has to be read again. */
   readonly #changedAfter = new Map<string, number>();
-  /** Runs that a look has found, by their keys. Of the same users, others after them may not have changed. */
-  readonly #found = new Map<string, RunState>();
+  /** Rows that a look has found, by their keys. Of the same users, others after them may not have changed. */
+  readonly #found = new Map<string, RowState>();
   #reading = false;
 
-  constructor(options: RunWatchOptions, listener: Listener) {
+  constructor(options: RowWatchOptions<Row>, listener: Listener<Row>) {
     this.#options = options;
     this.#listener = listener;
-    this.#sql = options.sql ?? runSqlOf(options.database);
-    this.#recent = new RecentRuns(options.database, this.#sql);
+    this.#recent = new RecentRows(options.database, options.rows);
   }
 
   /** Is it certain that no change escapes? */
@@ -81,7 +76,7 @@ export class RunWatch {
     this.#resting.abort();
   }
 
-  /** Runs of a user have changed after a sequence of the user's log. */
+  /** Rows of a user have changed after a sequence of the user's log. */
   note(userId: string, after: number): void {
     this.#add(userId, after);
     void this.#read();
@@ -100,7 +95,7 @@ export class RunWatch {
     await this.#listener.beforeLook();
     const changed = await this.#recent.look();
     if (this.#stopping.signal.aborted) return;
-    for (const run of changed) this.#found.set(runKey(run), run);
+    for (const row of changed) this.#found.set(keyOfRow(row), row);
     this.#listener.onLook();
     void this.#read();
   }
@@ -117,27 +112,28 @@ export class RunWatch {
   }
 
   async #readNoted(): Promise<void> {
-    const { reader } = this.#options.database;
+    const { database, rows } = this.#options;
     while (this.#changedAfter.size > 0 && !this.#stopping.signal.aborted) {
       const logs = [...this.#changedAfter].slice(0, USERS_PER_STATEMENT).map(([userId, after]) => ({ userId, after }));
       for (const { userId } of logs) this.#changedAfter.delete(userId);
-      const runs = await this.#sql.readChangedRuns(reader, logs).catch((error: unknown) => {
+      const changed = await rows.readAfter(database.reader, logs).catch((error: unknown) => {
         for (const { userId, after } of logs) this.#add(userId, after);
         throw error;
       });
-      this.#tell(runs);
+      this.#tell(changed);
     }
     while (this.#found.size > 0 && !this.#stopping.signal.aborted) {
-      const found = [...this.#found.values()].slice(0, RUNS_PER_STATEMENT);
-      const runs = await this.#sql.readRuns(reader, found);
-      for (const run of found) if (this.#found.get(runKey(run)) === run) this.#found.delete(runKey(run));
-      this.#tell(runs.sort((a, b) => a.lastSequence - b.lastSequence));
+      const found = [...this.#found.values()].slice(0, ROWS_PER_STATEMENT);
+      const changed = await rows.readRows(database.reader, found);
+      for (const row of found) if (this.#found.get(keyOfRow(row)) === row) this.#found.delete(keyOfRow(row));
+      this.#tell(changed.sort((a, b) => a.lastSequence - b.lastSequence));
     }
   }
 
-  #tell(runs: readonly SyncRun[]): void {
+  #tell(rows: readonly Row[]): void {
     if (this.#stopping.signal.aborted) return;
-    for (const run of runs) if (this.#recent.noteSent(run)) this.#listener.onRun(run);
+    const { nameOf } = this.#options.rows;
+    for (const row of rows) if (this.#recent.noteSent(nameOf(row), row)) this.#listener.onRow(row);
   }
 
   #retry(attempt: () => Promise<void>): Promise<void> {

@@ -1,33 +1,33 @@
-import type { WakeUps } from '../instances/wake-ups.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Limits } from '../limits.ts';
-import { runSqlOf } from './run-sql.ts';
-import { type RunChange, RunSubscriber, type RunWish } from './run-subscriber.ts';
-import { RunWatch, type RunWatchOptions } from './run-watch.ts';
+import type { WakeUps } from '../../instances/wake-ups.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Limits } from '../../limits.ts';
+import { type RowChange, RowSubscriber, type RowWish } from './row-subscriber.ts';
+import { RowWatch, type RowWatchOptions } from './row-watch.ts';
+import { keyOfRow, type WatchedRow } from './watched-rows.ts';
 
-interface RunChangesOptions extends RunWatchOptions {
+interface RowChangesOptions<Row extends WatchedRow> extends RowWatchOptions<Row> {
   readonly wakeUps: WakeUps;
   readonly limits: Limits;
   readonly clock: Clock;
 }
 
 /**
- * The summaries of all runs as they change, for any number of subscribers. One read for each change serves them all. A
+ * All rows of a kind as they change, for any number of subscribers. One read for each change serves them all. A
  * subscriber that reads slowly misses states between, never the newest one.
  *
  *     idle --the first subscriber comes--> watching --the last one leaves, or close()--> idle
  *
- * Idle, it listens to wake-ups and reads nothing. Watching, a `RunWatch` owns the timers and what is known of the runs,
- * and each `RunSubscriber` what waits for its reader; both are gone when the state is left.
+ * Idle, it listens to wake-ups and reads nothing. Watching, a `RowWatch` owns the timers and what is known of the rows,
+ * and each `RowSubscriber` what waits for its reader; both are gone when the state is left.
  */
-export class RunChanges {
-  readonly #options: RunChangesOptions;
-  readonly #subscribers = new Set<RunSubscriber>();
+export class RowChanges<Row extends WatchedRow> {
+  readonly #options: RowChangesOptions<Row>;
+  readonly #subscribers = new Set<RowSubscriber<Row>>();
   readonly #stopListening: () => void;
   /** Undefined while idle. */
-  #watch: RunWatch | undefined;
+  #watch: RowWatch<Row> | undefined;
 
-  constructor(options: RunChangesOptions) {
+  constructor(options: RowChangesOptions<Row>) {
     this.#options = options;
     this.#stopListening = options.wakeUps.listen(
       (change) => {
@@ -40,12 +40,12 @@ export class RunChanges {
 
   /**
    * That it began, once every change that is committed later is certain to be told, on whichever instance; then each
-   * wanted run whenever it has changed. It goes on until `signal` aborts: silently, or with its reason if that is an
+   * wanted row whenever it has changed. It goes on until `signal` aborts: silently, or with its reason if that is an
    * `AppError`. With `only`, until that user is deleted.
-   * @throws AppError SLOW_CONSUMER for a reader that more than `waitingRuns` runs wait for.
+   * @throws AppError SLOW_CONSUMER for a reader that more than `waitingRows` rows wait for.
    */
-  async *follow(wish: RunWish, signal: AbortSignal): AsyncGenerator<RunChange, void, undefined> {
-    const subscriber = new RunSubscriber(wish, this.#options.limits.waitingRuns);
+  async *follow(wish: RowWish<Row>, signal: AbortSignal): AsyncGenerator<RowChange<Row>, void, undefined> {
+    const subscriber = new RowSubscriber(wish, this.#options.limits.waitingRows);
     this.#subscribers.add(subscriber);
     this.#watch ??= this.#startWatch();
     if (this.#watch.isComplete) subscriber.begin();
@@ -62,15 +62,17 @@ export class RunChanges {
     this.#stopWatch();
   }
 
-  #startWatch(): RunWatch {
-    const watch = new RunWatch(this.#options, {
+  #startWatch(): RowWatch<Row> {
+    const { rows } = this.#options;
+    const watch = new RowWatch(this.#options, {
       beforeLook: () => this.#endGone(this.#watchedAlone()),
       onLook: () => {
         for (const subscriber of this.#subscribers) subscriber.begin();
       },
-      onRun: (run) => {
-        const change = { kind: 'changed', run, judgedAt: this.#options.clock() } as const;
-        for (const subscriber of this.#subscribers) subscriber.push(change);
+      onRow: (row) => {
+        const key = keyOfRow({ userId: row.userId, name: rows.nameOf(row) });
+        const change = { kind: 'changed', row, judgedAt: this.#options.clock() } as const;
+        for (const subscriber of this.#subscribers) subscriber.push(key, change);
       },
     });
     watch.start();
@@ -82,7 +84,7 @@ export class RunChanges {
     this.#watch = undefined;
   }
 
-  /** The users whose runs somebody watches who may see no other user's. */
+  /** The users whose rows somebody watches who may see no other user's. */
   #watchedAlone(): Set<string> {
     return new Set([...this.#subscribers].flatMap(({ wish }) => wish.only ?? []));
   }
@@ -92,8 +94,8 @@ export class RunChanges {
     const watched = this.#watchedAlone();
     const ids = [...userIds].filter((id) => watched.has(id));
     if (ids.length === 0) return;
-    const { database, sql = runSqlOf(database) } = this.#options;
-    const logs = await sql.findLogs(database.reader, ids);
+    const { database, rows } = this.#options;
+    const logs = await rows.findLogs(database.reader, ids);
     const left = new Set(logs.map(({ userId }) => userId));
     const gone = new Set(ids.filter((id) => !left.has(id)));
     for (const subscriber of this.#subscribers)
