@@ -7,6 +7,7 @@ import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
 import { startJudgingLinks } from './connections/keep-judged.ts';
+import { watchedLinks } from './connections/watched-links.ts';
 import { createProviderDataTypeProjection, createRunDataTypeProjection } from './data-types/data-type-projection.ts';
 import { DataTypes } from './data-types/data-types.ts';
 import { Availability } from './db/availability.ts';
@@ -137,6 +138,7 @@ async function openOneByOne(
   const log = opened.add(openEventLog({ database, projections, awaitsUsers, limits, clock, onError, doorbell }));
   const watching = { database, limits, clock, wakeUps: log.wakeUps, onError };
   const runChanges = opened.add(new RowChanges({ ...watching, rows: watchedRuns(database) }));
+  const connectionChanges = opened.add(new RowChanges({ ...watching, rows: watchedLinks(database) }));
   const retention = new Retention({
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
@@ -146,12 +148,12 @@ async function openOneByOne(
   opened.add(retention);
   opened.add({ close: startFillingSearchTexts(database, onError) });
   opened.add({ close: startRefoldingRuns({ database, projections, onError }) });
-  opened.add({ close: startJudgingLinks({ database, clock, limits, onError }) });
+  opened.add({ close: startJudgingLinks(watching) });
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
   const runHistory = new RunHistory({ database });
   const dataTypes = new DataTypes({ database, limits });
-  const connections = new Connections({ database, limits, clock });
+  const connections = new Connections(watching);
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });
   const nouns = {
@@ -162,6 +164,7 @@ async function openOneByOne(
     runHistory,
     dataTypes,
     connections,
+    connectionChanges,
     users,
     sources,
     keys,

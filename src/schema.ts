@@ -7,6 +7,7 @@ import { addExplanation } from './connections/explain.graphql.ts';
 import { addLinkDataTypes } from './connections/link-data-types.graphql.ts';
 import { addLinkReason } from './connections/link-reason.graphql.ts';
 import { addReportConnection } from './connections/report-connection.graphql.ts';
+import { addConnectionWatching } from './connections/watch-connections.graphql.ts';
 import { addDataTypeWords } from './data-types/data-type-words.graphql.ts';
 import { addDataTypes } from './data-types/data-types.graphql.ts';
 import { addEvents } from './events/events.graphql.ts';
@@ -48,7 +49,8 @@ export function buildSchema(): GraphQLSchema {
   addBackfill(builder, connections, DateTimeRange);
   addExplanation(builder, connections, events, reasons);
   addReportConnection(builder, connections);
-  addAllConnections(builder, connections, words, reasons);
+  const lists = addAllConnections(builder, connections, words, reasons);
+  addConnectionWatching(builder, connections, lists);
   addSources(builder);
   addAccess(builder);
   return forgetBetweenMutations(builder.toSchema());

@@ -3,7 +3,7 @@ import type { CredentialWatch } from './auth/credential-watch.ts';
 import type { Tokens } from './auth/jwt.ts';
 import type { Connections } from './connections/connections.ts';
 import type { DataTypes } from './data-types/data-types.ts';
-import type { SyncRun } from './db/rows.ts';
+import type { ProviderLink, SyncRun } from './db/rows.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Limits } from './limits.ts';
 import type { RowChanges } from './log/changes/row-changes.ts';
@@ -31,6 +31,7 @@ export interface Services {
   readonly runHistory: RunHistory;
   readonly dataTypes: DataTypes;
   readonly connections: Connections;
+  readonly connectionChanges: RowChanges<ProviderLink>;
   readonly users: Users;
   readonly sources: Sources;
   readonly keys: ApiKeys;

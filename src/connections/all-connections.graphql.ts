@@ -37,7 +37,7 @@ export function addAllConnections(
   { ProviderLink, LinkState, ConnectionHealth }: ConnectionTypes,
   { SyncScope }: WordTypes,
   { SyncReasonClass }: ReasonTypes,
-): void {
+) {
   const ProviderLinkConnection = builder.connectionObject(
     { type: ProviderLink, name: 'ProviderLinkConnection', description: 'A page of connections.' },
     { name: 'ProviderLinkEdge', description: 'A connection in a list.' },
@@ -79,4 +79,7 @@ export function addAllConnections(
       },
     }),
   );
+  return { ProviderLinkFilter };
 }
+
+export type LinkListTypes = ReturnType<typeof addAllConnections>;

@@ -1,6 +1,7 @@
 import type { Database, Decision } from '../db/database.ts';
 import type { ProviderLink } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, sql } from '../db/sql.ts';
+import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Clock } from '../lib/clock.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
@@ -28,15 +29,18 @@ const PARTS_PER_STATEMENT = 400;
 export class Connections {
   readonly #database: Database;
   readonly #limits: Pick<Limits, 'connectionsPerUser'>;
+  readonly #wakeUps: WakeUps;
   readonly #clock: Clock;
 
   constructor(parts: {
     readonly database: Database;
     readonly limits: Pick<Limits, 'connectionsPerUser'>;
+    readonly wakeUps: WakeUps;
     readonly clock: Clock;
   }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
+    this.#wakeUps = parts.wakeUps;
     this.#clock = parts.clock;
   }
 
@@ -45,12 +49,12 @@ export class Connections {
    * before or has been overtaken; or to undefined where there is no such user. One transaction, under the lock of the user.
    * @throws AppError UNAVAILABLE where somebody else keeps the user locked
    */
-  tell(told: LinkNews): Promise<ToldLink | undefined> {
+  async tell(told: LinkNews): Promise<ToldLink | undefined> {
     const { kind } = this.#database;
     // A clock that is ahead would hide all that is told after it.
     const news = { ...told, at: new Date(Math.min(told.at.getTime(), this.#clock())) };
     const sql = logSqlOf(this.#database);
-    return this.#database.change(async (reading): Promise<Decision<ToldLink | undefined>> => {
+    const answer = await this.#database.change(async (reading): Promise<Decision<ToldLink | undefined>> => {
       const key: ConnectionKey = [news.userId, news.provider];
       const [{ heads, change }, [link]] = await Promise.all([
         sql.lockUsers(reading, [news.userId], 'wait'),
@@ -65,6 +69,8 @@ export class Connections {
         writes: [connectionUpsert[kind]([after]), ...noteChange[kind]([news.userId], change)],
       };
     });
+    if (answer?.outcome === 'recorded') this.#wakeUps.notify({ kind: 'touched', userId: news.userId });
+    return answer;
   }
 
   /** Any mix of pages, each by provider and user; up to a hundred that ask for no provider are one statement. */

@@ -1,6 +1,7 @@
 import type { Database, Decision, Queryable } from '../db/database.ts';
 import { isHeldUp } from '../db/faults.ts';
 import type { ProviderLink } from '../db/rows.ts';
+import type { WakeUps } from '../instances/wake-ups.ts';
 import type { Clock } from '../lib/clock.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { pause } from '../lib/pause.ts';
@@ -21,6 +22,7 @@ const RETRY_MS = { first: 500, longest: 30_000 };
 
 interface JudgingOptions {
   readonly database: Pick<Database, 'kind' | 'reader' | 'change'>;
+  readonly wakeUps: WakeUps;
   readonly clock: Clock;
   readonly limits: Pick<Limits, 'judgingPauseMs'>;
   readonly onError: (error: unknown) => void;
@@ -51,16 +53,27 @@ export function startJudgingLinks(options: JudgingOptions): () => Promise<void> 
   };
 }
 
+interface Judgement {
+  readonly count: number;
+  /** Users of whose connections a health is another one now. */
+  readonly changed: readonly string[];
+}
+
 /** @returns whether more may be due */
-export async function judgeDue({ database, clock }: Omit<JudgingOptions, 'limits' | 'onError'>): Promise<boolean> {
+export async function judgeDue({
+  database,
+  wakeUps,
+  clock,
+}: Omit<JudgingOptions, 'limits' | 'onError'>): Promise<boolean> {
   const now = clock();
   const due = await findDue(database.reader, now);
   if (due.length === 0) return false;
   try {
-    const judgedCount = await database.change((reading) => judge(reading, database, due, now), {
+    const judgement = await database.change((reading) => judge(reading, database, due, now), {
       lockWaitMs: LOCK_WAIT_MS,
     });
-    return due.length >= LINKS_PER_TRANSACTION && judgedCount > 0;
+    for (const userId of judgement.changed) wakeUps.notify({ kind: 'touched', userId });
+    return due.length >= LINKS_PER_TRANSACTION && judgement.count > 0;
   } catch (error) {
     if (isHeldUp(error)) return false;
     throw error;
@@ -84,7 +97,7 @@ async function judge(
   { kind }: JudgingOptions['database'],
   due: readonly ConnectionKey[],
   now: number,
-): Promise<Decision<number>> {
+): Promise<Decision<Judgement>> {
   const log = logSqlOf({ kind });
   const [{ heads, change }, found] = await Promise.all([
     log.lockUsers(reading, [...new Set(due.map(([userId]) => userId))].sort(), 'skip'),
@@ -101,10 +114,10 @@ async function judge(
     const { health, healthUntil } = judged({ ...link, underWay: underWay as never }, now);
     return { ...link, health, healthUntil, underWay: underWay as never, ...(health !== link.health && { change }) };
   });
-  const changed = after.filter((link) => link.change === change).map(({ userId }) => userId);
+  const changed = [...new Set(after.filter((link) => link.change === change).map(({ userId }) => userId))];
   const writes = [
     ...(after.length > 0 ? [connectionUpsert[kind](after)] : []),
-    ...(changed.length > 0 ? noteChange[kind]([...new Set(changed)], change) : []),
+    ...(changed.length > 0 ? noteChange[kind](changed, change) : []),
   ];
-  return { answer: after.length, writes };
+  return { answer: { count: after.length, changed }, writes };
 }

@@ -31,8 +31,14 @@ const USERS_PER_MESSAGE = 100;
 /** On the wire, in the place of changes: there may be some that could not be sent. */
 const LOOK = 'look';
 
+/** On the wire, behind a user of whom something beside the log has changed. */
+const TOUCHED = 'touched';
+
 /** On the wire: the user, and the heads before and after; the user alone once deleted. */
-type WireChange = readonly [userId: string] | readonly [userId: string, previousHead: number, head: number];
+type WireChange =
+  | readonly [userId: string]
+  | readonly [userId: string, said: typeof TOUCHED]
+  | readonly [userId: string, previousHead: number, head: number];
 
 /**
  * Carries wake-ups to the other instances and theirs to this one. It is a doorbell only: what it says is never taken
@@ -61,7 +67,8 @@ export function connectDoorbell(wakeUps: WakeUps, connect: ConnectWire, outage: 
     },
   });
   const stopRelaying = wakeUps.relay((change) => {
-    collected.set(change.userId, merge(collected.get(change.userId), change));
+    const key = change.kind === 'touched' ? `${TOUCHED} ${change.userId}` : change.userId;
+    collected.set(key, merge(collected.get(key), change));
     // A deletion must not be merged with what a new log under the same id says.
     if (change.kind === 'deleted') send();
     else timer ??= setTimeout(send, COLLECT_MS);
@@ -90,7 +97,8 @@ function merge(earlier: LogChange | undefined, later: LogChange): LogChange {
 }
 
 function toWire(change: LogChange): WireChange {
-  return change.kind === 'deleted' ? [change.userId] : [change.userId, change.previousHead, change.head];
+  if (change.kind === 'grown') return [change.userId, change.previousHead, change.head];
+  return change.kind === 'deleted' ? [change.userId] : [change.userId, TOUCHED];
 }
 
 /** No message of ours is longer, in UTF-16 code units. */
@@ -100,7 +108,11 @@ const LARGEST_SEQUENCE = 2 ** 31 - 1;
 
 const wireMessage = z.tuple([z.string(), z.union([z.literal(LOOK), z.array(z.unknown()).max(USERS_PER_MESSAGE)])]);
 const sequence = z.int().max(LARGEST_SEQUENCE);
-const wireChange = z.union([z.tuple([z.uuid()]), z.tuple([z.uuid(), sequence.nonnegative(), sequence.positive()])]);
+const wireChange = z.union([
+  z.tuple([z.uuid()]),
+  z.tuple([z.uuid(), z.literal(TOUCHED)]),
+  z.tuple([z.uuid(), sequence.nonnegative(), sequence.positive()]),
+]);
 
 /** Whatever is not a message of ours says nothing; the changes that can be read do, also beside others. */
 function parse(message: string): typeof LOOK | LogChange[] {
@@ -111,10 +123,11 @@ function parse(message: string): typeof LOOK | LogChange[] {
   return said.flatMap((each) => {
     const change = wireChange.safeParse(each).data;
     if (!change) return [];
-    const [userId, previousHead, head] = change;
-    return previousHead === undefined || head === undefined
-      ? { kind: 'deleted', userId }
-      : { kind: 'grown', userId, previousHead, head };
+    const [userId, said, head] = change;
+    if (said === undefined) return { kind: 'deleted', userId };
+    return said === TOUCHED || head === undefined
+      ? { kind: 'touched', userId }
+      : { kind: 'grown', userId, previousHead: said, head };
   });
 }
 

@@ -1,7 +1,10 @@
-/** A user's log has changed, or is gone. It says where to look; the database says what is there. */
+/**
+ * A user's log has changed, or is gone; or something beside the log has changed without an event, such as a connection. It
+ * says where to look; the database says what is there.
+ */
 export type LogChange =
   | { readonly kind: 'grown'; readonly userId: string; readonly head: number; readonly previousHead: number }
-  | { readonly kind: 'deleted'; readonly userId: string };
+  | { readonly kind: 'deleted' | 'touched'; readonly userId: string };
 
 type Listener = (change: LogChange) => void;
 

@@ -1,9 +1,9 @@
-import { maySeeUser, visibility } from '../auth/permissions.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { type Context, streamSignal } from '../graphql/context.ts';
-import type { ChangedRow, RowChange } from '../log/changes/row-subscriber.ts';
+import type { Context } from '../graphql/context.ts';
+import { followVisible, withoutSign } from '../graphql/follow-visible.ts';
+import type { RowChange } from '../log/changes/row-subscriber.ts';
 import { matchesRun, type SyncRunFilter } from './run-filter.ts';
 import type { RunTypes } from './runs.graphql.ts';
 
@@ -42,25 +42,13 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
         'Each run that you may see whenever it changes, from now on. Of several changes in a row only the last may show. That time passes is no change: a run that falls silent is not shown again, but its `health` is up to date wherever it is read. `syncRunChanges` shows the same and says when it has begun.',
       args: { filter: t.arg({ type: SyncRunFilterInput, description: 'Only runs that match.' }) },
       authScopes: { read: true },
-      subscribe: (_, { filter }, context) => runsOf(followRuns(filter, context)),
+      subscribe: (_, { filter }, context) => withoutSign(followRuns(filter, context)),
       resolve: ({ row }) => row,
     }),
   );
 }
 
-/** The visible runs that match whenever they change, and before that the sign that the stream has begun. */
 function followRuns(filter: SyncRunFilter | null | undefined, context: Context) {
-  const { viewer, services } = context;
-  checkFilter(filter, services.limits);
-  const wants = (run: SyncRunRow, judgedAt: number) =>
-    maySeeUser(viewer, run.userId) && matchesRun(run, filter, judgedAt);
-  const visible = visibility(viewer);
-  const only = visible.kind === 'one' ? visible.userId : undefined;
-  return services.runChanges.follow({ wants, only }, streamSignal(context));
-}
-
-async function* runsOf(
-  changes: AsyncIterable<RowChange<SyncRunRow>>,
-): AsyncGenerator<ChangedRow<SyncRunRow>, void, undefined> {
-  for await (const change of changes) if (change.kind === 'changed') yield change;
+  checkFilter(filter, context.limits);
+  return followVisible(context.services.runChanges, (run, judgedAt) => matchesRun(run, filter, judgedAt), context);
 }

@@ -8,7 +8,7 @@ import { logSqlOf } from '../log/sql/log-sql-of.ts';
 
 /** The runs as rows that can be watched. */
 export function watchedRuns({ kind }: { readonly kind: Provider }): WatchedRows<SyncRun> {
-  const changes = changedRowSql(kind, { table: 'sync_run', name: 'run_id', recordedAt: sql`recorded_at` });
+  const changes = changedRowSql(kind, { table: 'sync_run', name: 'run_id', recordedAt: () => sql`recorded_at` });
   return runsOver(logSqlOf({ kind }), changes);
 }
 
@@ -21,6 +21,7 @@ export function runsOver(
     ...changes,
     findLogs,
     nameOf: ({ runId }) => runId,
+    changeWithoutEvents: false,
     readAfter: readChangedRuns,
     readRows: (database, states) =>
       readRuns(

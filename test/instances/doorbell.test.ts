@@ -64,6 +64,19 @@ describe('the doorbell', () => {
     ]);
   });
 
+  test('tells what has changed beside the log apart from how the log has grown', async () => {
+    const { here, messages, heard } = connectTwo();
+    const userId = randomUUID();
+    const [grown, touched] = [
+      { kind: 'grown', userId, previousHead: 3, head: 5 } as const,
+      { kind: 'touched', userId } as const,
+    ];
+    for (const change of [touched, grown, touched]) here.notify(change);
+    await expect.poll(() => heard).toHaveLength(2);
+    expect(heard).toEqual(expect.arrayContaining([grown, touched]));
+    expect(messages).toHaveLength(1);
+  });
+
   test('tells the last news when it is closed', async () => {
     const { here, heard, close } = connectTwo();
     const change = { kind: 'grown', userId: randomUUID(), previousHead: 0, head: 1 } as const;
@@ -88,7 +101,12 @@ describe('the doorbell', () => {
   test('takes what it can read of a message, and nothing of what is none', () => {
     const { heard, hear } = connectTwo();
     const userId = randomUUID();
-    hear(JSON.stringify(['another', [['nobody'], [userId, -1, 1], [userId, 0, 2 ** 31], [userId, 0, 1]]]));
+    hear(
+      JSON.stringify([
+        'another',
+        [['nobody'], [userId, -1, 1], [userId, 0, 2 ** 31], [userId, 'seen'], [userId, 0, 1]],
+      ]),
+    );
     for (const message of ['', '{}', 'heartbeat', '["another"]', `["another",${'['.repeat(100)}`]) hear(message);
     expect(heard).toEqual([{ kind: 'grown', userId, previousHead: 0, head: 1 }]);
   });

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Connections } from '../../src/connections/connections.ts';
+import { watchedLinks } from '../../src/connections/watched-links.ts';
 import type { Database } from '../../src/db/database.ts';
-import type { SyncRun } from '../../src/db/rows.ts';
+import type { ProviderLink, SyncRun } from '../../src/db/rows.ts';
 import type { ConnectWire, DoorbellEvents } from '../../src/instances/doorbell.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { RowChanges } from '../../src/log/changes/row-changes.ts';
@@ -15,6 +17,8 @@ const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching',
 interface Instance {
   readonly log: EventLog;
   readonly runChanges: RowChanges<SyncRun>;
+  readonly connectionChanges: RowChanges<ProviderLink>;
+  readonly connections: Connections;
   /** What its wire is told of, and what it has sent, which reaches nobody. */
   readonly wire: DoorbellEvents;
   readonly sent: string[];
@@ -38,8 +42,11 @@ function openInstance(database: Database): Instance {
   onTestFinished(() => log.close());
   const runChanges = new RowChanges({ ...options, rows: watchedRuns(database), wakeUps: log.wakeUps });
   onTestFinished(() => runChanges.close());
+  const connectionChanges = new RowChanges({ ...options, rows: watchedLinks(database), wakeUps: log.wakeUps });
+  onTestFinished(() => connectionChanges.close());
+  const connections = new Connections({ ...options, wakeUps: log.wakeUps });
   if (!wire) throw new Error('The doorbell opens its wire at once');
-  return { log, runChanges, wire, sent, errors };
+  return { log, runChanges, connectionChanges, connections, wire, sent, errors };
 }
 
 /** Two instances, of which nothing that one does reaches the other, and a user. */
@@ -98,6 +105,23 @@ describe('when wake-ups were lost', () => {
     await record(3);
     here.wire.onGap();
     expect((await next).value).toMatchObject({ kind: 'changed', row: { runId: 'r', eventCount: 3 } });
+  });
+
+  test('streams of connections look at once as the doorbell is back, or as another instance tells of a change', async () => {
+    const { here, there, userId } = await start();
+    const leaving = new AbortController();
+    onTestFinished(() => leaving.abort());
+    const changes = here.connectionChanges.follow({ wants: () => true }, leaving.signal);
+    expect((await changes.next()).value).toEqual({ kind: 'began' });
+    const news = { userId, provider: 'oura', connectionId: null };
+    await there.connections.tell({ ...news, kind: 'created', at: new Date() });
+    await expect.poll(() => there.sent.splice(0)).not.toEqual([]); // lost
+    here.wire.onGap();
+    expect((await changes.next()).value).toMatchObject({ kind: 'changed', row: { state: 'connected' } });
+    await there.connections.tell({ ...news, kind: 'revoked', reason: 'user_disconnected', at: new Date() });
+    await expect.poll(() => there.sent).not.toEqual([]);
+    for (const message of there.sent) here.wire.onMessage(message);
+    expect((await changes.next()).value).toMatchObject({ kind: 'changed', row: { state: 'disconnected' } });
   });
 
   test('all look at once as the doorbell of another instance is back, which could not ring for what it has recorded', async () => {

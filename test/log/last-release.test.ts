@@ -55,8 +55,8 @@ const keptOfLinks = {
 
 /** The connections, judged, and what their lists by health say of each. */
 async function readLinks({ app, graphql }: TestServer) {
-  const { database } = app.services;
-  while (await judgeDue({ database, clock: () => now }));
+  const { database, log } = app.services;
+  while (await judgeDue({ database, wakeUps: log.wakeUps, clock: () => now }));
   const rows = await database.reader.providerLink.findMany({
     select: keptOfLinks,
     orderBy: [{ userId: 'asc' }, { provider: 'asc' }],

@@ -95,6 +95,12 @@ export const instances: Area = {
       replace: 'return earlier;',
     },
     {
+      breaks: 'what has changed beside the log is merged with how the log has grown',
+      file: doorbell,
+      find: "change.kind === 'touched' ? `${TOUCHED} ${change.userId}` : change.userId",
+      replace: 'change.userId',
+    },
+    {
       breaks: 'a deletion is merged with what the new log says',
       file: doorbell,
       find: "if (change.kind === 'deleted') send();\n    else timer",

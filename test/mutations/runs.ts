@@ -1,5 +1,6 @@
 import type { Area } from './fault.ts';
 
+const connectionStreams = ['test/nouns/connections-subscription.test.ts'];
 const reasons = ['test/nouns/reasons.test.ts'];
 const dataTypes = ['test/nouns/data-types.test.ts'];
 
@@ -109,6 +110,41 @@ export const runs: Area = {
       find: '        for (const { userId, after } of logs) this.#add(userId, after);\n',
       replace: '',
       tests: ['test/nouns/runs-subscription.test.ts'],
+    },
+    {
+      breaks: 'news of a connection wakes nobody',
+      file: 'src/connections/connections.ts',
+      find: "if (answer?.outcome === 'recorded') this.#wakeUps",
+      replace: "if (answer?.outcome === 'duplicate') this.#wakeUps",
+      tests: connectionStreams,
+    },
+    {
+      breaks: 'a health that time has changed wakes nobody',
+      file: 'src/connections/keep-judged.ts',
+      find: 'for (const userId of judgement.changed) wakeUps',
+      replace: 'for (const userId of judgement.changed.slice(1)) wakeUps',
+      tests: connectionStreams,
+    },
+    {
+      breaks: 'streams of connections look for nothing that no event tells',
+      file: 'src/connections/watched-links.ts',
+      find: 'changeWithoutEvents: true,',
+      replace: 'changeWithoutEvents: false,',
+      tests: connectionStreams,
+    },
+    {
+      breaks: 'a filter of reasons lets all connections into a stream',
+      file: 'src/connections/link-filter.ts',
+      find: '    isOneOf(link.reasonClass, filter.reason) &&\n',
+      replace: '',
+      tests: connectionStreams,
+    },
+    {
+      breaks: 'connections that an event has changed are read with all of their user',
+      file: 'src/connections/watched-links.ts',
+      find: 'c.last_sequence > k.value->>1`',
+      replace: 'c.last_sequence >= 0 * k.value->>1`',
+      tests: connectionStreams,
     },
     {
       breaks: 'the reason of a run goes with the next start',

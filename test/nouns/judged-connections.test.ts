@@ -19,7 +19,10 @@ beforeEach(() => {
 });
 
 /** One look for those that are due, at once. */
-const judge = () => judgeDue({ database: server.app.services.database, clock: () => now });
+const judge = () => {
+  const { database, log } = server.app.services;
+  return judgeDue({ database, wakeUps: log.wakeUps, clock: () => now });
+};
 
 interface Told {
   readonly run: string;

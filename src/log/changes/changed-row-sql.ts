@@ -7,8 +7,8 @@ interface ChangedRowTable {
   readonly table: string;
   /** The column that tells a row from others of its user. An index has `change`, the user and this one. */
   readonly name: string;
-  /** When a row was changed last, by the database's clock. */
-  readonly recordedAt: Sql;
+  /** See `findNewest`. @param end numbers of transactions that mean something are below it */
+  readonly recordedAt: (end: number) => Sql;
 }
 
 /** How the rows of a table that change are found. */
@@ -39,7 +39,7 @@ export function changedRowSql(kind: Provider, { table, name, recordedAt }: Chang
     findNewest(database, { end }, { after, limit }) {
       const isEarlier = after ? sql`AND (${place}) < (${valuesOf(after)})` : emptySql;
       return database.$queryRaw`
-        SELECT ${selected}, ${recordedAt} AS "recordedAt" FROM ${rows} WHERE change < ${end} ${isEarlier}
+        SELECT ${selected}, ${recordedAt(end)} AS "recordedAt" FROM ${rows} WHERE change < ${end} ${isEarlier}
         ORDER BY ${backwards} LIMIT ${limit}`;
     },
   };

@@ -75,7 +75,7 @@ export class RecentRows {
     const found: RowState[] = [];
     for (let after: RowState | undefined; ; ) {
       const rows = await this.#sql.findNewest(this.#database.reader, now, { after, limit: ROWS_PER_STATEMENT });
-      const latest = rows.filter(({ recordedAt }) => recordedAt.getTime() >= since);
+      const latest = rows.filter(({ recordedAt }) => !recordedAt || recordedAt.getTime() >= since);
       found.push(...latest);
       after = rows.at(-1);
       if (rows.length < ROWS_PER_STATEMENT || latest.length === 0) return found;

@@ -32,7 +32,9 @@ export class RowChanges<Row extends WatchedRow> {
     this.#stopListening = options.wakeUps.listen(
       (change) => {
         if (change.kind === 'grown') this.#watch?.note(change.userId, change.previousHead);
-        else this.#endGone([change.userId]).catch(options.onError); // the next look asks again
+        else if (change.kind === 'deleted')
+          this.#endGone([change.userId]).catch(options.onError); // the next look asks again
+        else if (options.rows.changeWithoutEvents) this.#watch?.lookNow();
       },
       () => this.#watch?.lookNow(),
     );

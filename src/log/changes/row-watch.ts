@@ -126,13 +126,14 @@ export class RowWatch<Row extends WatchedRow> {
       const found = [...this.#found.values()].slice(0, ROWS_PER_STATEMENT);
       const changed = await rows.readRows(database.reader, found);
       for (const row of found) if (this.#found.get(keyOfRow(row)) === row) this.#found.delete(keyOfRow(row));
-      this.#tell(changed.sort((a, b) => a.lastSequence - b.lastSequence));
+      this.#tell(changed);
     }
   }
 
-  #tell(rows: readonly Row[]): void {
+  #tell(rows: Row[]): void {
     if (this.#stopping.signal.aborted) return;
     const { nameOf } = this.#options.rows;
+    rows.sort((a, b) => a.lastSequence - b.lastSequence);
     for (const row of rows) if (this.#recent.noteSent(nameOf(row), row)) this.#listener.onRow(row);
   }
 

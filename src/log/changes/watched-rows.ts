@@ -31,14 +31,23 @@ export interface ChangedRowSql {
   readSnapshot(database: Queryable): Promise<Snapshot>;
   /** Of the rows of the transactions that `now` can see and `last` cannot, those of a page. */
   findChanged(database: Queryable, last: Snapshot, now: Snapshot, page: RowPage): Promise<RowState[]>;
-  /** Of the rows whose change `now` can know of, those of a page; the newest change comes first. */
-  findNewest(database: Queryable, now: Snapshot, page: RowPage): Promise<(RowState & { readonly recordedAt: Date })[]>;
+  /**
+   * Of the rows whose change `now` can know of, those of a page; the newest change comes first. They were recorded at the
+   * latest when it is said, by the database's clock; lately where nothing is said.
+   */
+  findNewest(
+    database: Queryable,
+    now: Snapshot,
+    page: RowPage,
+  ): Promise<(RowState & { readonly recordedAt: Date | null })[]>;
 }
 
 /** A kind of rows that can be watched: what tells one from another, and the statements by which they are found and read. */
 export interface WatchedRows<Row extends WatchedRow> extends ChangedRowSql, Pick<LogSql, 'findLogs'> {
   nameOf(row: Row): string;
-  /** The rows that were changed by events after a sequence of their user's log, in the order of their newest ones. */
+  /** Does more than events change them? A wake-up that tells of such a change is a reason to look. */
+  readonly changeWithoutEvents: boolean;
+  /** The rows that were changed by events after a sequence of their user's log. */
   readAfter(database: Queryable, logs: readonly ChangedLog[]): Promise<Row[]>;
   readRows(database: Queryable, states: readonly RowState[]): Promise<Row[]>;
 }

@@ -131,7 +131,7 @@ export class FollowedLogs {
     if (change.kind === 'grown') {
       followed.heard = Math.max(followed.heard, change.head);
       void this.#wake(followed, (log) => log.wake(change.head));
-    } else void this.#wake(followed, (log) => log.catchUp());
+    } else if (change.kind === 'deleted') void this.#wake(followed, (log) => log.catchUp());
   }
 
   #open(userId: string): Followed {
