@@ -11,7 +11,8 @@ describe('what queries cost', () => {
   let userId: string;
 
   beforeAll(async () => {
-    server = await startServer({ onStatement: (report) => statements.push(report) });
+    const limits = { judgingPauseMs: 3_600_000 };
+    server = await startServer({ onStatement: (report) => statements.push(report), limits });
     const { users, log } = server.app.services;
     for (let user = 0; user < 100; user++) {
       const { id } = await users.upsert({ firstName: `User ${user}` });
