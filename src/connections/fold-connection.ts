@@ -194,7 +194,7 @@ function withArrival(
   return isHistory ? rhythm : foldRhythms(rhythm, kind, at);
 }
 
-/** What is wrong with a broken connection stays to be seen, whatever else fails until it is made anew. */
+/** What is wrong with a broken connection stays to be seen, and who has revoked one wanted that, whatever fails until it is made anew. */
 function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
   const at = earlier(event.endedAt ?? event.timestamp, event.recordedAt);
   const failed = {
@@ -202,13 +202,13 @@ function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
     consecutiveFailures: connection.consecutiveFailures + 1,
     failingSince: connection.failingSince ?? at,
   };
+  if (connection.state === 'disconnected') return failed;
   const reasonClass = reasonOf(event)?.class ?? 'OTHER';
   const problem = { problem: event.error, problemSequence: event.sequence, reasonClass };
   if (reasonClass === 'RECONNECT_NEEDED') {
     return foldLinkFact(failed, { state: 'needs_reconnect', at, ...problem });
   }
-  const isBroken = connection.state === 'needs_reconnect' || connection.state === 'disconnected';
-  return isBroken ? failed : { ...failed, ...problem };
+  return connection.state === 'needs_reconnect' ? failed : { ...failed, ...problem };
 }
 
 /**

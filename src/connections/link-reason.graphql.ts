@@ -28,10 +28,12 @@ export async function reasonOfLink(
   context: Context,
 ): Promise<SyncReason<SyncEvent | null> | null> {
   const { userId, problem, problemSequence } = link;
-  if (problemSequence === null) return problem === null ? null : reasonOfWord(problem);
-  const event = await findEvent({ userId, sequence: problemSequence }, context);
-  if (event) return reasonOf(event);
-  const reason = reasonOfFailure(problem);
-  // What broke the connection may have been stated beside the error.
-  return link.state === 'needs_reconnect' ? { ...reason, ...judgementOfClass.RECONNECT_NEEDED } : reason;
+  if (problemSequence !== null) {
+    const event = await findEvent({ userId, sequence: problemSequence }, context);
+    if (event) return reasonOf(event);
+  } else if (problem === null) return null;
+  const reason = problemSequence === null ? reasonOfWord(problem ?? '') : reasonOfFailure(problem);
+  // What broke the connection may have been stated beside the error, or the word.
+  if (link.state !== 'needs_reconnect') return reason;
+  return { ...judgementOfClass.RECONNECT_NEEDED, text: problem, event: null };
 }

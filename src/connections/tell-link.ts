@@ -27,28 +27,34 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
   if (news.kind === 'created') {
     const isOvertaken = before.stateAt !== null && at < before.stateAt;
     if (isOvertaken) return { ...told, connectedAt: at };
-    // Since now the first sync is waited for.
-    const isWaiting = !before.lastSuccessAt || before.state !== 'connected';
-    const waitingSince = isWaiting ? at : before.waitingSince;
+    // Since now the first sync is waited for, unless one has been heard of since.
+    const isWaiting = (!before.lastSuccessAt || before.state !== 'connected') && !isNewer(before.waitingSince, at);
+    const made = { ...told, connectedAt: at, waitingSince: isWaiting ? at : before.waitingSince };
+    // What has failed since, fails still.
+    if (!isOver(before) && before.consecutiveFailures > 0 && !isNewer(at, before.failingSince)) {
+      const { problem, problemSequence, reasonClass } = before;
+      return foldLinkFact(made, { state: 'connected', at, problem, problemSequence, reasonClass });
+    }
     return foldLinkFact(
-      { ...told, connectedAt: at, waitingSince, consecutiveFailures: 0, failingSince: null },
+      { ...made, consecutiveFailures: 0, failingSince: null },
       { state: 'connected', at, problem: null, problemSequence: null, reasonClass: '' },
     );
   }
   const isBroken = news.isBroken ?? meaningOfLinkWord(news.reason) === 'needs_reconnect';
   const state = isBroken ? 'needs_reconnect' : 'disconnected';
-  const reasonClass = classOf(news.reason);
+  const reasonClass = isBroken ? 'RECONNECT_NEEDED' : classOf(news.reason);
   return foldLinkFact(
     { ...told, revokedAt: at },
     { state, at, problem: news.reason, problemSequence: null, reasonClass },
   );
 }
 
-/** What has broken a connection stays to be seen, and a success that is newer has shown that all is well. */
+/** What has broken a connection, or makes its syncs fail, stays to be seen; what is newer has shown that all is well. */
 function withNote(link: ProviderLink, reason: string, { at, connectionId }: LinkNews): ProviderLink | undefined {
-  const isOvertaken = link.lastSuccessAt !== null && at <= link.lastSuccessAt;
-  const isOver = link.state === 'needs_reconnect' || link.state === 'disconnected';
-  if (isOvertaken || isOver || (link.problem === reason && link.problemSequence === null)) return undefined;
+  const isOvertaken = (link.lastSuccessAt !== null && at <= link.lastSuccessAt) || isNewer(link.connectedAt, at);
+  const isFailing = link.consecutiveFailures > 0 && link.problemSequence !== null;
+  const isKnown = link.problem === reason && link.problemSequence === null;
+  if (isOvertaken || isOver(link) || isFailing || isKnown) return undefined;
   return {
     ...link,
     connectionId: connectionId ?? link.connectionId,
@@ -58,6 +64,15 @@ function withNote(link: ProviderLink, reason: string, { at, connectionId }: Link
   };
 }
 
+function isOver({ state }: ProviderLink): boolean {
+  return state === 'needs_reconnect' || state === 'disconnected';
+}
+
+function isNewer(one: Date | null, other: Date | null): boolean {
+  return one !== null && other !== null && one > other;
+}
+
+/** Empty where a word says that all is well. */
 function classOf(reason: string): string {
-  return reasonOfWord(reason)?.class ?? 'OTHER';
+  return reasonOfWord(reason)?.class ?? '';
 }

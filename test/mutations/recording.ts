@@ -465,7 +465,7 @@ export const recording: Area = {
     {
       breaks: 'what is noted of a connection hides what has broken it',
       file: 'src/connections/tell-link.ts',
-      find: 'isOvertaken || isOver ||',
+      find: 'isOvertaken || isOver(link) ||',
       replace: 'isOvertaken ||',
       tests: ['test/nouns/reported-connections.test.ts'],
     },

@@ -110,6 +110,67 @@ describe('a reported connection', () => {
     });
   });
 
+  const failed = (userId: string, run: string, hours: number, error: string) =>
+    server.record({
+      ...{ userId, runId: run, provider: 'fitbit', stage: 'FAILED', status: 'FAILED' },
+      ...{ error, timestamp: time(start + hours * hour) },
+    });
+
+  test('that was made before its syncs failed fails still, though that is told late', async () => {
+    const userId = await server.user();
+    for (const hours of [-4, -3, -2]) await failed(userId, `run${hours}`, hours, '503 Service Unavailable');
+    expect(await reported({ userId, word: 'auth', at: time(start - 5 * hour) })).toMatchObject({
+      connection: {
+        ...{ state: 'CONNECTED', connectedAt: time(start - 5 * hour), problem: '503 Service Unavailable' },
+        ...{ reason: { class: 'PROVIDER_DOWN' }, explain: { verdict: 'Syncs fail: the provider does not answer.' } },
+      },
+    });
+    expect(await reported({ userId, word: 'user_reauth' })).toMatchObject({
+      connection: { problem: null, reason: null },
+    });
+  });
+
+  test('fails for the reason of its syncs, whatever is noted beside them', async () => {
+    const userId = await server.user();
+    for (const hours of [-3, -2, -1]) await failed(userId, `run${hours}`, hours, '503 Service Unavailable');
+    expect(await reported({ userId, word: 'webhook_registration_failed' })).toMatchObject({
+      duplicate: true,
+      connection: { reason: { class: 'PROVIDER_DOWN', actor: 'WAIT' } },
+    });
+  });
+
+  test('was made anew after what is noted late', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'user_reauth' });
+    expect(await reported({ userId, word: 'permission_change', at: time(start - hour) })).toMatchObject({
+      duplicate: true,
+      connection: { problem: null, reason: null },
+    });
+  });
+
+  test.each(['fell_off', 'provider_unavailable', 'success'])(
+    'that has broken by the word %s waits for its person',
+    async (word) => {
+      const userId = await server.user();
+      const reason = { class: 'RECONNECT_NEEDED', actor: 'USER', text: word };
+      expect(await reported({ userId, word, state: 'NEEDS_RECONNECT' })).toMatchObject({ connection: { reason } });
+      const { data } = await server.graphql(
+        `{ connections(filter: { reason: RECONNECT_NEEDED }, first: 200) { edges { node { user { id } explain { actor } } } } }`,
+      );
+      expect(data.connections.edges).toContainEqual({ node: { user: { id: userId }, explain: { actor: 'USER' } } });
+    },
+  );
+
+  test('that its person has revoked is not broken by a sync that is refused then', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'deauth', at: time(start - hour) });
+    await failed(userId, 'a', 0, '401 Unauthorized');
+    expect(await reported({ userId, word: 'deauth', at: time(start - hour) })).toMatchObject({
+      duplicate: true,
+      connection: { state: 'DISCONNECTED', problem: 'deauth', stateSince: time(start - hour) },
+    });
+  });
+
   test.each([
     [{ provider: '' }, 'input.provider: must not be empty'],
     [{ word: '' }, 'input.word: must not be empty'],
