@@ -14,12 +14,18 @@ const counters = ['inserted', 'updated', 'records_saved', 'workouts_saved', 'sle
 export function countItems({
   itemsProcessed,
   metadata,
-}: Pick<SyncEvent, 'itemsProcessed' | 'metadata'>): number | null {
-  const counts = [itemsProcessed, ...countsIn(metadata)].filter((count) => typeof count === 'number');
+  dataTypes,
+}: Pick<SyncEvent, 'itemsProcessed' | 'metadata' | 'dataTypes'>): number | null {
+  const counts = [itemsProcessed, ...countsIn(metadata), ...countsOf(dataTypes)].filter(
+    (count) => typeof count === 'number',
+  );
   return counts.length > 0 ? Math.max(0, ...counts) : null; // nothing less than nothing was stored
 }
 
-/** The counters, and those that a pull has for each of its parts: `params: { workouts: { success: 2 }, data_247: { sleep: 1 } }`. */
+/**
+ * The counters, and those that a pull has for each of its parts, such as
+ * `params: { workouts: { success: 2 }, data_247: { sleep: 1, steps: { inserted: 3, updated: 1 } } }`.
+ */
 function countsIn(metadata: unknown): unknown[] {
   if (!isObject(metadata)) return [];
   const { params } = metadata;
@@ -27,6 +33,13 @@ function countsIn(metadata: unknown): unknown[] {
   return [
     ...counters.map((name) => metadata[name]),
     ...(isObject(workouts) ? [workouts.success] : []),
-    ...(isObject(samples) ? Object.values(samples) : []),
+    ...(isObject(samples) ? Object.values(samples).flatMap((part) => (isObject(part) ? storedIn(part) : part)) : []),
   ];
 }
+
+/** What is stated of types of data. */
+function countsOf(dataTypes: unknown): unknown[] {
+  return Array.isArray(dataTypes) ? dataTypes.flatMap((type) => [type.itemsInserted, type.itemsUpdated]) : [];
+}
+
+const storedIn = ({ inserted, updated }: Readonly<Record<string, unknown>>) => [inserted, updated];

@@ -268,6 +268,23 @@ describe('a connection', () => {
     expect(await connectionOf(userId)).toMatchObject(connection);
   });
 
+  test.each<[how: string, event: object]>([
+    [
+      'as types of data that are stated',
+      { dataTypes: [{ dataType: 'workouts', state: 'COMPLETE', itemsInserted: 5 }] },
+    ],
+    [
+      'as types of data that a pull tells of',
+      { metadata: { params: { data_247: { steps: { inserted: 0, updated: 3 } } } } },
+    ],
+  ])('has data that is counted %s alone', async (_, event) => {
+    const userId = await server.user();
+    const ended = { userId, status: 'SUCCESS', stage: 'COMPLETED', itemsProcessed: 0, timestamp: time(start) };
+    for (const run of Array.from({ length: 25 }).keys())
+      await server.record({ ...ended, runId: `run_${run}`, ...event });
+    expect(await connectionOf(userId)).toMatchObject({ lastDataAt: time(start), health: 'HEALTHY' });
+  });
+
   test('has no time that is later than when it was recorded', async () => {
     const userId = await server.user();
     await server.record(draftOf(userId, success('a', 99)));
