@@ -8,6 +8,10 @@ import { believed } from '../log/told-early.ts';
 import { endsRun, hasFailed, type SourceWord, type StatusWord, startsRun, wordOf } from '../log/words.ts';
 import { countItems } from './count-items.ts';
 
+/** A year has four digits. */
+const earliest = Date.parse('0000-01-01T00:00:00.000Z');
+const latest = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** A part of time, in milliseconds since 1970. */
 type Span = readonly [start: number, end: number];
 
@@ -250,9 +254,9 @@ function share(part: number, whole: number): number {
   return Math.min(99, Math.round((100 * part) / whole));
 }
 
-/** Null where the end is not after the start, or where one of them is no time. */
+/** Null where the end is not after the start, or where one of them is no time that a client can read. */
 function spanBetween(start: number, end: number): Span | null {
-  return end > start && Number.isFinite(new Date(start).getTime()) ? [start, end] : null;
+  return start < end && start >= earliest && end <= latest ? [start, end] : null;
 }
 
 function joined(older: Span | null, newer: Span): Span {

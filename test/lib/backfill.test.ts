@@ -67,6 +67,11 @@ function historyAfterWire(events: readonly WireEvent[]) {
 const nothing = { requested: null, covered: null, done: null, percent: null };
 const thirty = { target_days: 30, total_windows: 3, total_types: 5 };
 
+test.each([{ target_days: 1_000_000 }, { start_date: '2000-01-01T00:00:00', end_date: '9999-12-31T23:00:00-02:00' }])(
+  'what goes beyond the years that clients can read is not told: %j',
+  (metadata) => expect(historyAfter(started(metadata))).toEqual({ ...nothing, done: false }),
+);
+
 test('without a run about history nothing is asked for', () => {
   const live = { source: 'pull', metadata: thirty };
   expect(historyAfter()).toEqual(nothing);

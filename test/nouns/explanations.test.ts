@@ -342,6 +342,25 @@ describe('the explanation of a connection', () => {
     expect(await explanationOf(userId)).toMatchObject({ verdict: 'All is well: syncs succeed.', actor: null });
   });
 
+  test.each<[what: string, told: Told, verdict: string]>([
+    ['a sync', { run: 'a', stage: 'STARTED' }, 'A sync is under way.'],
+    [
+      'a history',
+      { run: 'a', source: 'BACKFILL', stage: 'STARTED', metadata: { target_days: 9 } },
+      'The history is coming in.',
+    ],
+    [
+      'a type of data',
+      { ...success('a'), dataTypes: [{ dataType: 'hrv', state: 'NOT_GRANTED' }] },
+      'Syncs succeed, but the person has not granted hrv.',
+    ],
+  ])('tells of %s whose producer is ahead no time that is yet to come', async (_, { run, items, ...told }, verdict) => {
+    const userId = await server.user();
+    const ahead = time(start + 5 * hour);
+    await server.record({ userId, runId: run, itemsProcessed: items, ...told, startedAt: ahead, timestamp: ahead });
+    expect(await explanationOf(userId)).toMatchObject({ verdict, since: time(start) });
+  });
+
   test('says that a history has stopped before its end', async () => {
     const userId = await server.user();
     const run = { run: 'h', source: 'BACKFILL', scope: 'HISTORICAL', provider: 'garmin' };
