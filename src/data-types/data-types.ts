@@ -1,11 +1,22 @@
-import type { Database } from '../db/database.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Database, Decision } from '../db/database.ts';
 import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
 import { joinSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
-import { runKey } from '../log/record/fold-run.ts';
-import { selectedProviderDataType, selectedRunDataType } from './data-type-sql.ts';
+import { newestAt, runKey } from '../log/record/fold-run.ts';
+import { logSqlOf } from '../log/sql/log-sql-of.ts';
+import { noteChange } from '../log/sql/revision.ts';
+import {
+  providerDataTypeUpsert,
+  runDataTypeUpsert,
+  selectedProviderDataType,
+  selectedRunDataType,
+  selectProviderDataTypes,
+  selectRunDataTypes,
+} from './data-type-sql.ts';
+import { type DataTypeVerdict, foldConnectionVerdict, foldRunVerdict } from './fold-verdict.ts';
 
 interface RunId {
   readonly userId: string;
@@ -20,7 +31,10 @@ export interface ConnectionId {
 
 type DataTypeLimits = Pick<Limits, 'dataTypesPerRun' | 'dataTypesPerConnection'>;
 
-/** What was done with each type of data, for reading: the projections write it. */
+/** What became of a verdict: `nowhere` where neither a provider nor a run that is known says which connection it is about. */
+type VerdictOutcome = 'recorded' | 'duplicate' | 'unknown_user' | 'nowhere';
+
+/** What was done with each type of data. What events tell of it, the projections write. */
 export class DataTypes {
   readonly #database: Database;
   readonly #limits: DataTypeLimits;
@@ -53,6 +67,42 @@ export class DataTypes {
     );
     const byConnection = groupBy(rows, connectionKey);
     return connections.map((connection) => byConnection.get(connectionKey(connection)) ?? []);
+  }
+
+  /**
+   * Takes a verdict. Resolves once it is durable. One transaction, under the lock of the user. It is no event: how the run stands
+   * does not change, though streams of runs tell of the run again. As no event tells it, a run that an earlier release has written
+   * loses it when it is folded anew.
+   * @throws AppError UNAVAILABLE where somebody else keeps the user locked
+   */
+  tell(verdict: DataTypeVerdict): Promise<VerdictOutcome> {
+    const { kind } = this.#database;
+    const { userId, runId, dataType } = verdict;
+    const log = logSqlOf(this.#database);
+    return this.#database.change(async (reading): Promise<Decision<VerdictOutcome>> => {
+      const [{ heads, change }, [run]] = await Promise.all([
+        log.lockUsers(reading, [userId], 'wait'),
+        runId === null ? [] : log.readRuns(reading, [{ userId, runId }]),
+      ]);
+      if (!heads.has(userId)) return { answer: 'unknown_user', writes: [] };
+      const provider = verdict.provider ?? run?.provider;
+      if (provider === undefined) return { answer: 'nowhere', writes: [] };
+      const [[before], [link]] = await Promise.all([
+        run ? reading.$queryRaw<SyncRunDataType[]>(selectRunDataTypes[kind]([[userId, run.runId, dataType]])) : [],
+        reading.$queryRaw<ProviderDataType[]>(selectProviderDataTypes[kind]([[userId, provider, dataType]])),
+      ]);
+      const after = run && foldRunVerdict(before, run.runId, verdict);
+      const ofRun = run && after && { before, after, at: newestAt(run) };
+      const linkAfter = foldConnectionVerdict(link, provider, verdict, ofRun);
+      const ofRuns =
+        run && after && !isDeepStrictEqual(after, before)
+          ? [log.upsertRuns([{ ...run, change }]), runDataTypeUpsert[kind]([after])]
+          : [];
+      const ofLinks = isDeepStrictEqual(linkAfter, link) ? [] : [providerDataTypeUpsert[kind]([linkAfter])];
+      const writes = [...ofRuns, ...ofLinks];
+      if (writes.length === 0) return { answer: 'duplicate', writes };
+      return { answer: 'recorded', writes: [...writes, ...noteChange[kind]([userId], change)] };
+    });
   }
 
   async #select<Key, Row>(keys: readonly Key[], select: (key: Key) => Sql): Promise<readonly Row[]> {

@@ -130,7 +130,8 @@ function most(one: number | null = null, other: number | null): number | null {
   return one === null || other === null ? (one ?? other) : Math.max(one, other);
 }
 
-function latest(one: Date | null = null, other: Date | null): Date | null {
+/** The later of two times, as far as they are known. */
+export function latest(one: Date | null = null, other: Date | null): Date | null {
   if (!one || !other) return one ?? other;
   return one > other ? one : other;
 }

@@ -1,4 +1,5 @@
 import type { Connections } from '../connections/connections.ts';
+import type { DataTypes } from '../data-types/data-types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Outages } from '../lib/outages.ts';
 import type { Limits } from '../limits.ts';
@@ -16,6 +17,7 @@ export interface SourceTools {
   readonly log: EventLog;
   readonly users: Users;
   readonly connections: Pick<Connections, 'tell'>;
+  readonly dataTypes: Pick<DataTypes, 'tell'>;
   /** Takes entries that cannot be read or stored, under the source's name. */
   readonly quarantine: Quarantine;
   readonly limits: Limits;

@@ -39,8 +39,8 @@ const reasonDescriptions: Record<QuarantineReason, string> = {
 const ignoredDescriptions: Record<IgnoredReason, string> = {
   unknown_type: 'This server does not know the type.',
   no_event:
-    'It tells of a connection without naming its provider. `connection.created` makes its user known all the same.',
-  unknown_user: 'It tells that a connection is over, of a user who is not known.',
+    'It tells of a connection, or of a type of data of no run that is known, without naming the provider. `connection.created` makes its user known all the same.',
+  unknown_user: 'It tells that a connection is over, or what became of a type of data, of a user who is not known.',
   deleted_user: 'It is of a user who was deleted, and as far as can be told older than that.',
 };
 
@@ -165,7 +165,7 @@ function addSource(
           'For how many milliseconds the oldest entry that has arrived and is not recorded has been waiting: 0 when none is, null unless the state is LIVE.',
       }),
       recorded: t.float({
-        description: 'Events added to the log, and news of connections that were taken.',
+        description: 'Events added to the log, and news of connections and of types of data that were taken.',
         resolve: ({ recorded }) => Number(recorded),
       }),
       duplicates: t.float({

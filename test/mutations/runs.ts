@@ -203,6 +203,20 @@ export const runs: Area = {
       tests: reasons,
     },
     {
+      breaks: 'a type of data that is complete fails by an old verdict',
+      file: 'src/data-types/fold-verdict.ts',
+      find: "return row?.state !== 'complete' && row?.state !== state;",
+      replace: 'return row?.state !== state;',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'what a verdict counts is added to what batches have counted',
+      file: 'src/data-types/fold-verdict.ts',
+      find: 'itemsInserted: Math.max(row.itemsInserted, verdict.itemsInserted ?? 0)',
+      replace: 'itemsInserted: row.itemsInserted + (verdict.itemsInserted ?? 0)',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
       breaks: 'any type that has failed is said not to be granted',
       file: 'src/data-types/data-type-state.ts',
       find: "=== 'SCOPE_DENIED'",

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { LinkNews } from '../../connections/tell-link.ts';
+import type { DataTypeVerdict } from '../../data-types/fold-verdict.ts';
 import { toStorable } from '../../db/columns.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../../log/event.ts';
 import { fitDraft } from '../fit-draft.ts';
 import { object, sayIssue, time, unknownOf, uuid } from './payload-values.ts';
 import { readAdded } from './read-entry.ts';
+import { readVerdict } from './read-verdict.ts';
 
 /** What a delivery says. */
 type DeliveryContent =
@@ -17,8 +19,9 @@ type DeliveryContent =
       readonly connectedAt: Date | undefined;
       readonly news: LinkNews | undefined;
     }
+  | { readonly kind: 'verdict'; readonly verdict: DataTypeVerdict }
   | { readonly kind: 'unreadable'; readonly detail: string }
-  /** A type of delivery that nobody knows here. */
+  /** A type of delivery that nobody knows here, or its type is known and nothing else of it. */
   | { readonly kind: 'ignored'; readonly reason: 'unknown_type' };
 
 /** `data` of a `sync.*` delivery: it has no time, no stage and no id. */
@@ -68,6 +71,11 @@ export function readDelivery(
     const parsed = connectionData.safeParse(data);
     if (!parsed.success) return unreadable(parsed.error);
     return ofConnection(type, parsed.data, sentAt, limits);
+  }
+  if (type === 'sync.data_type.completed' || type === 'sync.data_type.failed') {
+    const read = readVerdict(type, data, sentAt, limits);
+    if (!read) return { kind: 'ignored', reason: 'unknown_type' };
+    return read.verdict ? { kind: 'verdict', verdict: read.verdict } : unreadable(read.error);
   }
   const complete = syncTypes.get(type);
   if (!complete) return { kind: 'ignored', reason: 'unknown_type' };

@@ -102,6 +102,11 @@ async function take(delivery: SignedDelivery, tools: SourceTools): ReturnType<Re
         (await tools.connections.tell(content.news))?.outcome ??
         ignored(type === 'connection.created' ? 'deleted_user' : 'unknown_user')
       );
+    case 'verdict': {
+      const outcome = await tools.dataTypes.tell(content.verdict);
+      if (outcome === 'nowhere') return ignored('no_event');
+      return outcome === 'unknown_user' ? ignored(outcome) : outcome;
+    }
     case 'event': {
       const outcome = await recordDelivery(content.draft, tools);
       if (outcome === 'of_deleted_user') return ignored('deleted_user');
