@@ -28,15 +28,18 @@ export async function tellGarminBackfill(stage: Stage, look: Look): Promise<void
   await look('rate limited', anna);
 
   stage.goTo(1, '09:20');
-  await stage.tell(anna, second('STARTED', { current_window: 1, pending_types: ['dailies', 'hrv'], ...windows }));
+  await stage.tell(
+    anna,
+    second('STARTED', { current_window: 1, pending_types: ['dailies', 'activityDetails', 'hrv'], ...windows }),
+  );
   stage.goTo(1, '09:30');
   await stage.tell(anna, live('dailies', 2));
   await stage.tell(anna, second('PROCESSING', { window: 2, ...windows }, { progress: 2 / 3, dataTypes: [hrv] }));
   await look('denied', anna);
 
   stage.goTo(1, '10:00');
-  const complete = ['dailies', 'sleeps'].map((dataType) => ({ dataType, state: 'COMPLETE' }));
-  await stage.tell(anna, second('COMPLETED', { completed_windows: 3 }, { itemsProcessed: 3, dataTypes: complete }));
+  await stage.tell(anna, live('activityDetails', 3));
+  await stage.tell(anna, second('COMPLETED', { completed_windows: 3 }, { itemsProcessed: 3 }));
   for (let day = 2; day <= 20; day++) {
     stage.goTo(day, '07:00');
     await stage.tell(anna, live('sleeps', day + 1));

@@ -54,7 +54,7 @@ export const moments = {
     expected: {
       ...{ ...connected, health: 'SYNCING', since: 'day 1, 09:30', actor: 'USER', evidence: [secondBackfill] },
       ...{ verdict: 'Syncs succeed, but the person has not granted hrv.', history: '67 %, not done' },
-      dataTypes: ['dailies PENDING', 'hrv NOT_GRANTED'],
+      dataTypes: ['activityDetails PENDING', 'hrv NOT_GRANTED'],
     },
   },
   'complete but for one type': {
