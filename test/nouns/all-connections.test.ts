@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectionHealths } from '../../src/connections/connection-health.ts';
+import { judgeDue } from '../../src/connections/keep-judged.ts';
 import { linkStates } from '../../src/connections/link-state.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
@@ -150,6 +151,15 @@ describe('the connections of all users', () => {
     const kinds = new Set(links.map((link) => [link.health, link.state, link.reasonClass, link.scope].join())).size;
     expect(kinds).toBeGreaterThan(30);
     await expectBoundedWalks(server.app.services.database, server.databaseUrl, ran, kinds * 23);
+  });
+
+  test('that are to be judged anew are found at the cost of those alone', async () => {
+    const { database, clock } = server.app.services;
+    statements = [];
+    expect(await judgeDue({ database, clock })).toBe(false);
+    const looks = statements;
+    statements = undefined;
+    await expectBoundedWalks(database, server.databaseUrl, looks, 0);
   });
 
   test('are those that the viewer may see', async () => {
