@@ -33,7 +33,7 @@ export const defaultLimits = {
   /** Connections of a user that are listed. */
   connectionsPerUser: 50,
   /** Types of data that one event may tell of; of what its metadata says beyond that, nothing is read. */
-  dataTypesPerEvent: 100,
+  dataTypesPerEvent: 200,
   /** Types of data that are shown of a run: Open Wearables knows some 120. */
   dataTypesPerRun: 200,
   /** Types of data that are shown of a connection. */

@@ -48,7 +48,7 @@ export function addAllConnections(
       state: t.field({ type: [LinkState], description: 'In any of these states.' }),
       health: t.field({
         type: [ConnectionHealth],
-        description: `With any of these healths, as they were judged last: that time goes by is noticed within ${defaultLimits.judgingPauseMs / 1000} seconds.`,
+        description: `With any of these healths, as they were judged last: that time goes by is looked for every ${defaultLimits.judgingPauseMs / 1000} seconds.`,
       }),
       reason: t.field({
         type: [SyncReasonClass],

@@ -3,9 +3,10 @@ import { parseDateTime } from '../lib/date-time.ts';
 import { isObject } from '../lib/json.ts';
 import { defaultLimits } from '../limits.ts';
 import type { SyncEvent } from '../log/event.ts';
-import { meantScope } from '../log/meant-scope.ts';
+import { batchIdOf } from '../log/record/batches.ts';
 import { believed } from '../log/told-early.ts';
 import { endsRun, hasFailed, type SourceWord, type StatusWord, startsRun, wordOf } from '../log/words.ts';
+import { isAboutHistory } from './about-history.ts';
 import { countItems } from './count-items.ts';
 
 /** A year has four digits. */
@@ -131,13 +132,6 @@ function lengthOfBoth(one: Span, other: Span): number {
   return Math.max(0, Math.min(one[1], other[1]) - Math.max(one[0], other[0]));
 }
 
-/** Progress reports are all sent as `live`, so that starts and ends alone tell the scope of a run; the first of them does. */
-function isAboutHistory(event: SyncEvent, runBefore: SyncRun | undefined): boolean {
-  if (wordOf(event.source) === ('backfill' satisfies SourceWord)) return true;
-  const scope = runBefore?.scope ?? (startsRun(event) || endsRun(event) ? event.scope : null);
-  return meantScope(scope) === 'historical';
-}
-
 /** Is it a pull that another profile of the same account makes? */
 export function leavesItToOthers({ status, metadata }: SyncEvent): boolean {
   return wordOf(status) === 'skipped' && isObject(metadata) && metadata.skipped === true;
@@ -167,7 +161,7 @@ function withOlderRun(state: BackfillState, event: SyncEvent, runBefore: SyncRun
 
 /** Is an event about a batch, or from a phone, which sends nothing else? No such event ends more than its batch. */
 function isPart(event: SyncEvent): boolean {
-  return metadataOf(event).batch_id !== undefined || wordOf(event.source) === ('sdk' satisfies SourceWord);
+  return batchIdOf(event) !== undefined || wordOf(event.source) === ('sdk' satisfies SourceWord);
 }
 
 /** What adds up in any order: what a run is made of, and how much it has stored. */

@@ -7,7 +7,7 @@ import { readRhythms } from './rhythms.ts';
 export const connectionHealths = ['failing', 'no_progress', 'syncing', 'delayed', 'healthy', 'unknown'] as const;
 export type ConnectionHealth = (typeof connectionHealths)[number];
 
-/** The health of a connection of which an earlier release has written the row. */
+/** The health of a connection of which an earlier release has made the row. What that changes in others is judged with their next event. */
 export const UNJUDGED = 'unjudged';
 
 const hour = 3_600_000;
@@ -73,9 +73,9 @@ const always = Number.NEGATIVE_INFINITY;
  */
 export function connectionHealth(link: JudgedLink, underWayUntil: number | undefined, now: number): JudgedHealth {
   const { failures } = connectionThresholds;
+  if (link.state === 'disconnected') return judgement('unknown'); // nothing is expected of it
   // What goes wrong again and again is not better while it is tried once more.
   if (link.state === 'needs_reconnect' || link.consecutiveFailures >= failures) return judgement('failing');
-  if (link.state === 'disconnected') return judgement('unknown'); // nothing is expected of it
   const { success, data } = readRhythms(link.rhythm);
   const late = { success: lateAfterMs(success), data: lateAfterMs(data) };
   const noProgressFrom = withoutProgressFrom(link, data && late.data !== null ? data.last + late.data : never);

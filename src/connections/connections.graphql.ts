@@ -66,7 +66,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
   const LinkStateEnum = addEnum(builder, 'LinkState', 'Whether data of a connection can come.', stateDescriptions);
   const ProviderLink = builder.prismaObject('ProviderLink', {
     description:
-      'How the syncs of a user with one provider stand, as the log tells it. Times are those of the producers, but never later than when they were recorded.',
+      'How the syncs of a user with one provider stand, as the log tells it, and what is reported of the connection. Times are those of the producers, but never later than when they were recorded.',
     fields: (t) => ({
       provider: t.exposeString('provider'),
       user: t.field({

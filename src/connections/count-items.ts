@@ -37,9 +37,12 @@ function countsIn(metadata: unknown): unknown[] {
   ];
 }
 
-/** What is stated of types of data. */
+/** What the producer states of types of data. */
 function countsOf(dataTypes: unknown): unknown[] {
-  return Array.isArray(dataTypes) ? dataTypes.flatMap((type) => [type.itemsInserted, type.itemsUpdated]) : [];
+  if (!Array.isArray(dataTypes)) return [];
+  return dataTypes
+    .filter(isObject)
+    .flatMap(({ itemsInserted, itemsUpdated, reportedRecords }) => [itemsInserted, itemsUpdated, reportedRecords]);
 }
 
 const storedIn = ({ inserted, updated }: Readonly<Record<string, unknown>>) => [inserted, updated];

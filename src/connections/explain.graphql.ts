@@ -10,7 +10,7 @@ import { findRun } from '../runs/runs.graphql.ts';
 import { backfillOf, readBackfill } from './backfill.ts';
 import { type ConnectionTypes, currentRun, healthOf } from './connections.graphql.ts';
 import { explain, MOST_EVIDENCE } from './explain.ts';
-import { dataTypesByConnection } from './link-data-types.graphql.ts';
+import { failedTypesByConnection } from './link-data-types.graphql.ts';
 import { reasonOfLink } from './link-reason.graphql.ts';
 import type { Explained, Standing } from './standing.ts';
 
@@ -68,7 +68,7 @@ async function explainLink(link: LinkRow, _: object, context: Context): Promise<
   const [run, reason, dataTypes, history] = await Promise.all([
     currentRun(link, context),
     reasonOfLink(link, {}, context),
-    context.load(dataTypesByConnection, { userId, provider }),
+    context.load(failedTypesByConnection, { userId, provider }),
     findHistory(link, context),
   ]);
   const running = run && { sequence: run.lastSequence, since: beginningOf(run) };

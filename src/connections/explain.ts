@@ -2,6 +2,9 @@ import { dataTypeReason, dataTypeState } from '../data-types/data-type-state.ts'
 import type { ProviderDataType, ProviderLink } from '../db/rows.ts';
 import { type SourceWord, wordOf } from '../log/words.ts';
 import { type Backfill, backfillOf, readBackfill } from './backfill.ts';
+import { connectionThresholds } from './connection-health.ts';
+import { lateAfterMs } from './rhythm.ts';
+import { readRhythms } from './rhythms.ts';
 import type { Explained, Standing } from './standing.ts';
 import { batchesOf, namesOf, newestOf, percentOf, storedOf, why } from './verdict-words.ts';
 
@@ -31,7 +34,8 @@ const rules: readonly Rule[] = [
       ? {
           verdict: 'The connection has broken: no data comes until the person connects again.',
           since: link.stateSince,
-          actor: reason?.actor ?? 'USER',
+          // A word that no rule knows says nothing against it.
+          actor: reason && reason.class !== 'OTHER' ? reason.actor : 'USER',
           evidence: failureOf(link),
         }
       : undefined,
@@ -47,7 +51,7 @@ const rules: readonly Rule[] = [
       : undefined,
 
   ({ link, health }) =>
-    health.health === 'delayed'
+    health.health === 'delayed' && link.consecutiveFailures === 0
       ? {
           verdict: 'Nothing has come for longer than is usual for this connection.',
           since: health.since === undefined ? null : new Date(health.since),
@@ -59,7 +63,7 @@ const rules: readonly Rule[] = [
   ({ link, reason }) =>
     reason && link.problem !== null && link.consecutiveFailures === 0
       ? {
-          verdict: `No sync has failed, but the platform reports ${link.problem}.`,
+          verdict: `Syncs do not fail, but the platform reports ${link.problem}.`,
           since: null,
           actor: reason.actor,
           evidence: known(link.problemSequence),
@@ -188,6 +192,16 @@ const rules: readonly Rule[] = [
   },
 
   ({ link, health }) =>
+    health.health === 'unknown' && link.emptySuccesses >= connectionThresholds.emptySuccesses
+      ? {
+          verdict: 'Syncs succeed and bring no data, and there is too little history to say whether that is unusual.',
+          since: link.lastDataAt,
+          actor: null,
+          evidence: known(link.successSequence, link.dataSequence),
+        }
+      : undefined,
+
+  ({ link, health }) =>
     health.health === 'unknown'
       ? {
           verdict: 'Nothing has come for a while, and there is too little history to say whether that is late.',
@@ -197,8 +211,18 @@ const rules: readonly Rule[] = [
         }
       : undefined,
 
+  ({ link }) =>
+    wordOf(link.source ?? '') === 'xml_import'
+      ? {
+          verdict: 'What was imported has come in, and nothing more is expected.',
+          since: link.lastSuccessAt,
+          actor: null,
+          evidence: known(link.successSequence),
+        }
+      : undefined,
+
   ({ link, now }) =>
-    link.lastDataAt && now - link.lastDataAt.getTime() >= day
+    link.lastDataAt && now - link.lastDataAt.getTime() >= day && lateAfterMs(readRhythms(link.rhythm).data) !== null
       ? {
           verdict: 'All is well: data comes now and then, and for this person the next is not late.',
           since: link.lastDataAt,
@@ -243,9 +267,14 @@ function failureOf({ problemSequence, successSequence }: ProviderLink): number[]
   return problemSequence === null ? [] : known(problemSequence, successSequence);
 }
 
-/** Has a sync begun, ended or failed since? One may have been under way at that time. */
-function isHeardOfSince({ lastAttemptAt, lastSuccessAt, consecutiveFailures }: ProviderLink, time: Date): boolean {
-  return consecutiveFailures > 0 || [lastAttemptAt, lastSuccessAt].some((at) => at && at >= time);
+/**
+ * Has a sync begun, ended or failed since? One may have been under way at that time. The clock of a producer may be behind, so
+ * that also counts when a success was recorded.
+ */
+function isHeardOfSince(link: ProviderLink, time: Date): boolean {
+  const { lastAttemptAt, lastSuccessAt, waitingSince, consecutiveFailures } = link;
+  if (consecutiveFailures > 0 || (waitingSince && waitingSince > time)) return true;
+  return [lastAttemptAt, lastSuccessAt].some((at) => at && at >= time);
 }
 
 function known(...sequences: readonly (number | null)[]): number[] {

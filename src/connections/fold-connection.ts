@@ -5,11 +5,12 @@ import { isMilestone } from '../log/record/fold-milestone.ts';
 import { toldLateMs } from '../log/told-late.ts';
 import { type ScopeWord, type SourceWord, type StatusWord, scopeWords, wordOf } from '../log/words.ts';
 import { reasonOf } from '../reasons/sync-reason.ts';
+import { isAboutHistory, scopeOfRun } from './about-history.ts';
 import { leavesItToOthers } from './backfill.ts';
 import { UNJUDGED } from './connection-health.ts';
 import { countItems } from './count-items.ts';
 import { foldLinkFact } from './link-state.ts';
-import { foldRhythms, type Rhythms } from './rhythms.ts';
+import { foldRhythms, readRhythms } from './rhythms.ts';
 import { foldUnderWay, readUnderWay } from './under-way.ts';
 
 type Meaning = 'success' | 'failure' | 'nothing';
@@ -26,9 +27,6 @@ const meaningOf: Readonly<Record<StatusWord, Meaning>> = {
   stale: 'nothing',
 };
 const meanings = new Map<string, Meaning>(Object.entries(meaningOf));
-
-/** Where data comes from that is not of today. */
-const historicalSources: readonly string[] = ['backfill', 'xml_import'] satisfies SourceWord[];
 
 /** Where the platform asks the provider for data. */
 const askingSources: readonly string[] = ['pull', 'backfill'] satisfies SourceWord[];
@@ -75,12 +73,13 @@ export function foldConnection(
     ? known
     : { ...known, waitingSince: heardAt(begunAt, event), source: event.source };
   const begun = isFirst || event.startedAt ? withAttempt(before, event, begunAt, isFirst) : before;
-  const attempted = withRun(begun, event);
+  const attempted = withRun(begun, event, runBefore);
   const endedAt = past(event.endedAt ?? event.timestamp);
   const meaning = meaningOfEvent(event);
   if (meaning === 'success') {
     const began = event.startedAt ?? runBefore?.milestoneAt ?? runBefore?.newestStartedAt ?? endedAt;
-    return foldLinkFact(withSuccess(attempted, event, endedAt), { ...connected, at: past(began) });
+    const isHistory = isAboutHistory(event, runBefore) || wordOf(event.source) === 'xml_import';
+    return foldLinkFact(withSuccess(attempted, event, endedAt, isHistory), { ...connected, at: past(began) });
   }
   return meaning === 'failure' ? withFailure(attempted, event) : attempted;
 }
@@ -140,27 +139,28 @@ function withAttempt(
   };
 }
 
-/** What the newest run is about follows its milestones: reports of progress do not tell. */
-function withRun(connection: ProviderLink, event: SyncEvent): ProviderLink {
+/** What the newest run is about, and which runs are under way. */
+function withRun(connection: ProviderLink, event: SyncEvent, runBefore: SyncRun | undefined): ProviderLink {
   const before = readUnderWay(connection.underWay);
   const after = foldUnderWay(before, event);
-  const isTold = event.runId === connection.lastRunId && (isMilestone(event) || connection.scope === '');
-  const scope = isTold ? knownScope(event) : connection.scope;
+  const isTold = event.runId === connection.lastRunId && (isMilestone(event) || !runBefore);
+  const scope = isTold ? knownScope(scopeOfRun(event, runBefore)) : connection.scope;
   if (after === before && scope === connection.scope) return connection;
   return { ...connection, scope, underWay: after as unknown as ProviderLink['underWay'] };
 }
 
-function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date): ProviderLink {
+/** What comes out of history says nothing of when the next success, or the person's data, usually comes. */
+function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date, isHistory: boolean): ProviderLink {
   const heard = heardAt(endedAt, event);
+  const isExpected = !isHistory || !readRhythms(connection.rhythm).success;
   const succeeded: ProviderLink = {
     ...connection,
     lastSuccessAt: later(connection.lastSuccessAt, endedAt),
-    waitingSince: heard,
+    ...(isExpected && { waitingSince: heard, source: event.source }),
     consecutiveFailures: 0,
     failingSince: null,
     successSequence: event.sequence,
-    rhythm: withArrival(connection.rhythm, 'success', event, heard),
-    source: event.source,
+    rhythm: isHistory ? connection.rhythm : foldRhythms(connection.rhythm, 'success', heard),
     ...(connection.state === 'unknown' || connection.state === 'connected' ? noProblem : {}),
   };
   const items = countItems(event);
@@ -171,27 +171,16 @@ function withSuccess(connection: ProviderLink, event: SyncEvent, endedAt: Date):
     lastDataAt: later(connection.lastDataAt, endedAt),
     emptySuccesses: 0,
     dataSequence: event.sequence,
-    rhythm: withArrival(succeeded.rhythm, 'data', event, heard),
+    rhythm: isHistory ? succeeded.rhythm : foldRhythms(succeeded.rhythm, 'data', heard),
   };
 }
 
 /** A scope, or what it is where this server does not know the word: lists are found by the words that there are, so they are few. */
 export type KnownScope = ScopeWord | 'unrecognized';
 
-function knownScope({ scope }: SyncEvent): KnownScope {
+function knownScope(scope: string | null): KnownScope {
   const meant = meantScope(scope);
   return scopeWords.find((known) => known === meant) ?? 'unrecognized';
-}
-
-/** What comes out of history says nothing of when the person's data usually comes. */
-function withArrival(
-  rhythm: ProviderLink['rhythm'],
-  kind: keyof Rhythms,
-  { scope, source }: SyncEvent,
-  at: Date,
-): ProviderLink['rhythm'] {
-  const isHistory = meantScope(scope) === 'historical' || historicalSources.includes(wordOf(source));
-  return isHistory ? rhythm : foldRhythms(rhythm, kind, at);
 }
 
 /** What is wrong with a broken connection stays to be seen, and who has revoked one wanted that, whatever fails until it is made anew. */

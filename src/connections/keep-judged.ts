@@ -10,6 +10,7 @@ import type { Limits } from '../limits.ts';
 import { LOCK_WAIT_MS } from '../log/record/recording-commits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { noteChange } from '../log/sql/revision.ts';
+import { reasonOfFailure } from '../reasons/sync-reason.ts';
 import { stallsAt } from '../runs/run-health.ts';
 import { UNJUDGED } from './connection-health.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections } from './connection-sql.ts';
@@ -111,8 +112,17 @@ async function judge(
       .filter(({ provider, finished }) => provider === link.provider && !finished)
       .map((run) => [run.runId, stallsAt(run)] as const)
       .filter(([, stalls]) => stalls > now);
-    const { health, healthUntil } = judged({ ...link, underWay: underWay as never }, now);
-    return { ...link, health, healthUntil, underWay: underWay as never, ...(health !== link.health && { change }) };
+    const kept = underWay as unknown as ProviderLink['underWay']; // plain lists
+    const { health, healthUntil } = judged({ ...link, underWay: kept }, now);
+    const isChanged = health !== link.health;
+    return {
+      ...link,
+      reasonClass: reasonClassOf(link),
+      health,
+      healthUntil,
+      underWay: kept,
+      ...(isChanged && { change }),
+    };
   });
   const changed = [...new Set(after.filter((link) => link.change === change).map(({ userId }) => userId))];
   const writes = [
@@ -120,4 +130,10 @@ async function judge(
     ...(changed.length > 0 ? noteChange[kind](changed, change) : []),
   ];
   return { answer: { count: after.length, changed }, writes };
+}
+
+/** Of what an earlier release has found wrong, its words tell the class. */
+function reasonClassOf({ health, state, problem, problemSequence, reasonClass }: ProviderLink): string {
+  if (health !== UNJUDGED || reasonClass !== '' || (problem === null && problemSequence === null)) return reasonClass;
+  return state === 'needs_reconnect' ? 'RECONNECT_NEEDED' : reasonOfFailure(problem).class;
 }

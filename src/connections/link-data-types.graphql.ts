@@ -8,10 +8,17 @@ import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import type { ConnectionTypes } from './connections.graphql.ts';
 
-export const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
+const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
   keyOf: connectionKey,
   restsOn: { owner: ({ userId }) => userId },
   find: (connections, { dataTypes }) => dataTypes.ofConnections(connections),
+};
+
+/** Those types that have failed. */
+export const failedTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
+  keyOf: connectionKey,
+  restsOn: { owner: ({ userId }) => userId },
+  find: (connections, { dataTypes }) => dataTypes.failedOfConnections(connections),
 };
 
 /** What all runs of a connection have done with each type of data, as a field of it. */

@@ -85,7 +85,14 @@ export function partsOf(request: LinkPageRequest): number {
 function conditionsOf({ after, before }: LinkPageRequest, provider: string | undefined): Sql[] {
   const conditions: Sql[] = [];
   if (provider !== undefined) conditions.push(sql`c.provider = ${provider}`);
-  if (after) conditions.push(sql`(c.provider, c.user_id) > (${after.provider}, ${after.userId})`);
-  if (before) conditions.push(sql`(c.provider, c.user_id) < (${before.provider}, ${before.userId})`);
+  if (after) conditions.push(isBeyond(after, provider, rawSql('>')));
+  if (before) conditions.push(isBeyond(before, provider, rawSql('<')));
   return conditions;
+}
+
+/** Of one provider only the users are compared, or nothing of the connections at all: else its part of the index would be walked. */
+function isBeyond(key: LinkKey, provider: string | undefined, beyond: Sql): Sql {
+  if (provider === undefined) return sql`(c.provider, c.user_id) ${beyond} (${key.provider}, ${key.userId})`;
+  if (provider === key.provider) return sql`c.user_id ${beyond} ${key.userId}`;
+  return sql`${provider} ${beyond} ${key.provider}`;
 }

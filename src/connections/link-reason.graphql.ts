@@ -3,7 +3,7 @@ import { findEvent } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import type { SyncEvent } from '../log/event.ts';
-import { judgementOfClass } from '../reasons/reason-rules.ts';
+import { judgementOfClass, reasonClasses } from '../reasons/reason-rules.ts';
 import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import { reasonOf, reasonOfFailure, reasonOfWord, type SyncReason } from '../reasons/sync-reason.ts';
 import type { ConnectionTypes } from './connections.graphql.ts';
@@ -15,7 +15,7 @@ export function addLinkReason(builder: Builder, { ProviderLink }: ConnectionType
       type: SyncReason,
       nullable: true,
       description:
-        'What is wrong: why the connection was revoked or has broken, else why the newest of the syncs that failed since the last success did. Null when nothing is.',
+        'What is wrong: why the connection was revoked or has broken, else why the newest of the syncs that failed since the last success did, or what was reported of the connection since. Null when nothing is.',
       authScopes: { read: true },
       resolve: reasonOfLink,
     }),
@@ -27,13 +27,13 @@ export async function reasonOfLink(
   _: object,
   context: Context,
 ): Promise<SyncReason<SyncEvent | null> | null> {
-  const { userId, problem, problemSequence } = link;
+  const { userId, problem, problemSequence, reasonClass } = link;
   if (problemSequence !== null) {
     const event = await findEvent({ userId, sequence: problemSequence }, context);
     if (event) return reasonOf(event);
   } else if (problem === null) return null;
   const reason = problemSequence === null ? reasonOfWord(problem ?? '') : reasonOfFailure(problem);
-  // What broke the connection may have been stated beside the error, or the word.
-  if (link.state !== 'needs_reconnect') return reason;
-  return { ...judgementOfClass.RECONNECT_NEEDED, text: problem, event: null };
+  // What kind of reason it was is kept, also of what was stated beside the error, or the word.
+  const known = reasonClasses.find((each) => each === reasonClass);
+  return known && known !== reason?.class ? { ...judgementOfClass[known], text: problem, event: null } : reason;
 }

@@ -1,3 +1,4 @@
+import { codeOf } from '../reasons/sync-reason.ts';
 import type { LinkState } from './link-state.ts';
 
 /** What becomes of a connection by what is told of it: a state, or something to know of it that leaves the state alone. */
@@ -37,6 +38,6 @@ export const linkWords: readonly string[] = Object.keys(meaningOfWord);
 
 /** Undefined for a word that no rule knows. */
 export function meaningOfLinkWord(word: string): LinkWordMeaning | undefined {
-  const known = word.trim().toLowerCase();
+  const known = codeOf(word);
   return Object.hasOwn(meaningOfWord, known) ? meaningOfWord[known] : undefined;
 }

@@ -23,6 +23,7 @@ export interface Standing {
   readonly health: JudgedHealth;
   /** What is wrong with the connection; null when nothing is. */
   readonly reason: Judgement | null;
+  /** Types of data that did not succeed. */
   readonly dataTypes: readonly ProviderDataType[];
   /** The newest event of the run that is under way, and when that began. */
   readonly running: Told | undefined;

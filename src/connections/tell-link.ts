@@ -36,7 +36,7 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
       return foldLinkFact(made, { state: 'connected', at, problem, problemSequence, reasonClass });
     }
     return foldLinkFact(
-      { ...made, consecutiveFailures: 0, failingSince: null },
+      { ...made, consecutiveFailures: 0, failingSince: null, emptySuccesses: 0 },
       { state: 'connected', at, problem: null, problemSequence: null, reasonClass: '' },
     );
   }
@@ -49,14 +49,19 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
   );
 }
 
-/** What has broken a connection, or makes its syncs fail, stays to be seen; what is newer has shown that all is well. */
+/**
+ * What is noted is a fact, too, which leaves the state as it is. What has broken a connection, or makes its syncs fail, stays to
+ * be seen; what is newer has shown that all is well.
+ */
 function withNote(link: ProviderLink, reason: string, { at, connectionId }: LinkNews): ProviderLink | undefined {
-  const isOvertaken = (link.lastSuccessAt !== null && at <= link.lastSuccessAt) || isNewer(link.connectedAt, at);
-  const isFailing = link.consecutiveFailures > 0 && link.problemSequence !== null;
-  const isKnown = link.problem === reason && link.problemSequence === null;
+  const { state, stateAt, lastSuccessAt, problem, problemSequence } = link;
+  const isOvertaken = [stateAt, lastSuccessAt].some((time) => isNewer(time, at));
+  const isFailing = link.consecutiveFailures > 0 && problemSequence !== null;
+  const isKnown = problem === reason && problemSequence === null;
   if (isOvertaken || isOver(link) || isFailing || isKnown) return undefined;
   return {
     ...link,
+    stateAt: state === 'unknown' ? stateAt : at,
     connectionId: connectionId ?? link.connectionId,
     problem: reason,
     problemSequence: null,

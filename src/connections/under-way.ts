@@ -11,7 +11,7 @@ export type UnderWay = readonly (readonly [runId: string, stallsAt: number])[];
 /** Runs of one connection that are under way at once, and counted; of more, the newest. */
 const MOST = 16;
 
-/** Those that a connection keeps, or none where an earlier release has written. */
+/** Those that a connection keeps, or none where an earlier release has made the row. */
 export function readUnderWay(kept: unknown): UnderWay {
   return Array.isArray(kept) ? (kept as UnderWay) : [];
 }

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, Decision } from '../db/database.ts';
 import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
-import { joinSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import { emptySql, joinSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { newestAt, runKey } from '../log/record/fold-run.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { noteChange } from '../log/sql/revision.ts';
+import type { StatusWord } from '../log/words.ts';
 import {
   providerDataTypeUpsert,
   runDataTypeUpsert,
@@ -57,12 +58,24 @@ export class DataTypes {
   }
 
   /** The types of each of these connections, by name and at most `dataTypesPerConnection`. Up to a hundred are one statement. */
-  async ofConnections(connections: readonly ConnectionId[]): Promise<readonly (readonly ProviderDataType[])[]> {
+  ofConnections(connections: readonly ConnectionId[]): Promise<readonly (readonly ProviderDataType[])[]> {
+    return this.#ofConnections(connections, emptySql);
+  }
+
+  /** The same of those types alone that have failed. */
+  failedOfConnections(connections: readonly ConnectionId[]): Promise<readonly (readonly ProviderDataType[])[]> {
+    return this.#ofConnections(connections, sql`AND d.status = ${'failed' satisfies StatusWord}`);
+  }
+
+  async #ofConnections(
+    connections: readonly ConnectionId[],
+    isWanted: Sql,
+  ): Promise<readonly (readonly ProviderDataType[])[]> {
     const rows = await this.#select<ConnectionId, ProviderDataType>(
       connections,
       ({ userId, provider }) => sql`
         SELECT ${selectedProviderDataType} FROM provider_data_type d
-        WHERE d.user_id = ${userId} AND d.provider = ${provider}
+        WHERE d.user_id = ${userId} AND d.provider = ${provider} ${isWanted}
         ORDER BY d.data_type LIMIT ${this.#limits.dataTypesPerConnection}`,
     );
     const byConnection = groupBy(rows, connectionKey);

@@ -2,6 +2,7 @@ import { isObject } from '../lib/json.ts';
 import { defaultLimits } from '../limits.ts';
 import type { StatedReason, SyncEvent } from '../log/event.ts';
 import type { ToldEvent } from '../log/projection.ts';
+import { batchIdOf } from '../log/record/batches.ts';
 import { type StatusWord, startsRun, wordOf } from '../log/words.ts';
 import { dataTypeStates, statusOfState } from './data-type-state.ts';
 
@@ -151,8 +152,9 @@ function ofResumption({ pending_types: types }: Metadata): ToldType[] {
     .map((type) => ({ ...ofTask(type, statusOfState.pending), state: 'pending' }));
 }
 
-function ofUpload({ batch_id, types, workouts_saved, sleep_saved }: Metadata, scope: ToldEvent['scope']): ToldType[] {
-  if (batch_id === undefined || !Array.isArray(types)) return [];
+function ofUpload(metadata: Metadata, scope: ToldEvent['scope']): ToldType[] {
+  const { types, workouts_saved, sleep_saved } = metadata;
+  if (batchIdOf({ metadata }) === undefined || !Array.isArray(types)) return [];
   const status: StatusWord = scope != null && wordOf(scope) === 'historical' ? 'in_progress' : 'success';
   const counted = [
     ['workouts', countOf(workouts_saved)],

@@ -119,7 +119,7 @@ function foundInCode(code: unknown): Found[] {
 }
 
 /** Producers write `PROVIDER_UNAVAILABLE` and `provider-unavailable`, too. */
-function codeOf(text: string): string {
+export function codeOf(text: string): string {
   return wordOf(text.trim()).replaceAll(/[\s-]+/g, '_');
 }
 

@@ -472,8 +472,8 @@ export const recording: Area = {
     {
       breaks: 'history counts as the rhythm of a person',
       file: 'src/connections/fold-connection.ts',
-      find: 'return isHistory ? rhythm :',
-      replace: 'return isHistory && !at ? rhythm :',
+      find: 'rhythm: isHistory ? connection.rhythm :',
+      replace: 'rhythm: isHistory && !heard ? connection.rhythm :',
       tests: ['test/nouns/judged-connections.test.ts'],
     },
     {

@@ -123,7 +123,7 @@ describe('the connections of all users', () => {
 
   test('cost as much wherever the page begins, and whatever is asked for', async () => {
     const ran: StatementReport[] = [];
-    const middle = (await pageOf('first: 200')).pageInfo.endCursor;
+    const middle = (await pageOf('first: 200', { provider: 'oura' })).pageInfo.endCursor;
     for (const args of ['first: 20', `first: 20, after: "${middle}"`, `last: 20, before: "${middle}"`])
       for (const filter of [
         null,
@@ -132,6 +132,7 @@ describe('the connections of all users', () => {
         { state: 'UNKNOWN', provider: 'oura' },
         { health: 'DELAYED' },
         { reason: 'TIMEOUT', scope: 'HISTORICAL', provider: 'garmin' },
+        { provider: ['garmin', 'oura'] },
       ]) {
         statements = [];
         await pageOf(args, filter);
@@ -154,9 +155,9 @@ describe('the connections of all users', () => {
   });
 
   test('that are to be judged anew are found at the cost of those alone', async () => {
-    const { database, clock } = server.app.services;
+    const { database, clock, log } = server.app.services;
     statements = [];
-    expect(await judgeDue({ database, clock })).toBe(false);
+    expect(await judgeDue({ database, clock, wakeUps: log.wakeUps })).toBe(false);
     const looks = statements;
     statements = undefined;
     await expectBoundedWalks(database, server.databaseUrl, looks, 0);

@@ -209,7 +209,7 @@ describe('the explanation of a connection', () => {
     now = start;
     await pulled(little, (n) => (n === 0 ? 5 : 0), 4);
     expect(await explanationOf(little)).toMatchObject({
-      verdict: 'Nothing has come for a while, and there is too little history to say whether that is late.',
+      verdict: 'Syncs succeed and bring no data, and there is too little history to say whether that is unusual.',
       actor: null,
     });
   });
@@ -335,7 +335,7 @@ describe('the explanation of a connection', () => {
     });
     await tellLink(userId, { kind: 'noted', reason: 'required_scopes_not_granted' });
     expect(await explanationOf(userId)).toEqual({
-      verdict: 'No sync has failed, but the platform reports required_scopes_not_granted.',
+      verdict: 'Syncs do not fail, but the platform reports required_scopes_not_granted.',
       ...{ since: null, actor: 'USER', evidence: [] },
     });
     await tell(userId, 4 * day + 3 * hour, success('b'));
@@ -371,6 +371,68 @@ describe('the explanation of a connection', () => {
       verdict: 'The history has not come in to its end: 0 %.',
       actor: 'OPERATOR',
     });
+  });
+
+  test('counts what is stated of types of data', async () => {
+    const userId = await server.user();
+    for (let n = 0; n < 24; n++)
+      await tell(userId, n * hour, {
+        ...success(`p${n}`, 0),
+        dataTypes: [{ dataType: 'workouts', state: 'COMPLETE', itemsInserted: 3 }],
+      });
+    expect(await linkOf(userId, 'health lastDataAt')).toEqual({
+      health: 'HEALTHY',
+      lastDataAt: time(start + 23 * hour),
+    });
+  });
+
+  test('names what fails before what is late, and the person whose device is silent', async () => {
+    const userId = await server.user();
+    for (let n = 0; n < 14; n++) await tell(userId, n * day, { ...success(`w${n}`), source: 'WEBHOOK' });
+    await tell(userId, 13 * day + hour, { ...success('file'), source: 'BACKFILL', scope: 'HISTORICAL' });
+    now = start + 30 * day;
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'Nothing has come for longer than is usual for this connection.',
+      actor: 'USER',
+    });
+    for (const n of [1, 2]) await tell(userId, 30 * day + n * hour, failure(`f${n}`, '503 Service Unavailable'));
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'The newest 2 syncs have failed after others succeeded: the provider does not answer.',
+      actor: 'WAIT',
+    });
+  });
+
+  test('expects nothing after a file, and does not call a silent connection well because of one', async () => {
+    const [file, silent] = [await server.user(), await server.user()];
+    await tell(file, 0, { ...success('x'), source: 'XML_IMPORT' });
+    for (let n = 0; n < 4; n++) await tell(silent, n * day, { ...success(`s${n}`), source: 'SDK' });
+    await tell(silent, 4 * day, { ...success('x'), source: 'XML_IMPORT' });
+    now = start + 400 * day;
+    expect(await explanationOf(file)).toMatchObject({
+      verdict: 'What was imported has come in, and nothing more is expected.',
+      actor: null,
+    });
+    expect(await linkOf(silent, 'health')).toEqual({ health: 'UNKNOWN' });
+  });
+
+  test('says since when there is no data, where syncs come that bring none', async () => {
+    const userId = await server.user();
+    for (let n = 0; n < 25; n++) await tell(userId, n * hour, success(`p${n}`, n === 0 ? 5 : 0));
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'Syncs succeed and bring no data, and there is too little history to say whether that is unusual.',
+      ...{ since: time(start), actor: null },
+    });
+  });
+
+  test('is about the scope that the run began with', async () => {
+    const userId = await server.user();
+    await tell(userId, 0, { run: 'h', stage: 'STARTED', scope: 'HISTORICAL' });
+    await tell(userId, hour, success('h'));
+    const { data } = await server.graphql(
+      '{ connections(filter: { scope: HISTORICAL }, last: 200) { edges { node { user { id } } } } }',
+    );
+    const found = data.connections.edges.map(({ node }: { node: { user: { id: string } } }) => node.user.id);
+    expect(found).toContain(userId);
   });
 
   test('has no history where no run was about it', async () => {

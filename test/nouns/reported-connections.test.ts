@@ -102,6 +102,60 @@ describe('a reported connection', () => {
     });
   });
 
+  test('keeps the newest note, however often and late the others are told', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'connected', at: time(start - 3 * hour) });
+    const older = { userId, word: 'webhook_registration_failed', at: time(start - 2 * hour) };
+    const newer = { userId, word: 'permission_change', at: time(start - hour) };
+    for (const each of [older, newer]) expect(await reported(each)).toMatchObject({ duplicate: false });
+    for (const each of [older, newer, older])
+      expect(await reported(each)).toMatchObject({ duplicate: true, connection: { problem: 'permission_change' } });
+    await reported({ userId, word: 'user_reauth', at: time(start) });
+    expect(await reported(newer)).toMatchObject({ duplicate: true, connection: { problem: null } });
+  });
+
+  test('keeps why its syncs fail, whatever is noted', async () => {
+    const userId = await server.user();
+    for (const n of [3, 2, 1])
+      await server.record({
+        ...{ userId, runId: `f${n}`, provider: 'fitbit', status: 'FAILED', error: 'HTTP 429' },
+        timestamp: time(start - n * hour),
+      });
+    expect(await reported({ userId, word: 'permission_change' })).toMatchObject({
+      ...{ duplicate: true, connection: { reason: { class: 'RATE_LIMITED', actor: 'WAIT' } } },
+    });
+  });
+
+  test('expects nothing once it is over, and begins anew when it is made again', async () => {
+    const userId = await server.user();
+    const health = async () => {
+      const { data } = await server.graphql('query ($id: UUID!) { user(id: $id) { connections { health } } }', {
+        id: userId,
+      });
+      return data.user.connections[0].health;
+    };
+    const pull = (n: number, rest: object) =>
+      server.record({ userId, runId: `p${n}`, provider: 'fitbit', ...rest, timestamp: time(start - (40 - n) * hour) });
+    for (let n = 0; n < 24; n++) await pull(n, { status: 'SUCCESS', itemsProcessed: 0 });
+    expect(await health()).toBe('NO_PROGRESS');
+    for (let n = 24; n < 27; n++) await pull(n, { status: 'FAILED' });
+    expect(await health()).toBe('FAILING');
+    await reported({ userId, word: 'user_disconnected', at: time(start - hour) });
+    expect(await health()).toBe('UNKNOWN');
+    await reported({ userId, word: 'auth', at: time(start) });
+    expect(await health()).toBe('HEALTHY');
+  });
+
+  test('is for the person to make again, also where no rule knows the word', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'token_gone', state: 'NEEDS_RECONNECT' });
+    const { data } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { connections { explain { actor } } } }',
+      { id: userId },
+    );
+    expect(data.user.connections).toEqual([{ explain: { actor: 'USER' } }]);
+  });
+
   test('keeps what has broken it, whatever is noted', async () => {
     const userId = await server.user();
     await reported({ userId, word: 'refresh_failed', at: time(start - hour) });
