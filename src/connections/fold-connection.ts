@@ -195,7 +195,8 @@ function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
   const reasonClass = reasonOf(event)?.class ?? 'OTHER';
   const problem = { problem: event.error, problemSequence: event.sequence, reasonClass };
   if (reasonClass === 'RECONNECT_NEEDED') {
-    return foldLinkFact(failed, { state: 'needs_reconnect', at, ...problem });
+    const broken = foldLinkFact(failed, { state: 'needs_reconnect', at, ...problem });
+    if (broken !== failed) return broken;
   }
   return connection.state === 'needs_reconnect' ? failed : { ...failed, ...problem };
 }

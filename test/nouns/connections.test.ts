@@ -120,6 +120,15 @@ describe('the state of a connection', () => {
     expect(await stateOf(userId)).toMatchObject({ state: 'CONNECTED', problem: null });
   });
 
+  test('is CONNECTED where what was refused is told late, and shows that the newest sync has failed', async () => {
+    const userId = await server.user();
+    await tell(userId, success('a', 9), refused('b', 5));
+    expect(await stateOf(userId)).toMatchObject({
+      ...{ state: 'CONNECTED', problem: '401 Unauthorized' },
+      reason: { class: 'RECONNECT_NEEDED', event: { runId: 'b' } },
+    });
+  });
+
   test('is what it was where a provider is down, and shows what is wrong as long as it is', async () => {
     const userId = await server.user();
     await tell(userId, success('a', 1), { ...failure('b', 2), error: '503 Service Unavailable' });
