@@ -17,6 +17,7 @@ const connectionTypes: ColumnTypes<ProviderLink> = {
   stateSince: 'timestamptz',
   stateAt: 'timestamptz',
   problem: 'text',
+  notedAt: 'timestamptz',
   problemSequence: 'int',
   connectionId: 'text',
   connectedAt: 'timestamptz',

@@ -84,6 +84,7 @@ export function addConnections(builder: Builder, { User }: UserTypes, { SyncRun 
       connectedAt: t.expose('connectedAt', { type: 'DateTime', nullable: true }),
       revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
       problem: t.exposeString('problem', { nullable: true }),
+      connectionId: t.exposeString('connectionId', { nullable: true }),
       lastAttemptAt: t.expose('lastAttemptAt', { type: 'DateTime', nullable: true }),
       lastSuccessAt: t.expose('lastSuccessAt', { type: 'DateTime', nullable: true }),
       lastDataAt: t.expose('lastDataAt', { type: 'DateTime', nullable: true }),

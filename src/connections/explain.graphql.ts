@@ -81,8 +81,7 @@ async function explainLink(link: LinkRow, _: object, context: Context): Promise<
     history,
     now: context.now,
   };
-  const explained = explain(standing);
-  return { userId, ...explained, since: explained.since && notAfter(explained.since, context.now) };
+  return { userId, ...explain(standing) };
 }
 
 /** The newest run about a history that has not ended, as far as it is kept. */
@@ -107,8 +106,5 @@ async function findHistory({ userId, backfill }: LinkRow, context: Context): Pro
       : undefined,
   };
 }
-
-/** The clocks of producers may be ahead. */
-const notAfter = (time: Date, now: number) => new Date(Math.min(time.getTime(), now));
 
 const beginningOf = (run: SyncRun) => run.newestStartedAt ?? run.startedAt ?? run.openedAt;

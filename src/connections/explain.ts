@@ -64,9 +64,9 @@ const rules: readonly Rule[] = [
     reason && link.problem !== null && link.consecutiveFailures === 0
       ? {
           verdict: `Syncs do not fail, but the platform reports ${link.problem}.`,
-          since: null,
+          since: link.notedAt,
           actor: reason.actor,
-          evidence: known(link.problemSequence),
+          evidence: [],
         }
       : undefined,
 
@@ -94,7 +94,7 @@ const rules: readonly Rule[] = [
       ? undefined
       : {
           verdict: `${succeeds ? 'Syncs succeed, but the' : 'The'} person has not granted ${namesOf(denied)}.`,
-          since: earliestOf(denied),
+          since: sinceOf(denied),
           actor: 'USER',
           evidence: sequencesOf(denied),
         };
@@ -171,7 +171,7 @@ const rules: readonly Rule[] = [
     return (
       first && {
         verdict: `Syncs succeed, but not for ${namesOf(failed)}.`,
-        since: earliestOf(failed),
+        since: sinceOf(failed),
         actor: dataTypeReason(first)?.actor ?? 'OPERATOR',
         evidence: sequencesOf(failed),
       }
@@ -281,8 +281,10 @@ function known(...sequences: readonly (number | null)[]): number[] {
   return [...new Set(sequences.filter((sequence) => sequence !== null))];
 }
 
-function earliestOf(types: readonly ProviderDataType[]): Date {
-  return types.map(({ toldAt }) => toldAt).reduce((one, other) => (other < one ? other : one));
+/** Since when the first of them stands so, where it was told once only: later reports move the time of the newest. */
+function sinceOf(types: readonly ProviderDataType[]): Date | null {
+  const once = types.filter(({ attempts }) => attempts === 1).map(({ toldAt }) => toldAt);
+  return once.length === types.length ? once.reduce((one, other) => (other < one ? other : one)) : null;
 }
 
 function sequencesOf(types: readonly ProviderDataType[]): number[] {

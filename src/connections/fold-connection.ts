@@ -93,6 +93,7 @@ export function newLink({ userId, provider }: Pick<ProviderLink, 'userId' | 'pro
     stateSince: null,
     stateAt: null,
     problem: null,
+    notedAt: null,
     problemSequence: null,
     connectionId: null,
     connectedAt: null,
@@ -189,7 +190,7 @@ function withFailure(connection: ProviderLink, event: SyncEvent): ProviderLink {
   const failed = {
     ...connection,
     consecutiveFailures: connection.consecutiveFailures + 1,
-    failingSince: connection.failingSince ?? at,
+    failingSince: connection.consecutiveFailures > 0 ? connection.failingSince : at,
   };
   if (connection.state === 'disconnected') return failed;
   const reasonClass = reasonOf(event)?.class ?? 'OTHER';

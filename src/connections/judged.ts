@@ -1,5 +1,6 @@
 import type { ProviderLink } from '../db/rows.ts';
-import { connectionHealth } from './connection-health.ts';
+import { reasonOfFailure } from '../reasons/sync-reason.ts';
+import { connectionHealth, UNJUDGED } from './connection-health.ts';
 import { readUnderWay, underWayUntil } from './under-way.ts';
 
 /**
@@ -9,5 +10,16 @@ import { readUnderWay, underWayUntil } from './under-way.ts';
 export function judged(link: ProviderLink, now: number): ProviderLink {
   const known = underWayUntil(readUnderWay(link.underWay));
   const { health, until } = connectionHealth(link, known && Math.max(known, now + 1), now);
-  return { ...link, health, healthUntil: Number.isFinite(until) ? new Date(until) : null };
+  return {
+    ...link,
+    reasonClass: reasonClassOf(link),
+    health,
+    healthUntil: Number.isFinite(until) ? new Date(until) : null,
+  };
+}
+
+/** Of what an earlier release has found wrong, its words tell the class. */
+function reasonClassOf({ health, state, problem, problemSequence, reasonClass }: ProviderLink): string {
+  if (health !== UNJUDGED || reasonClass !== '' || (problem === null && problemSequence === null)) return reasonClass;
+  return state === 'needs_reconnect' ? 'RECONNECT_NEEDED' : reasonOfFailure(problem).class;
 }

@@ -10,7 +10,6 @@ import type { Limits } from '../limits.ts';
 import { LOCK_WAIT_MS } from '../log/record/recording-commits.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { noteChange } from '../log/sql/revision.ts';
-import { reasonOfFailure } from '../reasons/sync-reason.ts';
 import { stallsAt } from '../runs/run-health.ts';
 import { UNJUDGED } from './connection-health.ts';
 import { type ConnectionKey, connectionUpsert, selectConnections } from './connection-sql.ts';
@@ -104,7 +103,10 @@ async function judge(
     log.lockUsers(reading, [...new Set(due.map(([userId]) => userId))].sort(), 'skip'),
     reading.$queryRaw<ProviderLink[]>(selectConnections[kind](due)),
   ]);
-  const links = found.filter(({ userId }) => heads.has(userId));
+  // Another instance may have judged one meanwhile.
+  const isDue = ({ health, healthUntil }: ProviderLink) =>
+    health === UNJUDGED || (healthUntil !== null && healthUntil.getTime() <= now);
+  const links = found.filter((link) => heads.has(link.userId) && isDue(link));
   const kept = links.flatMap(({ userId, underWay }) => readUnderWay(underWay).map(([runId]) => ({ userId, runId })));
   const runs = groupBy(kept.length > 0 ? await log.readRuns(reading, kept) : [], ({ userId }) => userId);
   const after = links.map((link) => {
@@ -113,16 +115,8 @@ async function judge(
       .map((run) => [run.runId, stallsAt(run)] as const)
       .filter(([, stalls]) => stalls > now);
     const kept = underWay as unknown as ProviderLink['underWay']; // plain lists
-    const { health, healthUntil } = judged({ ...link, underWay: kept }, now);
-    const isChanged = health !== link.health;
-    return {
-      ...link,
-      reasonClass: reasonClassOf(link),
-      health,
-      healthUntil,
-      underWay: kept,
-      ...(isChanged && { change }),
-    };
+    const anew = judged({ ...link, underWay: kept }, now);
+    return anew.health === link.health ? anew : { ...anew, change };
   });
   const changed = [...new Set(after.filter((link) => link.change === change).map(({ userId }) => userId))];
   const writes = [
@@ -130,10 +124,4 @@ async function judge(
     ...(changed.length > 0 ? noteChange[kind](changed, change) : []),
   ];
   return { answer: { count: after.length, changed }, writes };
-}
-
-/** Of what an earlier release has found wrong, its words tell the class. */
-function reasonClassOf({ health, state, problem, problemSequence, reasonClass }: ProviderLink): string {
-  if (health !== UNJUDGED || reasonClass !== '' || (problem === null && problemSequence === null)) return reasonClass;
-  return state === 'needs_reconnect' ? 'RECONNECT_NEEDED' : reasonOfFailure(problem).class;
 }

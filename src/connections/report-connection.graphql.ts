@@ -38,7 +38,7 @@ export function addReportConnection(builder: Builder, { ProviderLink, LinkState 
       }),
       at: t.field({ type: 'DateTime', description: 'When it happened; the present if it is not given.' }),
       connectionId: t.id({
-        description: `The platform's id of the connection, at most ${inWords(defaultLimits.runIdLength)} characters.`,
+        description: `The platform's id of the connection, 1 to ${inWords(defaultLimits.runIdLength)} characters.`,
       }),
     }),
   });

@@ -23,16 +23,16 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
   if (news.kind === 'noted') return withNote(before, news.reason, news);
   const known = news.kind === 'created' ? before.connectedAt : before.revokedAt;
   if (known && at <= known) return undefined;
-  const told = { ...before, connectionId: connectionId ?? before.connectionId };
+  const isOvertaken = isNewer(before.stateAt, at);
+  const told = { ...before, connectionId: (isOvertaken ? null : connectionId) ?? before.connectionId };
   if (news.kind === 'created') {
-    const isOvertaken = before.stateAt !== null && at < before.stateAt;
     if (isOvertaken) return { ...told, connectedAt: at };
     // Since now the first sync is waited for, unless one has been heard of since.
     const isWaiting = (!before.lastSuccessAt || before.state !== 'connected') && !isNewer(before.waitingSince, at);
     const made = { ...told, connectedAt: at, waitingSince: isWaiting ? at : before.waitingSince };
     // What has failed since, fails still.
-    if (!isOver(before) && before.consecutiveFailures > 0 && !isNewer(at, before.failingSince)) {
-      const { problem, problemSequence, reasonClass } = before;
+    const { problem, problemSequence, reasonClass, failingSince, consecutiveFailures } = before;
+    if (!isOver(before) && consecutiveFailures > 0 && failingSince !== null && !isNewer(at, failingSince)) {
       return foldLinkFact(made, { state: 'connected', at, problem, problemSequence, reasonClass });
     }
     return foldLinkFact(
@@ -50,22 +50,23 @@ export function foldLinkNews(link: ProviderLink | undefined, news: LinkNews): Pr
 }
 
 /**
- * What is noted is a fact, too, which leaves the state as it is. What has broken a connection, or makes its syncs fail, stays to
- * be seen; what is newer has shown that all is well.
+ * What is noted says nothing of the state, and so has an order of its own. What has broken a connection, or makes its syncs
+ * fail, stays to be seen; what is newer has shown that all is well, and a good word says nothing.
  */
 function withNote(link: ProviderLink, reason: string, { at, connectionId }: LinkNews): ProviderLink | undefined {
-  const { state, stateAt, lastSuccessAt, problem, problemSequence } = link;
-  const isOvertaken = [stateAt, lastSuccessAt].some((time) => isNewer(time, at));
+  const { stateAt, lastSuccessAt, notedAt, problem, problemSequence } = link;
+  const isOvertaken = [stateAt, lastSuccessAt, notedAt].some((time) => isNewer(time, at));
   const isFailing = link.consecutiveFailures > 0 && problemSequence !== null;
   const isKnown = problem === reason && problemSequence === null;
-  if (isOvertaken || isOver(link) || isFailing || isKnown) return undefined;
+  const isGood = classOf(reason) === '' || meaningOfLinkWord(reason) === 'connected';
+  if (isOvertaken || isOver(link) || isFailing || isKnown || isGood) return undefined;
   return {
     ...link,
-    stateAt: state === 'unknown' ? stateAt : at,
     connectionId: connectionId ?? link.connectionId,
     problem: reason,
     problemSequence: null,
     reasonClass: classOf(reason),
+    notedAt: at,
   };
 }
 

@@ -530,6 +530,8 @@ test('the connections of an older log are those that its runs add up to', async 
       WHERE migration_name LIKE '%_add_connections' OR migration_name LIKE '%_order_of_changes'
         OR migration_name LIKE '%go_on' OR migration_name LIKE '%_add_states_of_connections'
         OR migration_name LIKE '%_know_who_is_connected' OR migration_name LIKE '%_how_connections_stand'
+        OR migration_name LIKE '%_connections_are_judged' OR migration_name LIKE '%_changes_of_connections'
+        OR migration_name LIKE '%_index_of_states' OR migration_name LIKE '%_connections_were_noted'
         OR migration_name LIKE '%_list_connections_by_state'`,
   ])
     await undone.transaction((transaction) => transaction.$executeRawUnsafe(statement));
@@ -544,6 +546,10 @@ test('the connections of an older log are those that its runs add up to', async 
     expect.stringMatching(/_list_connections_by_state$/),
     expect.stringMatching(/_know_how_connections_stand$/),
     expect.stringMatching(/_index_how_connections_stand$/),
+    expect.stringMatching(/_index_when_connections_are_judged$/),
+    expect.stringMatching(/_index_changes_of_connections$/),
+    expect.stringMatching(/_drop_index_of_states$/),
+    expect.stringMatching(/_keep_when_connections_were_noted$/),
   ]);
   const migrated = await openDatabase(url);
   onTestFinished(() => migrated.close());

@@ -115,6 +115,26 @@ describe('the connections of all users by health', () => {
     expect(await healthOf(userId)).toEqual(bothSay('HEALTHY'));
   });
 
+  test('of an earlier release have the class of what is wrong with their next event, or once they are judged', async () => {
+    const [judgedAlone, goingOn] = [await server.user(), await server.user()];
+    const { database } = server.app.services;
+    for (const userId of [judgedAlone, goingOn]) {
+      await tell(userId, 0, { run: 'a', status: 'FAILED' });
+      const older = { health: 'unjudged', reasonClass: '', state: 'needs_reconnect', problem: 'refresh_failed' };
+      await database.transaction((transaction) =>
+        transaction.providerLink.updateMany({ where: { userId }, data: { ...older, failingSince: null } }),
+      );
+    }
+    await tell(goingOn, minute, { run: 'b' });
+    await judge();
+    const { reader } = database;
+    const wrong = { userId: { in: [judgedAlone, goingOn] }, reasonClass: 'RECONNECT_NEEDED', health: 'failing' };
+    expect(await reader.providerLink.count({ where: wrong })).toBe(2);
+    await tell(goingOn, hour, { run: 'c', status: 'FAILED' });
+    // Nobody knows since when, as that release did not say.
+    expect(await reader.providerLink.findFirst({ where: { userId: goingOn } })).toMatchObject({ failingSince: null });
+  });
+
   test('are judged in as few transactions as they can be, and every one that is due', async () => {
     const users = await Promise.all(Array.from({ length: 450 }, () => server.user()));
     await server.record(

@@ -20,7 +20,7 @@ const time = (ms: number) => new Date(ms).toISOString();
 function report(input: object, headers?: Parameters<TestServer['graphql']>[2]) {
   return server.graphql(
     `mutation ($input: ReportConnectionInput!) { reportConnection(input: $input) {
-      duplicate connection { state stateSince problem connectedAt revokedAt reason { class actor text } explain { verdict } }
+      duplicate connection { connectionId state stateSince problem connectedAt revokedAt reason { class actor text } explain { verdict } }
     } }`,
     { input: { provider: 'fitbit', ...input } },
     headers,
@@ -39,6 +39,7 @@ describe('a reported connection', () => {
     expect(await reported({ userId, word: 'auth', connectionId: 'c1' })).toEqual({
       duplicate: false,
       connection: {
+        connectionId: 'c1',
         ...{ state: 'CONNECTED', stateSince: time(start), connectedAt: time(start), revokedAt: null },
         ...{ problem: null, reason: null },
         explain: { verdict: 'The person has connected, and no sync has been reported yet.' },
@@ -112,6 +113,25 @@ describe('a reported connection', () => {
       expect(await reported(each)).toMatchObject({ duplicate: true, connection: { problem: 'permission_change' } });
     await reported({ userId, word: 'user_reauth', at: time(start) });
     expect(await reported(newer)).toMatchObject({ duplicate: true, connection: { problem: null } });
+  });
+
+  test('is over although something was noted of it since', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'connected', at: time(start - 3 * hour), connectionId: 'b' });
+    await reported({ userId, word: 'permission_change', at: time(start - hour) });
+    expect(await reported({ userId, word: 'access_revoked', at: time(start - 2 * hour) })).toMatchObject({
+      connection: { state: 'DISCONNECTED', problem: 'access_revoked' },
+    });
+  });
+
+  test('keeps its id where news of another is late, and takes a good word for nothing', async () => {
+    const userId = await server.user();
+    await reported({ userId, word: 'connected', at: time(start - hour), connectionId: 'new' });
+    await reported({ userId, word: 'access_revoked', at: time(start - 2 * hour), connectionId: 'old' });
+    expect(await reported({ userId, word: 'connected', state: 'UNKNOWN' })).toMatchObject({
+      duplicate: true,
+      connection: { state: 'CONNECTED', problem: null, connectionId: 'new' },
+    });
   });
 
   test('keeps why its syncs fail, whatever is noted', async () => {

@@ -7,6 +7,8 @@ import { keyOfRow, type RowState, type WatchedRow, type WatchedRows } from './wa
 
 /** Users whose changed rows one statement reads; the rows of many more would keep the process from everything else. */
 const USERS_PER_STATEMENT = 1_000;
+/** Looks for rows alone that come one after another, before one is a whole look again. */
+const LOOKS_FOR_ROWS = 20;
 /** Rows that a look has found of which one statement reads the newest states. */
 const ROWS_PER_STATEMENT = 1_000;
 
@@ -23,7 +25,7 @@ interface Listener<Row> {
   readonly onRow: (row: Row) => void;
   /** Told after each look that has succeeded: no change that is committed from now on can escape. */
   readonly onLook: () => void;
-  /** Awaited before each look. */
+  /** Awaited before each look that is not for rows alone. */
   readonly beforeLook: () => Promise<void>;
 }
 
@@ -50,6 +52,10 @@ export class RowWatch<Row extends WatchedRow> {
   /** Rows that a look has found, by their keys. Of the same users, others after them may not have changed. */
   readonly #found = new Map<string, RowState>();
   #reading = false;
+  /** Does the next look begin with all that a look finds out, and not with the rows? */
+  #isWhole = true;
+  /** Looks since the last that was. */
+  #looksForRows = 0;
 
   constructor(options: RowWatchOptions<Row>, listener: Listener<Row>) {
     this.#options = options;
@@ -73,6 +79,12 @@ export class RowWatch<Row extends WatchedRow> {
 
   /** Changes may have been missed: looks now, once more if a look is under way. */
   lookNow(): void {
+    this.#isWhole = true;
+    this.#resting.abort();
+  }
+
+  /** Rows have changed without an event: looks for those now, and leaves the rest of a look to one of the next. */
+  lookForRows(): void {
     this.#resting.abort();
   }
 
@@ -88,16 +100,29 @@ export class RowWatch<Row extends WatchedRow> {
       this.#resting = new AbortController();
       await this.#retry(() => this.#look());
       await pause(this.#options.limits.slowPollMs, this.#resting.signal);
+      if (!this.#resting.signal.aborted) this.#isWhole = true;
     }
   }
 
   async #look(): Promise<void> {
-    await this.#listener.beforeLook();
+    if (this.#isWhole || this.#looksForRows >= LOOKS_FOR_ROWS) await this.#beginWhole();
+    else this.#looksForRows += 1;
     const changed = await this.#recent.look();
     if (this.#stopping.signal.aborted) return;
     for (const row of changed) this.#found.set(keyOfRow(row), row);
     this.#listener.onLook();
     void this.#read();
+  }
+
+  async #beginWhole(): Promise<void> {
+    this.#isWhole = false; // from now on `lookNow` asks for another one
+    this.#looksForRows = 0;
+    try {
+      await this.#listener.beforeLook();
+    } catch (error) {
+      this.#isWhole = true;
+      throw error;
+    }
   }
 
   #add(userId: string, after: number): void {

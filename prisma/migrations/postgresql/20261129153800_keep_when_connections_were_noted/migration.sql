@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "provider_connection" ADD COLUMN     "noted_at" TIMESTAMPTZ(3);
