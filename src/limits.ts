@@ -44,7 +44,7 @@ export const defaultLimits = {
   tailEvents: 200,
   /** Answers that are kept to be given again, all together, in bytes. */
   keptAnswerBytes: 64 * 1_048_576,
-  /** Changed runs that one reader of the subscription `syncRuns` may have waiting; each counts once. */
+  /** Changed runs, or connections, that one reader of the subscription `syncRuns` or `connections` may have waiting; each counts once. */
   waitingRows: 10_000,
   /** Newest events of each user that retention leaves, however old they are. */
   retainedEvents: 200,

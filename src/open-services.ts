@@ -152,7 +152,7 @@ async function openOneByOne(
   logger.info({ database: nameOf(config.databaseUrl), retentionDays: config.retentionDays }, 'opened the database');
   const runs = new Runs({ database });
   const runHistory = new RunHistory({ database });
-  const dataTypes = new DataTypes({ database, limits });
+  const dataTypes = new DataTypes(watching);
   const connections = new Connections(watching);
   const users = new Users({ database, wakeUps: log.wakeUps, limits, clock });
   const tokens = createTokens({ secret: config.jwtSecret, jwks: config.jwks, limits, clock });

@@ -14,7 +14,6 @@ export function watchedLinks({ kind }: { readonly kind: Provider }): WatchedRows
     ...changedRowSql(kind, { table: 'provider_connection', name: 'provider', recordedAt }),
     findLogs,
     nameOf: ({ provider }) => provider,
-    changeWithoutEvents: true,
     readAfter: (database, logs) => database.$queryRaw(selectChangedAfter[kind](logs)),
     readRows: (database, states) =>
       database.$queryRaw(selectConnections[kind](states.map(({ userId, name }) => [userId, name]))),

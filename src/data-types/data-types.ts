@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { connectionUpsert, selectConnections } from '../connections/connection-sql.ts';
 import type { Database, Decision } from '../db/database.ts';
-import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
+import type { ProviderDataType, ProviderLink, SyncRunDataType } from '../db/rows.ts';
 import { emptySql, joinSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import type { WakeUps } from '../instances/wake-ups.ts';
 import { groupBy } from '../lib/group-by.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
@@ -39,10 +41,12 @@ type VerdictOutcome = 'recorded' | 'duplicate' | 'unknown_user' | 'nowhere';
 export class DataTypes {
   readonly #database: Database;
   readonly #limits: DataTypeLimits;
+  readonly #wakeUps: WakeUps;
 
-  constructor(parts: { readonly database: Database; readonly limits: DataTypeLimits }) {
+  constructor(parts: { readonly database: Database; readonly limits: DataTypeLimits; readonly wakeUps: WakeUps }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
+    this.#wakeUps = parts.wakeUps;
   }
 
   /** The types of each of these runs, by name and at most `dataTypesPerRun`. Up to a hundred runs are one statement. */
@@ -84,38 +88,46 @@ export class DataTypes {
 
   /**
    * Takes a verdict. Resolves once it is durable. One transaction, under the lock of the user. It is no event: how the run stands
-   * does not change, though streams of runs tell of the run again. As no event tells it, a run that an earlier release has written
-   * loses it when it is folded anew.
+   * does not change, nor how the connection does, though streams tell of both again. As no event tells it, a run that an earlier
+   * release has written loses it when it is folded anew.
    * @throws AppError UNAVAILABLE where somebody else keeps the user locked
    */
-  tell(verdict: DataTypeVerdict): Promise<VerdictOutcome> {
+  async tell(verdict: DataTypeVerdict): Promise<VerdictOutcome> {
     const { kind } = this.#database;
     const { userId, runId, dataType } = verdict;
     const log = logSqlOf(this.#database);
-    return this.#database.change(async (reading): Promise<Decision<VerdictOutcome>> => {
+    const outcome = await this.#database.change(async (reading): Promise<Decision<VerdictOutcome>> => {
       const [{ heads, change }, [run]] = await Promise.all([
         log.lockUsers(reading, [userId], 'wait'),
         runId === null ? [] : log.readRuns(reading, [{ userId, runId }]),
       ]);
       if (!heads.has(userId)) return { answer: 'unknown_user', writes: [] };
-      const provider = verdict.provider ?? run?.provider;
+      const provider = run?.provider ?? verdict.provider ?? undefined;
       if (provider === undefined) return { answer: 'nowhere', writes: [] };
-      const [[before], [link]] = await Promise.all([
+      const [[before], [ofLink], [link]] = await Promise.all([
         run ? reading.$queryRaw<SyncRunDataType[]>(selectRunDataTypes[kind]([[userId, run.runId, dataType]])) : [],
         reading.$queryRaw<ProviderDataType[]>(selectProviderDataTypes[kind]([[userId, provider, dataType]])),
+        reading.$queryRaw<ProviderLink[]>(selectConnections[kind]([[userId, provider]])),
       ]);
       const after = run && foldRunVerdict(before, run.runId, verdict);
       const ofRun = run && after && { before, after, at: newestAt(run) };
-      const linkAfter = foldConnectionVerdict(link, provider, verdict, ofRun);
+      const ofLinkAfter = foldConnectionVerdict(ofLink, provider, verdict, ofRun);
       const ofRuns =
         run && after && !isDeepStrictEqual(after, before)
           ? [log.upsertRuns([{ ...run, change }]), runDataTypeUpsert[kind]([after])]
           : [];
-      const ofLinks = isDeepStrictEqual(linkAfter, link) ? [] : [providerDataTypeUpsert[kind]([linkAfter])];
+      const ofLinks = isDeepStrictEqual(ofLinkAfter, ofLink)
+        ? []
+        : [
+            ...(link ? [connectionUpsert[kind]([{ ...link, change }])] : []),
+            providerDataTypeUpsert[kind]([ofLinkAfter]),
+          ];
       const writes = [...ofRuns, ...ofLinks];
       if (writes.length === 0) return { answer: 'duplicate', writes };
       return { answer: 'recorded', writes: [...writes, ...noteChange[kind]([userId], change)] };
     });
+    if (outcome === 'recorded') this.#wakeUps.notify({ kind: 'touched', userId });
+    return outcome;
   }
 
   async #select<Key, Row>(keys: readonly Key[], select: (key: Key) => Sql): Promise<readonly Row[]> {

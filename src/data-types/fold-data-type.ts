@@ -22,8 +22,7 @@ export function foldRunDataType(
   const told = toldBy(event, report);
   if (!row) return Object.assign(withReport(undefined, event, report, told), { runId: event.runId });
   const isStated = report.state !== null;
-  const isVerdict = isStated || wordOf(report.status) !== 'in_progress';
-  const kept = isVerdict ? told : row;
+  const kept = isVerdict(told) ? told : row;
   return Object.assign(
     withReport(row, event, report, {
       status: kept.status,
@@ -41,7 +40,7 @@ export function foldRunDataType(
 
 /**
  * A type of data of a connection after one more report of it, whichever run it is of: counts add up, and spans widen. The
- * newest report, by the producer's time, says how the type stands; one that comes late does not change that.
+ * newest verdict, by the producer's time, says how the type stands, whenever it comes; until there is one, the newest report.
  */
 export function foldConnectionDataType(
   row: ProviderDataType | undefined,
@@ -52,7 +51,8 @@ export function foldConnectionDataType(
   const toldAt = happenedAt(event);
   const told = toldBy(event, report);
   if (!row) return Object.assign(withReport(undefined, event, report, told), { provider, toldAt });
-  const [newer, older] = toldAt < row.toldAt ? [row, told] : [told, row];
+  const isNewer = isVerdict(told) === isVerdict(row) ? toldAt >= row.toldAt : isVerdict(told);
+  const [newer, older] = isNewer ? [told, row] : [row, told];
   return Object.assign(
     withReport(row, event, report, {
       status: newer.status,
@@ -66,6 +66,11 @@ export function foldConnectionDataType(
     }),
     { provider, toldAt: newer === told ? toldAt : row.toldAt },
   );
+}
+
+/** Does it say what has become of a type? That the type is under way says so only where it is stated. */
+export function isVerdict({ status, state }: Pick<KnownDataType, 'status' | 'state'>): boolean {
+  return state !== null || wordOf(status) !== 'in_progress';
 }
 
 /** What one report says by itself, of which another takes the place. */

@@ -1,8 +1,8 @@
 import type { ProviderDataType, SyncRunDataType } from '../db/rows.ts';
 import { defaultLimits } from '../limits.ts';
 import { earliest } from '../log/record/fold-milestone.ts';
-import { statusOfState } from './data-type-state.ts';
-import { type KnownDataType, latest } from './fold-data-type.ts';
+import { dataTypeState, statusOfState } from './data-type-state.ts';
+import { isVerdict, type KnownDataType, latest } from './fold-data-type.ts';
 
 /** A span of data, as far as its ends are known. */
 export interface Span {
@@ -26,7 +26,7 @@ export interface DataTypeVerdict {
   readonly covered: Span;
   /** All that is held of the type, whichever run has brought it. */
   readonly held: Span;
-  /** When it was sent. */
+  /** When this attempt of its delivery was made: long after it was told, where others have failed. */
   readonly at: Date;
 }
 
@@ -53,9 +53,9 @@ export function foldRunVerdict(
   };
 }
 
-/** Of the same run, that a type is complete is final. */
-function isNews(row: Pick<Known, 'state'> | undefined, { state }: DataTypeVerdict): boolean {
-  return row?.state !== 'complete' && row?.state !== state;
+/** That a type is complete is final, whatever has told it. */
+function isNews(row: Known | undefined, { state }: DataTypeVerdict): boolean {
+  return !row || (dataTypeState(row) !== 'complete' && row.state !== state);
 }
 
 /** A type of data of a run before and after a verdict. */
@@ -68,7 +68,8 @@ interface OfRun {
 
 /**
  * A type of data of a connection after a verdict: all that is held of it is covered. The newest of events and verdicts says how
- * the type stands. Of a run that is not known, the verdict counts no items: nobody could say which were counted already.
+ * the type stands. Of a run that is not known, the verdict counts no items: nobody could say which were counted already; nor
+ * could anybody say how old it is, so that its failure leaves a type complete.
  */
 export function foldConnectionVerdict(
   row: ProviderDataType | undefined,
@@ -83,7 +84,7 @@ export function foldConnectionVerdict(
     const { userId } = verdict;
     return { userId, provider, ...newDataType(verdict, spans), itemsInserted: added, toldAt };
   }
-  const isNewest = toldAt >= row.toldAt && (ofRun ? isNews(ofRun.before, verdict) : row.state !== verdict.state);
+  const isNewest = (!isVerdict(row) || toldAt >= row.toldAt) && isNews(ofRun ? ofRun.before : row, verdict);
   return {
     ...row,
     ...withSpans(row, spans),

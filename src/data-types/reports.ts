@@ -1,3 +1,4 @@
+import { toStorable } from '../db/columns.ts';
 import { isObject } from '../lib/json.ts';
 import { defaultLimits } from '../limits.ts';
 import type { StatedReason, SyncEvent } from '../log/event.ts';
@@ -197,8 +198,10 @@ type Metadata = Readonly<Record<string, unknown>>;
 
 const ofTask = (name: string, status: StatusWord) => ({ dataType: name, kind: 'task', status, nativeType: name });
 
+/** No longer than what is stated may be. */
 function errorOf({ error, error_code: code }: Metadata): Pick<DataTypeReport, 'error' | 'errorCode'> {
-  return { error: typeof error === 'string' ? error : null, errorCode: typeof code === 'string' ? code : null };
+  const text = (value: unknown, length: number) => (typeof value === 'string' ? toStorable(value, length) : null);
+  return { error: text(error, defaultLimits.errorLength), errorCode: text(code, defaultLimits.nativeTypeLength) };
 }
 
 /** A count that GraphQL can show; nothing else counts. */

@@ -21,7 +21,6 @@ export function runsOver(
     ...changes,
     findLogs,
     nameOf: ({ runId }) => runId,
-    changeWithoutEvents: false,
     readAfter: readChangedRuns,
     readRows: (database, states) =>
       readRuns(

@@ -126,10 +126,10 @@ export const runs: Area = {
       tests: connectionStreams,
     },
     {
-      breaks: 'streams of connections look for nothing that no event tells',
-      file: 'src/connections/watched-links.ts',
-      find: 'changeWithoutEvents: true,',
-      replace: 'changeWithoutEvents: false,',
+      breaks: 'streams of runs and of connections look for nothing that no event tells',
+      file: 'src/log/changes/row-changes.ts',
+      find: 'else this.#watch?.lookForRows();',
+      replace: '',
       tests: connectionStreams,
     },
     {
@@ -205,8 +205,8 @@ export const runs: Area = {
     {
       breaks: 'a type of data that is complete fails by an old verdict',
       file: 'src/data-types/fold-verdict.ts',
-      find: "return row?.state !== 'complete' && row?.state !== state;",
-      replace: 'return row?.state !== state;',
+      find: "dataTypeState(row) !== 'complete' && ",
+      replace: '',
       tests: ['test/sources/open-wearables-verdicts.test.ts'],
     },
     {
@@ -240,8 +240,36 @@ export const runs: Area = {
     {
       breaks: 'a late report says how a type of data of a connection stands',
       file: 'src/data-types/fold-data-type.ts',
-      find: 'toldAt < row.toldAt ? [row, told] : [told, row]',
-      replace: '[told, row]',
+      find: '? toldAt >= row.toldAt : isVerdict(told)',
+      replace: '? true : isVerdict(told)',
+      tests: dataTypes,
+    },
+    {
+      breaks: 'a batch of an export takes back what has become of a type of data of a connection',
+      file: 'src/data-types/fold-data-type.ts',
+      find: 'isVerdict(told) === isVerdict(row) ? toldAt >= row.toldAt : isVerdict(told)',
+      replace: 'toldAt >= row.toldAt',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'a verdict wakes nobody',
+      file: 'src/data-types/data-types.ts',
+      find: "if (outcome === 'recorded') this.#wakeUps",
+      replace: "if (outcome === 'duplicate') this.#wakeUps",
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'streams of connections do not tell of a verdict',
+      file: 'src/data-types/data-types.ts',
+      find: '[{ ...link, change }]',
+      replace: '[link]',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'an error out of the metadata of an event may be of any length',
+      file: 'src/data-types/reports.ts',
+      find: 'toStorable(value, length)',
+      replace: 'value',
       tests: dataTypes,
     },
     {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StatementReport } from '../../src/db/watch-statements.ts';
+import { defaultLimits } from '../../src/limits.ts';
 import { startRefoldingRuns } from '../../src/log/refold-runs.ts';
 import { isAnyRunToFold } from '../../src/log/sql/runs-to-fold.ts';
 import { unfoldRuns } from '../support/earlier-release.ts';
@@ -305,6 +306,18 @@ describe('the types of data of a connection', () => {
     const both = (requested: object) => ['sleep', 'workouts'].map((dataType) => ({ dataType, ...type(requested) }));
     expect(run).toEqual(both(span(1, 3)));
     expect(connection).toEqual(both(span(1, 5)));
+  });
+
+  test('keep of an error out of the metadata what may be stated of one', async () => {
+    const kept = 'x'.repeat(defaultLimits.errorLength - 1);
+    const failed = { success: false, error: `${kept}😀${'x'.repeat(40_000)}`, error_code: 'y'.repeat(5_000) };
+    const userId = await server.user();
+    await server.record({ userId, ...ended, metadata: { params: { workouts: failed } } });
+    const errorCode = 'y'.repeat(defaultLimits.nativeTypeLength);
+    const { run, connection } = await typesOf(userId, 'dataType error errorCode');
+    // Half of a pair cannot be kept.
+    const expected = [{ dataType: 'workouts', error: `${kept}\uFFFD`, errorCode }];
+    expect([run, connection]).toEqual([expected, expected]);
   });
 
   test('are pending where a backfill of Garmin that goes on names them, until it delivers them', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Webhook } from 'svix/dist/webhook.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openAgain } from '../support/database.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -17,21 +17,21 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Delivers what Svix has signed under a new id, and resolves to what became of it. */
-async function deliver(verdict: 'completed' | 'failed', data: unknown): Promise<string> {
+async function deliver(verdict: 'completed' | 'failed', data: unknown, to = server): Promise<string> {
   const body = JSON.stringify({ type: `sync.data_type.${verdict}`, data });
   const [id, at] = [`msg_${randomUUID()}`, new Date()];
   const headers = {
     ...{ 'content-type': 'application/json', 'svix-id': id, 'svix-timestamp': String(Math.floor(at.getTime() / 1000)) },
     'svix-signature': new Webhook(secret).sign(id, at, body),
   };
-  const answer = await rest(`${server.url}/api/v1/webhooks/open-wearables`, { method: 'POST', headers, body });
+  const answer = await rest(`${to.url}/api/v1/webhooks/open-wearables`, { method: 'POST', headers, body });
   expect(answer.status).toBe(200);
   return (answer.body as { status: string }).status;
 }
 
 /** A batch of an export of history, as it ends. */
-const batch = (userId: string, n: number, rest: object = {}) =>
-  server.record({
+const batch = (userId: string, n: number, rest: object = {}, to = server) =>
+  to.record({
     ...{ userId, runId: 'export', provider: 'apple', source: 'SDK', scope: 'HISTORICAL', stage: 'COMPLETED' },
     ...{ status: 'SUCCESS', timestamp: time(n), endedAt: time(n) },
     metadata: { batch_id: `b${n}`, types: ['steps', 'heart_rate'], workouts_saved: 3, inserted: 40 },
@@ -100,7 +100,9 @@ describe('a verdict of a type of data', () => {
     expect([after.run, after.link, after.headCursor]).toEqual([before.run, before.link, before.headCursor]);
     // A batch that comes after it leaves it, too.
     await batch(userId, 3);
-    expect((await read(userId)).ofRun()).toMatchObject({ state: 'COMPLETE', itemsInserted: 80, attempts: 3 });
+    const { ofRun, ofLink } = await read(userId);
+    for (const type of [ofRun(), ofLink()])
+      expect(type).toMatchObject({ state: 'COMPLETE', status: 'SUCCESS', itemsInserted: 80, attempts: 3 });
   });
 
   test('counts once, however often and under whatever id it comes', async () => {
@@ -139,7 +141,32 @@ describe('a verdict of a type of data', () => {
       expect(await deliver('failed', failed)).toBe('duplicate');
       const last = await read(userId);
       for (const type of [last.ofRun(), last.ofLink()]) expect(type).toMatchObject({ state: 'COMPLETE', reason: null });
+      // Also where an event has told last that it is.
+      await batch(userId, 3, { scope: 'LIVE' });
+      expect(await deliver('failed', failed)).toBe('duplicate');
+      const still = await read(userId);
+      for (const type of [still.ofRun(), still.ofLink()]) expect(type).toMatchObject({ state: 'COMPLETE' });
     }
+  });
+
+  test('of failure of a run that is not there leaves a type complete: nobody knows how old it is', async () => {
+    const userId = await exporting();
+    const unknown = (rest: object = {}) => verdictOf(userId, { run_id: 'gone', data_type: 'spo2', ...rest });
+    expect(await deliver('failed', unknown({ error_code: 'timeout' }))).toBe('recorded');
+    expect((await read(userId)).ofLink('spo2')?.state).toBe('FAILED');
+    expect(await deliver('completed', unknown())).toBe('recorded');
+    expect(await deliver('failed', unknown({ error_code: 'timeout' }))).toBe('duplicate');
+    expect((await read(userId)).ofLink('spo2')?.state).toBe('COMPLETE');
+    await batch(userId, 3, { scope: 'LIVE', runId: 'live' });
+    expect(await deliver('failed', verdictOf(userId, { run_id: 'gone', error_code: 'timeout' }))).toBe('recorded');
+    expect((await read(userId)).ofLink()?.state).toBe('COMPLETE');
+  });
+
+  test('is of the connection of its run, whatever provider it names', async () => {
+    const userId = await exporting();
+    expect(await deliver('completed', verdictOf(userId, { provider: 'garmin' }))).toBe('recorded');
+    const { ofLink, link } = await read(userId);
+    expect([link.provider, ofLink()?.state]).toEqual(['apple', 'COMPLETE']);
   });
 
   test('is as old as the run that it is about, and takes back nothing that a newer one has told', async () => {
@@ -182,6 +209,24 @@ describe('a verdict of a type of data', () => {
     await expect.poll(() => told).toContain(userId);
     stopping.abort();
     await watching;
+  });
+
+  test('wakes the streams of runs and of connections', async () => {
+    const settings = { OPEN_WEARABLES_WEBHOOK_SECRET: secret };
+    const awake = await startServer({ settings, limits: { slowPollMs: 3_600_000, judgingPauseMs: 3_600_000 } });
+    onTestFinished(() => awake.close());
+    const userId = await awake.user();
+    await batch(userId, 1, {}, awake);
+    const { runChanges, connectionChanges } = awake.app.services;
+    const stopping = new AbortController();
+    onTestFinished(() => stopping.abort());
+    const streams = [runChanges, connectionChanges].map((changes) =>
+      changes.follow({ wants: () => true }, stopping.signal),
+    );
+    for (const stream of streams) expect((await stream.next()).value).toEqual({ kind: 'began' });
+    expect(await deliver('completed', verdictOf(userId), awake)).toBe('recorded');
+    for (const stream of streams)
+      expect((await stream.next()).value).toMatchObject({ kind: 'changed', row: { userId } });
   });
 
   test('is read as far as it can be: without any key, with null, what cannot be read, and one level down', async () => {

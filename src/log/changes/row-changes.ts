@@ -34,7 +34,7 @@ export class RowChanges<Row extends WatchedRow> {
         if (change.kind === 'grown') this.#watch?.note(change.userId, change.previousHead);
         else if (change.kind === 'deleted')
           this.#endGone([change.userId]).catch(options.onError); // the next look asks again
-        else if (options.rows.changeWithoutEvents) this.#watch?.lookForRows();
+        else this.#watch?.lookForRows();
       },
       () => this.#watch?.lookNow(),
     );

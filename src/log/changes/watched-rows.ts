@@ -45,8 +45,6 @@ export interface ChangedRowSql {
 /** A kind of rows that can be watched: what tells one from another, and the statements by which they are found and read. */
 export interface WatchedRows<Row extends WatchedRow> extends ChangedRowSql, Pick<LogSql, 'findLogs'> {
   nameOf(row: Row): string;
-  /** Does more than events change them? A wake-up that tells of such a change is a reason to look. */
-  readonly changeWithoutEvents: boolean;
   /** The rows that were changed by events after a sequence of their user's log. */
   readAfter(database: Queryable, logs: readonly ChangedLog[]): Promise<Row[]>;
   readRows(database: Queryable, states: readonly RowState[]): Promise<Row[]>;

@@ -24,11 +24,12 @@ export function readVerdict(
   | { readonly verdict: DataTypeVerdict; readonly error?: undefined }
   | { readonly verdict?: undefined; readonly error: z.ZodError }
   | undefined {
+  const schema = verdictKeys(limits);
   const told = Object.fromEntries(
-    Object.keys(verdictKeys(limits).shape).map((key) => [key, isObject(data) ? find(data, key) : undefined]),
+    Object.keys(schema.shape).map((key) => [key, isObject(data) ? find(data, key) : undefined]),
   );
   if (neededKeys.some((key) => told[key] === undefined)) return undefined;
-  const parsed = verdictKeys(limits).safeParse(told);
+  const parsed = schema.safeParse(told);
   if (!parsed.success) return { error: parsed.error };
   const keys = parsed.data;
   const text = (value: string | undefined, length: number) => (value ? toStorable(value, length) : null);

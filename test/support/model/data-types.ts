@@ -132,7 +132,7 @@ function verdictOf({ event, status, state }: Told): Row {
 
 /** In the order of the log: the last report that is a verdict, and the last that was told of everything else. */
 function ofRun(all: readonly Told[]): Row {
-  const verdict = all.findLast(({ state, status }) => state !== null || status !== 'in_progress') ?? (all[0] as Told);
+  const verdict = all.findLast(isVerdict) ?? (all[0] as Told);
   const lastStated = all.findLast(({ state }) => state !== null)?.stated;
   return {
     ...verdictOf(verdict),
@@ -143,13 +143,16 @@ function ofRun(all: readonly Told[]): Row {
   };
 }
 
-/** The report that is newest by its producer's time says how the type stands. */
+const isVerdict = ({ state, status }: Told) => state !== null || status !== 'in_progress';
+
+/** The verdict that is newest by its producer's time says how the type stands; the newest report where there is none. */
 function ofConnection(all: readonly Told[]): Row {
   const counting: Told[] = [];
   const late: Told[] = [];
   for (const told of all) {
     const newest = counting.at(-1);
-    if (newest && Number(told.event.timestamp) < Number(newest.event.timestamp)) late.push(told);
+    const isOlder = newest && Number(told.event.timestamp) < Number(newest.event.timestamp);
+    if (newest && (isVerdict(told) === isVerdict(newest) ? isOlder : isVerdict(newest))) late.push(told);
     else counting.push(told);
   }
   const last = counting.at(-1) as Told;
