@@ -39,12 +39,12 @@ const knownTypes: ColumnTypes<KnownDataType> = {
 /** Inserts types of data, and replaces those that exist. */
 export const runDataTypeUpsert = insertionInto<SyncRunDataType>(
   'sync_run_data_type',
-  { ...knownTypes, runId: 'text' },
+  { ...knownTypes, runId: 'text', itemsAhead: 'int' },
   ['userId', 'runId', 'dataType'],
 );
 export const providerDataTypeUpsert = insertionInto<ProviderDataType>(
   'provider_data_type',
-  { ...knownTypes, provider: 'text', toldAt: 'timestamptz' },
+  { ...knownTypes, provider: 'text', toldAt: 'timestamptz', runsAhead: 'jsonb' },
   ['userId', 'provider', 'dataType'],
 );
 

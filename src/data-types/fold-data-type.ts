@@ -5,9 +5,10 @@ import { earliest } from '../log/record/fold-milestone.ts';
 import { happenedAt } from '../log/told-early.ts';
 import { wordOf } from '../log/words.ts';
 import type { DataTypeReport } from './reports.ts';
+import { aheadOf, withAhead } from './runs-ahead.ts';
 
 /** What is known of a type of data, of a run as of a connection. */
-export type KnownDataType = Omit<SyncRunDataType, 'runId'>;
+export type KnownDataType = Omit<SyncRunDataType, 'runId' | 'itemsAhead'>;
 
 /**
  * A type of data of a run after one more report of it, as Open Wearables keeps it: counts add up, and spans widen; a report
@@ -20,21 +21,28 @@ export function foldRunDataType(
   report: DataTypeReport,
 ): SyncRunDataType {
   const told = toldBy(event, report);
-  if (!row) return Object.assign(withReport(undefined, event, report, told), { runId: event.runId });
+  if (!row) return Object.assign(withReport(undefined, event, report, told), { runId: event.runId, itemsAhead: 0 });
+  const known = Math.min(row.itemsAhead, report.itemsInserted);
   const isStated = report.state !== null;
   const kept = isVerdict(told) ? told : row;
   return Object.assign(
-    withReport(row, event, report, {
-      status: kept.status,
-      state: kept.state,
-      nativeType: told.nativeType ?? row.nativeType,
-      reportedRecords: told.reportedRecords ?? row.reportedRecords,
-      errorCode: isStated ? told.errorCode : (told.errorCode ?? row.errorCode),
-      error: isStated ? told.error : (told.error ?? row.error),
-      reason: kept.reason,
-      toldSequence: kept.toldSequence,
-    }),
-    { runId: event.runId },
+    withReport(
+      row,
+      event,
+      report,
+      {
+        status: kept.status,
+        state: kept.state,
+        nativeType: told.nativeType ?? row.nativeType,
+        reportedRecords: told.reportedRecords ?? row.reportedRecords,
+        errorCode: isStated ? told.errorCode : (told.errorCode ?? row.errorCode),
+        error: isStated ? told.error : (told.error ?? row.error),
+        reason: kept.reason,
+        toldSequence: kept.toldSequence,
+      },
+      known,
+    ),
+    { runId: event.runId, itemsAhead: row.itemsAhead - known },
   );
 }
 
@@ -47,24 +55,36 @@ export function foldConnectionDataType(
   event: SyncEvent,
   report: DataTypeReport,
 ): ProviderDataType {
-  const { provider } = event;
+  const { provider, runId } = event;
   const toldAt = happenedAt(event);
   const told = toldBy(event, report);
-  if (!row) return Object.assign(withReport(undefined, event, report, told), { provider, toldAt });
+  if (!row) return Object.assign(withReport(undefined, event, report, told), { provider, toldAt, runsAhead: null });
+  const ahead = aheadOf(row.runsAhead, runId);
+  const known = Math.min(ahead, report.itemsInserted);
   const isNewer = isVerdict(told) === isVerdict(row) ? toldAt >= row.toldAt : isVerdict(told);
   const [newer, older] = isNewer ? [told, row] : [row, told];
   return Object.assign(
-    withReport(row, event, report, {
-      status: newer.status,
-      state: newer.state,
-      nativeType: newer.nativeType ?? older.nativeType,
-      reportedRecords: newer.reportedRecords ?? older.reportedRecords,
-      errorCode: newer.errorCode,
-      error: newer.error,
-      reason: newer.reason,
-      toldSequence: newer.toldSequence,
-    }),
-    { provider, toldAt: newer === told ? toldAt : row.toldAt },
+    withReport(
+      row,
+      event,
+      report,
+      {
+        status: newer.status,
+        state: newer.state,
+        nativeType: newer.nativeType ?? older.nativeType,
+        reportedRecords: newer.reportedRecords ?? older.reportedRecords,
+        errorCode: newer.errorCode,
+        error: newer.error,
+        reason: newer.reason,
+        toldSequence: newer.toldSequence,
+      },
+      known,
+    ),
+    {
+      provider,
+      toldAt: isNewer ? toldAt : row.toldAt,
+      runsAhead: withAhead(row.runsAhead, runId, ahead - known),
+    },
   );
 }
 
@@ -95,12 +115,14 @@ function toldBy({ sequence }: SyncEvent, report: DataTypeReport): Told {
 /**
  * What every report adds to, in whatever order they come, with what is told. A task says the least of what kind of data a
  * type is. Written out: spreading takes several times as long.
+ * @param known how many of its new items a verdict has told of before
  */
 function withReport(
   row: KnownDataType | undefined,
   event: SyncEvent,
   report: DataTypeReport,
   told: Told,
+  known = 0,
 ): KnownDataType {
   return {
     userId: event.userId,
@@ -110,7 +132,7 @@ function withReport(
     state: told.state,
     nativeType: told.nativeType,
     reportedRecords: told.reportedRecords,
-    itemsInserted: sum(row?.itemsInserted, report.itemsInserted),
+    itemsInserted: sum(row?.itemsInserted, report.itemsInserted - known),
     itemsUpdated: sum(row?.itemsUpdated, report.itemsUpdated),
     requestedStart: earliest(row?.requestedStart ?? null, report.requestedStart),
     requestedEnd: latest(row?.requestedEnd, report.requestedEnd),

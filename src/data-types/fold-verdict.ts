@@ -3,6 +3,7 @@ import { defaultLimits } from '../limits.ts';
 import { earliest } from '../log/record/fold-milestone.ts';
 import { dataTypeState, statusOfState } from './data-type-state.ts';
 import { isVerdict, type KnownDataType, latest } from './fold-data-type.ts';
+import { aheadOf, withAhead } from './runs-ahead.ts';
 
 /** A span of data, as far as its ends are known. */
 export interface Span {
@@ -35,7 +36,7 @@ type Known = Omit<KnownDataType, 'userId'>;
 /**
  * A type of data of a run after a verdict. Verdicts come at least once and in any order, and without a time: that the type is
  * complete stays, whatever failure is told before or after it, and what was told before changes nothing. The number of
- * items is one of the whole run, so that it is not added to what batches have counted.
+ * items is one of the whole run, so that it is not added to what batches have counted, nor they to it.
  */
 export function foldRunVerdict(
   row: SyncRunDataType | undefined,
@@ -43,11 +44,14 @@ export function foldRunVerdict(
   verdict: DataTypeVerdict,
 ): SyncRunDataType {
   const { userId } = verdict;
-  if (!row) return { userId, runId, ...newDataType(verdict, [verdict.covered]) };
+  const itemsTold = verdict.itemsInserted ?? 0;
+  if (!row) return { userId, runId, ...newDataType(verdict, [verdict.covered]), itemsAhead: itemsTold };
+  const itemsInserted = Math.max(row.itemsInserted, itemsTold);
   return {
     ...row,
     ...withSpans(row, [verdict.covered]),
-    itemsInserted: Math.max(row.itemsInserted, verdict.itemsInserted ?? 0),
+    itemsInserted,
+    itemsAhead: row.itemsAhead + itemsInserted - row.itemsInserted,
     nativeType: row.nativeType ?? verdict.nativeType,
     ...(isNews(row, verdict) && stateOf(verdict)),
   };
@@ -82,13 +86,17 @@ export function foldConnectionVerdict(
   const added = ofRun ? ofRun.after.itemsInserted - (ofRun.before?.itemsInserted ?? 0) : 0;
   if (!row) {
     const { userId } = verdict;
-    return { userId, provider, ...newDataType(verdict, spans), itemsInserted: added, toldAt };
+    const runsAhead = ofRun ? withAhead(null, ofRun.after.runId, added) : null;
+    return { userId, provider, ...newDataType(verdict, spans), itemsInserted: added, toldAt, runsAhead };
   }
   const isNewest = (!isVerdict(row) || toldAt >= row.toldAt) && isNews(ofRun ? ofRun.before : row, verdict);
   return {
     ...row,
     ...withSpans(row, spans),
     itemsInserted: Math.min(defaultLimits.itemCount, row.itemsInserted + added),
+    ...(ofRun && {
+      runsAhead: withAhead(row.runsAhead, ofRun.after.runId, aheadOf(row.runsAhead, ofRun.after.runId) + added),
+    }),
     attempts: row.attempts + Number(ofRun !== undefined && !ofRun.before),
     nativeType: row.nativeType ?? verdict.nativeType,
     ...(isNewest && { ...stateOf(verdict), toldAt }),

@@ -212,8 +212,22 @@ export const runs: Area = {
     {
       breaks: 'what a verdict counts is added to what batches have counted',
       file: 'src/data-types/fold-verdict.ts',
-      find: 'itemsInserted: Math.max(row.itemsInserted, verdict.itemsInserted ?? 0)',
-      replace: 'itemsInserted: row.itemsInserted + (verdict.itemsInserted ?? 0)',
+      find: 'itemsInserted = Math.max(row.itemsInserted, itemsTold)',
+      replace: 'itemsInserted = row.itemsInserted + itemsTold',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'what a batch counts is added to what a verdict has told of it',
+      file: 'src/data-types/fold-data-type.ts',
+      find: 'report.itemsInserted - known',
+      replace: 'report.itemsInserted',
+      tests: ['test/sources/open-wearables-verdicts.test.ts'],
+    },
+    {
+      breaks: 'what a verdict has told of one run counts as counted by another',
+      file: 'src/data-types/runs-ahead.ts',
+      find: 'find(([id]) => id === runId)',
+      replace: 'find(() => true)',
       tests: ['test/sources/open-wearables-verdicts.test.ts'],
     },
     {

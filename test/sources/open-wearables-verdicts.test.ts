@@ -123,6 +123,44 @@ describe('a verdict of a type of data', () => {
     expect([more.ofRun('workouts')?.itemsInserted, more.ofLink('workouts')?.itemsInserted]).toEqual([10, 10]);
   });
 
+  test('counts what batches count once, whichever comes first', async () => {
+    const itemsOf = async (userId: string) => {
+      const { ofRun, ofLink } = await read(userId);
+      return [ofRun('workouts')?.itemsInserted, ofLink('workouts')?.itemsInserted];
+    };
+    const told = (userId: string, items: number) =>
+      deliver('completed', verdictOf(userId, { data_type: 'workouts', items_inserted: items }));
+    const early = await server.user();
+    await batch(early, 1, { metadata: { batch_id: 'b1', types: ['steps'] } });
+    await told(early, 6);
+    expect(await itemsOf(early)).toEqual([6, 6]);
+    await batch(early, 2, { metadata: { batch_id: 'b2', types: ['steps'], workouts_saved: 6 } });
+    expect(await itemsOf(early)).toEqual([6, 6]);
+    expect(await told(early, 6)).toBe('duplicate');
+    const between = await exporting();
+    await told(between, 10);
+    await batch(between, 3);
+    expect(await itemsOf(between)).toEqual([10, 10]);
+    // What another run counts is its own.
+    await batch(between, 4, { runId: 'other' });
+    expect(await itemsOf(between)).toEqual([10, 13]);
+    for (const n of [5, 6]) await batch(between, n);
+    expect(await itemsOf(between)).toEqual([15, 18]);
+    expect(await told(between, 12)).toBe('duplicate');
+  });
+
+  test('of many runs leaves no more than some of them to be counted', async () => {
+    const userId = await exporting();
+    const runs = Array.from({ length: 22 }, (_, n) => `run_${n}`);
+    for (const [n, runId] of runs.entries()) {
+      await batch(userId, 10 + n, { runId });
+      await deliver('completed', verdictOf(userId, { run_id: runId, items_inserted: 5 }));
+    }
+    const { reader } = await openAgain(server.databaseUrl);
+    const [row] = await reader.providerDataType.findMany({ where: { userId, dataType: 'steps' } });
+    expect([row?.itemsInserted, row?.runsAhead]).toEqual([110, runs.slice(-20).map((runId) => [runId, 5])]);
+  });
+
   test('of failure is a failure by its code, until the type is complete, in whatever order both come', async () => {
     for (const [code, state, reason] of [
       ['insufficient_scope', 'NOT_GRANTED', 'SCOPE_DENIED'],

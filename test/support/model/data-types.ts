@@ -136,6 +136,7 @@ function ofRun(all: readonly Told[]): Row {
   const lastStated = all.findLast(({ state }) => state !== null)?.stated;
   return {
     ...verdictOf(verdict),
+    itemsAhead: 0,
     nativeType: lastOf(all, 'nativeType'),
     reportedRecords: lastOf(all, 'reportedRecords'),
     error: lastStated?.error ?? null,
@@ -164,6 +165,7 @@ function ofConnection(all: readonly Told[]): Row {
   };
   return {
     ...verdictOf(last),
+    runsAhead: null,
     nativeType: firstTold('nativeType'),
     reportedRecords: firstTold('reportedRecords'),
     error: last.stated.error ?? null,
