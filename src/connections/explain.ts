@@ -6,7 +6,7 @@ import { connectionThresholds } from './connection-health.ts';
 import { lateAfterMs } from './rhythm.ts';
 import { readRhythms } from './rhythms.ts';
 import type { Explained, Standing } from './standing.ts';
-import { batchesOf, namesOf, newestOf, percentOf, storedOf, why } from './verdict-words.ts';
+import { batchesOf, namesOf, newestOf, onOneLine, percentOf, storedOf, why } from './verdict-words.ts';
 
 /** Says how a connection stands, or undefined where that is not how it stands. */
 type Rule = (standing: Standing) => Explained | undefined;
@@ -63,7 +63,7 @@ const rules: readonly Rule[] = [
   ({ link, reason }) =>
     reason && link.problem !== null && link.consecutiveFailures === 0
       ? {
-          verdict: `Syncs do not fail, but the platform reports ${link.problem}.`,
+          verdict: `Syncs do not fail, but the platform reports ${onOneLine(link.problem)}.`,
           since: link.notedAt,
           actor: reason.actor,
           evidence: [],

@@ -35,8 +35,13 @@ export function storedOf({ percent }: Backfill): string {
 
 /** The names of types in a sentence; of many, the first ones and how many more there are. */
 export function namesOf(types: readonly ProviderDataType[]): string {
-  const names = types.map(({ dataType }) => dataType);
+  const names = types.map(({ dataType }) => onOneLine(dataType));
   if (names.length > NAMED) return `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} more`;
   const last = names.pop();
   return names.length > 0 ? `${names.join(', ')} and ${last}` : String(last);
+}
+
+/** A producer's word as a part of a sentence, without what breaks lines or turns their direction. */
+export function onOneLine(word: string): string {
+  return word.replaceAll(/\p{C}+/gu, ' ');
 }

@@ -176,6 +176,15 @@ describe('the explanation of a connection', () => {
     });
   });
 
+  test('names a type on one line, whatever its producer calls it', async () => {
+    const userId = await server.user();
+    const denied = { state: 'NOT_GRANTED' };
+    await tell(userId, 0, { ...success('a'), dataTypes: [{ dataType: 'heart\n\u202Erate', ...denied }] });
+    expect(await explanationOf(userId)).toMatchObject({
+      verdict: 'Syncs succeed, but the person has not granted heart rate.',
+    });
+  });
+
   test('says that a sync is under way, and that it is the first', async () => {
     const userId = await server.user();
     await tell(userId, 0, { run: 'a', stage: 'STARTED' });
