@@ -63,7 +63,7 @@ const rules: readonly Rule[] = [
   ({ link, reason }) =>
     reason && link.problem !== null && link.consecutiveFailures === 0
       ? {
-          verdict: `Syncs do not fail, but the platform reports ${onOneLine(link.problem)}.`,
+          verdict: `${link.firstAttemptAt ? 'Syncs do not fail, but the' : 'The'} platform reports ${onOneLine(link.problem)}.`,
           since: link.notedAt,
           actor: reason.actor,
           evidence: [],

@@ -36,7 +36,10 @@ export function addReportConnection(builder: Builder, { ProviderLink, LinkState 
         type: LinkState,
         description: 'What the state is since then, if the word is not to tell; UNKNOWN leaves it as it is.',
       }),
-      at: t.field({ type: 'DateTime', description: 'When it happened; the present if it is not given.' }),
+      at: t.field({
+        type: 'DateTime',
+        description: 'When it happened; the present if it is not given. Give it to make a retry harmless.',
+      }),
       connectionId: t.id({
         description: `The platform's id of the connection, 1 to ${inWords(defaultLimits.runIdLength)} characters.`,
       }),
@@ -82,7 +85,10 @@ function checkReport({ provider, word, state, at, connectionId }: Report, limits
     word: checkText(word, 1, limits.providerLength),
     at: checkTime(at, limits),
     connectionId: checkText(connectionId, 1, limits.runIdLength),
-    state: state == null && !meaningOfLinkWord(word) ? `is needed, as no rule knows the word ${word}` : undefined,
+    state:
+      state == null && !meaningOfLinkWord(word)
+        ? `is needed, as no rule knows the word ${word}; known are ${linkWords.join(', ')}`
+        : undefined,
   };
   for (const [field, problem] of Object.entries(problems))
     if (problem) throw badInput(`input.${field}: ${problem}`, ['input', field]);

@@ -191,7 +191,7 @@ describe('a server that is killed while it migrates', () => {
       ? [
           ['as it begins', indexing, 200_000, grownTo(0)],
           ['in the middle of it', indexing, 200_000, grownTo(4_000_000)],
-          ['near its end', indexing, 200_000, grownTo(9_000_000)],
+          ['near its end', indexing, 200_000, grownTo(7_000_000)],
         ]
       : [
           ['in its first migration', init, 0, atCommand(3)],
