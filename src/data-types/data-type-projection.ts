@@ -9,8 +9,9 @@ import {
   selectProviderDataTypes,
   selectRunDataTypes,
 } from './data-type-sql.ts';
+import { dataTypeState } from './data-type-state.ts';
 import { foldConnectionDataType, foldRunDataType } from './fold-data-type.ts';
-import { reportsOf } from './reports.ts';
+import { recoveryOf, reportsOf } from './reports.ts';
 
 /**
  * The types of data of runs, as their events tell of them. Late events count, too: a type is told of with the end of its part
@@ -41,14 +42,20 @@ export function createRunDataTypeProjection({ kind }: Database): Projection<Data
 export function createProviderDataTypeProjection({ kind }: Database): Projection<DataTypeKey, ProviderDataType> {
   const select = selectProviderDataTypes[kind];
   return {
-    keysOf: (event) => reportsOf(event).map(({ dataType }) => [event.userId, event.provider, dataType]),
+    keysOf(event) {
+      const recovery = recoveryOf(event);
+      const reports = recovery ? [...reportsOf(event), recovery] : reportsOf(event);
+      return reports.map(({ dataType }) => [event.userId, event.provider, dataType]);
+    },
     async read(transaction, keys) {
       const rows = await transaction.$queryRaw<ProviderDataType[]>(select(keys));
       return rows.map((row) => [[row.userId, row.provider, row.dataType], row]);
     },
     fold(row, event, _, [, , dataType]) {
       const report = reportsOf(event).find((each) => each.dataType === dataType);
-      return report && foldConnectionDataType(row, event, report);
+      if (report) return foldConnectionDataType(row, event, report);
+      const recovery = row && dataTypeState(row) !== 'complete' ? recoveryOf(event) : undefined;
+      return recovery && foldConnectionDataType(row, event, recovery);
     },
     write: providerDataTypeUpsert[kind],
   };

@@ -70,6 +70,22 @@ function findReports(event: TellingEvent): readonly DataTypeReport[] {
     .map((report) => toReport(report, event.windowStart ?? null, event.windowEnd ?? null));
 }
 
+/** The samples of a pull as one type: so a pull calls them where it could not ask for any. */
+const ALL_SAMPLES = 'data_247';
+
+/**
+ * That the samples of a pull came as a whole. It is told of none of the types, but takes back that they had failed as a whole;
+ * undefined where they did not come, or where the event reports of that type anyway.
+ */
+export function recoveryOf(event: TellingEvent): DataTypeReport | undefined {
+  if (wordOf(event.stage) !== 'completed' || !isObject(event.metadata) || !isObject(event.metadata.params))
+    return undefined;
+  const samples = event.metadata.params[ALL_SAMPLES];
+  if (!isObject(samples) || samples.success === false) return undefined;
+  const isTold = reportsOf(event).some(({ dataType }) => dataType === ALL_SAMPLES);
+  return isTold ? undefined : toReport(ofTask(ALL_SAMPLES, 'success'), null, null);
+}
+
 /** A report of which only some parts are told. */
 type ToldType = Pick<DataTypeReport, 'dataType' | 'kind' | 'status'> & Partial<DataTypeReport>;
 
@@ -180,7 +196,7 @@ function ofPull(params: unknown): ToldType[] {
     reports.push({ ...ofTask('workouts', status), itemsInserted, ...(success === false && errorOf(workouts)) });
   }
   if (!isObject(samples)) return reports;
-  if (samples.success === false) return [...reports, { ...ofTask('data_247', 'failed'), ...errorOf(samples) }];
+  if (samples.success === false) return [...reports, { ...ofTask(ALL_SAMPLES, 'failed'), ...errorOf(samples) }];
   for (const [name, told] of Object.entries(samples)) {
     if (name === 'success' || name === 'saved') continue;
     if (isObject(told)) {

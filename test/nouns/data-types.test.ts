@@ -52,6 +52,24 @@ async function typeAfter(fields: string, ...events: readonly object[]): Promise<
 
 const told = (dataType: object) => ({ dataTypes: [{ dataType: 'steps', state: 'COMPLETE', ...dataType }] });
 
+test('samples that failed as a whole have recovered once a pull brings any, and are no type of their own before', async () => {
+  const userId = await server.user();
+  const pull = (runId: string, samples: object) =>
+    server.record({ userId, runId, provider: 'oura', ...ended, metadata: { params: { data_247: samples } } });
+  const statesOf = async () => {
+    const { connection } = await typesOf(userId, 'dataType state error');
+    return connection.map(({ dataType, state, error }) => `${dataType} ${state} ${error}`);
+  };
+  await pull('a', { success: true, sleep: 3 });
+  expect(await statesOf()).toEqual(['sleep COMPLETE null']);
+  await pull('b', { success: false, error: '503 Service Unavailable' });
+  expect(await statesOf()).toEqual(['data_247 FAILED 503 Service Unavailable', 'sleep COMPLETE null']);
+  await pull('run_1', { success: true, sleep: 2 });
+  expect(await statesOf()).toEqual(['data_247 COMPLETE null', 'sleep COMPLETE null']);
+  // A run tells of what its own events name.
+  expect((await typesOf(userId, 'dataType')).run).toEqual([{ dataType: 'sleep' }]);
+});
+
 describe('what a producer states of a type of data', () => {
   const stated = {
     dataType: 'heart_rate',
