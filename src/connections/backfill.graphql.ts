@@ -15,13 +15,14 @@ export function addBackfill(
       requested: t.expose('requested', {
         type: DateTimeRange,
         nullable: true,
-        description: 'The days that were asked for; null where no run says.',
+        description:
+          'The days that were asked for; of several parts the one that has not come, else the widest. Null where no run says.',
       }),
       covered: t.expose('covered', {
         type: DateTimeRange,
         nullable: true,
         description:
-          'The days of which the producers say that they have gone through them; single types of data may be missing in them. Null where nobody says.',
+          'Of these the days of which the producers say that they have gone through them, the widest part if there are holes; single types of data may be missing in them. Null where nobody says.',
       }),
       done: t.exposeBoolean('done', {
         nullable: true,

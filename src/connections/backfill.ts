@@ -8,13 +8,11 @@ import { believed } from '../log/told-early.ts';
 import { endsRun, hasFailed, type SourceWord, type StatusWord, startsRun, wordOf } from '../log/words.ts';
 import { isAboutHistory } from './about-history.ts';
 import { countItems } from './count-items.ts';
+import { isInPlaceOf, isWithin, lengthOfBoth, MOST_SPANS, type Span, widest, withAsked, withSpan } from './spans.ts';
 
 /** A year has four digits. */
 const earliest = Date.parse('0000-01-01T00:00:00.000Z');
 const latest = Date.parse('9999-12-31T23:59:59.999Z');
-
-/** A part of time, in milliseconds since 1970. */
-type Span = readonly [start: number, end: number];
 
 /** What is known of a connection's history after some events. It never takes more room, and can be kept as JSON. */
 export interface BackfillState {
@@ -24,9 +22,10 @@ export interface BackfillState {
   readonly openedAt: number;
   /** What that run is about. While it names nothing, it is about what the run before it was about. */
   readonly span: Span | null;
-  /** The widest span that any run before was about. */
-  readonly earlierSpan: Span | null;
-  readonly covered: Span | null;
+  /** What the runs before it were about and has not come: at most `MOST_SPANS`, the newest last. */
+  readonly asked: readonly Span[];
+  /** Spans that have come, which neither touch nor overlap: at most `MOST_SPANS`, in order of time. */
+  readonly covered: readonly Span[];
   /** Did the newest run do all that it was asked for? Null while nobody has said. */
   readonly succeeded: boolean | null;
   /** How far its producer says that it is. */
@@ -40,9 +39,15 @@ export interface BackfillState {
 
 /** Has a connection's history come in? */
 export interface Backfill {
-  /** The days that were asked for: the widest span, if several were; the newest of equally wide ones. */
+  /**
+   * The days that were asked for. If several spans were, those that touch or overlap are one, and of others the newest that has
+   * not come counts, or else the widest.
+   */
   readonly requested: { readonly start: Date; readonly end: Date } | null;
-  /** The days of which the producer says that it has gone through them: Garmin may have kept some types of data back. */
+  /**
+   * Of these the days of which the producer says that it has gone through them: Garmin may have kept some types of data back.
+   * If there are holes between, the widest part.
+   */
   readonly covered: { readonly start: Date; readonly end: Date } | null;
   /** Null where no history was asked for, or where nobody ever says that it has ended. */
   readonly done: boolean | null;
@@ -51,8 +56,6 @@ export interface Backfill {
 }
 
 const day = 86_400_000;
-/** Spans that differ by less than this are equally wide: each run takes the time of its own beginning for "now". */
-const alikeMs = 3_600_000;
 
 /**
  * What is known of a connection's history after one more event, late ones included; events that are not about history
@@ -71,7 +74,8 @@ const alikeMs = 3_600_000;
  * - Success, and that there was nothing to do (`skipped`), cover what the run was about. `partial` says that something is
  *   missing, and not which days; a failure and a cancellation leave what is covered as it is.
  * - A profile that leaves the pull to another one of the same account (`skipped: true`) has asked for nothing.
- * - Spans that touch or overlap become one. Of others the wider one counts, and the newer of equally wide ones.
+ * - History is done when all of it has come that was asked for. Who asks again for most of a span, and for no less, asks in the
+ *   place of it: a backfill that is tried again tomorrow is about other days.
  *
  * All types of data are covered alike, as producers tell of the whole run only: what an end says of single types would
  * become part of `outcomeOf`.
@@ -93,43 +97,54 @@ export function foldBackfill(
   };
   const counted = withCounts(named, event);
   const told = event.late ? counted : withNews(counted, event);
-  return told.succeeded && told.span ? { ...told, covered: joined(told.covered, told.span) } : told;
+  return told.succeeded && told.span ? { ...told, covered: withSpan(told.covered, told.span) } : told;
 }
 
 /** A state that was kept as JSON; null for anything else: an earlier release kept nothing. */
 export function readBackfill(json: unknown): BackfillState | null {
   // Only what `foldBackfill` returns is kept.
-  return isObject(json) && typeof json.run === 'string' ? (json as unknown as BackfillState) : null;
+  const isState = isObject(json) && typeof json.run === 'string' && Array.isArray(json.asked);
+  return isState ? (json as unknown as BackfillState) : null;
 }
 
 /** What a state says to somebody who asks. */
 export function backfillOf(state: BackfillState | null): Backfill {
   if (!state) return { requested: null, covered: null, done: null, percent: null };
-  const requested = wider(state.earlierSpan, state.span);
-  const done = isDone(state, requested);
+  const asked = state.span ? withAsked(state.asked, state.span) : state.asked;
+  const open = openOf(asked, state.covered);
+  const requested = requestedOf([...state.covered, ...open], open.at(-1));
+  const done = isDone(state, open);
   return {
     requested: datesOf(requested),
-    covered: datesOf(state.covered),
+    covered: datesOf(requested && widest(state.covered.filter((covered) => lengthOfBoth(covered, requested) > 0))),
     done,
     percent: done ? 100 : percentOf(state, requested),
   };
 }
 
-function isDone({ covered, succeeded, inParts }: BackfillState, requested: Span | null): boolean | null {
-  if (requested && covered && covered[0] <= requested[0] && covered[1] >= requested[1]) return true;
+/** Those that have not come. */
+function openOf(asked: readonly Span[], covered: readonly Span[]): readonly Span[] {
+  return asked.filter((span) => !covered.some((each) => isWithin(span, each)));
+}
+
+/** What has come was asked for, too. */
+function requestedOf(spans: readonly Span[], open: Span | undefined): Span | null {
+  const parts = spans.reduce<readonly Span[]>(withSpan, []);
+  return (open && parts.find((part) => isWithin(open, part))) ?? widest(parts);
+}
+
+function isDone({ covered, succeeded, inParts }: BackfillState, open: readonly Span[]): boolean | null {
+  if (open.length === 0 && covered.length > 0) return true;
   if (inParts) return null;
-  return requested ? false : (succeeded ?? false);
+  return open.length > 0 ? false : (succeeded ?? false);
 }
 
 /** What the newest run says of itself, or how much of what was asked for is covered: it may begin anew with days that have come. */
 function percentOf({ percent, stored, expected, covered }: BackfillState, requested: Span | null): number | null {
-  const ofDays = requested && covered && share(lengthOfBoth(covered, requested), requested[1] - requested[0]);
+  const come = covered.reduce((sum, each) => sum + (requested ? lengthOfBoth(each, requested) : 0), 0);
+  const ofDays = requested && covered.length > 0 ? share(come, requested[1] - requested[0]) : null;
   if (percent !== null) return Math.max(percent, ofDays ?? 0);
   return expected === null ? ofDays : share(stored, expected);
-}
-
-function lengthOfBoth(one: Span, other: Span): number {
-  return Math.max(0, Math.min(one[1], other[1]) - Math.max(one[0], other[0]));
 }
 
 /** Is it a pull that another profile of the same account makes? */
@@ -142,8 +157,8 @@ function newRun(state: BackfillState | null, run: string, openedAt: number): Bac
     run,
     openedAt,
     span: state?.span ?? null,
-    earlierSpan: state ? wider(state.earlierSpan, state.span) : null,
-    covered: state?.covered ?? null,
+    asked: state ? openOf(state.span ? withAsked(state.asked, state.span) : state.asked, state.covered) : [],
+    covered: state?.covered ?? [],
     succeeded: null,
     percent: null,
     inParts: false,
@@ -155,8 +170,10 @@ function newRun(state: BackfillState | null, run: string, openedAt: number): Bac
 function withOlderRun(state: BackfillState, event: SyncEvent, runBefore: SyncRun | undefined): BackfillState {
   const span = spanOf(event, runBefore);
   if (!span) return state;
-  const covered = outcomeOf(event) && !isPart(event) ? joined(span, state.covered ?? span) : state.covered;
-  return { ...state, earlierSpan: wider(span, state.earlierSpan), covered };
+  const covered = outcomeOf(event) && !isPart(event) ? withSpan(state.covered, span) : state.covered;
+  const newer = state.span ? [...state.asked, state.span] : state.asked;
+  const isOver = newer.some((each) => isInPlaceOf(each, span)) || covered.some((each) => isWithin(span, each));
+  return { ...state, asked: isOver ? state.asked : [span, ...state.asked].slice(-MOST_SPANS), covered };
 }
 
 /** Is an event about a batch, or from a phone, which sends nothing else? No such event ends more than its batch. */
@@ -180,7 +197,7 @@ function withNews(state: BackfillState, event: SyncEvent): BackfillState {
   const gone = windows && span && goneThrough(event, span, windows);
   const further = {
     ...state,
-    covered: gone ? joined(covered, gone) : covered,
+    covered: gone ? withSpan(covered, gone) : covered,
     percent: toldPercent(event, windows) ?? state.percent,
   };
   if (startsRun(event)) return { ...further, succeeded: null };
@@ -251,16 +268,6 @@ function share(part: number, whole: number): number {
 /** Null where the end is not after the start, or where one of them is no time that a client can read. */
 function spanBetween(start: number, end: number): Span | null {
   return start < end && start >= earliest && end <= latest ? [start, end] : null;
-}
-
-function joined(older: Span | null, newer: Span): Span {
-  if (!older || older[1] < newer[0] || newer[1] < older[0]) return wider(older, newer) ?? newer;
-  return [Math.min(older[0], newer[0]), Math.max(older[1], newer[1])];
-}
-
-function wider(older: Span | null, newer: Span | null): Span | null {
-  if (!older || !newer) return older ?? newer;
-  return newer[1] - newer[0] > older[1] - older[0] - alikeMs ? newer : older;
 }
 
 function datesOf(span: Span | null): Backfill['requested'] {

@@ -228,13 +228,41 @@ describe('of several runs about history', () => {
     expect(historyAfter(...both, run(3, 'success', 90, 31))).toMatchObject({ covered: daysFrom(90, 31), done: false });
   });
 
-  test('a shorter one that fails takes nothing back, and one as wide asks anew', () => {
+  test('one that fails is not done, whatever came before it, until most of it is asked for again', () => {
     const first = run(1, 'success', 90, 30);
-    expect(historyAfter(first, run(2, 'failed', 7, 0))).toMatchObject({ requested: daysFrom(90, 30), done: true });
-    expect(historyAfter(first, run(2, 'failed', 60, 0.01))).toMatchObject({
-      requested: daysFrom(60, 0.01),
-      done: false,
+    expect(historyAfter(first, run(2, 'failed', 7, 0))).toEqual({
+      ...{ requested: daysFrom(7, 0), covered: null, done: false, percent: 0 },
     });
+    expect(historyAfter(first, run(2, 'failed', 7, 0), run(3, 'success', 8, 1))).toMatchObject({
+      ...{ requested: daysFrom(90, 30), covered: daysFrom(90, 30), done: true },
+    });
+    expect(historyAfter(first, run(2, 'failed', 60, 0.01))).toMatchObject({
+      ...{ requested: daysFrom(90, 0.01), covered: daysFrom(90, 30), done: false, percent: 67 },
+    });
+  });
+
+  test('a hole is seen, and closed by whoever asks for it again', () => {
+    const withHole = [run(1, 'success', 90, 60), run(2, 'failed', 60, 30), run(3, 'success', 30, 0)];
+    expect(historyAfter(...withHole)).toEqual({
+      ...{ requested: daysFrom(90, 0), covered: daysFrom(30, 0), done: false, percent: 67 },
+    });
+    expect(historyAfter(...withHole, run(4, 'success', 60, 30))).toEqual({
+      ...{ requested: daysFrom(90, 0), covered: daysFrom(90, 0), done: true, percent: 100 },
+    });
+  });
+
+  test('days between that nobody asked for are no hole', () => {
+    expect(historyAfter(run(1, 'success', 90, 60), run(2, 'success', 30, 0))).toMatchObject({
+      ...{ requested: daysFrom(30, 0), covered: daysFrom(30, 0), done: true },
+    });
+  });
+
+  test('never take more room than eight spans of each kind', () => {
+    const many = Array.from({ length: 1_001 }, (_, n) =>
+      run(n, n % 2 ? 'failed' : 'success', 4000 - 3 * n, 3999 - 3 * n),
+    );
+    expect(JSON.stringify(fold(many.map(draftOf))).length).toBeLessThan(1_000);
+    expect(historyAfter(...many)).toMatchObject({ done: false });
   });
 
   test('the newest counts, and an older one only by what it covers', () => {
