@@ -50,15 +50,18 @@ const rules: readonly Rule[] = [
         }
       : undefined,
 
-  ({ link, health }) =>
-    health.health === 'delayed' && link.consecutiveFailures === 0
-      ? {
-          verdict: 'Nothing has come for longer than is usual for this connection.',
-          since: health.since === undefined ? null : new Date(health.since),
-          actor: broughtByPerson.includes(wordOf(link.source ?? '')) ? 'USER' : 'OPERATOR',
-          evidence: known(link.successSequence),
-        }
-      : undefined,
+  ({ link, health }) => {
+    if (health.health !== 'delayed' || link.consecutiveFailures > 0) return undefined;
+    const isPushed = broughtByPerson.includes(wordOf(link.source ?? ''));
+    return {
+      verdict: isPushed
+        ? 'Nothing was pushed for longer than is usual for this person.'
+        : 'Nothing has come for longer than is usual for this connection.',
+      since: health.since === undefined ? null : new Date(health.since),
+      actor: isPushed ? 'USER' : 'OPERATOR',
+      evidence: known(link.successSequence),
+    };
+  },
 
   ({ link, reason }) =>
     reason && link.problem !== null && link.consecutiveFailures === 0

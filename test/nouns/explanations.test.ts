@@ -401,7 +401,7 @@ describe('the explanation of a connection', () => {
     await tell(userId, 13 * day + hour, { ...success('file'), source: 'BACKFILL', scope: 'HISTORICAL' });
     now = start + 30 * day;
     expect(await explanationOf(userId)).toMatchObject({
-      verdict: 'Nothing has come for longer than is usual for this connection.',
+      verdict: 'Nothing was pushed for longer than is usual for this person.',
       actor: 'USER',
     });
     for (const n of [1, 2]) await tell(userId, 30 * day + n * hour, failure(`f${n}`, '503 Service Unavailable'));
