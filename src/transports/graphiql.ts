@@ -137,6 +137,10 @@ query UserWithSyncs {
       provider
       health
       lastDataAt
+      explain {
+        verdict
+        actor
+      }
       currentRun {
         runId
         progress
