@@ -284,10 +284,10 @@ function known(...sequences: readonly (number | null)[]): number[] {
   return [...new Set(sequences.filter((sequence) => sequence !== null))];
 }
 
-/** Since when the first of them stands so, where it was told once only: later reports move the time of the newest. */
+/** Since when the first of them stands so. */
 function sinceOf(types: readonly ProviderDataType[]): Date | null {
-  const once = types.filter(({ attempts }) => attempts === 1).map(({ toldAt }) => toldAt);
-  return once.length === types.length ? once.reduce((one, other) => (other < one ? other : one)) : null;
+  const known = types.map(({ stateSince }) => stateSince).filter((since) => since !== null);
+  return known.length === types.length ? known.reduce((one, other) => (other < one ? other : one)) : null;
 }
 
 function sequencesOf(types: readonly ProviderDataType[]): number[] {

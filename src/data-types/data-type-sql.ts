@@ -44,7 +44,7 @@ export const runDataTypeUpsert = insertionInto<SyncRunDataType>(
 );
 export const providerDataTypeUpsert = insertionInto<ProviderDataType>(
   'provider_data_type',
-  { ...knownTypes, provider: 'text', toldAt: 'timestamptz', runsAhead: 'jsonb' },
+  { ...knownTypes, provider: 'text', toldAt: 'timestamptz', stateSince: 'timestamptz', runsAhead: 'jsonb' },
   ['userId', 'provider', 'dataType'],
 );
 

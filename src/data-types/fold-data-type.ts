@@ -4,6 +4,7 @@ import type { SyncEvent } from '../log/event.ts';
 import { earliest } from '../log/record/fold-milestone.ts';
 import { happenedAt } from '../log/told-early.ts';
 import { wordOf } from '../log/words.ts';
+import { dataTypeState } from './data-type-state.ts';
 import type { DataTypeReport } from './reports.ts';
 import { aheadOf, withAhead } from './runs-ahead.ts';
 
@@ -58,7 +59,10 @@ export function foldConnectionDataType(
   const { provider, runId } = event;
   const toldAt = happenedAt(event);
   const told = toldBy(event, report);
-  if (!row) return Object.assign(withReport(undefined, event, report, told), { provider, toldAt, runsAhead: null });
+  if (!row) {
+    const first = { provider, toldAt, stateSince: toldAt, runsAhead: null };
+    return Object.assign(withReport(undefined, event, report, told), first);
+  }
   const ahead = aheadOf(row.runsAhead, runId);
   const known = Math.min(ahead, report.itemsInserted);
   const isNewer = isVerdict(told) === isVerdict(row) ? toldAt >= row.toldAt : isVerdict(told);
@@ -83,6 +87,7 @@ export function foldConnectionDataType(
     {
       provider,
       toldAt: isNewer ? toldAt : row.toldAt,
+      stateSince: isNewer && dataTypeState(told) !== dataTypeState(row) ? toldAt : row.stateSince,
       runsAhead: withAhead(row.runsAhead, runId, ahead - known),
     },
   );

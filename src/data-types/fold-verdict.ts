@@ -87,7 +87,15 @@ export function foldConnectionVerdict(
   if (!row) {
     const { userId } = verdict;
     const runsAhead = ofRun ? withAhead(null, ofRun.after.runId, added) : null;
-    return { userId, provider, ...newDataType(verdict, spans), itemsInserted: added, toldAt, runsAhead };
+    return {
+      userId,
+      provider,
+      ...newDataType(verdict, spans),
+      itemsInserted: added,
+      toldAt,
+      stateSince: toldAt,
+      runsAhead,
+    };
   }
   const isNewest = (!isVerdict(row) || toldAt >= row.toldAt) && isNews(ofRun ? ofRun.before : row, verdict);
   return {
@@ -99,7 +107,7 @@ export function foldConnectionVerdict(
     }),
     attempts: row.attempts + Number(ofRun !== undefined && !ofRun.before),
     nativeType: row.nativeType ?? verdict.nativeType,
-    ...(isNewest && { ...stateOf(verdict), toldAt }),
+    ...(isNewest && { ...stateOf(verdict), toldAt, stateSince: toldAt }),
   };
 }
 

@@ -176,6 +176,14 @@ describe('the explanation of a connection', () => {
     });
   });
 
+  test('says since when a type was not granted, however often that is told', async () => {
+    const userId = await server.user();
+    const pull = (run: string, state: string) => ({ ...success(run), dataTypes: [{ dataType: 'hrv', state }] });
+    await tell(userId, 0, pull('a', 'COMPLETE'));
+    for (const n of [1, 2, 3]) await tell(userId, n * day, pull(`b${n}`, 'NOT_GRANTED'));
+    expect(await explanationOf(userId)).toMatchObject({ since: time(start + day), evidence: [{ runId: 'b3' }] });
+  });
+
   test('names a type on one line, whatever its producer calls it', async () => {
     const userId = await server.user();
     const denied = { state: 'NOT_GRANTED' };

@@ -1,3 +1,4 @@
+import { dataTypeState } from '../../../src/data-types/data-type-state.ts';
 import type { DraftedType } from './event-maker.ts';
 import type { EventRow, Row } from './stored.ts';
 
@@ -171,5 +172,24 @@ function ofConnection(all: readonly Told[]): Row {
     error: last.stated.error ?? null,
     errorCode: last.stated.errorCode ?? null,
     toldAt: last.event.timestamp,
+    stateSince: sinceOf(counting),
   };
+}
+
+/** When the last change of how the type stands was told. */
+function sinceOf(counting: readonly Told[]): unknown {
+  let since: unknown;
+  let before: string | undefined;
+  for (const { event, status, state, stated } of counting) {
+    const now = dataTypeState({
+      status,
+      state,
+      error: stated.error ?? null,
+      errorCode: stated.errorCode ?? null,
+      reason: null,
+    });
+    if (now !== before) since = event.timestamp;
+    before = now;
+  }
+  return since;
 }

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "provider_data_type" ADD COLUMN "state_since" DATETIME;
