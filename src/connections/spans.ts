@@ -10,7 +10,7 @@ export function lengthOfBoth(one: Span, other: Span): number {
   return Math.max(0, Math.min(one[1], other[1]) - Math.max(one[0], other[0]));
 }
 
-export function lengthOf([start, end]: Span): number {
+function lengthOf([start, end]: Span): number {
   return end - start;
 }
 
