@@ -114,8 +114,8 @@ async function judge(
       .filter(({ provider, finished }) => provider === link.provider && !finished)
       .map((run) => [run.runId, stallsAt(run)] as const)
       .filter(([, stalls]) => stalls > now);
-    const kept = underWay as unknown as ProviderLink['underWay']; // plain lists
-    const anew = judged({ ...link, underWay: kept }, now);
+    const stillUnderWay = underWay as unknown as ProviderLink['underWay']; // plain lists
+    const anew = judged({ ...link, underWay: stillUnderWay }, now);
     return anew.health === link.health ? anew : { ...anew, change };
   });
   const changed = [...new Set(after.filter((link) => link.change === change).map(({ userId }) => userId))];
