@@ -119,6 +119,7 @@ async function serve(
     credentials: services.credentials,
     corsOrigins: config.corsOrigins,
     servesLocalPages,
+    trustedProxies: config.trustedProxies,
     shutdown: shutdown.signal,
   });
   const operations = new Operations({ schema: buildSchema(), limits, formatError });

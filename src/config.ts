@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { PostgresUrlError, readPostgresUrl, sslModes } from './db/postgres-url.ts';
 import { problemOfSqliteUrl } from './db/sqlite-path.ts';
@@ -25,16 +25,24 @@ function isBase({ username, password, href }: URL): boolean {
   return username === '' && password === '' && !/[?#]/.test(href);
 }
 
-/** Origins: scheme, host and port, without a path. */
-const origins = z.string().transform((text, context) => {
-  const entries = readList(text);
-  if (entries?.every((entry) => /^https?:\/\/[^/?#@*]+\/?$/i.test(entry) && URL.canParse(entry))) return entries;
-  context.addIssue({
-    code: 'custom',
-    message: 'must be a JSON list or a comma-separated list of origins, such as https://app.example',
+/** A list of what is good. @param what names such entries, with an example */
+const listOf = (what: string, isGood: (entry: string) => boolean) =>
+  z.string().transform((text, context) => {
+    const entries = readList(text);
+    if (entries?.every(isGood)) return entries;
+    context.addIssue({ code: 'custom', message: `must be a JSON list or a comma-separated list of ${what}` });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
+
+/** Scheme, host and port, without a path. */
+const isOrigin = (text: string) => /^https?:\/\/[^/?#@*]+\/?$/i.test(text) && URL.canParse(text);
+
+/** An address, or all that begin with the same bits. */
+function isAddressBlock(text: string): boolean {
+  const [address = '', bits = '1', ...more] = text.split('/');
+  const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return more.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most;
+}
 
 /** The entries of a JSON list of strings or a comma-separated list; nothing for what is neither. */
 function readList(text: string): string[] | undefined {
@@ -98,7 +106,8 @@ const settings = z.object({
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   OPEN_WEARABLES_URL: baseUrl.optional(),
-  CORS_ORIGINS: origins.default([]),
+  CORS_ORIGINS: listOf('origins, such as https://app.example', isOrigin).default([]),
+  TRUSTED_PROXIES: listOf('addresses and blocks of them, such as 10.0.0.0/8', isAddressBlock).default([]),
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
@@ -184,6 +193,8 @@ export interface Config {
   /** The Open Wearables whose API keys are good here, too. */
   readonly openWearablesUrl: string | undefined;
   readonly corsOrigins: readonly string[];
+  /** Who says truly, in `X-Forwarded-For`, for whom they ask: addresses and blocks. */
+  readonly trustedProxies: readonly string[];
   /** How long an HTTP connection may wait for its next request, in milliseconds. */
   readonly keepAliveMs: number;
   /** The settings of the sources that are set up. */
@@ -242,6 +253,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
         : undefined,
     openWearablesUrl: env.OPEN_WEARABLES_URL,
     corsOrigins: env.CORS_ORIGINS,
+    trustedProxies: env.TRUSTED_PROXIES,
     keepAliveMs: env.KEEP_ALIVE_SECONDS * 1_000,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',

@@ -1,12 +1,14 @@
 import type { Authenticate } from '../auth/authenticate.ts';
 import type { CredentialWatch } from '../auth/credential-watch.ts';
 import { Admission } from './admit.ts';
+import { ClientAddresses } from './clients.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Origins } from './origins.ts';
 
-/** What every door asks first: who is there, from which page, and for how long. How much may be read: `read-body.ts`. */
+/** What every door asks first: who is there, from where, from which page, and for how long. How much may be read: `read-body.ts`. */
 export interface Gate {
   readonly admission: Admission;
+  readonly addresses: ClientAddresses;
   readonly origins: Origins;
   readonly streams: OpenStreams;
 }
@@ -17,10 +19,12 @@ export function createGate(options: {
   readonly credentials: CredentialWatch;
   readonly corsOrigins: readonly string[];
   readonly servesLocalPages: boolean;
+  readonly trustedProxies: readonly string[];
   readonly shutdown: AbortSignal;
 }): Gate {
   return {
     admission: new Admission(options.authenticate),
+    addresses: new ClientAddresses(options.trustedProxies),
     origins: new Origins(options.corsOrigins, options),
     streams: new OpenStreams(options.credentials, options.shutdown),
   };

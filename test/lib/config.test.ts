@@ -27,6 +27,7 @@ describe('settings', () => {
       jwks: undefined,
       openWearablesUrl: undefined,
       corsOrigins: [],
+      trustedProxies: [],
       cache: true,
       sources: {},
       logLevel: 'info',
@@ -252,6 +253,23 @@ describe('settings', () => {
     expect(parseConfig({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl })).toMatchObject({ databaseUrl, redisUrl });
   });
 
+  test('trust no proxy but those that are named, one by one or in blocks', () => {
+    const named = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/128'];
+    expect(parseConfig({ TRUSTED_PROXIES: named.join(', ') }).trustedProxies).toEqual(named);
+    for (const TRUSTED_PROXIES of [
+      'proxy.example',
+      '10.0.0.0/33',
+      '10.0.0.0/0',
+      '::/129',
+      '10.0.0.0/8/8',
+      '10.0.0/8',
+      '*',
+    ])
+      expect(problemsOf({ TRUSTED_PROXIES })).toEqual([
+        'TRUSTED_PROXIES must be a JSON list or a comma-separated list of addresses and blocks of them, such as 10.0.0.0/8',
+      ]);
+  });
+
   test('keep events for 1 to 36,500 days', () => {
     for (const days of [1, 36_500])
       expect(parseConfig({ RETENTION_DAYS: String(days) })).toMatchObject({ retentionDays: days });
@@ -271,6 +289,7 @@ describe('settings', () => {
     'JWT_SECRET',
     'JWT_JWKS_URL',
     'CORS_ORIGINS',
+    'TRUSTED_PROXIES',
     'OPEN_WEARABLES_REDIS_URL',
     'OPEN_WEARABLES_WEBHOOK_SECRET',
     'LOG_LEVEL',
