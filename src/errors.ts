@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
 
 /**
  * Every error code a client can meet, with the status and headers of HTTP where a whole request fails with it.
@@ -47,13 +47,19 @@ export interface HttpAnswer {
 
 /**
  * An expected error: its message and code are shown to the client as they are, so they must hold nothing secret.
- * `details` join `code` in the GraphQL error's `extensions`, for example the index and field of a bad event.
+ * `details` join `code` in the GraphQL error's `extensions`, for example the index and field of a bad event. `place` says
+ * where it stands in the document, which clients are told as `locations`.
  */
 export class AppError extends GraphQLError {
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}) {
-    super(message, { extensions: { ...details, code } });
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: Readonly<Record<string, unknown>> = {},
+    place: Pick<GraphQLErrorOptions, 'nodes' | 'source' | 'positions'> = {},
+  ) {
+    super(message, { ...place, extensions: { ...details, code } });
     this.name = 'AppError';
     this.code = code;
   }

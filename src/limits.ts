@@ -102,14 +102,28 @@ export const defaultLimits = {
   /** Body of a webhook delivery. */
   webhookBytes: 1_048_576,
   /** Lexical tokens of a GraphQL document. */
-  documentTokens: 5_000,
-  /** Nesting of a GraphQL document, fragments flattened. */
-  documentDepth: 16,
+  documentTokens: 2_000,
+  /**
+   * How deep the fields of an operation are nested, fragments flattened. Twelve is a type of data's reason, of an event, of a
+   * run, of a user, in pages.
+   */
+  operationDepth: 12,
+  /** The same within `__schema` and `__type`, where lists within lists of required values take one level each. */
+  introspectionDepth: 16,
+  /** Of one operation, fragments counted as often as they are spread. */
+  operationAliases: 30,
+  operationRootFields: 20,
+  operationDirectives: 20,
   /**
    * Brackets of all kinds that may be open at once in a GraphQL document. One within the other limits needs far fewer;
    * parsing, validation and coercion work by recursion, and some thousands would exhaust the stack.
    */
   documentBrackets: 200,
+  /**
+   * Nesting of the value of a variable: what `metadataDepth` allows with what stands around it, and so much more that
+   * metadata which is too deep is refused with the event that it stands in.
+   */
+  variableDepth: 40,
   /** List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. */
   operationItems: 50_000,
   /** GraphQL subscriptions open on one WebSocket. */

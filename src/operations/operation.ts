@@ -14,10 +14,12 @@ import { type Context, type ContextParts, createContext } from '../graphql/conte
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { Audiences } from './audiences.ts';
+import { refuseDeepVariables } from './check-variables.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { createCostCheck, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
+import { labelOf } from './operation-label.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { refuseRootFields } from './single-root-field.ts';
@@ -34,7 +36,11 @@ export interface OperationOptions {
   readonly texts: TextSelections;
   /** For the patience of all streams. */
   readonly patience: Alarms;
+  readonly author: Author;
 }
+
+/** Who wrote a document, and with it the values of its variables. The bounds of what clients send are none of our own. */
+export type Author = 'client' | 'server';
 
 /** What graphql-js executes. */
 interface Executable {
@@ -205,20 +211,15 @@ export class Operation {
   }
 
   #tooMuch(variables: Variables): ExecutionResult | undefined {
-    const error = this.prepareCost()(variables);
+    const { author, limits } = this.#options;
+    const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
+    const error = tooDeep ?? this.prepareCost()(variables);
     return error && { errors: [error] };
   }
 
   #format<R extends ExecutionResult>(result: R): R {
     return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
   }
-}
-
-function labelOf({ operation, name, selectionSet }: OperationDefinitionNode): string {
-  const fields = selectionSet.selections
-    .slice(0, 5)
-    .map((selection) => ('name' in selection ? selection.name.value : '…'));
-  return `${operation} ${name?.value ?? `{ ${fields.join(' ')} }`}`;
 }
 
 function toExecutable(

@@ -1,19 +1,11 @@
-import {
-  type DocumentNode,
-  type FragmentDefinitionNode,
-  type GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  Kind,
-  parse,
-  validate,
-} from 'graphql';
+import { type DocumentNode, type GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
 import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
+import { fragmentsIn } from './fragments-in.ts';
 import { withLiteralProblems } from './literal-problems.ts';
-import { Operation } from './operation.ts';
+import { type Author, Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
 import { validationRules } from './single-root-field.ts';
 import { TextSelections } from './text/text-selections.ts';
@@ -65,7 +57,7 @@ export class Operations {
     if (known instanceof Error) throw known;
     if (known) return known;
     try {
-      const prepared = this.#prepare(this.#parseWithin(text));
+      const prepared = this.#prepare(this.#parseWithin(text), 'client');
       (prepared.mistakes.length === 0 ? this.#documents : this.#refused).set(text, prepared);
       return prepared;
     } catch (error) {
@@ -79,7 +71,7 @@ export class Operations {
    * documents of clients do not count. @throws GraphQLError if it does not fit the schema
    */
   prepareStored(text: string): Operation {
-    const prepared = this.#prepare(parse(text));
+    const prepared = this.#prepare(parse(text), 'server');
     const [mistake] = prepared.mistakes;
     if (mistake) throw mistake;
     const operation = prepared.operation();
@@ -88,13 +80,11 @@ export class Operations {
     return operation;
   }
 
-  #prepare(document: DocumentNode): PreparedDocument {
+  #prepare(document: DocumentNode, author: Author): PreparedDocument {
     const { schema } = this;
     const { limits } = this.#options;
     const mistakes = withLiteralProblems(validate(schema, document, validationRules), { schema, document, limits });
-    const fragments = new Map<string, FragmentDefinitionNode>();
-    for (const definition of document.definitions)
-      if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+    const fragments = fragmentsIn(document);
     const operations = new Map<string | undefined, Operation>();
     return {
       document,
@@ -105,7 +95,7 @@ export class Operations {
         const key = node.name?.value;
         const known = operations.get(key);
         if (known) return known;
-        const shared = { texts: this.#texts, patience: this.#patience };
+        const shared = { texts: this.#texts, patience: this.#patience, author };
         const operation = new Operation({ ...this.#options, ...shared, document, operation: node, fragments });
         operations.set(key, operation);
         return operation;

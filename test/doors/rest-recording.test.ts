@@ -322,7 +322,7 @@ describe('POST /api/v1/users/{user_id}/sync/events', () => {
   });
 
   it('starts, and runs its own documents, where those of clients may hardly have a token', async () => {
-    const strict = await startServer({ limits: { documentTokens: 100, documentDepth: 2 } });
+    const strict = await startServer({ limits: { documentTokens: 100, operationDepth: 2 } });
     try {
       const path = `${strict.url}/api/v1/users/${await strict.user()}/sync/events`;
       const answer = await rest(path, { method: 'POST', headers: { ...json, ...strict.admin }, body: anEvent });

@@ -71,14 +71,16 @@ describe('a value that does not fit its type is refused before anything runs', (
 
   for (const [type] of variables)
     test(`${type}: lists and objects, 100,000 deep`, async () => {
-      for (const deep of [deepList(100_000), deepObject(100_000), '[{"toString":1,"valueOf":1}]', '1e999']) {
-        const { status, codes } = await sendJson(server, uses[type] as string, `{"v":${deep}}`);
-        // A JSON object may be of any shape; that one is for the log to refuse.
-        const ran = type === 'JSONObject' && deep.startsWith('{');
-        expect({ status, codes }).toEqual(
-          ran ? { status: 200, codes: ['BAD_USER_INPUT'] } : { status: 400, codes: ['BAD_USER_INPUT'] },
-        );
-      }
+      for (const deep of [deepList(100_000), deepObject(100_000)])
+        expect(await sendJson(server, uses[type] as string, `{"v":${deep}}`)).toMatchObject({
+          status: 400,
+          codes: ['LIMIT_EXCEEDED'],
+        });
+      for (const odd of ['[{"toString":1,"valueOf":1}]', '1e999'])
+        expect(await sendJson(server, uses[type] as string, `{"v":${odd}}`)).toMatchObject({
+          status: 400,
+          codes: ['BAD_USER_INPUT'],
+        });
     });
 
   test('in the document as well', async () => {

@@ -82,7 +82,7 @@ describe('a WebSocket', () => {
     );
     expect(await socket.next()).toMatchObject({
       id: 'deep',
-      payload: { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] },
+      payload: { errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] },
     });
     expect(await socket.next()).toEqual({ type: 'complete', id: 'deep' });
     socket.wire.close();

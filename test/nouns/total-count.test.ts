@@ -8,7 +8,7 @@ describe('totalCount', () => {
   let userId: string;
 
   beforeAll(async () => {
-    server = await startServer({ onStatement: (report) => statements.push(report), limits: { documentDepth: 64 } });
+    server = await startServer({ onStatement: (report) => statements.push(report), limits: { operationDepth: 64 } });
     userId = await server.user();
     const events = Array.from({ length: 30 }, (_, n) => ({
       ...{ userId, runId: `run_${n % 3}`, provider: n % 10 === 0 ? 'garmin' : 'oura' },
