@@ -97,8 +97,22 @@ export const defaultLimits = {
   /** Life of a user token; the default where a request names none. */
   userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 
-  /** Body of an HTTP request, and one WebSocket message. */
+  /** Body of an HTTP request. */
   requestBytes: 8 * 1_048_576,
+  /**
+   * One WebSocket message: 500 events of the usual kind fit. A recording with longer texts goes by POST: a socket is kept open by
+   * thousands, and what they may send at once has to be small.
+   */
+  socketMessageBytes: 262_144,
+  /** Fragments of one message, and pieces in which one comes: a quarter of what slow networks make of the longest. */
+  socketMessagePieces: 1_000,
+  /**
+   * Messages that a client may send on one WebSocket: so many at once, and so many in a second from then on. One counts once more
+   * for each `bytesOfOne`. Some ten times what a client needs that comes back with all its streams.
+   */
+  socketMessages: { burst: 500, perSecond: 100, bytesOfOne: 16_384 },
+  /** Answers to messages that a client has not taken, beside results, before its socket is cut. */
+  untakenAnswerBytes: 1_048_576,
   /** Body of a webhook delivery. */
   webhookBytes: 1_048_576,
   /** Lexical tokens of a GraphQL document. */
@@ -126,8 +140,8 @@ export const defaultLimits = {
   variableDepth: 40,
   /** List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. */
   operationItems: 50_000,
-  /** GraphQL subscriptions open on one WebSocket. */
-  streamsPerSocket: 100,
+  /** Operations that run on one WebSocket, subscriptions among them: a page with that many views has one for each. */
+  streamsPerSocket: 50,
 
   /** A stream says where it stands at least this often. */
   checkpointMs: 15_000,
@@ -152,7 +166,7 @@ export const defaultLimits = {
   /** What an answer of Open Wearables on an API key may take. */
   openWearablesAnswerMs: 5_000,
   /** Time that a client has to send `connection_init` on a WebSocket. */
-  connectionInitMs: 5_000,
+  connectionInitMs: 3_000,
   /** A reader that takes nothing for so long is ended. */
   slowConsumerMs: 30_000,
   /** WebSockets are pinged this often, and cut if no answer comes before the next ping. */

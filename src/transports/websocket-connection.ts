@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
-import { CloseCode, type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
+import { CloseCode, type Message, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
@@ -9,12 +9,11 @@ import type { Gate } from '../gate/gate.ts';
 import { startLife } from '../gate/open-streams.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
-import { parseJson } from '../lib/parse-json.ts';
-import { readUtf8 } from '../lib/utf8.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import { refusePersistedQuery } from '../operations/persisted-query.ts';
 import type { Services } from '../services.ts';
+import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
 import type { RequestEntry, RequestLog } from './request-log.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
@@ -72,12 +71,16 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   readonly #entries = new Map<string, RequestEntry>();
   #isAlive = true;
   #pingSlot: number;
+  readonly #messages: ClientMessages;
+  /** Bytes of answers that nobody waits for, and that the client has not taken. */
+  #untaken = 0;
 
   constructor(socket: WebSocket, stream: Duplex, headers: IncomingHttpHeaders, tools: ConnectionTools) {
     this.#socket = socket;
     this.#stream = stream;
     this.#headers = headers;
     this.#tools = tools;
+    this.#messages = new ClientMessages(tools.services.limits);
     this.#pingSlot = this.#awaitPing();
     socket.on('message', (data) => this.#hear(data));
     socket.on('pong', () => {
@@ -107,12 +110,13 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     return this.#tools.pings.set(this, performance.now() + this.#tools.services.limits.socketPingMs);
   }
 
-  /** Nobody would hear of an error here but the process. */
+  /** Nobody would hear of an error here but the process. What comes while the socket closes is not even read. */
   #hear(data: RawData): void {
-    const message = messageIn(data);
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     try {
-      if (message) this.#follow(message);
-      else this.#close(CloseCode.BadRequest, 'Invalid message received');
+      const message = this.#messages.read(data);
+      if ('code' in message) this.#close(message.code, message.reason);
+      else this.#follow(message);
     } catch {
       this.#close(CloseCode.InternalServerError, 'Internal server error');
     }
@@ -273,8 +277,14 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     this.#accepted?.life.end();
   }
 
+  /** A client that asks on and on and takes no answer would have all of them kept for it. */
   #send(message: string): void {
-    this.#write(textFrame(message));
+    const frame = textFrame(message);
+    this.#untaken += frame.byteLength;
+    if (this.#untaken > this.#tools.services.limits.untakenAnswerBytes) this.#socket.terminate();
+    this.#write(frame, () => {
+      this.#untaken -= frame.byteLength;
+    });
   }
 
   /** Past `ws`, which would write the head of each frame by itself. It writes its own at once as well: the order is that of calls. */
@@ -285,15 +295,4 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
 
 function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
   return errors.map(({ extensions }) => extensions.code);
-}
-
-function messageIn(data: RawData): Message | undefined {
-  const text = readUtf8(
-    Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data,
-  );
-  try {
-    return text === undefined ? undefined : validateMessage(parseJson(text));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,9 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
-import { WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocketServer } from 'ws';
 import { Alarms } from '../lib/alarms.ts';
 import { type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
+
+/** What a client may take to agree to the end of its socket, in milliseconds, before it is cut. */
+const CLOSE_MS = 5_000;
 
 /** WebSockets on the GraphQL endpoint, in the graphql-transport-ws protocol. */
 export class WebSocketEndpoint {
@@ -11,9 +14,20 @@ export class WebSocketEndpoint {
   readonly #sockets: WebSocketServer;
 
   constructor(options: Omit<ConnectionTools, 'pings'>) {
-    const { requestBytes, socketPingMs } = options.services.limits;
+    const { socketMessageBytes, socketMessagePieces, socketPingMs } = options.services.limits;
     this.#tools = { ...options, pings: new Alarms(socketPingMs) };
-    this.#sockets = new WebSocketServer({ noServer: true, maxPayload: requestBytes, handleProtocols });
+    // Its types lack the last one.
+    const sockets: ServerOptions & { readonly closeTimeout: number } = {
+      noServer: true,
+      // One of up to twice the bound is closed with a reason, see `client-messages.ts`; of a longer one nothing is kept.
+      maxPayload: 2 * socketMessageBytes,
+      maxFragments: socketMessagePieces,
+      maxBufferedChunks: socketMessagePieces,
+      perMessageDeflate: false, // it takes memory of each socket, and a small message may become a large one
+      handleProtocols,
+      closeTimeout: CLOSE_MS,
+    };
+    this.#sockets = new WebSocketServer(sockets);
   }
 
   /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { recordLiteral, recordMutation, sendJson } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { initMessage, openRawSocket, type RawAnswer, send } from '../support/raw-requests.ts';
+import { type RawAnswer, send } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
 import type { TestServer } from '../support/server.ts';
 
@@ -38,7 +39,7 @@ const doors: Readonly<Record<string, (fields: Fields) => Promise<unknown>>> = {
     await socket.next();
     socket.send(`{"type":"subscribe","id":"1","payload":${bodyText(fields)}}`);
     const { payload } = (await socket.next()) as { payload: { errors?: { extensions: { problems: unknown } }[] } };
-    socket.wire.close();
+    socket.close();
     return payload.errors?.[0]?.extensions.problems ?? payload;
   },
 };

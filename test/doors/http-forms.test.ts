@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { openRawSocket } from '../support/raw-requests.ts';
+import { openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -275,8 +275,7 @@ describe('a slash at the end', () => {
       body: { query: '{ __typename }' },
     });
     expect(posted.body).toEqual({ data: { __typename: 'Query' } });
-    const { wire } = await openRawSocket(server.url.replace(/$/, ''));
-    wire.close();
+    (await openRawSocket(server.url)).close();
   });
 
   test('leaves the page of REST whole', async () => {

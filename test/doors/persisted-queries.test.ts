@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { initMessage, openRawSocket } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
 import type { TestServer } from '../support/server.ts';
 
@@ -59,6 +59,6 @@ describe('a hash in the place of a document', () => {
       id: '2',
       payload: { data: { viewer: { kind: 'SERVICE' } } },
     });
-    socket.wire.close();
+    socket.close();
   });
 });

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { initMessage, openRawSocket } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 
@@ -135,7 +135,7 @@ describe('a message on a WebSocket', () => {
       socket.send(sent);
       expect(await socket.next()).toEqual({ type: 'pong', payload: { size: 'Größe' } });
     }
-    socket.wire.close();
+    socket.close();
   });
 
   test('is refused when it is no UTF-8', async () => {

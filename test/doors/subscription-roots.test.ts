@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codesOf, transports } from '../support/graphql-transports.ts';
-import { initMessage, openRawSocket } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
@@ -97,7 +97,7 @@ describe('a subscription whose directives leave no root field', () => {
     await server.record({ userId });
     expect(replay).toMatchObject({ type: 'next', id: 'open' });
     expect(await socket.next()).toMatchObject({ type: 'next', id: 'open' });
-    socket.wire.close();
+    socket.close();
   });
 
   test('is the mistake of its client: the process log says nothing of it', () => {

@@ -1,12 +1,13 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { deepList, deepObject } from '../support/extreme-input.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
-import { initMessage, openRawSocket, sendBytes } from '../support/raw-requests.ts';
+import { sendBytes } from '../support/raw-requests.ts';
+import { frameOf, initMessage, opcodes, openRawSocket } from '../support/raw-socket.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
 let userId: string;
-shareUnchangedServer((shared, id) => {
+const acceptChanges = shareUnchangedServer((shared, id) => {
   server = shared;
   userId = id;
 });
@@ -30,7 +31,7 @@ describe('a WebSocket', () => {
     socket.send(subscribe('1'));
     expect(await socket.next()).toEqual({ type: 'next', id: '1', payload: { data: { __typename: 'Query' } } });
     expect(await socket.next()).toEqual({ type: 'complete', id: '1' });
-    socket.wire.close();
+    socket.close();
   });
 
   const broken: readonly [what: string, message: unknown, code?: number][] = [
@@ -85,7 +86,7 @@ describe('a WebSocket', () => {
       payload: { errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] },
     });
     expect(await socket.next()).toEqual({ type: 'complete', id: 'deep' });
-    socket.wire.close();
+    socket.close();
   });
 
   test('is closed with 4429 for a second connection_init', async () => {
@@ -103,7 +104,8 @@ describe('a WebSocket', () => {
 
   test('is closed with 4409, and as much of the reason as a frame takes, for a long id that is in use', async () => {
     const socket = await opened();
-    for (const id of ['ü'.repeat(200), 'ü'.repeat(200)]) socket.send(subscribe(id, { query: '{' }));
+    const query = `subscription { syncEvents(userId: "${userId}") { cursor } }`;
+    for (const id of ['ü'.repeat(200), 'ü'.repeat(200)]) socket.send(subscribe(id, { query }));
     const { code, reason } = await socket.closed;
     expect(code).toBe(4409);
     expect(reason).toMatch(/^Subscriber for ü+$/);
@@ -131,24 +133,72 @@ describe('a WebSocket', () => {
     expect(await socket.closed).toMatchObject({ code: 4401 });
   });
 
+  test('is closed with 4403 for a credential that is not good', async () => {
+    const socket = await openRawSocket(server.url);
+    socket.send(initMessage({ 'x-api-key': 'sk-nothing' }));
+    expect(await socket.closed).toEqual({ code: 4403, reason: 'Invalid or missing API key' });
+  });
+
+  test('answers pings, of the protocol and of the socket, before it is initialised and after', async () => {
+    const socket = await openRawSocket(server.url);
+    const ping = async () => {
+      socket.send({ type: 'ping', payload: { at: 1 } });
+      expect(await socket.next()).toEqual({ type: 'pong', payload: { at: 1 } });
+      socket.send({ type: 'pong' }); // is taken, as it may come unasked
+      socket.write(frameOf(opcodes.ping, 'at 1'));
+      expect(await socket.nextPong()).toBe('at 1');
+    };
+    await ping();
+    socket.send(initMessage({ ...server.admin }));
+    expect(await socket.next()).toEqual({ type: 'connection_ack' });
+    await ping();
+    socket.close();
+    expect(await socket.closed).toMatchObject({ code: 1000 });
+  });
+
+  test('takes an id again when its operation is complete', async () => {
+    const socket = await opened();
+    for (let turn = 0; turn < 3; turn += 1) {
+      socket.send(subscribe('same'));
+      expect(await socket.next()).toMatchObject({ type: 'next', id: 'same' });
+      expect(await socket.next()).toEqual({ type: 'complete', id: 'same' });
+    }
+    socket.close();
+  });
+
+  test('takes a message in fragments, with a ping between them', async () => {
+    const socket = await opened();
+    const message = JSON.stringify(subscribe('1'));
+    socket.write(frameOf(opcodes.text, message.slice(0, 9), { isLast: false }));
+    socket.write(frameOf(opcodes.ping, 'between'));
+    expect(await socket.nextPong()).toBe('between');
+    socket.write(frameOf(opcodes.continuation, '', { isLast: false }));
+    socket.write(frameOf(opcodes.continuation, message.slice(9)));
+    expect(await socket.next()).toMatchObject({ type: 'next', id: '1' });
+    socket.close();
+  });
+
+  test('does not disturb a stream by what goes wrong with another operation', async () => {
+    const socket = await opened();
+    const follow = `subscription { syncEvents(userId: "${userId}", after: "0") { cursor } }`;
+    socket.send(subscribe('good', { query: follow }));
+    expect(await socket.next()).toMatchObject({ type: 'next', id: 'good' });
+    for (const query of ['{', '{ nothing }', 'mutation { deleteUser }', 'subscription { __typename }']) {
+      socket.send(subscribe('bad', { query }));
+      expect(await socket.next()).toMatchObject({ type: 'error', id: 'bad' });
+    }
+    socket.send({ type: 'complete', id: 'of nobody' });
+    await server.record({ userId });
+    expect(await socket.next()).toMatchObject({ type: 'next', id: 'good' });
+    socket.close();
+    await acceptChanges();
+  });
+
   test('is closed with 4408 when connection_init does not come', async () => {
     const impatient = await startServer({ limits: { connectionInitMs: 20 } });
     onTestFinished(() => impatient.close());
     const socket = await openRawSocket(impatient.url);
     expect(await socket.closed).toMatchObject({ code: 4408 });
-  });
-
-  test('is closed with 1009 for a message that is too large', async () => {
-    const narrow = await startServer({ limits: { requestBytes: 400 } });
-    onTestFinished(() => narrow.close());
-    const frame = JSON.stringify({ type: 'ping', payload: { x: '' } });
-    const padded = (bytes: number) => frame.replace('""', `"${'x'.repeat(bytes - frame.length)}"`);
-    expect(padded(400)).toHaveLength(400);
-    const socket = await openRawSocket(narrow.url);
-    socket.send(padded(400));
-    expect(await socket.next()).toMatchObject({ type: 'pong' });
-    socket.send(padded(401));
-    expect(await socket.closed).toMatchObject({ code: 1009 });
   });
 
   test('is closed for frames that break the protocol', async () => {
@@ -160,8 +210,7 @@ describe('a WebSocket', () => {
       [Buffer.from([0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), 1009], // a length of 2^64
     ] as const) {
       const socket = await opened();
-      // The bytes go past the client's own framing.
-      (socket.wire as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(frame);
+      socket.write(frame);
       expect(await socket.closed).toMatchObject({ code });
     }
   });
@@ -170,7 +219,7 @@ describe('a WebSocket', () => {
     const shared = await startServer({ settings: { CORS_ORIGINS: 'https://app.example' } });
     onTestFinished(() => shared.close());
     for (const origin of [shared.url, 'https://app.example'])
-      (await openRawSocket(shared.url, { origin })).wire.terminate();
+      (await openRawSocket(shared.url, { headers: { origin } })).cut();
     for (const origin of [
       'https://foreign.example',
       'null',
@@ -178,8 +227,8 @@ describe('a WebSocket', () => {
       'http://app.example',
       'x',
     ])
-      await expect(openRawSocket(shared.url, { origin })).rejects.toThrow('HTTP 403');
-    await expect(openRawSocket(server.url, { origin: 'https://app.example' })).rejects.toThrow('HTTP 403');
+      await expect(openRawSocket(shared.url, { headers: { origin } })).rejects.toThrow('HTTP 403');
+    await expect(openRawSocket(server.url, { headers: { origin: 'https://app.example' } })).rejects.toThrow('HTTP 403');
   });
 
   test('is opened on the GraphQL path only, in the one protocol there is', async () => {
@@ -187,8 +236,13 @@ describe('a WebSocket', () => {
     await expect(
       sendBytes(url, 'GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
     ).resolves.toMatch(/^HTTP\/1.1 404 /);
-    const socket = await openRawSocket(url, { protocol: '' });
-    expect(await socket.closed).toMatchObject({ code: 4406 });
-    await expect(openRawSocket(url, { protocol: 'graphql-ws' })).rejects.toThrow();
+    for (const protocol of ['', 'graphql-ws', 'graphql-transport-ws2']) {
+      const socket = await openRawSocket(url, { protocol });
+      expect(socket.head.toLowerCase()).not.toContain('sec-websocket-protocol');
+      expect(await socket.closed).toMatchObject({ code: 4406 });
+    }
+    const several = await openRawSocket(url, { protocol: 'graphql-ws, graphql-transport-ws' });
+    expect(several.head.toLowerCase()).toContain('sec-websocket-protocol: graphql-transport-ws');
+    several.cut();
   });
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Limits } from '../../src/limits.ts';
 import { lazyTransports, openLog, readLog } from '../support/log-reader.ts';
-import { initMessage, openRawSocket, type RawSocket } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
 import { type Headers, startServer } from '../support/server.ts';
 import { StreamCut, streamTransports, type TestStream } from '../support/streams.ts';
 
@@ -41,7 +41,7 @@ async function start(limits: Partial<Limits> = {}) {
     },
     async socket(headers: Headers = server.admin): Promise<RawSocket> {
       const socket = await openRawSocket(server.url);
-      onTestFinished(() => socket.wire.terminate());
+      onTestFinished(() => socket.cut());
       socket.send(initMessage({ ...headers }));
       await socket.next();
       return socket;

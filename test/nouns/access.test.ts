@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codesOf, type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { type IdentityProvider, startIdentityProvider } from '../support/identity-provider.ts';
-import { initMessage, openRawSocket } from '../support/raw-requests.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { anEvent, type Headers, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import WebSocket from 'ws';
 
 /** What the server answered to bytes that no HTTP client of good manners would send. */
 export interface RawAnswer {
@@ -58,57 +57,4 @@ function codesIn(body: string): unknown[] {
   } catch {
     return [];
   }
-}
-
-/** A WebSocket without a client library: what is sent is what the test says. */
-export interface RawSocket {
-  readonly wire: WebSocket;
-  send(message: unknown): void;
-  /** The next message. @throws when the socket closes instead */
-  next(): Promise<Record<string, unknown>>;
-  /** How the socket was closed. */
-  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
-}
-
-export const initMessage = (payload?: object) => ({ type: 'connection_init', payload });
-
-/** Opens a socket on the GraphQL endpoint. @throws with the HTTP status when it is refused */
-export async function openRawSocket(
-  url: string,
-  { protocol = 'graphql-transport-ws', ...options }: { protocol?: string | undefined; origin?: string } = {},
-): Promise<RawSocket> {
-  const wire = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol ? [protocol] : [], {
-    ...options,
-    maxPayload: 2 ** 28,
-  });
-  const messages: Record<string, unknown>[] = [];
-  let wake = () => {};
-  wire.on('message', (data) => {
-    messages.push(JSON.parse(String(data)));
-    wake();
-  });
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
-    wire.on('close', (code, reason) => resolve({ code, reason: String(reason) }));
-  });
-  await new Promise<void>((resolve, reject) => {
-    wire.on('open', resolve);
-    wire.on('error', reject);
-    wire.on('unexpected-response', (_, response) => {
-      reject(new Error(`HTTP ${response.statusCode}`));
-      wire.terminate();
-    });
-  });
-  return {
-    wire,
-    closed,
-    send: (message) =>
-      wire.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message)),
-    async next() {
-      while (messages.length === 0) {
-        const end = await Promise.race([new Promise<void>((resolve) => (wake = resolve)), closed]);
-        if (end && messages.length === 0) throw new Error(`The socket was closed with ${end.code}: ${end.reason}`);
-      }
-      return messages.shift() as Record<string, unknown>;
-    },
-  };
 }

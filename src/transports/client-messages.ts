@@ -1,0 +1,65 @@
+import { CloseCode, type Message, validateMessage } from 'graphql-ws';
+import type { RawData } from 'ws';
+import { parseJson } from '../lib/parse-json.ts';
+import { readUtf8 } from '../lib/utf8.ts';
+import type { Limits } from '../limits.ts';
+
+/** Close code of RFC 6455 for a message that is too long. */
+const MESSAGE_TOO_BIG = 1009;
+
+/** What a socket is closed with. */
+interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * Reads what a client sends on one socket: so much of it at a time, by a token bucket that is kept as the time at which it
+ * will be full again.
+ */
+export class ClientMessages {
+  readonly #limits: Limits;
+  /** By `performance.now()`. */
+  #fullAt = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** The message, or what the socket is to be closed with. For too many, a client does not come back by itself. */
+  read(data: RawData): Message | Closing {
+    const bytes = bytesOf(data);
+    const { socketMessageBytes } = this.#limits;
+    if (bytes.byteLength > socketMessageBytes)
+      return {
+        code: MESSAGE_TOO_BIG,
+        reason: `A message may have at most ${socketMessageBytes} bytes; POST takes more`,
+      };
+    if (!this.#take(bytes.byteLength))
+      return { code: CloseCode.TooManyInitialisationRequests, reason: 'Too many messages' };
+    return messageIn(bytes) ?? { code: CloseCode.BadRequest, reason: 'Invalid message received' };
+  }
+
+  #take(bytes: number): boolean {
+    const { burst, perSecond, bytesOfOne } = this.#limits.socketMessages;
+    const now = performance.now();
+    const fullAt = Math.max(this.#fullAt, now) + ((1 + Math.floor(bytes / bytesOfOne)) * 1_000) / perSecond;
+    if (fullAt - now > (burst * 1_000) / perSecond) return false;
+    this.#fullAt = fullAt;
+    return true;
+  }
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+function messageIn(bytes: Uint8Array): Message | undefined {
+  const text = readUtf8(bytes);
+  try {
+    return text === undefined ? undefined : validateMessage(parseJson(text));
+  } catch {
+    return undefined;
+  }
+}
