@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
+import { RateLimits } from './gate/rate-limits.ts';
 import type { Clock } from './lib/clock.ts';
 import { createLogger } from './lib/logger.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -26,7 +27,7 @@ import { WebSocketEndpoint } from './transports/websocket.ts';
 /** What is not a setting: bounds, the time, and what watches from outside. */
 export interface AppOptions {
   readonly limits?: Partial<Limits>;
-  /** What a test puts in place of the database's clock. */
+  /** What a test puts in place of the database's clock, and of the one that rates are measured by. */
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onStatement?: StatementObserver;
@@ -77,6 +78,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       docsApiKey: options.docsApiKey,
       processMetrics: options.processMetrics,
       webhooks: sources.webhooks,
+      clock: options.clock,
     });
     sources.start();
     let closed: Promise<void> | undefined;
@@ -105,8 +107,9 @@ async function serve(
   {
     graphiql,
     servesLocalPages,
+    clock = () => performance.now(),
     ...restOptions
-  }: { graphiql: GraphiqlPage; servesLocalPages: boolean } & Pick<
+  }: { graphiql: GraphiqlPage; servesLocalPages: boolean; clock: Clock | undefined } & Pick<
     RestOptions,
     'docsApiKey' | 'processMetrics' | 'webhooks'
   >,
@@ -120,6 +123,7 @@ async function serve(
     corsOrigins: config.corsOrigins,
     servesLocalPages,
     trustedProxies: config.trustedProxies,
+    rates: new RateLimits({ limits, clock, factor: config.rateLimits }),
     shutdown: shutdown.signal,
   });
   const operations = new Operations({ schema: buildSchema(), limits, formatError });

@@ -67,6 +67,12 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number, ${min} to ${max}`);
 
+/** By how much the rates of `limits.ts` are multiplied. */
+const rateLimits = z
+  .string()
+  .regex(/^(on|off|[1-9]\d{0,3})$/, 'must be on, off, or a whole number that multiplies the limits, 1 to 9999')
+  .transform((text) => (text === 'off' ? 0 : text === 'on' ? 1 : Number(text)));
+
 /** That the URL of a Postgres can be read; any other is none of its business. */
 function checkPostgresUrl(url: string, context: z.RefinementCtx): void {
   try {
@@ -110,6 +116,7 @@ const settings = z.object({
   TRUSTED_PROXIES: listOf('addresses and blocks of them, such as 10.0.0.0/8', isAddressBlock).default([]),
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
+  RATE_LIMITS: rateLimits.default(1),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 
@@ -128,6 +135,7 @@ const otherNames: Readonly<Record<string, string>> = {
   OW_API_URL: 'OPEN_WEARABLES_URL',
   CORS_ALLOWED_ORIGINS: 'CORS_ORIGINS',
   KEEP_ALIVE: 'KEEP_ALIVE_SECONDS',
+  RATE_LIMIT: 'RATE_LIMITS',
 };
 
 /** The name of the setting that may have been meant, by a habit of names or by mistake. */
@@ -201,6 +209,8 @@ export interface Config {
   readonly sources: SourceSettings;
   /** May answers be kept, to be given again? */
   readonly cache: boolean;
+  /** What all rate limits are multiplied with; 0 for none. */
+  readonly rateLimits: number;
   readonly logLevel: string;
 }
 
@@ -257,6 +267,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     keepAliveMs: env.KEEP_ALIVE_SECONDS * 1_000,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',
+    rateLimits: env.RATE_LIMITS,
     logLevel: env.LOG_LEVEL,
   };
 }

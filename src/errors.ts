@@ -13,7 +13,7 @@ export const errorCodes = {
   NOT_FOUND: { httpStatus: 404 },
   EVENT_ID_CONFLICT: { httpStatus: 409 },
   LIMIT_EXCEEDED: { httpStatus: 413 },
-  /** Nothing answers it yet: the code is reserved for rate limits. */
+  /** `extensions.retryAfter` says after how many seconds the same can be asked again; so does `Retry-After`. */
   RATE_LIMITED: { httpStatus: 429 },
   SLOW_CONSUMER: { httpStatus: 408 },
   TOKEN_EXPIRED: { httpStatus: 401 },
@@ -37,6 +37,13 @@ const passing: ReadonlySet<unknown> = new Set<ErrorCode>([
  */
 export function isPassing(code: unknown): boolean {
   return passing.has(code);
+}
+
+/** The headers of HTTP where a whole request fails with this error. `retryAfter` of its extensions is in seconds. */
+export function headersOf({ extensions: { code, retryAfter } }: GraphQLError): Readonly<Record<string, string>> {
+  if (typeof retryAfter === 'number') return { 'retry-after': String(retryAfter) };
+  const { headers }: HttpAnswer = errorCodes[code as ErrorCode]; // formatted errors have one of the table
+  return headers ?? {};
 }
 
 /** What HTTP says of a request that fails as a whole. */

@@ -94,6 +94,20 @@ export const defaultLimits = {
   openWearablesRefusals: 10_000,
   /** How often a second Open Wearables is asked about keys that it has not been heard to take; past that they get `UNAVAILABLE`. */
   openWearablesQuestions: 10,
+  /**
+   * How much may be asked at once, and how much in a second after: by a service or a developer, by one user, from an address
+   * without a credential. Each request counts 1, and what it lists counts by `itemsOfOneCharge`. A small request takes a
+   * part of a millisecond of the server, so that one service can ask for half of what a server can do.
+   */
+  serviceRate: { burst: 10_000, perSecond: 1_000 },
+  userRate: { burst: 1_000, perSecond: 50 },
+  anonymousRate: { burst: 100, perSecond: 10 },
+  /** So many list items of an operation count as one more request. */
+  itemsOfOneCharge: 10,
+  /** How many credentials of one address may be refused, before only those are looked at that were good before. */
+  failedCredentialRate: { burst: 300, perSecond: 5 },
+  /** How many accounts have a count, of each kind. */
+  countedAccounts: 50_000,
   /** Life of a user token; the default where a request names none. */
   userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 

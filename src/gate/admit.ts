@@ -1,10 +1,15 @@
 import type { Authenticate } from '../auth/authenticate.ts';
-import { credentialsFromHeaders, credentialsFromPayload } from '../auth/credentials.ts';
+import { type Credentials, credentialsFromHeaders, credentialsFromPayload } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
+import type { Spending } from '../graphql/context.ts';
+import type { Door, RateLimits } from './rate-limits.ts';
 
 /** What somebody presents at a door. */
 export interface Presented {
+  readonly door: Door;
+  /** From where: what `ClientAddresses` says. */
+  readonly address: string;
   /** Finds a header by its lower-case name. */
   readonly header: (name: string) => string | null | undefined;
   /** The payload of a WebSocket's `connection_init`: a credential in it wins over the header of the same kind. */
@@ -16,47 +21,100 @@ export interface Presented {
   readonly tokenInUrl?: string | undefined;
 }
 
+/** Somebody who was let in: the request itself is charged. */
+export interface Admitted {
+  readonly viewer: Viewer;
+  readonly spending: Spending;
+}
+
+/** Credentials that are remembered as good, and how long they may be together with what stands beside them. */
+const KNOWN_CREDENTIALS = 1_000;
+const LONGEST_KNOWN = 1_000;
+
 /**
  * Who is asking? Every door asks here, once for each request or socket, and nowhere else. (A webhook's credential is the
- * signature of its sender, which its source checks.) A rate limit for each viewer belongs here, before anything has been
- * done; one for each address needs the address in {@link Presented}.
+ * signature of its sender, which its source checks.)
+ *
+ * Each credential that is refused counts for its address. From one with too many, only credentials that were good before
+ * are looked at: others may share the address.
  */
 export class Admission {
   readonly #authenticate: Authenticate;
+  readonly #rates: RateLimits;
+  /** The oldest first. */
+  readonly #known = new Set<string>();
 
-  constructor(authenticate: Authenticate) {
+  constructor(authenticate: Authenticate, rates: RateLimits) {
     this.#authenticate = authenticate;
+    this.#rates = rates;
   }
 
-  /** The viewer at a GraphQL door, anonymous if there is no credential. @throws AppError as {@link Authenticate} does */
-  admit({ header, payload }: Presented): Promise<Viewer> {
+  /**
+   * The viewer at a GraphQL door, anonymous if there is no credential.
+   * @throws AppError RATE_LIMITED, and as {@link Authenticate} does
+   */
+  async admit(presented: Presented): Promise<Admitted> {
+    const { header, payload } = presented;
     const fromPayload = credentialsFromPayload(payload);
     const fromHeaders = credentialsFromHeaders(header);
-    return this.#authenticate({
+    const credentials = {
       authorization: fromPayload.authorization ?? fromHeaders.authorization,
       apiKey: fromPayload.apiKey ?? fromHeaders.apiKey,
-    });
+    };
+    return this.#enter(await this.#verify(presented, credentials), presented);
   }
 
   /**
    * The viewer at the REST door, who must have a credential. Open Wearables' SDK tokens are for uploading: here they count
    * as no token at all, so that an API key beside one is looked at.
-   * @throws AppError UNAUTHENTICATED, and as {@link Authenticate} does
+   * @throws AppError UNAUTHENTICATED, RATE_LIMITED, and as {@link Authenticate} does
    */
-  async admitToRest(presented: Presented): Promise<Viewer> {
+  async admitToRest(presented: Presented): Promise<Admitted> {
     const viewer = await this.#byHeaders(presented);
-    if (viewer.kind !== 'anonymous') return viewer;
+    if (viewer.kind !== 'anonymous') return this.#enter(viewer, presented);
     const owner = presented.tokenInUrl
-      ? await this.#authenticate({ authorization: `Bearer ${presented.tokenInUrl}` })
+      ? await this.#verify(presented, { authorization: `Bearer ${presented.tokenInUrl}`, apiKey: null })
       : viewer;
-    if (owner.kind === 'user' && owner.via === 'sync:self') return owner;
+    const isOwner = owner.kind === 'user' && owner.via === 'sync:self';
+    const admitted = this.#enter(isOwner ? owner : viewer, presented);
+    if (isOwner) return admitted;
     throw new AppError('UNAUTHENTICATED', 'There is no credential');
   }
 
-  async #byHeaders({ header }: Presented): Promise<Viewer> {
-    const credentials = credentialsFromHeaders(header);
-    const viewer = await this.#authenticate(credentials);
+  async #byHeaders(presented: Presented): Promise<Viewer> {
+    const credentials = credentialsFromHeaders(presented.header);
+    const viewer = await this.#verify(presented, credentials);
     const isForUploads = viewer.kind === 'user' && viewer.via === 'sdk';
-    return isForUploads ? this.#authenticate({ apiKey: credentials.apiKey }) : viewer;
+    return isForUploads ? this.#verify(presented, { ...credentials, authorization: null }) : viewer;
+  }
+
+  #enter(viewer: Viewer, { address, door }: Presented): Admitted {
+    const spending = this.#rates.spendingOf(viewer, address, door);
+    spending.request();
+    return { viewer, spending };
+  }
+
+  async #verify({ address, door }: Presented, credentials: Credentials): Promise<Viewer> {
+    const { authorization, apiKey } = credentials;
+    if (authorization === null && apiKey === null) return { kind: 'anonymous' };
+    const text = `${authorization}\n${apiKey}`;
+    if (!this.#known.has(text)) this.#rates.check('credentials', address, door);
+    try {
+      const viewer = await this.#authenticate(credentials);
+      if (viewer.kind !== 'anonymous') this.#remember(text);
+      return viewer;
+    } catch (error) {
+      this.#known.delete(text);
+      if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+        this.#rates.take('credentials', address, 1, door);
+      throw error;
+    }
+  }
+
+  #remember(text: string): void {
+    if (text.length > LONGEST_KNOWN) return;
+    this.#known.add(text);
+    const [oldest] = this.#known;
+    if (this.#known.size > KNOWN_CREDENTIALS && oldest !== undefined) this.#known.delete(oldest);
   }
 }

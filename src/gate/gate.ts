@@ -4,13 +4,18 @@ import { Admission } from './admit.ts';
 import { ClientAddresses } from './clients.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Origins } from './origins.ts';
+import type { RateLimits } from './rate-limits.ts';
 
-/** What every door asks first: who is there, from where, from which page, and for how long. How much may be read: `read-body.ts`. */
+/**
+ * What every door asks first: who is there, from where, from which page, for how long, and how much of it. How much may be
+ * read: `read-body.ts`.
+ */
 export interface Gate {
   readonly admission: Admission;
   readonly addresses: ClientAddresses;
   readonly origins: Origins;
   readonly streams: OpenStreams;
+  readonly rates: RateLimits;
 }
 
 /** One gate for all doors of a server. @param shutdown aborts when the server stops. */
@@ -20,12 +25,14 @@ export function createGate(options: {
   readonly corsOrigins: readonly string[];
   readonly servesLocalPages: boolean;
   readonly trustedProxies: readonly string[];
+  readonly rates: RateLimits;
   readonly shutdown: AbortSignal;
 }): Gate {
   return {
-    admission: new Admission(options.authenticate),
+    admission: new Admission(options.authenticate, options.rates),
     addresses: new ClientAddresses(options.trustedProxies),
     origins: new Origins(options.corsOrigins, options),
     streams: new OpenStreams(options.credentials, options.shutdown),
+    rates: options.rates,
   };
 }

@@ -19,10 +19,20 @@ export interface StreamLife {
   end(reason?: unknown): void;
 }
 
+/** What of the server an account uses up, told as it is asked for. */
+export interface Spending {
+  /** One request, or one operation on a socket. @throws AppError RATE_LIMITED */
+  request(): void;
+  /** So many list items. @throws AppError RATE_LIMITED */
+  items(count: number): void;
+}
+
 /** What every resolver gets, the same on every transport. */
 export interface Context {
   readonly viewer: Viewer;
   readonly limits: Limits;
+  /** Whose account pays for the operation, which charges it before anything runs. */
+  readonly spending: Spending;
   /** For what goes not through {@link Context.load}. Whoever takes them makes an answer that cannot be kept. */
   readonly services: Services;
   /**
@@ -48,7 +58,10 @@ export interface Context {
 }
 
 /** What a context is made of. */
-export type ContextParts = Pick<Context, 'viewer' | 'services' | 'openStream' | 'signal' | 'resumeAfter'> & {
+export type ContextParts = Pick<
+  Context,
+  'viewer' | 'spending' | 'services' | 'openStream' | 'signal' | 'resumeAfter'
+> & {
   /** The present if it is left out. */
   readonly now?: number | undefined;
 };
@@ -90,11 +103,11 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
 }
 
 /** The context of a query or mutation on a door that streams nothing. */
-export function createQueryContext(viewer: Viewer, services: Services): Context {
+export function createQueryContext(viewer: Viewer, spending: Spending, services: Services): Context {
   const openStream = () => {
     throw new Error('A query cannot be streamed');
   };
-  return createContext({ viewer, services, resumeAfter: null, openStream });
+  return createContext({ viewer, spending, services, resumeAfter: null, openStream });
 }
 
 /** The signal of the stream that a `subscribe` resolver belongs to. */

@@ -44,6 +44,14 @@ export function createCostCheck(valid: ValidOperation, limits: Limits): (variabl
       : undefined;
 }
 
+/** How many list items an operation may ask for, by its variables: what it is charged for. */
+export function createItemCount(valid: ValidOperation, limits: Limits): (variables: Variables) => number {
+  const largest = new ItemCount(valid, limits, undefined);
+  const items = largest.total();
+  if (!largest.dependsOnVariables) return () => items;
+  return (variables) => new ItemCount(valid, limits, variables).total();
+}
+
 /** Counts the items that an operation asks for with these variables; without variables, with those that cost most. */
 class ItemCount {
   readonly #valid: ValidOperation;
@@ -51,6 +59,8 @@ class ItemCount {
   readonly #variables: Variables | undefined;
   /** The count of each fragment, kept because fragments of fragments would be counted again and again. */
   readonly #ofFragments = new Map<string, number>();
+  /** Has a size been looked for in a variable? */
+  dependsOnVariables = false;
 
   constructor(valid: ValidOperation, limits: Limits, variables: Variables | undefined) {
     this.#valid = valid;
@@ -114,6 +124,7 @@ class ItemCount {
   #numberIn(node: ValueNode): number | 'unknown' | undefined {
     if (node.kind === Kind.INT) return Number(node.value);
     if (node.kind !== Kind.VARIABLE) return undefined;
+    this.dependsOnVariables = true;
     if (!this.#variables) return 'unknown';
     const given = this.#given(node.name.value);
     const fallback = this.#defaultOf(node.name.value);
@@ -139,6 +150,7 @@ class ItemCount {
 
   #lengthIn(node: ValueNode, path: readonly string[]): number | undefined {
     if (node.kind === Kind.VARIABLE) {
+      this.dependsOnVariables = true;
       const fallback = this.#defaultOf(node.name.value);
       const given = this.#given(node.name.value);
       if (this.#variables && given === undefined && fallback) return this.#lengthIn(fallback, path);

@@ -9,14 +9,14 @@ import {
   type OperationDefinitionNode,
   type OperationTypeNode,
 } from 'graphql';
-import type { AppError, ErrorCode } from '../errors.ts';
-import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
+import { type Context, type ContextParts, createContext, type Spending } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { Audiences } from './audiences.ts';
 import { refuseDeepVariables } from './check-variables.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
-import { createCostCheck, type Variables } from './cost.ts';
+import { createCostCheck, createItemCount, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { labelOf } from './operation-label.ts';
@@ -72,6 +72,7 @@ export class Operation {
   #asText: Executable | null | undefined;
   readonly #payloads: Partial<Record<ResultForm, PayloadTools>> = {};
   #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
+  #countItems: ((variables: Variables) => number) | undefined;
 
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
@@ -89,8 +90,8 @@ export class Operation {
 
   /** Runs a query or a mutation, and lets the context forget. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
-    const tooMuch = this.#tooMuch(variables);
-    if (tooMuch) return this.#format(tooMuch);
+    const refused = this.#tooMuch(variables) ?? this.#unpaid(context, variables);
+    if (refused) return this.#format(refused);
     const result = await execute(this.#args(context, variables));
     context.forget();
     return this.#format('data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) });
@@ -107,10 +108,12 @@ export class Operation {
   /**
    * Runs a query and writes its result as JSON, which takes a part of the time of doing one after the other.
    * @returns undefined when there is nothing to gain by it, or the result holds more than data: then it has to be run.
+   * @throws AppError RATE_LIMITED, before anything runs
    */
   async write(context: Context, variables: Variables): Promise<string | undefined> {
     const executable = this.kind === 'query' ? this.#toText() : null;
     if (!executable || this.#tooMuch(variables)) return undefined;
+    this.#pay(context, variables);
     const { data, errors } = await execute(this.#args(context, variables, executable));
     if (!data || errors) return undefined;
     context.forget();
@@ -136,7 +139,8 @@ export class Operation {
     variables: Variables,
     form: ResultForm = 'objects',
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
-    const refused = this.#tooMuch(variables) ?? refuseRootFields(this.#options, variables);
+    const refused =
+      this.#tooMuch(variables) ?? refuseRootFields(this.#options, variables) ?? this.#unpaid(parts, variables);
     if (refused) return this.#format(refused);
     const life = parts.openStream();
     try {
@@ -208,6 +212,22 @@ export class Operation {
   prepareCost(): (variables: Variables) => AppError | undefined {
     this.#checkCost ??= createCostCheck(this.#options, this.#options.limits);
     return this.#checkCost;
+  }
+
+  /** Charges for what the operation may list. @throws AppError RATE_LIMITED */
+  #pay({ spending }: { readonly spending: Spending }, variables: Variables): void {
+    this.#countItems ??= createItemCount(this.#options, this.#options.limits);
+    spending.items(this.#countItems(variables));
+  }
+
+  #unpaid(payer: { readonly spending: Spending }, variables: Variables): ExecutionResult | undefined {
+    try {
+      this.#pay(payer, variables);
+      return undefined;
+    } catch (error) {
+      if (error instanceof AppError) return { errors: [error] };
+      throw error;
+    }
   }
 
   #tooMuch(variables: Variables): ExecutionResult | undefined {

@@ -27,11 +27,11 @@ export class SubscriberResults implements PayloadResults {
 
   constructor(
     executor: PayloadExecutor,
-    { viewer, services, resumeAfter }: ContextParts,
+    { viewer, spending, services, resumeAfter }: ContextParts,
     { variables, audience, life }: { variables: Variables; audience: Audience; life: AbortSignal },
   ) {
     this.#executor = executor;
-    this.#parts = { viewer, services, openStream: beginNoStream, resumeAfter };
+    this.#parts = { viewer, spending, services, openStream: beginNoStream, resumeAfter };
     this.#variables = variables;
     this.#audience = audience;
     this.#life = life;

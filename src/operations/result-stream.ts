@@ -19,7 +19,7 @@ export interface StreamedResult extends ExecutionResult {
  * an expired token or an error of ours is refused again.
  */
 export function asRefusal(result: StreamedResult): StreamedResult {
-  const passes = result.errors?.some(({ extensions }) => extensions.code === ('UNAVAILABLE' satisfies ErrorCode));
+  const passes = result.errors?.some(({ extensions: { code } }) => code === 'UNAVAILABLE' || code === 'RATE_LIMITED');
   return passes ? { ...result, [passingEnd]: true } : result;
 }
 

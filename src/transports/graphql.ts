@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import { AppError, errorCodes } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes, headersOf } from '../errors.ts';
+import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Origins } from '../gate/origins.ts';
 import { type Context, createContext } from '../graphql/context.ts';
@@ -102,22 +103,29 @@ function useOperations(
   { operations, services, gate, formatError, requestLog }: GraphqlOptions,
   streams: ServerSentEvents,
 ): Plugin<object, ServerContext> {
-  async function contextOf(request: Request, begun: Begun | undefined): Promise<Context> {
-    const header = (name: string) => request.headers.get(name);
-    const viewer = await (begun?.viewer ?? gate.admission.admit({ header })).catch(refuse);
+  /** Who is asking; of a request that is none of Node's, nobody knows from where. */
+  function admit({ headers }: Request, req: IncomingMessage | undefined): Promise<Admitted> {
+    const address = req ? gate.addresses.of(req) : '';
+    return gate.admission.admit({ door: 'graphql', address, header: (name) => headers.get(name) });
+  }
+
+  async function contextOf(request: Request, admitting: Promise<Admitted>): Promise<Context> {
+    const { viewer, spending } = await admitting.catch(refuse);
     const openStream = () => gate.streams.open(viewer, request.signal);
-    return createContext({ viewer, services, resumeAfter: header('last-event-id'), openStream });
+    return createContext({ viewer, spending, services, resumeAfter: request.headers.get('last-event-id'), openStream });
   }
 
   async function answer(request: Request, params: GraphQLParams, { begun, req }: ServerContext) {
     const { query = '', operationName, variables } = params;
+    const admitting = begun?.admitted ?? admit(request, req);
+    await admitting.catch(refuseOverspent); // before anything is done for it; else, a mistake in the document comes first
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     const entry = requestLog.of(req);
     if (entry) entry.operation = operation.label;
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
     if (operation.kind === 'subscription') streams.markSubscription(request);
-    const context = await contextOf(request, begun);
+    const context = await contextOf(request, admitting);
     if (operation.kind === 'subscription') return operation.subscribe(context, variables ?? {}, 'text');
     const result = await (begun?.result ?? operation.run(context, variables ?? {}));
     return 'data' in result
@@ -180,6 +188,10 @@ function refuse(error: unknown): never {
   throw new GraphQLError(error.message, { extensions: { ...error.extensions, http: { status: error.httpStatus } } });
 }
 
+function refuseOverspent(error: unknown): void {
+  if (error instanceof AppError && error.code === 'RATE_LIMITED') refuse(error);
+}
+
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */
 function useErrorCodes(formatError: FormatError, requestLog: RequestLog): Plugin<object, ServerContext> {
   return {
@@ -188,11 +200,16 @@ function useErrorCodes(formatError: FormatError, requestLog: RequestLog): Plugin
       const errors = result.errors.map(formatError);
       const entry = requestLog.of(serverContext.req);
       if (entry) entry.codes = errors.map(({ extensions }) => extensions.code);
-      const isAway = result.data == null && errors.some(({ extensions }) => extensions.code === 'UNAVAILABLE');
-      setResult({ ...result, errors, ...(isAway && { extensions: { ...result.extensions, http: comeAgain } }) });
+      const later = result.data == null ? errors.find(({ extensions }) => isForLater(extensions.code)) : undefined;
+      setResult({ ...result, errors, ...(later && { extensions: { ...result.extensions, http: comeAgain(later) } }) });
     },
   };
 }
 
-/** Tells Yoga to answer 503 with `Retry-After`; Yoga does not write this extension out. */
-const comeAgain = { status: errorCodes.UNAVAILABLE.httpStatus, headers: errorCodes.UNAVAILABLE.headers };
+const isForLater = (code: unknown) => code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
+
+/** Tells Yoga to answer with the status of the error, and `Retry-After`; Yoga does not write this extension out. */
+function comeAgain(error: GraphQLError) {
+  const code = error.extensions.code as ErrorCode; // it is one of the two above
+  return { status: errorCodes[code].httpStatus, headers: headersOf(error) };
+}

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
-import type { Viewer } from '../auth/viewer.ts';
+import { AppError, headersOf } from '../errors.ts';
+import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import { BodyError, textOf } from '../gate/read-body.ts';
 import { createQueryContext } from '../graphql/context.ts';
@@ -31,7 +32,7 @@ export interface Begun {
   /** The body of a POST, which can be read only once. It is UTF-8. */
   readonly body: Buffer | undefined;
   /** Resolves to who is asking, or fails as admission did. */
-  readonly viewer: Promise<Viewer>;
+  readonly admitted: Promise<Admitted>;
   /** What the operation comes to, if it runs: it must not run again. */
   readonly result?: Promise<ExecutionResult>;
 }
@@ -67,12 +68,26 @@ export class PlainRequests {
     if (body && !request.complete) return undefined;
     const text = body ? this.#textOf(body, response) : request.url;
     if (text === undefined) return undefined;
-    const viewer = this.#options.gate.admission.admit({ header: (name) => headerOf(request, name) });
+    const { admission, addresses } = this.#options.gate;
+    const header = (name: string) => headerOf(request, name);
+    const admitted = admission.admit({ door: 'graphql', address: addresses.of(request), header });
     try {
-      return await this.#answer({ request, response, body, text, viewer: await viewer });
-    } catch {
-      return { body, viewer };
+      return await this.#answer({ request, response, body, text, ...(await admitted) });
+    } catch (error) {
+      if (this.#refuse(request, response, error)) return undefined;
+      return { body, admitted };
     }
+  }
+
+  /** Answers who asks for too much, so that it costs little however often it happens. */
+  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): boolean {
+    const head = this.#heads.of(request);
+    if (!head || !(error instanceof AppError) || error.code !== 'RATE_LIMITED') return false;
+    const entry = this.#options.requestLog.of(request);
+    if (entry) entry.codes = [error.code];
+    response.writeHead(error.httpStatus, { ...head.headers, ...headersOf(error) });
+    response.end(JSON.stringify({ errors: [error] }));
+    return true;
   }
 
   /** Undefined for a body that is none, and has been answered. */
@@ -85,7 +100,7 @@ export class PlainRequests {
     }
   }
 
-  async #answer({ request, response, body, text, viewer }: Asked): Promise<Begun | undefined> {
+  async #answer({ request, response, body, text, viewer, spending }: Asked): Promise<Begun | undefined> {
     const { services, kept, requestLog } = this.#options;
     const head = this.#heads.of(request);
     // A body may be any text, such as the URL of a GET.
@@ -95,13 +110,13 @@ export class PlainRequests {
     if (known && !entry) return void sendKept(request, response, known);
 
     const era = kept?.era ?? 0;
-    const begun = { body, viewer: Promise.resolve(viewer) };
+    const begun = { body, admitted: Promise.resolve({ viewer, spending }) };
     const plain = body ? readBodyParameters(text) : readQueryParameters(text);
     const operation = plain && this.#operationOf(plain);
     if (entry && operation) entry.operation = operation.label;
     if (known) return void sendKept(request, response, known);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
-    const context = createQueryContext(viewer, services);
+    const context = createQueryContext(viewer, spending, services);
     const variables = plain.variables ?? {};
     let written = head && (await operation.write(context, variables));
     let running: Promise<ExecutionResult> | undefined;
@@ -133,14 +148,13 @@ export class PlainRequests {
   }
 }
 
-interface Asked {
+interface Asked extends Admitted {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Undefined for GET. */
   readonly body: Buffer | undefined;
   /** The text of the body, or the URL of a GET. */
   readonly text: string;
-  readonly viewer: Viewer;
 }
 
 interface PlainRequest {

@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
-import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
+import type { Admitted, Presented } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import { startLife } from '../gate/open-streams.ts';
 import type { StreamLife } from '../graphql/context.ts';
@@ -34,12 +33,13 @@ export interface ConnectionTools {
 const GOING_AWAY = 1001;
 /** Close code, registered since, for an end that passes. The client of graphql-ws comes back after both. */
 const TRY_AGAIN_LATER = 1013;
+/** Codes of refusals after which the same credential may be let in. */
+const passing: ReadonlySet<unknown> = new Set(['UNAVAILABLE', 'RATE_LIMITED', 'INTERNAL_SERVER_ERROR']);
 /** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
 
 /** Who is at the other end, and until when. */
-interface Accepted {
-  readonly viewer: Viewer;
+interface Accepted extends Admitted {
   readonly life: StreamLife;
 }
 
@@ -59,8 +59,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   /** What lies under the socket. */
   readonly #stream: Duplex;
   readonly #tools: ConnectionTools;
-  /** Those of the request, until it is known who is asking. */
-  #headers: IncomingHttpHeaders | undefined;
+  /** With the request, until it is known who is asking. */
+  #presented: Presented | undefined;
   #initialisation: NodeJS.Timeout | undefined;
   #accepted: Accepted | undefined;
   /** Set when the server ends the connection: what to close the socket with. */
@@ -75,10 +75,10 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   /** Bytes of answers that nobody waits for, and that the client has not taken. */
   #untaken = 0;
 
-  constructor(socket: WebSocket, stream: Duplex, headers: IncomingHttpHeaders, tools: ConnectionTools) {
+  constructor(socket: WebSocket, stream: Duplex, presented: Presented, tools: ConnectionTools) {
     this.#socket = socket;
     this.#stream = stream;
-    this.#headers = headers;
+    this.#presented = presented;
     this.#tools = tools;
     this.#messages = new ClientMessages(tools.services.limits);
     this.#pingSlot = this.#awaitPing();
@@ -145,24 +145,23 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   async #initialise(payload: unknown): Promise<void> {
-    const headers = this.#headers;
-    if (!headers) return this.#close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
-    this.#headers = undefined;
+    const presented = this.#presented;
+    if (!presented) return this.#close(CloseCode.TooManyInitialisationRequests, 'Too many initialisation requests');
+    this.#presented = undefined;
     clearTimeout(this.#initialisation);
     this.#initialisation = undefined;
     try {
       const { admission, streams } = this.#tools.gate;
-      const header = (name: string) => headers[name]?.toString();
-      const viewer = await admission.admit({ header, payload });
+      const admitted = await admission.admit({ ...presented, payload });
       if (this.#socket.readyState !== this.#socket.OPEN) return;
-      const life = streams.open(viewer);
-      this.#accepted = { viewer, life };
+      const life = streams.open(admitted.viewer);
+      this.#accepted = { ...admitted, life };
       life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
       if (life.signal.aborted) this.#leave(life.signal.reason);
       this.#send('{"type":"connection_ack"}');
     } catch (error) {
       const { message, extensions } = this.#tools.formatError(error);
-      const isRefused = extensions.code !== 'UNAVAILABLE' && extensions.code !== 'INTERNAL_SERVER_ERROR';
+      const isRefused = !passing.has(extensions.code);
       this.#close(isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, message);
     }
   }
@@ -182,7 +181,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   async #answer(
-    { viewer, life }: Accepted,
+    { viewer, spending, life }: Accepted,
     payload: SubscribePayload,
     entry: RequestEntry | undefined,
   ): Promise<SocketAnswer> {
@@ -193,6 +192,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
           'LIMIT_EXCEEDED',
           `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
         );
+      spending.request();
       const refused = refusePersistedQuery(payload);
       if (refused) throw refused;
       const { mistakes, operation: operationNamed } = operations.prepare(payload.query);
@@ -200,7 +200,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
       if (entry) entry.operation = operation.label;
-      const parts = { viewer, services, resumeAfter: null, openStream: () => startLife([life.signal]) };
+      const parts = { viewer, spending, services, resumeAfter: null, openStream: () => startLife([life.signal]) };
       const answer = await operation.answer(parts, payload.variables ?? {});
       if (entry && 'errors' in answer) entry.codes = codesOf(answer.errors);
       return answer;
@@ -268,7 +268,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
 
   #closed(): void {
     clearTimeout(this.#initialisation);
-    this.#headers = undefined;
+    this.#presented = undefined;
     this.#tools.pings.cancel(this, this.#pingSlot);
     for (const operation of this.#running.values()) operation.stop();
     this.#running.clear();

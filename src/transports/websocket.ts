@@ -38,8 +38,10 @@ export class WebSocketEndpoint {
     }
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // `ws` closes the socket with a fitting code, and there is nothing else to do
+      const header = (name: string) => request.headers[name]?.toString();
+      const presented = { door: 'websocket', address: this.#tools.gate.addresses.of(request), header } as const;
       if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL)
-        new WebSocketConnection(socket, stream, request.headers, this.#tools);
+        new WebSocketConnection(socket, stream, presented, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
     });
   }

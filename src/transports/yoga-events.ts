@@ -1,6 +1,6 @@
-import type { ExecutionResult } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
-import { AppError } from '../errors.ts';
+import { AppError, headersOf } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { asRefusal } from '../operations/result-stream.ts';
 import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
@@ -24,12 +24,17 @@ export function createServerSentEvents({ heartbeatMs }: Limits): ServerSentEvent
         setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
         return;
       }
+      const limited = isStream ? undefined : result.errors?.find(isLimit);
+      if (limited && request.method !== 'GET' && acceptsEventsAlone(request.headers.get('accept'))) {
+        setResultProcessor((_, fetchAPI) => refuseLimited(limited, fetchAPI), 'application/json');
+        return;
+      }
       if (!resultProcessor && !isStream) return;
       if (!isStream && subscriptions.has(request) && !acceptsResult(request.headers.get('accept'))) {
         setResultProcessor((_, { Response }) => new Response(null, notAcceptable), 'application/json');
         return;
       }
-      if (!isStream && !request.headers.get('accept')?.startsWith('text/event-stream')) return;
+      if (!isStream && !acceptsEventsAlone(request.headers.get('accept'))) return;
       setResultProcessor((streamed, { Response }) => {
         // What Yoga hands over is the result that was looked at above.
         const results = isStream ? (streamed as AsyncIterable<ExecutionResult>) : once(only(request, result));
@@ -40,8 +45,21 @@ export function createServerSentEvents({ heartbeatMs }: Limits): ServerSentEvent
   };
   /** A query or mutation has one result, and is complete with it: a client that came back would run it again. */
   const only = (request: Request, result: ExecutionResult) =>
-    subscriptions.has(request) ? asRefusal(withoutHttp(result)) : withoutHttp(result);
+    subscriptions.has(request) || result.errors?.some(isLimit) ? asRefusal(withoutHttp(result)) : withoutHttp(result);
   return { plugin, markSubscription: (request) => void subscriptions.add(request) };
+}
+
+function isLimit({ extensions }: GraphQLError): boolean {
+  return extensions.code === 'RATE_LIMITED';
+}
+
+/**
+ * Who asks for too much is told so by the status, whatever form a result would have. By GET it may be a browser's
+ * EventSource, which would never come back after another status than 200: its stream ends at once.
+ */
+function refuseLimited(error: GraphQLError, { Response }: FetchAPI): Response {
+  const headers = { 'content-type': 'application/json; charset=utf-8', ...headersOf(error) };
+  return new Response(JSON.stringify({ errors: [error] }), { status: 429, headers });
 }
 
 /** A stream for a client that accepts none. Nothing of it has been read yet; its life is ended. */
@@ -55,6 +73,11 @@ function refuseStream(stream: AsyncIterator<unknown>, { Response }: FetchAPI): R
 /** Does a client take server-sent events? One that says nothing takes anything. */
 function acceptsEvents(accept: string | null): boolean {
   return accepts(accept, /^(text\/event-stream|text\/\*|\*\/\*)$/);
+}
+
+/** As clients of server-sent events say it. */
+function acceptsEventsAlone(accept: string | null): boolean {
+  return accept?.startsWith('text/event-stream') ?? false;
 }
 
 /** Does a client take any form that the refusal of a subscription has? */

@@ -8,7 +8,7 @@ import { createDatabase } from '../support/database.ts';
 import { randomQuery, randomSelection } from '../support/random-query.ts';
 import { rest } from '../support/rest-client.ts';
 import { mulberry32 } from '../support/seeded.ts';
-import { jwtSecret, startServer } from '../support/server.ts';
+import { startServer, testSettings } from '../support/server.ts';
 
 /** Replays the random choices of an earlier run. */
 const seed = Number(process.env.ANSWERS_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -24,7 +24,7 @@ test('a server that keeps answers and one that does not answer alike, whatever i
   const clock = () => now;
   const database = await createDatabase();
   const writing = await startServer({ clock, database });
-  const settings = { PORT: '0', DATABASE_URL: database.url, JWT_SECRET: jwtSecret, CACHE: 'off' };
+  const settings = { ...testSettings, DATABASE_URL: database.url, CACHE: 'off' };
   const anew = await createApp(parseConfig(settings), { clock, logger: pino({ level: 'silent' }) });
   onTestFinished(async () => {
     await anew.close();

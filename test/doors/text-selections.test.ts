@@ -1,6 +1,6 @@
 import { type FragmentDefinitionNode, type OperationDefinitionNode, parse, print } from 'graphql';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Context, createQueryContext } from '../../src/graphql/context.ts';
+import { type Context, createQueryContext, type Spending } from '../../src/graphql/context.ts';
 import { between, pick, type Random } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
@@ -23,6 +23,7 @@ const viewer = {
   expiresAt: null,
   scopes: new Set(['read', 'admin'] as const),
 } as const;
+const freeOfCharge: Spending = { request() {}, items() {} };
 const runIds = ['run_1', 'run_2', 'run "3" \\ \u2028'] as const;
 
 test('what is written as text is what graphql-js makes of it, to the byte, and rests on the same rows', async () => {
@@ -40,7 +41,10 @@ test('what is written as text is what graphql-js makes of it, to the byte, and r
     }
     // Twice, since the second one finds the writers of the first.
     for (const variables of [randomSwitches(random), randomSwitches(random)]) {
-      const [writing, executing] = [createQueryContext(viewer, services), createQueryContext(viewer, services)];
+      const [writing, executing] = [
+        createQueryContext(viewer, freeOfCharge, services),
+        createQueryContext(viewer, freeOfCharge, services),
+      ];
       const written = await operation.write(writing, variables);
       const executed = await operation.run(executing, variables);
       outcome[written === undefined ? 'not written' : 'written'] += 1;
@@ -77,7 +81,7 @@ test.each([
 ])('a field %s is not plain', async (_, fields) => {
   const { operations, services, userIds } = await createWorld(mulberry32(1));
   const operation = operations.prepare(`{ user(id: "${userIds[0]}") { ${fields} } }`).operation();
-  expect(await operation?.write(createQueryContext(viewer, services), {})).toBeUndefined();
+  expect(await operation?.write(createQueryContext(viewer, freeOfCharge, services), {})).toBeUndefined();
 });
 
 /** What an answer rests on; in which order that was answered is up to chance. */

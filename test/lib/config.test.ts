@@ -29,6 +29,7 @@ describe('settings', () => {
       corsOrigins: [],
       trustedProxies: [],
       cache: true,
+      rateLimits: 1,
       sources: {},
       logLevel: 'info',
     });

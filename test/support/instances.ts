@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { type App, createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Limits } from '../../src/limits.ts';
-import { anEvent, type Headers, jwtSecret } from './server.ts';
+import { anEvent, type Headers, testSettings } from './server.ts';
 import { graphql, newUser } from './server-process.ts';
 
 /** Several servers on one database, in this process. */
@@ -20,7 +20,7 @@ export async function startInstances(
   databaseUrl: string,
   { settings = {}, limits = {} }: { settings?: Record<string, string>; limits?: Partial<Limits> } = {},
 ): Promise<Instances> {
-  const config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
+  const config = parseConfig({ ...testSettings, DATABASE_URL: databaseUrl, ...settings });
   const start = () => createApp(config, { logger: pino({ level: process.env.FAULTS_LOG ?? 'silent' }), limits });
   const apps = await Promise.all([start(), start()]); // at once, as a deployment starts them
   const { secret } = await apps[0].services.keys.create({

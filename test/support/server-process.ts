@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createDatabase } from './database.ts';
 import { claimsWith, signWithSecret } from './identity-provider.ts';
-import { type Headers, jwtSecret } from './server.ts';
+import { type Headers, jwtSecret, testSettings } from './server.ts';
 import { unsetSettings } from './unset-settings.ts';
 
 /** How a process ended. */
@@ -55,9 +55,9 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
       env: {
         ...process.env,
         ...unsetSettings,
+        ...testSettings,
         PORT: String(port),
         DATABASE_URL: databaseUrl,
-        JWT_SECRET: jwtSecret,
         ...settings,
         ...changed,
       },

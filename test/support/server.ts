@@ -7,6 +7,9 @@ import { createDatabase, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
+/** What servers of tests are set to: tests ask as fast as they can, often all that they have at once. */
+export const testSettings = { PORT: '0', JWT_SECRET: jwtSecret, RATE_LIMITS: '9999' } as const;
+
 export interface Headers {
   readonly [name: string]: string;
 }
@@ -60,7 +63,7 @@ export async function startServer({
   ...options
 }: AppOptions & { settings?: Record<string, string>; database?: TestDatabase } = {}): Promise<TestServer> {
   const { url: databaseUrl, drop } = database ?? (await createDatabase());
-  const config: Config = parseConfig({ PORT: '0', DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret, ...settings });
+  const config: Config = parseConfig({ ...testSettings, DATABASE_URL: databaseUrl, ...settings });
   const logger = pino({ level: 'silent' });
   let app = await createApp(config, { logger, ...options });
   const key = async (...scopes: Scope[]) => {

@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Refusals } from '../../gate/rate-limits.ts';
 import { productVersion } from '../../lib/version.ts';
 import type { Services } from '../../services.ts';
 import { addGet } from '../add-get.ts';
@@ -12,6 +13,8 @@ interface MetricsOptions {
   readonly openStreams: () => number;
   /** What the answers take that are kept, in bytes. */
   readonly keptBytes: () => number;
+  /** What was refused, since the process began. */
+  readonly refusals: () => readonly Refusals[];
 }
 
 /** `/metrics`: counts of this process in Prometheus' text format. They name no user, so anybody may read them. */
@@ -32,7 +35,8 @@ export function collectProcessMetrics(): Registry {
   return register;
 }
 
-function createRegistry({ services: { log, retention, sources }, openStreams, keptBytes }: MetricsOptions): Registry {
+function createRegistry({ services, openStreams, keptBytes, refusals }: MetricsOptions): Registry {
+  const { log, retention, sources } = services;
   const registry = new Registry();
   new Gauge({
     name: 'synclog_build_info',
@@ -63,6 +67,16 @@ function createRegistry({ services: { log, retention, sources }, openStreams, ke
     "Whether retention removes nothing because the database's clock has jumped: 1 or 0.",
     () => Number(retention.doubtsClock),
   );
+  new Counter({
+    name: 'synclog_limits_hit_total',
+    help: 'What was refused because of a limit, by the door and the kind of limit.',
+    labelNames: ['door', 'limit'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { door, kind, count } of refusals()) this.inc({ door, limit: kind }, count);
+    },
+  });
   new Counter({
     name: 'synclog_source_entries_total',
     help: 'Entries of sources that this process has handled, by what became of them.',

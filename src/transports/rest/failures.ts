@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
-import { type ErrorCode, errorCodes, type HttpAnswer } from '../../errors.ts';
+import { type ErrorCode, errorCodes, headersOf } from '../../errors.ts';
 import { BodyError } from '../../gate/read-body.ts';
 import { plain } from '../answer.ts';
 import { detail } from './rest-answer.ts';
@@ -28,11 +28,13 @@ export function detailOf(code: ErrorCode): string | undefined {
 export function answerFailure(formatError: (error: unknown) => GraphQLError, error: unknown): Response {
   if (error instanceof HTTPException) return detail(error.status, error.message);
   if (error instanceof BodyError) return detail(error.status, error.message);
-  const { message, extensions } = formatError(error);
+  const formatted = formatError(error);
+  const { message, extensions } = formatted;
   const code = extensions.code as ErrorCode; // formatted errors have one
   if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
-  const { httpStatus, headers }: HttpAnswer = errorCodes[code];
+  const { httpStatus } = errorCodes[code];
+  const headers = headersOf(formatted);
   if (code === 'FORBIDDEN') return detail(httpStatus, inShort(message), headers);
   return detail(httpStatus, details[code] ?? message, headers, isListed(code) ? { problems: extensions.problems } : {});
 }

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
-import type { Viewer } from '../../auth/viewer.ts';
-import type { Admission } from '../../gate/admit.ts';
+import type { Admitted } from '../../gate/admit.ts';
+import type { Gate } from '../../gate/gate.ts';
 import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import { jsonOf } from '../answer.ts';
 import { entityTagOf, isKnown, notStored } from '../entity-tag.ts';
 import { headerOf } from '../node-headers.ts';
 import { sendKept } from '../send-kept.ts';
-import { BASE_PATH } from './routes.ts';
+import { BASE_PATH, TOKEN_PARAMETER } from './routes.ts';
 import { Visit } from './visit.ts';
 
 /** What Hono carries along with a request of this door. */
@@ -31,20 +31,24 @@ interface Entered {
 /** Lists that were answered before, with what must not be asked twice of a request. */
 export class KeptLists {
   readonly #kept: KeptAnswers | undefined;
-  readonly #admission: Admission;
-  readonly #viewers = new WeakMap<IncomingMessage, Viewer>();
+  readonly #gate: Gate;
+  readonly #admissions = new WeakMap<IncomingMessage, Promise<Admitted>>();
 
-  constructor(kept: KeptAnswers | undefined, admission: Admission) {
+  constructor(kept: KeptAnswers | undefined, gate: Gate) {
     this.#kept = kept;
-    this.#admission = admission;
+    this.#gate = gate;
   }
 
   /** Sends an answer that was given before, if there is one that holds. Never rejects. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (!this.#kept || request.method !== 'GET' || !request.url?.startsWith(BASE_PATH)) return false;
+    if (request.url.includes(`${TOKEN_PARAMETER}=`)) return false; // only its route knows whether it takes one there
+    const { admission, addresses } = this.#gate;
+    const header = (name: string) => headerOf(request, name);
+    const admitting = admission.admitToRest({ door: 'rest', address: addresses.of(request), header });
+    this.#admissions.set(request, admitting);
     try {
-      const viewer = await this.#admission.admitToRest({ header: (name) => headerOf(request, name) });
-      this.#viewers.set(request, viewer);
+      const { viewer } = await admitting;
       const known = await this.#kept.find(viewer, keyOf(request));
       if (known) sendKept(request, response, known);
       return known !== undefined;
@@ -56,10 +60,10 @@ export class KeptLists {
   /** Enters a route. @param admit is asked who is there, if that was not found out on the way */
   async enter(
     context: Context<RestEnvironment>,
-    admit: () => Promise<Viewer>,
+    admit: () => Promise<Admitted>,
     answer: (visit: Visit) => Promise<Response>,
   ): Promise<Response> {
-    const visit = new Visit(this.#viewers.get(context.env.incoming) ?? (await admit()));
+    const visit = new Visit(await (this.#admissions.get(context.env.incoming) ?? admit()));
     const era = this.#kept?.era ?? 0;
     const response = await answer(visit);
     context.set('entered', { visit, era, text: jsonOf(response) });

@@ -18,6 +18,7 @@ import { wireRunFields } from './wire-run.ts';
 const commonErrors: readonly ErrorCode[] = [
   'BAD_USER_INPUT',
   'UNAUTHENTICATED',
+  'RATE_LIMITED',
   'UNAVAILABLE',
   'INTERNAL_SERVER_ERROR',
 ];
@@ -30,6 +31,7 @@ const meanings: Partial<Record<ErrorCode, string>> = {
   NOT_FOUND: 'There is no such user, or none that you may see.',
   EVENT_ID_CONFLICT: 'An event with this id has other content.',
   LIMIT_EXCEEDED: 'Too much at once.',
+  RATE_LIMITED: 'Too much in a short time; try again later.',
   UNAVAILABLE: 'Not now; try again.',
   INTERNAL_SERVER_ERROR: 'Our mistake.',
 };
@@ -163,8 +165,10 @@ function describeError(code: ErrorCode): object {
   if (code === 'INTERNAL_SERVER_ERROR')
     return { description, content: { 'text/plain': { schema: { type: 'string' } } } };
   const headers = { 'retry-after': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
-  return { description, ...(code === 'UNAVAILABLE' && { headers }), content: errorContent(detailOf(code)) };
+  return { description, ...(isForLater(code) && { headers }), content: errorContent(detailOf(code)) };
 }
+
+const isForLater = (code: ErrorCode) => code === 'UNAVAILABLE' || code === 'RATE_LIMITED';
 
 function errorContent(detail: string | undefined): object {
   const example = detail === undefined ? {} : { example: { detail } };

@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
+import { AppError, headersOf } from '../../errors.ts';
 import type { Gate } from '../../gate/gate.ts';
+import { JSON_TYPE } from '../../gate/read-body.ts';
 import type { FormatError } from '../../operations/format-error.ts';
 import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import type { Operations } from '../../operations/operations.ts';
@@ -11,6 +13,7 @@ import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { addHealth, type HealthOptions } from '../ops/health.ts';
 import { addMetrics } from '../ops/metrics.ts';
 import { addWelcome } from '../ops/welcome.ts';
+import { pathOf } from '../request-target.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
 import { answerFailure } from './failures.ts';
@@ -48,7 +51,7 @@ export interface RestOptions {
  */
 export function createRestListener(options: RestOptions) {
   const { operations, services, gate, formatError, webhooks, shutdown } = options;
-  const lists = new KeptLists(options.kept, gate.admission);
+  const lists = new KeptLists(options.kept, gate);
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   const api = new Hono<RestEnvironment>();
@@ -72,6 +75,7 @@ export function createRestListener(options: RestOptions) {
     processMetrics: options.processMetrics,
     openStreams: () => gate.streams.count,
     keptBytes: () => options.kept?.bytes ?? 0,
+    refusals: () => gate.rates.refusals,
   });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
@@ -83,15 +87,35 @@ export function createRestListener(options: RestOptions) {
     errorHandler: (error) => (error instanceof RequestError ? detail(400, 'Bad Request') : fail(error)),
   });
   return async (request: IncomingMessage, response: ServerResponse) => {
+    if (isForAnybody(request) && refusePage(request, response, gate)) return;
     if (!(await lists.answer(request, response))) await listener(request, response);
   };
+}
+
+/** Does a path need no credential, but for those that tell how the server is? They are answered whoever asks how often. */
+function isForAnybody(request: IncomingMessage): boolean {
+  const path = pathOf(request);
+  return !path.startsWith(`${BASE_PATH}/`) && !/^\/(healthz|readyz)\/?$/.test(path);
+}
+
+/** Answers who asks for too many pages. False for everybody else, who is charged. */
+function refusePage(request: IncomingMessage, response: ServerResponse, { rates, addresses }: Gate): boolean {
+  try {
+    rates.spendingOf({ kind: 'anonymous' }, addresses.of(request), 'pages').request();
+    return false;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    response.writeHead(error.httpStatus, { 'content-type': JSON_TYPE, ...headersOf(error) });
+    response.end(JSON.stringify({ detail: error.message }));
+    return true;
+  }
 }
 
 type Answer = (context: Context<RestEnvironment>) => Promise<Response>;
 
 /** What answers at each path, by method. */
 function openRoutes(
-  { operations, services, formatError, gate: { admission, streams } }: RestOptions,
+  { operations, services, formatError, gate: { admission, addresses, streams } }: RestOptions,
   lists: KeptLists,
 ): Map<string, Map<string, Answer>> {
   const paths = new Map<string, Map<string, Answer>>();
@@ -106,6 +130,8 @@ function openRoutes(
     answers.set(method, async (context) => {
       const { req: request } = context;
       const presented = {
+        door: 'rest' as const,
+        address: addresses.of(context.env.incoming),
         header: (name: string) => request.raw.headers.get(name),
         tokenInUrl: takesTokenInQuery && request.queries(TOKEN_PARAMETER)?.at(-1),
       };
@@ -114,7 +140,7 @@ function openRoutes(
       if (given.type !== 'text/event-stream' || !isEventSource(request)) return answering;
       return answering.catch((error: unknown) => {
         const formatted = formatError(error);
-        if (formatted.extensions.code !== 'UNAVAILABLE') throw formatted;
+        if (!['UNAVAILABLE', 'RATE_LIMITED'].includes(String(formatted.extensions.code))) throw formatted;
         return streamForLater(formatted, services.limits);
       });
     });

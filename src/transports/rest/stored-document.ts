@@ -1,4 +1,4 @@
-import type { Viewer } from '../../auth/viewer.ts';
+import type { Admitted } from '../../gate/admit.ts';
 import type { OpenStreams } from '../../gate/open-streams.ts';
 import { createContext, createQueryContext } from '../../graphql/context.ts';
 import type { Operations } from '../../operations/operations.ts';
@@ -10,8 +10,7 @@ import type { Visit } from './visit.ts';
 export type RunDocument<Data> = (visit: Visit, variables: Readonly<Record<string, unknown>>) => Promise<Data>;
 
 /** A subscription that somebody wants to run. */
-interface Following {
-  readonly viewer: Viewer;
+interface Following extends Admitted {
   readonly variables: Readonly<Record<string, unknown>>;
   /** `Last-Event-ID`, which wins over variables. */
   readonly resumeAfter: string | null;
@@ -32,7 +31,7 @@ interface Tools {
 export function prepareDocument<Data>({ operations, services }: Tools, text: string): RunDocument<Data> {
   const operation = operations.prepareStored(text);
   return async (visit, variables) => {
-    const context = createQueryContext(visit.viewer, services);
+    const context = createQueryContext(visit.viewer, visit.spending, services);
     const { data, errors } = await operation.run(context, variables);
     visit.restsOn(operation.kind === 'query' ? context.basis : undefined);
     if (errors?.[0]) throw errors[0];
@@ -43,9 +42,10 @@ export function prepareDocument<Data>({ operations, services }: Tools, text: str
 /** Makes a subscription of ours ready to run. @throws GraphQLError if it does not fit the schema */
 export function prepareStream({ operations, services, streams }: Tools, text: string): FollowDocument {
   const operation = operations.prepareStored(text);
-  return async ({ viewer, variables, resumeAfter, client }) => {
+  return async ({ viewer, spending, variables, resumeAfter, client }) => {
     const openStream = () => streams.open(viewer, client);
-    const results = await operation.subscribe(createContext({ viewer, services, resumeAfter, openStream }), variables);
+    const context = createContext({ viewer, spending, services, resumeAfter, openStream });
+    const results = await operation.subscribe(context, variables);
     if (Symbol.asyncIterator in results) return results;
     throw results.errors?.[0] ?? new Error('The subscription has neither begun nor been refused');
   };

@@ -58,9 +58,10 @@ export const eventStream = defineRoute({
   takesTokenInQuery: true,
   open({ prepareStream, limits }) {
     const follow = prepareStream(document);
-    return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, { viewer }, request) => {
+    return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, visit, request) => {
       const results = await follow({
-        viewer,
+        viewer: visit.viewer,
+        spending: visit.spending,
         variables: { userId, ...from(after, replay), filter: toEventFilter(filters) },
         resumeAfter: lastId ?? null,
         client: request.raw.signal,

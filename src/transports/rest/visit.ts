@@ -1,13 +1,17 @@
 import type { Viewer } from '../../auth/viewer.ts';
+import type { Admitted } from '../../gate/admit.ts';
+import type { Spending } from '../../graphql/context.ts';
 import type { Basis } from '../../graphql/reads.ts';
 
 /** One request of the REST door, behind admission. */
 export class Visit {
   readonly viewer: Viewer;
+  readonly spending: Spending;
   readonly #bases: (Basis | undefined)[] = [];
 
-  constructor(viewer: Viewer) {
+  constructor({ viewer, spending }: Admitted) {
     this.viewer = viewer;
+    this.spending = spending;
   }
 
   /** A document was run. @param basis what its result rests on, if that can be told */

@@ -1,0 +1,83 @@
+import type { Clock } from '../lib/clock.ts';
+
+/** How much may be taken at once, and how much of it comes back in a second. */
+export interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** Waits that are shorter are none: times are not exact beyond, in milliseconds. */
+const EXACT_MS = 0.001;
+
+interface Bucket {
+  /** When the bucket will be full again, if nothing more is taken, by the clock. */
+  fullAt: number;
+}
+
+/**
+ * A token bucket for each of many keys, all with one rate. A bucket is one number, the time at which it will be full again, so
+ * that nothing has to be filled and a bucket that is full need not be kept. What costs more than a bucket
+ * holds is let through when the bucket is full, and is paid off after.
+ *
+ * When more than `most` are not full, the oldest are forgotten, and begin anew.
+ */
+export class TokenBuckets {
+  readonly #msOfOne: number;
+  readonly #windowMs: number;
+  readonly #burst: number;
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  /** @param clock in milliseconds; it must not go back */
+  constructor({ burst, perSecond }: Rate, { clock, most }: { readonly clock: Clock; readonly most: number }) {
+    this.#burst = burst;
+    this.#msOfOne = 1_000 / perSecond;
+    this.#windowMs = burst * this.#msOfOne;
+    this.#clock = clock;
+    this.#most = most;
+  }
+
+  /** Takes so much, or nothing. @returns 0 when it was taken, else the milliseconds after which it could be */
+  take(key: string, cost: number): number {
+    const now = this.#clock();
+    const bucket = this.#buckets.get(key);
+    const waitMs = this.#waitMs(bucket, cost, now);
+    if (waitMs > 0) return waitMs;
+    if (bucket) bucket.fullAt = Math.max(bucket.fullAt, now) + cost * this.#msOfOne;
+    else this.#add(key, now + cost * this.#msOfOne, now);
+    return 0;
+  }
+
+  /** The milliseconds after which so much could be taken; 0 for now. Nothing is taken. */
+  wait(key: string, cost: number): number {
+    return this.#waitMs(this.#buckets.get(key), cost, this.#clock());
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  #waitMs(bucket: Bucket | undefined, cost: number, now: number): number {
+    if (!bucket) return 0;
+    const missingMs = bucket.fullAt - now;
+    const waitMs = missingMs + Math.min(cost, this.#burst) * this.#msOfOne - this.#windowMs;
+    return waitMs < EXACT_MS ? 0 : waitMs;
+  }
+
+  #add(key: string, fullAt: number, now: number): void {
+    this.#buckets.set(key, { fullAt });
+    if (this.#buckets.size > this.#most) this.#forget(now);
+  }
+
+  /** Those that are full; and of the others, where they are too many, as many that not each further one has to look again. */
+  #forget(now: number): void {
+    for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#buckets.delete(key);
+    const kept = this.#most * 0.9;
+    for (const key of this.#buckets.keys()) {
+      if (this.#buckets.size <= kept) break;
+      this.#buckets.delete(key);
+    }
+  }
+}

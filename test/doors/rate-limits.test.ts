@@ -1,0 +1,242 @@
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { openEventStream } from '../support/event-stream.ts';
+import { initMessage, openRawSocket } from '../support/raw-socket.ts';
+import { type RestAnswer, rest } from '../support/rest-client.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
+
+const burst = 5;
+const small = '{ __typename }';
+const limits = {
+  serviceRate: { burst: 200, perSecond: 100 },
+  userRate: { burst, perSecond: 0.5 },
+  anonymousRate: { burst, perSecond: 0.5 },
+  failedCredentialRate: { burst, perSecond: 0.5 },
+  itemsOfOneCharge: 10,
+};
+
+let now = Date.parse('2026-03-01T12:00:00Z');
+const pass = (ms: number) => (now += ms);
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ settings: { RATE_LIMITS: 'on' }, limits, clock: () => now });
+  return () => server.close();
+});
+// Long enough for every bucket of every test to be full again.
+beforeEach(() => void pass(600_000));
+
+const json = { 'content-type': 'application/json' };
+const post = (headers: Headers, query = small, more: Headers = {}) =>
+  rest(`${server.url}/graphql`, { method: 'POST', headers: { ...json, ...more, ...headers }, body: { query } });
+
+/** The headers of a user who has asked for nothing, with their id. */
+async function newcomer(): Promise<{ headers: Headers; userId: string }> {
+  const userId = await server.user();
+  return { headers: await server.userToken(userId, 86_400), userId };
+}
+
+/** How to ask for as little as can be. */
+const doors: Record<string, (headers: Headers, userId: string) => Promise<RestAnswer>> = {
+  POST: (headers) => post(headers),
+  'POST in chunks': (headers) => post(headers, small, { 'transfer-encoding': 'chunked' }),
+  GET: (headers) => rest(`${server.url}/graphql?query=${encodeURIComponent(small)}`, { headers }),
+  'server-sent events': (headers) => post(headers, small, { accept: 'text/event-stream' }),
+  REST: (headers) => rest(`${server.url}/api/v1/nothing`, { headers }),
+};
+
+describe.each(Object.entries(doors))('by %s', (door, ask) => {
+  test('a user gets what the bucket holds, and 429 with the time to wait for one more', async () => {
+    const { headers, userId } = await newcomer();
+    for (let asked = 0; asked < burst; asked += 1) expect((await ask(headers, userId)).status).not.toBe(429);
+    const refused = await ask(headers, userId);
+    if (door === 'REST') return; // a path that is none is charged, and says what it says to all
+    expect(refused).toMatchObject({
+      status: 429,
+      headers: { 'retry-after': '2' },
+      body: { errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 2 } }] },
+    });
+    pass(2_000);
+    expect((await ask(headers, userId)).status).toBe(200);
+    expect((await ask(headers, userId)).status).toBe(429);
+  });
+});
+
+describe('by REST', () => {
+  test('a list is charged with its items, and refused with 429 in the words of REST', async () => {
+    const { headers, userId } = await newcomer();
+    const list = (limit: number) =>
+      rest(`${server.url}/api/v1/users/${userId}/sync/recent?limit=${limit}`, { headers });
+    expect((await list(20)).status).toBe(200); // 1, and 2 for its items
+    expect(await list(30)).toMatchObject({
+      status: 429,
+      headers: { 'retry-after': '4' },
+      body: { detail: 'This user asks for more than their share; try again in 4 s' },
+    });
+    pass(4_000);
+    expect((await list(20)).status).toBe(200);
+  });
+
+  test('a browser that follows comes back, as it would not after 429', async () => {
+    const { headers, userId } = await newcomer();
+    for (let asked = 0; asked < burst; asked += 1) await post(headers);
+    const url = `${server.url}/api/v1/users/${userId}/sync/stream`;
+    const token = headers.authorization?.replace('Bearer ', '');
+    const stream = await openEventStream(`${url}?access_token=${token}`, { accept: 'text/event-stream' });
+    expect(stream.status).toBe(200);
+    expect(await stream.event()).toMatchObject({ event: 'sync.end', data: { code: 'RATE_LIMITED' } });
+    expect((await rest(url, { headers })).status).toBe(429);
+  });
+});
+
+describe('on a WebSocket', () => {
+  async function opened(headers: Headers) {
+    const socket = await openRawSocket(server.url);
+    onTestFinished(() => socket.close());
+    socket.send(initMessage({ ...headers }));
+    return socket;
+  }
+  const ask = (id: string, query = small) => ({ type: 'subscribe', id, payload: { query } });
+
+  test('the operation that is too much is refused, and nothing else', async () => {
+    const { headers, userId } = await newcomer();
+    const socket = await opened(headers); // 1
+    expect(await socket.next()).toEqual({ type: 'connection_ack' });
+    socket.send(ask('stream', `subscription { syncEvents(userId: "${userId}") { cursor } }`)); // 1
+    expect(await socket.next()).toMatchObject({ type: 'next', id: 'stream' });
+    for (const id of ['1', '2', '3']) {
+      socket.send(ask(id));
+      expect(await socket.next()).toMatchObject({ type: 'next', id });
+      expect(await socket.next()).toEqual({ type: 'complete', id });
+    }
+    socket.send(ask('4'));
+    expect(await socket.next()).toMatchObject({
+      type: 'error',
+      id: '4',
+      payload: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 2 } }],
+    });
+    await server.record({ userId });
+    expect(await socket.next()).toMatchObject({ type: 'next', id: 'stream' });
+    pass(2_000);
+    socket.send(ask('4'));
+    expect(await socket.next()).toMatchObject({ type: 'next', id: '4' });
+  });
+
+  test('one socket too many is closed so that its client comes back', async () => {
+    const { headers } = await newcomer();
+    for (let asked = 0; asked < burst; asked += 1) await post(headers);
+    const socket = await opened(headers);
+    expect(await socket.closed).toMatchObject({ code: 1013 });
+  });
+});
+
+describe('what is asked', () => {
+  const lists = (headers: Headers, userId: string, first: number) =>
+    post(headers, `{ user(id: "${userId}") { syncRuns(first: ${first}) { edges { cursor } } } }`);
+
+  test('is charged for its list items before it runs, at the bound and one past it', async () => {
+    const { headers, userId } = await newcomer();
+    expect((await lists(headers, userId, 40)).status).toBe(200);
+    pass(20_000);
+    expect((await lists(headers, userId, 30)).status).toBe(200);
+    expect((await lists(headers, userId, 1)).status).toBe(429); // 1.1 of 1
+    expect((await post(headers)).status).toBe(429); // it was let in, which is charged
+  });
+
+  test('is charged by the variables that decide how much it lists', async () => {
+    const { headers, userId } = await newcomer();
+    const query = `query ($first: Int) { user(id: "${userId}") { syncRuns(first: $first) { edges { cursor } } } }`;
+    const ask = (first: number) => server.graphql(query, { first }, headers);
+    expect((await ask(10)).status).toBe(200); // 2
+    expect((await ask(20)).status).toBe(200); // 3
+    expect(await ask(10)).toMatchObject({ status: 429, errors: [{ extensions: { code: 'RATE_LIMITED' } }] });
+  });
+
+  test('is charged 1 where the answer was kept', async () => {
+    const { headers, userId } = await newcomer();
+    const events = () => post(headers, `{ user(id: "${userId}") { recentSyncEvents(limit: 40) { id } } }`);
+    for (const round of ['that may learn the headers', 'that is kept']) {
+      expect((await events()).status, `the answer ${round}`).toBe(200); // 5, unless it was kept
+      pass(60_000);
+    }
+    for (let asked = 0; asked < burst; asked += 1) expect((await events()).status).toBe(200);
+    expect((await events()).status).toBe(429);
+  });
+
+  test('is charged even if it is no GraphQL', async () => {
+    const { headers } = await newcomer();
+    const mistake = () => post(headers, '{', { 'transfer-encoding': 'chunked' });
+    for (let asked = 0; asked < burst; asked += 1)
+      expect((await mistake()).body).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    expect((await mistake()).status).toBe(429);
+  });
+
+  test('by one user takes nothing from another, nor from a service', async () => {
+    const [one, other] = [await newcomer(), await newcomer()];
+    for (let asked = 0; asked <= burst; asked += 1) await post(one.headers);
+    expect((await post(one.headers)).status).toBe(429);
+    expect((await post(other.headers)).status).toBe(200);
+    expect((await post(server.admin)).status).toBe(200);
+  });
+
+  test('with another token of the same user is charged to the same account', async () => {
+    const { headers, userId } = await newcomer();
+    for (let asked = 0; asked < burst; asked += 1) await post(headers);
+    expect((await post(await server.userToken(userId, 60))).status).toBe(429);
+  });
+});
+
+describe('without a credential', () => {
+  test('the address is charged, for pages too, but never for the health of the server', async () => {
+    for (let asked = 0; asked < burst - 1; asked += 1) expect((await post({})).status).toBe(200);
+    expect((await rest(`${server.url}/openapi.json`)).status).toBe(200);
+    expect(await rest(`${server.url}/openapi.json`)).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
+    expect((await post({})).status).toBe(429);
+    expect((await rest(`${server.url}/api/v1/sync/runs`)).status).toBe(429);
+    for (const path of ['/healthz', '/readyz', '/healthz/']) expect((await rest(server.url + path)).status).toBe(200);
+    expect((await post(server.admin)).status).toBe(200);
+    pass(2_000);
+    expect((await rest(`${server.url}/openapi.json`)).status).toBe(200);
+  });
+});
+
+describe('credentials that are refused', () => {
+  const guess = () => post({ 'x-api-key': `sk-${Math.random()}` });
+
+  test('are counted for their address, from which only good ones of before are looked at then', async () => {
+    const known = await server.key('read');
+    const unknown = await server.key('read');
+    expect((await post(known)).status).toBe(200);
+    for (let guessed = 0; guessed < burst; guessed += 1) expect((await guess()).status).toBe(401);
+    expect(await guess()).toMatchObject({
+      status: 429,
+      body: { errors: [{ message: expect.stringContaining('credentials from this address'), extensions: {} }] },
+    });
+    expect((await post(unknown)).status).toBe(429);
+    expect((await post(known)).status).toBe(200);
+    pass(2_000);
+    expect((await post(unknown)).status).toBe(200);
+  });
+
+  test('count once each by REST, and for nothing on the account of who shows none', async () => {
+    for (let guessed = 0; guessed < burst; guessed += 1)
+      expect((await rest(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': 'sk-no' } })).status).toBe(401);
+    expect((await rest(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': 'sk-no' } })).status).toBe(429);
+    expect((await post({})).status).toBe(200);
+  });
+});
+
+test('what was refused is counted by door and kind', async () => {
+  const { headers } = await newcomer();
+  const hits = async () => {
+    const { text } = await rest(`${server.url}/metrics`);
+    return Number(/synclog_limits_hit_total\{door="graphql",limit="user"\} (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  const before = await hits();
+  for (let asked = 0; asked < burst + 2; asked += 1) await post(headers);
+  expect(await hits()).toBe(before + 2);
+});
+
+test('nobody is refused where the operator wants no limits', async () => {
+  const free = await startServer({ settings: { RATE_LIMITS: 'off' }, limits, clock: () => now });
+  onTestFinished(() => free.close());
+  for (let asked = 0; asked < 3 * burst; asked += 1) expect((await rest(`${free.url}/openapi.json`)).status).toBe(200);
+});

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { TokenBuckets } from '../../src/gate/token-buckets.ts';
+
+/** Buckets of ten, of which five come back in a second, by a clock that the test moves. */
+function buckets(most = 100) {
+  let now = 1_000_000;
+  const tens = new TokenBuckets({ burst: 10, perSecond: 5 }, { clock: () => now, most });
+  return { tens, pass: (ms: number) => (now += ms) };
+}
+
+describe('a bucket', () => {
+  test('gives what it holds, and no more', () => {
+    const { tens } = buckets();
+    for (let taken = 0; taken < 10; taken += 1) expect(tens.take('a', 1)).toBe(0);
+    expect(tens.take('a', 1)).toBe(200);
+    expect(tens.take('b', 10)).toBe(0);
+  });
+
+  test('says how long to wait, and gives what has come back by then', () => {
+    const { tens, pass } = buckets();
+    tens.take('a', 10);
+    expect(tens.take('a', 3)).toBe(600);
+    pass(599);
+    expect(tens.take('a', 3)).toBe(1);
+    pass(1);
+    expect(tens.take('a', 3)).toBe(0);
+    expect(tens.take('a', 1)).toBe(200);
+  });
+
+  test('is asked without being touched', () => {
+    const { tens } = buckets();
+    tens.take('a', 9);
+    expect(tens.wait('a', 1)).toBe(0);
+    expect(tens.wait('a', 1)).toBe(0);
+    expect(tens.take('a', 1)).toBe(0);
+    expect(tens.wait('a', 1)).toBe(200);
+    expect(tens.wait('b', 10)).toBe(0);
+  });
+
+  test('holds no more than its burst, however long it is left alone', () => {
+    const { tens, pass } = buckets();
+    tens.take('a', 10);
+    pass(3_600_000);
+    expect(tens.take('a', 10)).toBe(0);
+    expect(tens.take('a', 1)).toBe(200);
+  });
+
+  test('that is full lets through what costs more than it can hold, which is paid off after', () => {
+    const { tens, pass } = buckets();
+    expect(tens.take('a', 25)).toBe(0);
+    pass(3_000);
+    expect(tens.take('a', 1)).toBe(200);
+    pass(200);
+    expect(tens.take('a', 1)).toBe(0);
+    expect(tens.take('a', 25)).toBe(2_000);
+  });
+
+  test('is forgotten when it is full, and others only if there are too many', () => {
+    const { tens, pass } = buckets(20);
+    for (let index = 0; index < 10; index += 1) tens.take(`early ${index}`, 5);
+    pass(1_000);
+    for (let index = 0; index < 11; index += 1) tens.take(`late ${index}`, 10);
+    expect(tens.size).toBe(11);
+    expect(tens.take('late 0', 1)).toBe(200);
+    for (let index = 11; index < 30; index += 1) tens.take(`late ${index}`, 10);
+    expect(tens.size).toBeLessThanOrEqual(20);
+    expect(tens.take('late 29', 1)).toBe(200);
+    expect(tens.take('late 0', 1)).toBe(0);
+  });
+});
