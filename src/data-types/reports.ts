@@ -50,11 +50,14 @@ export function reportsOf(event: TellingEvent): readonly DataTypeReport[] {
   const known = knownReports.get(event);
   if (known) return known;
   const reports = findReports(event);
-  knownReports.set(event, reports);
+  if (reports.length > 0) knownReports.set(event, reports);
   return reports;
 }
 
-/** An event is asked once for each of its types. Nobody changes it. */
+/**
+ * An event is asked once for each of its types. Nobody changes it. Most have none, which is found as quickly as remembered, and
+ * what a weak map holds is moved by each collection of garbage.
+ */
 const knownReports = new WeakMap<TellingEvent, readonly DataTypeReport[]>();
 
 function findReports(event: TellingEvent): readonly DataTypeReport[] {

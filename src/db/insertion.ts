@@ -52,8 +52,9 @@ function toSqlite(value: unknown, type: ColumnType): BoundValue {
   return type === 'boolean' || type === 'bigint' ? Number(value) : (value as BoundValue); // the other types are texts and numbers
 }
 
-/** One field of all rows as the text of an array of Postgres. */
-function toArray<Row>(rows: readonly Row[], field: keyof Row, type: ColumnType): string {
+/** One field of all rows as the text of an array of Postgres; null where no row has it, which `unnest` fills up with nulls. */
+function toArray<Row>(rows: readonly Row[], field: keyof Row, type: ColumnType): string | null {
+  if (rows.every((row) => row[field] === null)) return null;
   return arrayOf(rows, (row) => toElement(row[field], type));
 }
 
