@@ -13,6 +13,15 @@ export function isCollision(error: unknown): boolean {
   return ['40001', '40P01', '23505', 'P2034'].some((code) => codes.has(code));
 }
 
+/**
+ * A session's prepared statement is gone, or its result would have other types than when it was prepared, as a column has got
+ * another one: a new session prepares it anew.
+ */
+export function isStale(error: unknown): boolean {
+  const codes = codesOf(error);
+  return codes.has('26000') || codes.has('0A000');
+}
+
 /** Somebody keeps rows locked, or a statement has taken too long: the database is there, these rows are not. */
 export function isHeldUp(error: unknown): boolean {
   const codes = codesOf(error);

@@ -6,7 +6,7 @@ import { aroundStatements } from './around-statements.ts';
 import type { Availability } from './availability.ts';
 import { toColumn } from './columns.ts';
 import type { Database, OpenOptions, Reader, Transaction } from './database.ts';
-import { isCollision, isReadOnly } from './faults.ts';
+import { isCollision, isReadOnly, isStale } from './faults.ts';
 import { Prisma, PrismaClient } from './generated/postgresql/client.ts';
 import { type AroundQuery, changePostgres } from './postgres-change.ts';
 import { createPool, dropIdle, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
@@ -48,7 +48,14 @@ export function openPostgres(target: PostgresTarget, watchers: OpenOptions): Dat
   };
 
   function untilClosed<T>(attempt: () => Promise<T>): Promise<T> {
-    const done = retry(attempt, { pauseMs: 0, attempts: COLLISION_ATTEMPTS, isTemporary: isCollision });
+    const done = retry(attempt, {
+      pauseMs: 0,
+      attempts: COLLISION_ATTEMPTS,
+      isTemporary: (error) => isCollision(error) || isStale(error),
+      onFailure: async (error) => {
+        if (isStale(error)) await dropIdle(pool); // theirs are stale, too
+      },
+    });
     return Promise.race([leavingReadOnly(done), tooLate]);
   }
 

@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import type { ChangeLimits, Decide } from './database.ts';
+import { isStale } from './faults.ts';
 import { arrayOf, quoted } from './postgres-array.ts';
+import { PostgresSession } from './postgres-session.ts';
 import { CONNECT_TIMEOUT_MS } from './postgres-target.ts';
 import { postgresTypes } from './postgres-types.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
@@ -15,6 +17,10 @@ export type AroundQuery = (
  * A transaction of two round trips, on a connection of a pool that sends statements without waiting for answers: BEGIN and
  * what is read, then what is written and COMMIT. After a statement that fails Postgres runs no other of the transaction,
  * and makes a rollback of the COMMIT.
+ *
+ * On a session of its own each text is a prepared statement with a name: to read and plan them takes Postgres as long as to
+ * run them. All of them find rows by keys, and plans are kept while tables grow, so that none may walk through a table, even
+ * if that is empty today.
  * @param begun is called when the database has answered.
  */
 export async function changePostgres<T>(
@@ -24,10 +30,12 @@ export async function changePostgres<T>(
 ): Promise<T> {
   const client = await pool.connect();
   client.on('error', ignore); // it fails the statements, too
+  const isDirect = client instanceof PostgresSession && !client.isPooled;
   const sent: Promise<pg.QueryResult>[] = [];
   const send = (text: string, values: readonly unknown[] = [], limits: { query_timeout?: number } = {}) => {
+    const name = isDirect && values.length > 0 ? nameOf(text) : undefined;
     const answer = around({ text, values }, () =>
-      client.query({ text, values: values.map(toParameter), types: postgresTypes, ...limits }),
+      client.query({ text, values: values.map(toParameter), types: postgresTypes, ...(name && { name }), ...limits }),
     );
     answer.catch(ignore); // each of them is waited for below
     sent.push(answer);
@@ -40,7 +48,8 @@ export async function changePostgres<T>(
   let isLost = false;
   try {
     // Not in one text with BEGIN: what a session behind a pooler sets for each transaction comes between.
-    if (lockWaitMs !== undefined) void send(`SET LOCAL lock_timeout = ${lockWaitMs}`);
+    const lockTimeout = lockWaitMs === undefined ? '' : `, set_config('lock_timeout', '${lockWaitMs}', true)`;
+    void send(`SELECT set_config('enable_seqscan', 'off', true)${lockTimeout}`);
     const deciding = decide({
       async $queryRaw<Rows>(statement: SqlTemplate, ...given: unknown[]) {
         const { text, values } = toSql(statement, given);
@@ -64,11 +73,26 @@ export async function changePostgres<T>(
       () => false,
       () => true,
     );
-    throw failed?.reason ?? error; // those behind the first that fails only say that the transaction is over
+    const reason: unknown = failed?.reason ?? error; // those behind the first that fails only say that the transaction is over
+    isLost ||= isStale(reason);
+    throw reason;
   } finally {
     client.off('error', ignore);
     client.release(isLost);
   }
+}
+
+/** Names of texts. Those of changes are written in the source and depend on nothing that comes from outside, so they are few. */
+const names = new Map<string, string>();
+/** So many of them stay prepared on a session, whatever comes. */
+const MOST_NAMES = 100;
+
+function nameOf(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= MOST_NAMES) return known;
+  const name = `synclog_${names.size + 1}`;
+  names.set(text, name);
+  return name;
 }
 
 /** Nothing that is bound can fail before it is sent: a COMMIT that is behind it would commit the rest. */

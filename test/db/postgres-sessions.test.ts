@@ -59,6 +59,14 @@ async function writeAndRead(server: TestServer): Promise<void> {
   });
 }
 
+async function runMessages(server: TestServer, userId: string): Promise<string[]> {
+  const { data } = await server.graphql(
+    'query ($id: UUID!) { user(id: $id) { syncRuns(first: 10) { edges { node { message } } } } }',
+    { id: userId },
+  );
+  return data.user.syncRuns.edges.map(({ node }: { node: { message: string } }) => node.message);
+}
+
 const schemasOfTables = `SELECT array_agg(DISTINCT table_schema::text) AS schemas FROM information_schema.tables
   WHERE table_schema NOT IN ('pg_catalog', 'information_schema')`;
 
@@ -100,6 +108,35 @@ describe('whatever the database sets for its sessions', () => {
     onTestFinished(() => database.close());
     const read = ["SELECT current_setting('synchronous_commit') AS durable"];
     expect(await database.reader.$queryRaw(Object.assign(read, { raw: read }))).toEqual([{ durable: 'remote_apply' }]);
+  });
+});
+
+describe('statements of recordings stay prepared', () => {
+  test('and a column that has got another type meanwhile fails none of them', async () => {
+    const { url, client } = await newDatabase();
+    const server = await serve(url);
+    const userId = await server.user();
+    await server.record({ userId });
+    for (const type of ['varchar(5000)', 'text']) {
+      await client.query(`ALTER TABLE sync_run ALTER COLUMN message TYPE ${type}`);
+      await server.record({ userId, message: type });
+    }
+    expect(await runMessages(server, userId)).toContain('text');
+  });
+
+  test('and none of them is planned to walk through a table, for tables grow while plans are kept', async () => {
+    const { url } = await newDatabase();
+    await migrate(url);
+    const database = await openDatabase(url);
+    onTestFinished(() => database.close());
+    const read = ["SELECT current_setting('enable_seqscan') AS walks"];
+    const statement = Object.assign(read, { raw: read });
+    const walks = await database.change(async (reading) => ({
+      answer: await reading.$queryRaw(statement),
+      writes: [],
+    }));
+    expect(walks).toEqual([{ walks: 'off' }]);
+    expect(await database.reader.$queryRaw(statement)).toEqual([{ walks: 'on' }]);
   });
 });
 

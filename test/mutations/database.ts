@@ -54,6 +54,20 @@ export const database: Area = {
       project: 'postgresql',
     },
     {
+      breaks: 'a prepared statement that does not hold any more is used again',
+      file: 'src/db/open-postgres.ts',
+      find: 'isTemporary: (error) => isCollision(error) || isStale(error),',
+      replace: 'isTemporary: isCollision,',
+      tests: ['test/db/postgres-sessions.test.ts'],
+    },
+    {
+      breaks: 'prepared statements may walk through tables that have grown',
+      file: 'src/db/postgres-change.ts',
+      find: "set_config('enable_seqscan', 'off', true)",
+      replace: "set_config('enable_seqscan', 'on', true)",
+      tests: ['test/db/postgres-sessions.test.ts'],
+    },
+    {
       breaks: 'a link to the SQLite file that leads elsewhere is not noticed',
       file: 'src/db/sqlite-presence.ts',
       find: 'if (this.#name !== undefined) this.#checkName(this.#name);',
