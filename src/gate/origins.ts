@@ -37,6 +37,14 @@ export class Origins {
   }
 }
 
+/**
+ * Does a page of another site load this as a part of itself: an image, a script? A browser sends what it knows of us, and
+ * then shows whether there was an answer, and how soon. Such a page calls with `fetch` or `EventSource`, which say whence.
+ */
+export function isEmbedding(header: (name: string) => string | undefined): boolean {
+  return header('sec-fetch-mode') === 'no-cors' && /^(cross|same)-site$/.test(header('sec-fetch-site') ?? '');
+}
+
 /** Scheme, host and port in one spelling: lower case, no default port, no dot at the end. Undefined for what is no origin. */
 function canonicalOrigin(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;

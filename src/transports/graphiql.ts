@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 import { CompressedText } from './compressed.ts';
+import { contentSecurityPolicy } from './server-response.ts';
 
 /** What GraphiQL shows when it is opened, decided once or each time: false for no page at all. */
 export type GraphiqlPage = GraphiQLOptions | false | (() => GraphiQLOptions);
@@ -34,7 +36,24 @@ export class GraphiqlPages {
 
 /** The page holds the key that the demo has put into it, if there is one: it is for this reader alone. */
 function textOf(options: GraphiQLOptions): CompressedText {
-  return new CompressedText(renderGraphiQL(options), { 'content-type': 'text/html; charset=utf-8' });
+  const page = renderGraphiQL(options);
+  return new CompressedText(page, {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': policyOf(page),
+  });
+}
+
+/** The page runs its own script, by its hash, and no other, and talks to nobody but this server. Its workers are in the script. */
+function policyOf(page: string): string {
+  const [, script = ''] = /<script>([\s\S]*?)<\/script>/.exec(page) ?? [];
+  return contentSecurityPolicy({
+    'script-src': `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+    'worker-src': 'blob:',
+    'style-src': "'unsafe-inline'",
+    'img-src': "'self' data:",
+    'font-src': 'data:',
+    'connect-src': "'self'",
+  });
 }
 
 /** GraphiQL's own options that Yoga hands on without listing them. */

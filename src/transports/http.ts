@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes } from '../errors.ts';
+import { isEmbedding } from '../gate/origins.ts';
 import { JSON_TYPE } from '../gate/read-body.ts';
 import type { Limits } from '../limits.ts';
 import { trackIdleConnections } from './idle-connections.ts';
 import { asksForWebSocket, IgnoredUpgrades } from './ignored-upgrade.ts';
+import { headerOf } from './node-headers.ts';
 import { refuseBody, sendBodyError, sendError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { GRAPHQL_PATH, hasSeveralHosts, normaliseTarget, pathOf } from './request-target.ts';
@@ -55,7 +57,9 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole
     const isGraphql = pathOf(request) === GRAPHQL_PATH;
     requestLog.watch(isGraphql ? 'graphql' : 'rest', request, response);
-    if (hasSeveralHosts(request)) return refuseHosts(response, isGraphql);
+    if (hasSeveralHosts(request)) return refuse(response, isGraphql, 'BAD_USER_INPUT', 'There must be one Host header');
+    if (isEmbedding((name) => headerOf(request, name)))
+      return refuse(response, isGraphql, 'FORBIDDEN', 'Pages of other sites may not embed this');
     if (!isGraphql) return void rest(request, response);
     if (!hasGoodHost(request))
       return sendError(response, 400, new AppError('BAD_USER_INPUT', 'The Host header is not a host'));
@@ -121,12 +125,12 @@ function hasGoodHost({ headers: { host } }: IncomingMessage): boolean {
   return !host || URL.canParse(`http://${host}`);
 }
 
-/** Refuses a request with several hosts, in the form of the door that was asked. */
-function refuseHosts(response: ServerResponse, isGraphql: boolean): void {
-  const message = 'There must be one Host header';
-  if (isGraphql) sendError(response, 400, new AppError('BAD_USER_INPUT', message));
+/** Refuses a request before it is read, in the form of the door that was asked. */
+function refuse(response: ServerResponse, isGraphql: boolean, code: ErrorCode, message: string): void {
+  const status = errorCodes[code].httpStatus;
+  if (isGraphql) sendError(response, status, new AppError(code, message));
   else
     response
-      .writeHead(400, { 'content-type': JSON_TYPE, connection: 'close' })
+      .writeHead(status, { 'content-type': JSON_TYPE, connection: 'close' })
       .end(JSON.stringify({ detail: message }));
 }

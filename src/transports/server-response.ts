@@ -1,8 +1,36 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 
 /**
+ * What every answer says to browsers, unless it says otherwise: it is what its type says and nothing else, no page shows it
+ * in a frame or runs anything in it, addresses, which may hold a token, are told to nobody, and nothing keeps it.
+ */
+export const protectiveHeaders: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': contentSecurityPolicy({}),
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
+
+const protective = Object.entries(protectiveHeaders);
+
+/** The policy of a page that may do nothing, but for what is given. */
+export function contentSecurityPolicy(allowed: Readonly<Record<string, string>>): string {
+  const directives = {
+    'default-src': "'none'",
+    ...allowed,
+    'base-uri': "'none'",
+    'form-action': "'none'",
+    'frame-ancestors': "'none'",
+  };
+  return Object.entries(directives)
+    .map((directive) => directive.join(' '))
+    .join('; ');
+}
+
+/**
  * What every answer needs, whoever writes it:
  *
+ * - {@link protectiveHeaders}.
  * - Yoga's adapter takes the time limit off a connection right before it writes the first piece of a stream, so that a
  *   client that stops reading would hold it for ever. That piece puts it back, to `idleMs` milliseconds.
  * - The answer to HEAD is the one to GET without its body, so that all else takes HEAD for GET. A stream would go on with
@@ -16,6 +44,7 @@ export function serverResponseFor(idleMs: number): typeof ServerResponse {
 
     constructor(request: IncomingMessage) {
       super(request);
+      for (const [name, value] of protective) this.setHeader(name, value);
       this.#isHead = request.method === 'HEAD';
       this.#isOld = request.httpVersionMajor === 1 && request.httpVersionMinor === 0;
     }

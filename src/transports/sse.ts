@@ -4,7 +4,7 @@ import { jsonOf } from './result-message.ts';
 /** With these headers nothing on the way holds events back. */
 export const eventStreamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache, no-transform',
+  'cache-control': 'no-cache, no-store, no-transform',
   'x-accel-buffering': 'no',
   connection: 'keep-alive',
 } as const;

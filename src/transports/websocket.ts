@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { Alarms } from '../lib/alarms.ts';
+import { protectiveHeaders } from './server-response.ts';
 import { type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
 
 /** What a client may take to agree to the end of its socket, in milliseconds, before it is cut. */
@@ -55,5 +56,7 @@ export class WebSocketEndpoint {
 
 /** Answers a request that is not to become a WebSocket, and closes its connection. */
 export function refuseUpgrade(stream: Duplex, status: string): void {
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => stream.destroy());
+  const headers = { ...protectiveHeaders, connection: 'close', 'content-length': '0' };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  stream.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n`, () => stream.destroy());
 }

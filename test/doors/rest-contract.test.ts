@@ -385,7 +385,7 @@ describe('what was observed on its wire', () => {
       expect(headers).toMatchObject({ 'cache-control': 'private, no-store', etag: expect.stringMatching(/^".+"$/) });
     }
     expect((await follow(user)).headers).toMatchObject({
-      'cache-control': 'no-cache, no-transform',
+      'cache-control': 'no-cache, no-store, no-transform',
       'x-accel-buffering': 'no',
       connection: 'keep-alive',
       'content-type': 'text/event-stream; charset=utf-8',

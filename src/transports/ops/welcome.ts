@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { productVersion } from '../../lib/version.ts';
 import { json } from '../answer.ts';
+import { contentSecurityPolicy } from '../server-response.ts';
 
 /** Where to go from here. Relative, so that the links hold behind a proxy. */
 const places = {
@@ -39,7 +40,5 @@ ${links.join('\n')}
 
 const pageHeaders = {
   'content-type': 'text/html; charset=utf-8',
-  'content-security-policy':
-    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
+  'content-security-policy': contentSecurityPolicy({ 'img-src': 'data:' }),
 };

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { Hono } from 'hono';
 import { addGet } from '../add-get.ts';
 import { CompressedText } from '../compressed.ts';
+import { contentSecurityPolicy } from '../server-response.ts';
 
 /** Everything that the page loads. Swagger UI's own files come out of its package. */
 const assets = {
@@ -45,10 +46,12 @@ const ui = SwaggerUIBundle({
 /** The page sends credentials, so it runs nothing but its own scripts and talks to nobody but this server. */
 const pageHeaders = {
   'content-type': 'text/html; charset=utf-8',
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
+  'content-security-policy': contentSecurityPolicy({
+    'script-src': "'self'",
+    'style-src': "'self' 'unsafe-inline'",
+    'img-src': "'self' data:",
+    'connect-src': "'self'",
+  }),
 };
 
 /**
