@@ -152,8 +152,11 @@ export const defaultLimits = {
    * metadata which is too deep is refused with the event that it stands in.
    */
   variableDepth: 40,
-  /** List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. */
-  operationItems: 50_000,
+  /**
+   * List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. `user` is for
+   * user tokens and for who shows no credential, `service` for who sees all users.
+   */
+  operationItems: { user: 2_000, service: 20_000 },
   /** Operations that run on one WebSocket, subscriptions among them: a page with that many views has one for each. */
   streamsPerSocket: 50,
 

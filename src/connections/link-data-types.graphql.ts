@@ -3,7 +3,7 @@ import { type ConnectionId, connectionKey } from '../data-types/data-types.ts';
 import type { ProviderDataType } from '../db/rows.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
-import { withItems } from '../graphql/items.ts';
+import { USUAL_DATA_TYPES, withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import type { ConnectionTypes } from './connections.graphql.ts';
@@ -30,7 +30,7 @@ export function addLinkDataTypes(
   builder.prismaObjectField(ProviderLink, 'dataTypes', (t) =>
     t.field({
       type: [DataTypeSync],
-      ...withItems({ most: 'dataTypesPerConnection' }),
+      ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerConnection' }),
       description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
       authScopes: { read: true },
       resolve: async ({ userId, provider }, _, { load }) => [

@@ -4,7 +4,7 @@ import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { DateTimeRangeType } from '../graphql/date-time-range.ts';
-import { withItems } from '../graphql/items.ts';
+import { USUAL_DATA_TYPES, withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
@@ -41,7 +41,7 @@ export function addDataTypes(builder: Builder, types: Types) {
   builder.prismaObjectField(SyncEvent, 'dataTypes', (t) =>
     t.field({
       type: [DataTypeSync],
-      ...withItems({ most: 'dataTypesPerEvent' }),
+      ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerEvent' }),
       description: `What this event alone tells of types of data, those first that it states; at most ${inWords(defaultLimits.dataTypesPerEvent)}.`,
       authScopes: { read: true },
       resolve: (event) => reportsOf(event).map((report) => foldRunDataType(undefined, event, report)),
@@ -50,7 +50,7 @@ export function addDataTypes(builder: Builder, types: Types) {
   builder.prismaObjectField(SyncRun, 'dataTypes', (t) =>
     t.field({
       type: [DataTypeSync],
-      ...withItems({ most: 'dataTypesPerRun' }),
+      ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerRun' }),
       description: `What the run did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerRun)}.`,
       authScopes: { read: true },
       resolve: async ({ userId, runId }, _, { load }) => [...(await load(dataTypesByRun, { userId, runId }))],

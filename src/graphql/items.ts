@@ -15,11 +15,19 @@ export type Items =
   | { readonly each: string; readonly most: ItemLimit }
   /** As many as the limit says, whatever is asked. */
   | { readonly most: ItemLimit | number }
+  /** So many as a rule, and few of a list of lists have more. Never more than `most`. */
+  | { readonly usual: number; readonly most: ItemLimit }
   /** The field that returns the object around this list has counted the items already, as a page does for its edges. */
   | 'counted by parent';
 
 /** The extensions of a field that returns this many items. */
 export const withItems = (items: Items) => ({ extensions: { items } });
+
+/**
+ * Types of data that an event, a run or a connection has as a rule. With as many as there may be, ten times that, a person's
+ * connections with their types of data would count ten thousand items.
+ */
+export const USUAL_DATA_TYPES = 20;
 
 /** The items of a Relay page: `first` or `last` of them. */
 export const pageOf = (most: ItemLimit = 'pageSize') => withItems({ by: ['first', 'last'], most });

@@ -9,14 +9,16 @@ import {
   type OperationDefinitionNode,
   type OperationTypeNode,
 } from 'graphql';
+import type { Viewer } from '../auth/viewer.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { type Context, type ContextParts, createContext, type Spending } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
+import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { Audiences } from './audiences.ts';
 import { refuseDeepVariables } from './check-variables.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
-import { createCostCheck, createItemCount, type Variables } from './cost.ts';
+import { type CostOf, createCost, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { labelOf } from './operation-label.ts';
@@ -52,6 +54,12 @@ interface Executable {
 /** What results hold: objects alone, or {@link JsonText} in the place of plain selections, for who writes them as JSON. */
 export type ResultForm = 'objects' | 'text';
 
+interface Weighed {
+  readonly refused: ExecutionResult | undefined;
+  /** Undefined where the cost was not worked out. */
+  readonly told: { readonly extensions: { readonly cost: ToldCost } } | undefined;
+}
+
 /** What all subscribers to results of one form share. */
 interface PayloadTools {
   readonly audiences: Audiences;
@@ -71,8 +79,7 @@ export class Operation {
   /** The same with plain selections as text; null where there are none, and undefined as long as nobody has asked. */
   #asText: Executable | null | undefined;
   readonly #payloads: Partial<Record<ResultForm, PayloadTools>> = {};
-  #checkCost: ((variables: Variables) => AppError | undefined) | undefined;
-  #countItems: ((variables: Variables) => number) | undefined;
+  #costOf: CostOf | undefined;
 
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
@@ -90,11 +97,12 @@ export class Operation {
 
   /** Runs a query or a mutation, and lets the context forget. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
-    const refused = this.#tooMuch(variables) ?? this.#unpaid(context, variables);
-    if (refused) return this.#format(refused);
+    const { refused = this.#unpaid(context, variables), told } = this.#weigh(variables, context.viewer);
+    if (refused) return { ...this.#format(refused), ...told };
     const result = await execute(this.#args(context, variables));
     context.forget();
-    return this.#format('data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) });
+    const shown = 'data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) };
+    return { ...this.#format(shown), ...told };
   }
 
   /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
@@ -112,12 +120,14 @@ export class Operation {
    */
   async write(context: Context, variables: Variables): Promise<string | undefined> {
     const executable = this.kind === 'query' ? this.#toText() : null;
-    if (!executable || this.#tooMuch(variables)) return undefined;
+    if (!executable) return undefined;
+    const { refused, told } = this.#weigh(variables, context.viewer);
+    if (refused) return undefined;
     this.#pay(context, variables);
     const { data, errors } = await execute(this.#args(context, variables, executable));
     if (!data || errors) return undefined;
     context.forget();
-    return writeResult({ data });
+    return writeResult({ data, ...told });
   }
 
   /** The same operation with text in the place of plain selections; null if there are none. */
@@ -140,7 +150,9 @@ export class Operation {
     form: ResultForm = 'objects',
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
     const refused =
-      this.#tooMuch(variables) ?? refuseRootFields(this.#options, variables) ?? this.#unpaid(parts, variables);
+      this.#weigh(variables, parts.viewer).refused ??
+      refuseRootFields(this.#options, variables) ??
+      this.#unpaid(parts, variables);
     if (refused) return this.#format(refused);
     const life = parts.openStream();
     try {
@@ -208,16 +220,15 @@ export class Operation {
       : { ...common, document, variableValues };
   }
 
-  /** Makes the check of the operation's cost, if there is none yet: a client's operation gets it when it first runs. */
-  prepareCost(): (variables: Variables) => AppError | undefined {
-    this.#checkCost ??= createCostCheck(this.#options, this.#options.limits);
-    return this.#checkCost;
+  /** Reads the operation's cost, if it was not read yet: that of a client's operation is when it first runs. */
+  prepareCost(): CostOf {
+    this.#costOf ??= createCost(this.#options, this.#options.limits);
+    return this.#costOf;
   }
 
   /** Charges for what the operation may list. @throws AppError RATE_LIMITED */
   #pay({ spending }: { readonly spending: Spending }, variables: Variables): void {
-    this.#countItems ??= createItemCount(this.#options, this.#options.limits);
-    spending.items(this.#countItems(variables));
+    spending.items(this.prepareCost()(variables));
   }
 
   #unpaid(payer: { readonly spending: Spending }, variables: Variables): ExecutionResult | undefined {
@@ -230,11 +241,14 @@ export class Operation {
     }
   }
 
-  #tooMuch(variables: Variables): ExecutionResult | undefined {
-    const { author, limits } = this.#options;
+  /** Whether an operation is refused for what it asks for, and what a client is told of that. */
+  #weigh(variables: Variables, viewer: Viewer): Weighed {
+    const { author, limits, operation } = this.#options;
     const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
-    const error = tooDeep ?? this.prepareCost()(variables);
-    return error && { errors: [error] };
+    if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
+    const cost = toldCost(this.prepareCost()(variables), viewer, limits);
+    const tooMuch = refuseCost(cost, operation);
+    return { refused: tooMuch && { errors: [tooMuch] }, told: { extensions: { cost } } };
   }
 
   #format<R extends ExecutionResult>(result: R): R {

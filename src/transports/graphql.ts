@@ -130,7 +130,7 @@ function useOperations(
     const result = await (begun?.result ?? operation.run(context, variables ?? {}));
     return 'data' in result
       ? result
-      : { errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
+      : { ...result, errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
   }
 
   return {

@@ -189,7 +189,7 @@ function readParameters(given: unknown): PlainRequest | undefined {
 }
 
 function isDataAlone(result: ExecutionResult): boolean {
-  return result.data != null && result.errors === undefined && result.extensions === undefined;
+  return result.data != null && result.errors === undefined;
 }
 
 /** Resolves to what came in. It is less than was announced when the client has left, and the request is not complete. */

@@ -104,7 +104,14 @@ async function createWorld(random: Random) {
   const { services } = server.app;
   const formatError = () => expect.fail('no operation here has an error');
   // The more the schema has within what it has, the more a random operation asks for.
-  const limits = { ...defaultLimits, operationItems: Number.MAX_SAFE_INTEGER, documentTokens: 1_000_000 };
+  const limits = {
+    ...defaultLimits,
+    operationItems: { user: Number.MAX_SAFE_INTEGER, service: Number.MAX_SAFE_INTEGER },
+    documentTokens: 1_000_000,
+    operationAliases: 1_000,
+    operationRootFields: 1_000,
+    operationDirectives: 1_000,
+  };
   return {
     operations: new Operations({ schema: buildSchema(), limits, formatError }),
     services,

@@ -29,7 +29,7 @@ describe('a WebSocket', () => {
   test('answers operations once it was initialised', async () => {
     const socket = await opened();
     socket.send(subscribe('1'));
-    expect(await socket.next()).toEqual({ type: 'next', id: '1', payload: { data: { __typename: 'Query' } } });
+    expect(await socket.next()).toMatchObject({ type: 'next', id: '1', payload: { data: { __typename: 'Query' } } });
     expect(await socket.next()).toEqual({ type: 'complete', id: '1' });
     socket.close();
   });

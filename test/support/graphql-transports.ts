@@ -17,8 +17,10 @@ export interface OperationAnswer {
   readonly errors?: readonly {
     readonly message: string;
     readonly path?: readonly (string | number)[];
+    readonly locations?: readonly { readonly line: number; readonly column: number }[];
     readonly extensions: Record<string, unknown>;
   }[];
+  readonly extensions?: Record<string, unknown>;
 }
 
 export type Ask = (url: string, operation: Operation) => Promise<OperationAnswer>;
