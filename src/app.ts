@@ -73,7 +73,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   try {
     const sources = await openSources(installedSources, config.sources, { ...services, onError });
     const { url, stop } = await serve(config, services, logger, {
-      graphiql: options.graphiql ?? graphiqlPage(),
+      graphiql: options.graphiql ?? graphiqlPage({ introspection: config.introspection }),
       servesLocalPages: options.servesLocalPages ?? false,
       docsApiKey: options.docsApiKey,
       processMetrics: options.processMetrics,
@@ -126,7 +126,12 @@ async function serve(
     rates: new RateLimits({ limits, clock, factor: config.rateLimits }),
     shutdown: shutdown.signal,
   });
-  const operations = new Operations({ schema: buildSchema(), limits, formatError });
+  const operations = new Operations({
+    schema: buildSchema(),
+    limits,
+    formatError,
+    introspection: config.introspection,
+  });
   const kept = config.cache ? new KeptAnswers(services) : undefined;
   const requestLog = new RequestLog(logger);
   const common = { operations, services, gate, formatError, kept, requestLog };

@@ -117,6 +117,7 @@ const settings = z.object({
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   RATE_LIMITS: rateLimits.default(1),
+  INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 
@@ -211,6 +212,8 @@ export interface Config {
   readonly cache: boolean;
   /** What all rate limits are multiplied with; 0 for none. */
   readonly rateLimits: number;
+  /** Does the server show its schema, and suggest names of it to who has mistyped one? */
+  readonly introspection: boolean;
   readonly logLevel: string;
 }
 
@@ -268,6 +271,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',
     rateLimits: env.RATE_LIMITS,
+    introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     logLevel: env.LOG_LEVEL,
   };
 }

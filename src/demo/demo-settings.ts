@@ -13,6 +13,7 @@ export function withDemoDefaults(environment: Environment): Environment {
     DATABASE_URL: environment.DATABASE_URL || demoDatabaseUrl,
     JWT_SECRET: environment.JWT_SECRET || demoJwtSecret(environment.HOST),
     LOG_LEVEL: environment.LOG_LEVEL || 'warn',
+    INTROSPECTION: environment.INTROSPECTION || 'on',
   };
 }
 

@@ -24,6 +24,7 @@ import { findInputProblems } from './input-problems.ts';
 import { labelOf } from './operation-label.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
+import { withoutSuggestion } from './reticence.ts';
 import { refuseRootFields } from './single-root-field.ts';
 import { writeResult } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
@@ -32,6 +33,7 @@ export interface OperationOptions {
   readonly schema: GraphQLSchema;
   readonly limits: Limits;
   readonly formatError: FormatError;
+  readonly introspection: boolean;
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
@@ -107,10 +109,14 @@ export class Operation {
 
   /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
   #asRequestErrors(errors: readonly GraphQLError[], variables: Variables): GraphQLError[] {
-    const { schema, operation, limits } = this.#options;
-    const problems = this.kind === 'mutation' ? findInputProblems(schema, operation, variables, limits) : [];
+    const { schema, operation, limits, introspection } = this.#options;
+    const shown = introspection ? (message: string) => message : withoutSuggestion;
+    const found = this.kind === 'mutation' ? findInputProblems(schema, operation, variables, limits) : [];
+    const problems = found.map((problem) => ({ ...problem, message: shown(problem.message) }));
     const details = problems.length > 0 ? { code: 'BAD_USER_INPUT' satisfies ErrorCode, problems } : {};
-    return errors.map((error, index) => asRequestError(error, index === 0 ? details : {}));
+    return errors.map(({ message, extensions, nodes }, index) =>
+      asRequestError({ message: shown(message), extensions, nodes }, index === 0 ? details : {}),
+    );
   }
 
   /**
@@ -267,6 +273,9 @@ function toExecutable(
  * An error before anything ran, such as a variable that does not fit: it is the client's, whatever a scalar has thrown, so
  * the thrown error is left behind.
  */
-function asRequestError({ message, extensions, nodes }: GraphQLError, details: object): GraphQLError {
+function asRequestError(
+  { message, extensions, nodes }: Pick<GraphQLError, 'message' | 'extensions' | 'nodes'>,
+  details: object,
+): GraphQLError {
   return new GraphQLError(message, { nodes: nodes ?? null, extensions: { ...extensions, ...details } });
 }

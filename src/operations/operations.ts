@@ -1,4 +1,4 @@
-import { type DocumentNode, type GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
+import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
 import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { DocumentCache } from './document-cache.ts';
@@ -7,6 +7,7 @@ import { fragmentsIn } from './fragments-in.ts';
 import { withLiteralProblems } from './literal-problems.ts';
 import { type Author, Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
+import { noIntrospection, withoutSuggestion } from './reticence.ts';
 import { validationRules } from './single-root-field.ts';
 import { TextSelections } from './text/text-selections.ts';
 
@@ -15,6 +16,8 @@ export interface OperationsOptions {
   readonly limits: Limits;
   /** What every error of a result goes through, once. */
   readonly formatError: FormatError;
+  /** Whether the schema is shown, and names of it suggested, on every door. */
+  readonly introspection: boolean;
 }
 
 /** A document that has been parsed within the limits. */
@@ -80,10 +83,17 @@ export class Operations {
     return operation;
   }
 
+  #mistakesIn(document: DocumentNode): readonly GraphQLError[] {
+    if (this.#options.introspection) return validate(this.schema, document, validationRules);
+    return validate(this.schema, document, [...validationRules, noIntrospection]).map(
+      ({ message, nodes }) => new GraphQLError(withoutSuggestion(message), { nodes: nodes ?? null }),
+    );
+  }
+
   #prepare(document: DocumentNode, author: Author): PreparedDocument {
     const { schema } = this;
     const { limits } = this.#options;
-    const mistakes = withLiteralProblems(validate(schema, document, validationRules), { schema, document, limits });
+    const mistakes = withLiteralProblems(this.#mistakesIn(document), { schema, document, limits });
     const fragments = fragmentsIn(document);
     const operations = new Map<string | undefined, Operation>();
     return {

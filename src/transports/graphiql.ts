@@ -62,14 +62,16 @@ type PageOptions = GraphiQLOptions & { readonly storage?: null; readonly initial
 /**
  * GraphiQL with tabs that are ready to run. Its assets are part of the page, so it works without the internet.
  * `userId` goes into the tabs; without one, the first of them finds users. `apiKey` into the headers that are sent with every operation until the reader changes
- * them.
+ * them. Without `introspection` the tabs say why nothing is completed.
  */
 export function graphiqlPage({
   userId,
   apiKey,
+  introspection = true,
 }: {
   readonly userId?: string;
   readonly apiKey?: string;
+  readonly introspection?: boolean;
 } = {}): GraphiQLOptions {
   const headers = JSON.stringify({ 'X-API-Key': apiKey ?? '' }, null, 2);
   const page: PageOptions = {
@@ -79,7 +81,8 @@ export function graphiqlPage({
     // With 'WS' GraphiQL would send an empty `connection_init`: headers reach it over HTTP only.
     subscriptionsProtocol: 'SSE',
     defaultTabs: [userId === undefined ? findUsers : nestedQuery, liveSubscription, recording].map((query) => ({
-      query: query.replaceAll('USER_ID', userId ?? 'the id of a user, from the first tab'),
+      query:
+        (introspection ? '' : noSchema) + query.replaceAll('USER_ID', userId ?? 'the id of a user, from the first tab'),
       headers,
     })),
     // What the browser remembers of an earlier server at this address would win over the key that works with this one.
@@ -97,6 +100,10 @@ const logo = `<svg width="28" height="28" viewBox="0 0 28 28" fill="none" stroke
   <path d="M4 6h20M4 14h13M4 22h7" />
   <circle cx="22" cy="20" r="3.5" stroke="#d60690" />
 </svg>`;
+
+const noSchema = `# This server does not show its schema (INTROSPECTION=off): operations run, but nothing is completed, and there
+# is no documentation here. Synclog's schema.graphql describes all types and fields.
+`;
 
 const findUsers = `# Users and their newest events: put a key into "Headers" below, then Ctrl+Enter.
 # The other tabs need the id of one of them.

@@ -113,7 +113,7 @@ async function createWorld(random: Random) {
     operationDirectives: 1_000,
   };
   return {
-    operations: new Operations({ schema: buildSchema(), limits, formatError }),
+    operations: new Operations({ schema: buildSchema(), limits, formatError, introspection: true }),
     services,
     userIds,
   };

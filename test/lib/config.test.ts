@@ -30,6 +30,7 @@ describe('settings', () => {
       trustedProxies: [],
       cache: true,
       rateLimits: 1,
+      introspection: true,
       sources: {},
       logLevel: 'info',
     });

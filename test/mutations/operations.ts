@@ -167,6 +167,13 @@ export const operations: Area = {
       tests: ['test/doors/operation-cost.test.ts'],
     },
     {
+      breaks: 'the schema is shown where introspection is off',
+      file: 'src/operations/operations.ts',
+      find: '[...validationRules, noIntrospection]',
+      replace: 'validationRules',
+      tests: ['test/doors/introspection.test.ts'],
+    },
+    {
       breaks: 'fragments cost nothing',
       file: 'src/operations/cost.ts',
       find: 'return this.#ofFragment(selection.name.value);',
