@@ -1,6 +1,32 @@
 #!/usr/bin/env node
-// Starts the server from any folder, without npm between it and whoever supervises it: `node /path/to/bin/synclog.mjs`.
-import { register } from 'tsx/esm/api';
+// Runs a command of Synclog: `node /path/to/bin/synclog.mjs start`, from any folder. In a checkout it builds first where
+// nothing is built yet, or where the source has changed since.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
-register();
-await import('../src/main.ts');
+const root = join(import.meta.dirname, '..');
+const built = join(root, 'dist/synclog.js');
+const sources = ['src', 'build', 'prisma', 'package.json', 'package-lock.json'];
+
+function newestOf(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newestOf(join(path, name))));
+}
+
+function isUpToDate() {
+  const builtAt = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return sources.every((name) => !existsSync(join(root, name)) || newestOf(join(root, name)) <= builtAt);
+}
+
+if (existsSync(join(root, 'src')) && !isUpToDate()) {
+  process.stderr.write(`synclog: builds ${existsSync(built) ? 'anew, as the source has changed' : 'first'}\n`);
+  const build = ['--import', 'tsx', 'build/command.ts', '--quiet'];
+  const { status } = spawnSync(process.execPath, build, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) {
+    process.stderr.write('synclog: cannot be built; run `npm ci`, which installs what that needs\n');
+    process.exit(1);
+  }
+}
+await import(built);

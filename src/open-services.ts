@@ -19,8 +19,6 @@ import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { tryWriting } from './db/write-trial.ts';
 import type { ConnectWire } from './instances/doorbell.ts';
-import { notifyWire } from './instances/notify-wire.ts';
-import { redisWire } from './instances/redis-wire.ts';
 import type { Clock } from './lib/clock.ts';
 import { Opened } from './lib/opened.ts';
 import { Outages } from './lib/outages.ts';
@@ -129,7 +127,7 @@ async function openOneByOne(
   const keys = new ApiKeys({ database, ownKey, elsewhere, limits, clock });
   const credentials = opened.add(new CredentialWatch({ keys, elsewhere, limits, clock, onError }));
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
-  const doorbell = doorbellOf(config, limits, outages);
+  const doorbell = await doorbellOf(config, limits, outages);
   const projections = [
     createConnectionProjection(database),
     createRunDataTypeProjection(database),
@@ -181,7 +179,7 @@ function doubtText({ retentionDoubtMs }: Limits): string {
 }
 
 /** How instances wake one another: over Redis if there is one, else over Postgres; a SQLite file has one instance. */
-function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, outages: Outages) {
+async function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, outages: Outages) {
   const { redisUrl } = config;
   const databaseUrl = directUrlOf(config);
   if (!redisUrl && providerOf(databaseUrl) === 'sqlite') return undefined;
@@ -191,8 +189,17 @@ function doorbellOf(config: ServicesSettings, { slowPollMs }: Limits, outages: O
     back: `wake-ups over ${over} work again`,
     hide: (reason) => (redisUrl ? withoutSecrets(reason, redisUrl) : reason),
   });
-  const connect: ConnectWire = (events) => (redisUrl ? redisWire(redisUrl, events) : notifyWire(databaseUrl, events));
-  return { connect, outage };
+  return { connect: await wireOver(redisUrl ?? databaseUrl), outage };
+}
+
+/** Loads no client but the one that the wire needs. */
+async function wireOver(url: string): Promise<ConnectWire> {
+  if (url.startsWith('redis')) {
+    const { redisWire } = await import('./instances/redis-wire.ts');
+    return (events) => redisWire(url, events);
+  }
+  const { notifyWire } = await import('./instances/notify-wire.ts');
+  return (events) => notifyWire(url, events);
 }
 
 function openWearablesKeysOf({ openWearablesUrl }: ServicesSettings, limits: Limits, outages: Outages) {

@@ -82,7 +82,17 @@ export async function openFilled(provider: Provider, populations: readonly Popul
 
 /** The command migrates the database first. */
 async function createApiKey(databaseUrl: string): Promise<string> {
-  const command = ['--import', 'tsx', 'src/cli/api-key.ts', 'create', '--name', 'bench', '--scopes', 'read,write'];
+  const command = [
+    '--import',
+    'tsx',
+    'src/cli/synclog.ts',
+    'api-key',
+    'create',
+    '--name',
+    'bench',
+    '--scopes',
+    'read,write',
+  ];
   const { stdout } = await run(process.execPath, command, {
     cwd: root,
     env: { ...process.env, ...serverSettings, DATABASE_URL: databaseUrl },

@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts';
 import { failureStatus, failureText } from '../failure-text.ts';
 import { KnownFailure } from '../lib/known-failure.ts';
 import { reasonOf } from '../lib/outages.ts';
+import { asTyped } from '../lib/package-folder.ts';
 import { defaultLimits } from '../limits.ts';
 import { apiKeyHelp } from './api-key-help.ts';
 import { asksForHelp, readCommandLine, UsageError } from './command-line.ts';
@@ -73,7 +74,8 @@ function parseCommand(args: readonly string[]): Command {
 async function revokeUnseen(keys: ApiKeys, { id, name }: ApiKey, why: string): Promise<never> {
   const state = await keys.revoke(id).then(
     () => 'is revoked',
-    (error: unknown) => `could not be revoked (${reasonOf(error)}); do it with: npm run api-key -- revoke ${id}`,
+    (error: unknown) =>
+      `could not be revoked (${reasonOf(error)}); do it with: ${asTyped(`npm run api-key -- revoke ${id}`)}`,
   );
   throw new KnownFailure(`The secret was not written, and API key ${id} (${name}) ${state}. ${why}`);
 }

@@ -1,8 +1,8 @@
 import { apiKeyHelp } from './api-key-help.ts';
 import { print } from './print.ts';
-import { runCommand } from './run-command.ts';
+import type { Command } from './run-command.ts';
 
-await runCommand({
+export const apiKeyCommand: Command = {
   name: 'api-key',
   help: apiKeyHelp,
   async run(args) {
@@ -10,4 +10,4 @@ await runCommand({
     const output = { log: print, error: (line: string) => console.error(line) };
     return runApiKeyCommand({ args, environment: process.env, output });
   },
-});
+};

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readCommandLine, UsageError } from './command-line.ts';
 import { print } from './print.ts';
-import { runCommand } from './run-command.ts';
+import type { Command } from './run-command.ts';
 
 const help = `Copies the SQLite database that DATABASE_URL names into a new file, while a server works on it or not.
 
@@ -18,7 +18,7 @@ Exit status: 0 done, 1 a failure, 2 a mistake in the command line or the setting
 /** Where the command was typed, which npm leaves for the folder of the project. */
 const startFolder = process.env.INIT_CWD ?? process.cwd();
 
-await runCommand({
+export const backupCommand: Command = {
   name: 'backup',
   help,
   async run(args) {
@@ -36,4 +36,4 @@ await runCommand({
     print(`Wrote ${path} (${bytes.toLocaleString('en')} bytes).`);
     return 0;
   },
-});
+};

@@ -1,6 +1,6 @@
 import { readCommandLine } from './command-line.ts';
 import { print } from './print.ts';
-import { runCommand } from './run-command.ts';
+import type { Command } from './run-command.ts';
 
 const help = `Brings the database that DATABASE_URL names up to date and says what it applied.
 
@@ -11,7 +11,7 @@ const help = `Brings the database that DATABASE_URL names up to date and says wh
 
 Exit status: 0 done, 1 a failure, 2 a mistake in the command line or the settings.`;
 
-await runCommand({
+export const migrateCommand: Command = {
   name: 'migrate',
   help,
   async run(args) {
@@ -28,4 +28,4 @@ await runCommand({
     print(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date already.');
     return 0;
   },
-});
+};

@@ -1,12 +1,13 @@
-import { join } from 'node:path';
+import { asTyped, isCheckout, packageFolder } from '../lib/package-folder.ts';
 import { asksForHelp, UsageError } from './command-line.ts';
 import { readEnvFile } from './env-file.ts';
 import { print, UnprintedError } from './print.ts';
 
 /** What every command of package.json is. */
-interface Command {
+export interface Command {
   /** As in `npm run NAME`. */
   readonly name: string;
+  /** Its first line says what the command does. */
   readonly help: string;
   /**
    * Does the work. It imports what it works with when it runs, so that help, and what is missing, can be told without.
@@ -18,9 +19,6 @@ interface Command {
   readonly tell?: (failure: string) => void;
 }
 
-/** Relative paths in settings begin here wherever a command is started from, as npm has it. */
-const projectFolder = join(import.meta.dirname, '../..');
-
 /** The status that a shell gives to a program that SIGPIPE has ended. Node ignores that signal. */
 const BROKEN_PIPE = 141;
 
@@ -29,21 +27,25 @@ const BROKEN_PIPE = 141;
  * status is 0 for done, 1 for a failure, and 2 for a mistake in the command line or in the settings. A command whose output
  * nobody reads any more ends without a word, as others do.
  */
-export async function runCommand({ name, help, run, tell = plainly(name) }: Command): Promise<void> {
-  const args = process.argv.slice(2);
+export async function runCommand(
+  { name, help, run, tell = plainly(name) }: Command,
+  args: readonly string[] = process.argv.slice(2),
+): Promise<void> {
   try {
     if (asksForHelp(args)) {
-      print(help);
+      print(asTyped(help));
       return;
     }
-    process.chdir(projectFolder);
+    // Relative paths in settings begin in the folder of a checkout wherever a command is started from, as npm has it. What
+    // is installed has no folder of its own to keep data in.
+    if (isCheckout) process.chdir(packageFolder);
     addEnvFile();
     const status = await run(args);
     if (status !== undefined) process.exit(status); // whatever timers a library has left
   } catch (error) {
     if (error instanceof UnprintedError && error.isUnwanted) process.exit(BROKEN_PIPE);
     const { text, status } = await explain(error);
-    tell(text);
+    tell(asTyped(text));
     process.exit(status);
   }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type App, createApp } from '../app.ts';
 import { doubtsAbout, parseConfig } from '../config.ts';
+import { asTyped } from '../lib/package-folder.ts';
 import { collectProcessMetrics } from '../transports/ops/metrics.ts';
 
 /** Makes a log of this level. */
@@ -37,7 +38,9 @@ async function stop(app: App, logger: Logger): Promise<void> {
 async function askForKey({ services: { keys } }: App, logger: Logger): Promise<void> {
   const known = await keys.list().catch(() => undefined); // a database that is away has been told
   if (known && !known.some((key) => keys.isGood(key)))
-    logger.info('There is no API key yet. Make one: npm run api-key -- create --name NAME --scopes read,write,admin');
+    logger.info(
+      asTyped('There is no API key yet. Make one: npm run api-key -- create --name NAME --scopes read,write,admin'),
+    );
 }
 
 /** What Node would write to stderr in its own way is in the log as well: no other line is between those of the log. */

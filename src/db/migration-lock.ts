@@ -3,7 +3,6 @@ import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import { nameOf, providerOf } from './open-database.ts';
 import type { PostgresSession } from './postgres-session.ts';
-import { openSession, type PostgresTarget, reachPostgres } from './postgres-target.ts';
 import { quotedName } from './session-settings.ts';
 
 /** Any number that nothing else on the server locks: the letters of "sync". */
@@ -35,13 +34,14 @@ export async function withMigrationLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (providerOf(url) === 'sqlite') return work();
+  const { openSession, reachPostgres } = await import('./postgres-target.ts');
   const target = await reachPostgres(url);
   const holder = await openSession(target, session);
   const done = new AbortController();
   try {
     await takeLock(holder, url, onWait);
     void showLife(holder, done.signal);
-    await createMissingSchema(target, url);
+    await createMissingSchema(() => openSession(target, session), target.schema, url);
     return await work();
   } finally {
     done.abort();
@@ -75,11 +75,11 @@ async function showLife(holder: PostgresSession, done: AbortSignal): Promise<voi
   }
 }
 
-async function createMissingSchema(target: PostgresTarget, url: string): Promise<void> {
-  const client = await openSession(target, session);
+async function createMissingSchema(open: () => Promise<PostgresSession>, schema: string, url: string): Promise<void> {
+  const client = await open();
   try {
-    const { rowCount } = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [target.schema]);
-    if (rowCount === 0) await client.query(`CREATE SCHEMA ${quotedName(target.schema)}`);
+    const { rowCount } = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+    if (rowCount === 0) await client.query(`CREATE SCHEMA ${quotedName(schema)}`);
   } catch (error) {
     throw new AppError('UNAVAILABLE', `The schema of ${nameOf(url)} cannot be created: ${reasonOf(error)}`);
   } finally {

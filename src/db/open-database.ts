@@ -1,7 +1,5 @@
 import type { Database, OpenOptions, Provider } from './database.ts';
-import { openPostgres } from './open-postgres.ts';
-import { openSqlite } from './open-sqlite.ts';
-import { nameOfPostgres, reachPostgres } from './postgres-target.ts';
+import { nameOfPostgres } from './postgres-url.ts';
 
 /** What a database URL names. Settings let no other through. */
 export function providerOf(url: string): Provider {
@@ -13,8 +11,13 @@ export function nameOf(url: string): string {
   return providerOf(url) === 'sqlite' ? url : nameOfPostgres(url);
 }
 
-/** Opens a migrated database. @throws AppError UNAVAILABLE for a Postgres that cannot be reached, with the reason. */
+/** Opens a migrated database. Of the two drivers, a process loads the one that it needs. @throws AppError UNAVAILABLE for a Postgres that cannot be reached, with the reason. */
 export async function openDatabase(url: string, watchers: OpenOptions = {}): Promise<Database> {
-  if (providerOf(url) === 'sqlite') return openSqlite(url, watchers);
+  if (providerOf(url) === 'sqlite') {
+    const { openSqlite } = await import('./open-sqlite.ts');
+    return openSqlite(url, watchers);
+  }
+  const { openPostgres } = await import('./open-postgres.ts');
+  const { reachPostgres } = await import('./postgres-target.ts');
   return openPostgres(await reachPostgres(url), watchers);
 }

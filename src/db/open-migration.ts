@@ -1,9 +1,12 @@
 import type { MigrationSession } from './migration-session.ts';
 import { providerOf } from './open-database.ts';
-import { openPostgresMigration } from './postgres-migration.ts';
-import { openSqliteMigration } from './sqlite-migration.ts';
 
 /** Opens a connection that migrates what a database URL names. @throws what the driver does */
 export async function openMigrationSession(url: string): Promise<MigrationSession> {
-  return providerOf(url) === 'sqlite' ? openSqliteMigration(url) : openPostgresMigration(url);
+  if (providerOf(url) === 'sqlite') {
+    const { openSqliteMigration } = await import('./sqlite-migration.ts');
+    return openSqliteMigration(url);
+  }
+  const { openPostgresMigration } = await import('./postgres-migration.ts');
+  return openPostgresMigration(url);
 }

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import { PostgresSession } from './postgres-session.ts';
 import { type Encryption, encryptionsOf } from './postgres-tls.ts';
-import { type PostgresUrl, readPostgresUrl } from './postgres-url.ts';
+import { nameOfPostgres, type PostgresUrl, readPostgresUrl } from './postgres-url.ts';
 import { type SessionTimeouts, settingsStatement } from './session-settings.ts';
 
 /** A Postgres that has been reached, as everything else connects to it. */
@@ -103,16 +103,6 @@ export function prepareSession(
     local: settingsStatement(schema, timeouts, 'local'),
   };
   return session.prepare(settings, connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
-}
-
-/** How a Postgres is named where people read it: without user, password and parameters that may be secret. */
-export function nameOfPostgres(url: string): string {
-  const { host, port, database, schema } = readPostgresUrl(url);
-  const isFolder = host?.startsWith('/') ?? false;
-  const name = host?.includes(':') ? `[${host}]` : host;
-  const parameters = [...(isFolder ? [`host=${host}`] : []), ...(schema ? [`schema=${schema}`] : [])];
-  const server = isFolder ? '' : `${name ?? ''}${port ? `:${port}` : ''}`;
-  return `postgresql://${server}/${database ?? ''}${parameters.length > 0 ? `?${parameters.join('&')}` : ''}`;
 }
 
 function addressOf(url: PostgresUrl, ssl: Encryption): pg.ClientConfig {

@@ -188,3 +188,13 @@ function decode(text: string): string {
 function refuse(reason: string): never {
   throw new PostgresUrlError(reason);
 }
+
+/** How a Postgres is named where people read it: without user, password and parameters that may be secret. */
+export function nameOfPostgres(url: string): string {
+  const { host, port, database, schema } = readPostgresUrl(url);
+  const isFolder = host?.startsWith('/') ?? false;
+  const name = host?.includes(':') ? `[${host}]` : host;
+  const parameters = [...(isFolder ? [`host=${host}`] : []), ...(schema ? [`schema=${schema}`] : [])];
+  const server = isFolder ? '' : `${name ?? ''}${port ? `:${port}` : ''}`;
+  return `postgresql://${server}/${database ?? ''}${parameters.length > 0 ? `?${parameters.join('&')}` : ''}`;
+}

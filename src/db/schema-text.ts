@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageFolder } from '../lib/package-folder.ts';
 import type { Provider } from './database.ts';
 
 /** Where `schema.prisma` with the models is, and the migrations. */
-export const prismaFolder = join(import.meta.dirname, '../../prisma');
+export const prismaFolder = join(packageFolder, 'prisma');
 
 /**
  * The Prisma schema for a provider. The models are written once, for SQLite; Postgres gets the same with types of its

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 import { CompressedText } from './compressed.ts';
 import { contentSecurityPolicy } from './server-response.ts';
@@ -24,7 +23,7 @@ export class GraphiqlPages {
     const options = typeof this.#page === 'function' ? this.#page() : this.#page;
     if (options === false) return false;
     const key = JSON.stringify(options);
-    if (this.#shown?.options !== key) this.#shown = { options: key, text: textOf(options) };
+    if (this.#shown?.options !== key) this.#shown = { options: key, text: await textOf(options) };
     const { 'accept-encoding': accepted, 'if-none-match': ifNoneMatch } = headers;
     const acceptEncoding = Array.isArray(accepted) ? accepted.join() : accepted;
     const answer = await this.#shown.text.answer({ acceptEncoding, ifNoneMatch });
@@ -35,7 +34,8 @@ export class GraphiqlPages {
 }
 
 /** The page holds the key that the demo has put into it, if there is one: it is for this reader alone. */
-function textOf(options: GraphiQLOptions): CompressedText {
+async function textOf(options: GraphiQLOptions): Promise<CompressedText> {
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql'); // nine megabytes, for who opens the page
   const page = renderGraphiQL(options);
   return new CompressedText(page, {
     'content-type': 'text/html; charset=utf-8',

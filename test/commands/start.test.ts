@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { settingNames } from '../../src/config.ts';
 import { newFileUrl } from '../support/database.ts';
 import { lostOutput } from '../support/lost-output.ts';
@@ -77,7 +77,7 @@ function newFolder(): string {
 function copyOfProject({ isGenerated = true } = {}): string {
   const folder = newFolder();
   const generated = join(root, 'src/db/generated');
-  for (const part of ['src', 'bin', 'prisma', 'package.json'])
+  for (const part of ['src', 'bin', 'build', 'prisma', 'package.json', 'dist'])
     cpSync(join(root, part), join(folder, part), { recursive: true, filter: (path) => path !== generated });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   if (isGenerated) symlinkSync(generated, join(folder, 'src/db/generated'));
@@ -85,27 +85,45 @@ function copyOfProject({ isGenerated = true } = {}): string {
 }
 
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-/** The commands that are programs of ours, as package.json has them: name and file. */
-const commands: [name: string, file: string][] = Object.entries<string>(scripts).flatMap(([name, script]) => {
+/** The commands that are programs of ours, as package.json has them: name, file, and what stands before any argument. */
+const commands = Object.entries<string>(scripts).flatMap(([name, script]) => {
   const [, file] = /^node (?:--expose-gc )?--import tsx (?:--expose-gc )?(\S+)$/.exec(script) ?? [];
-  return file ? [[name, file]] : [];
+  const [, built] = /^node bin\/synclog\.mjs (\S+)$/.exec(script) ?? [];
+  const found: [name: string, file: string, first: string[]][] = built
+    ? [[name, 'src/cli/synclog.ts', [built]]]
+    : file
+      ? [[name, file, []]]
+      : [];
+  return found;
 });
 
 /** Those that whoever runs or extends Synclog uses; the others are for its tests and its bench. */
-const ours = commands.filter(([, file]) => /^(src|prisma)\//.test(file));
+const ours = commands.filter(([, file]) => /^(src|prisma|build)\//.test(file));
+
+beforeAll(() => void execFileSync(process.execPath, [join(root, 'bin/synclog.mjs'), '--version'], { stdio: 'ignore' }));
 
 describe('every command', () => {
   test('is tried here', () => {
     expect(commands.map(([name]) => name)).toEqual(
-      expect.arrayContaining(['start', 'demo', 'api-key', 'migrate', 'migration', 'schema', 'faults', 'bench']),
+      expect.arrayContaining([
+        'start',
+        'build',
+        'demo',
+        'api-key',
+        'migrate',
+        'backup',
+        'migration',
+        'schema',
+        'bench',
+      ]),
     );
   });
 
-  test.each(commands)('%s helps when it is asked to, and does nothing else', async (name, file) => {
+  test.each(commands)('%s helps when it is asked to, and does nothing else', async (name, file, first) => {
     const url = newFileUrl();
     const schema = readFileSync(join(root, 'schema.graphql'), 'utf8');
     for (const args of [['--help'], ['-h']]) {
-      const { code, stdout, stderr } = await run(file, args, { settings: { DATABASE_URL: url } });
+      const { code, stdout, stderr } = await run(file, [...first, ...args], { settings: { DATABASE_URL: url } });
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toContain(name === 'start' ? 'npm start' : `npm run ${name}`);
     }
@@ -113,16 +131,16 @@ describe('every command', () => {
     expect(readFileSync(join(root, 'schema.graphql'), 'utf8')).toBe(schema);
   });
 
-  test.each(commands)('%s refuses an option that it does not know, with status 2', async (_name, file) => {
+  test.each(commands)('%s refuses an option that it does not know, with status 2', async (_name, file, first) => {
     const url = newFileUrl();
-    const { code, stdout, stderr } = await run(file, ['--prot', '1'], { settings: { DATABASE_URL: url } });
+    const { code, stdout, stderr } = await run(file, [...first, '--prot', '1'], { settings: { DATABASE_URL: url } });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain("Unknown option '--prot'");
     expect(existsSync(url.slice('file:'.length))).toBe(false);
   });
 
-  test.each(ours)('%s ends without a word where nobody reads its help any more', async (_name, file) => {
-    const { code, stderr } = await run(file, ['--help'], { shell: lostOutput.unread });
+  test.each(ours)('%s ends without a word where nobody reads its help any more', async (_name, file, first) => {
+    const { code, stderr } = await run(file, [...first, '--help'], { shell: lostOutput.unread });
     expect({ code, stderr }).toEqual({ code: 141, stderr: '' });
   });
 
@@ -133,21 +151,26 @@ describe('every command', () => {
     for (const [file, ...args] of [
       ['src/main.ts'],
       ['src/demo/command.ts'],
-      ['src/cli/migrate.ts'],
-      ['src/cli/api-key.ts', 'list'],
+      ['src/cli/synclog.ts', 'migrate'],
+      ['src/cli/synclog.ts', 'api-key', 'list'],
       ['src/cli/print-schema.ts'],
       ['prisma/migration.ts', 'anything'],
     ] as const) {
       const { code, stdout, stderr } = await run(file, args, { project, settings: { DATABASE_URL: newFileUrl() } });
       expect({ code, stdout }, file).toEqual({ code: 1, stdout: '' });
       expect(stderr, file).toMatch(/^[^\n]*are not generated yet\. Run: npm run generate[^\n]*\n$/);
-      expect((await run(file, ['--help'], { project })).code, file).toBe(0);
+      expect((await run(file, [...args, '--help'], { project })).code, file).toBe(0);
     }
   });
 });
 
 describe('settings', () => {
-  test.each([['src/main.ts'], ['src/demo/command.ts'], ['src/cli/migrate.ts'], ['src/cli/api-key.ts', 'list']])(
+  test.each([
+    ['src/main.ts'],
+    ['src/demo/command.ts'],
+    ['src/cli/synclog.ts', 'migrate'],
+    ['src/cli/synclog.ts', 'api-key', 'list'],
+  ])(
     'that are wrong end %s before it does anything, with all mistakes on stderr and status 2',
     async (file, ...args) => {
       const settings = { PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: newFileUrl() };
@@ -173,13 +196,15 @@ describe('settings', () => {
 
   test('migrate whatever becomes of the output, which is told', async () => {
     const url = newFileUrl();
-    const { code, stderr } = await run('src/cli/migrate.ts', [], {
+    const { code, stderr } = await run('src/cli/synclog.ts', ['migrate'], {
       settings: { DATABASE_URL: url },
       shell: lostOutput.full,
     });
     expect(stderr).toMatch(/^migrate: The output cannot be written: ENOSPC.+\n$/);
     expect(code).toBe(1);
-    expect((await run('src/cli/migrate.ts', [], { settings: { DATABASE_URL: url } })).stdout).toContain('already');
+    expect((await run('src/cli/synclog.ts', ['migrate'], { settings: { DATABASE_URL: url } })).stdout).toContain(
+      'already',
+    );
   });
 
   test('with a mistyped name are told with the name that was meant, by the server and by the commands', async () => {
@@ -190,7 +215,9 @@ describe('settings', () => {
       'DATABSE_URL is no setting, so it counts for nothing. Did you mean DATABASE_URL?',
       'SYNCLOG_RETENTION_DAYS is no setting, so it counts for nothing. Did you mean RETENTION_DAYS?',
     ]);
-    const { stderr, code } = await run('src/cli/migrate.ts', [], { settings: { DATABASE_URL: url, PORTT: '1' } });
+    const { stderr, code } = await run('src/cli/synclog.ts', ['migrate'], {
+      settings: { DATABASE_URL: url, PORTT: '1' },
+    });
     expect({ stderr, code }).toEqual({
       stderr: 'migrate: PORTT is no setting, so it counts for nothing. Did you mean PORT?\n',
       code: 0,
@@ -221,7 +248,10 @@ describe('settings', () => {
   ])('in a .env that %s end every command with status 2', async (_, reason, make) => {
     const project = copyOfProject();
     make(join(project, '.env'));
-    const { code, stderr } = await run('src/cli/migrate.ts', [], { project, settings: { DATABASE_URL: newFileUrl() } });
+    const { code, stderr } = await run('src/cli/synclog.ts', ['migrate'], {
+      project,
+      settings: { DATABASE_URL: newFileUrl() },
+    });
     expect(code).toBe(2);
     expect(stderr).toMatch(new RegExp(`^migrate: The file \\.env cannot be read: ${reason} \\(see --help\\)\n$`));
   });

@@ -31,7 +31,7 @@ function commandFor(url: string, settings: Record<string, string> = {}) {
  */
 function processFor(url: string, script = 'exec "$0" "$@"') {
   return async (...args: string[]) => {
-    const command = [process.execPath, '--import', 'tsx', 'src/cli/api-key.ts', ...args];
+    const command = [process.execPath, '--import', 'tsx', 'src/cli/synclog.ts', 'api-key', ...args];
     const child = spawn('bash', ['-c', script, ...command], {
       env: { PATH: process.env.PATH, DATABASE_URL: url },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -12,7 +12,7 @@ function backup(url: string, ...given: (string | Record<string, string>)[]) {
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
     execFile(
       process.execPath,
-      ['--import', 'tsx', 'src/cli/backup.ts', ...args],
+      ['--import', 'tsx', 'src/cli/synclog.ts', 'backup', ...args],
       { env: { ...process.env, DATABASE_URL: url, ...settings } },
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }),
     ),

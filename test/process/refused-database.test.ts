@@ -141,7 +141,11 @@ describe('a database that cannot be used', () => {
   test('ends the server and the commands at once, with one line', async () => {
     const [[, make] = ['', async () => '']] = provider === 'sqlite' ? sqlite : postgresql;
     const url = await make();
-    for (const command of [['src/main.ts'], ['src/cli/migrate.ts'], ['src/cli/api-key.ts', 'list']]) {
+    for (const command of [
+      ['src/main.ts'],
+      ['src/cli/synclog.ts', 'migrate'],
+      ['src/cli/synclog.ts', 'api-key', 'list'],
+    ]) {
       const startedAt = performance.now();
       const [script = '', ...args] = command;
       const { code, stdout, stderr } = await start(url, script, ...args);

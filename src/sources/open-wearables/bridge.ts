@@ -3,7 +3,6 @@ import { redisUrl, withoutSecrets } from '../../lib/redis-url.ts';
 import { retry } from '../../lib/retry.ts';
 import { defineSource, type SourceTools } from '../define-source.ts';
 import { EntryCopier } from './copy-entries.ts';
-import { openRedisPair } from './redis-pair.ts';
 
 /** Every event of all users is published here, once its list and its run hold it. */
 const CHANNEL = 'sync:status:all';
@@ -88,6 +87,7 @@ class Bridge {
   /** One pair of connections, from its beginning to its end. @throws why the pair has ended */
   async #session(signal: AbortSignal, onLive: () => void): Promise<void> {
     const { source, limits, clock } = this.#tools;
+    const { openRedisPair } = await import('./redis-pair.ts'); // a client for who has a Redis
     const { subscriber, reader, broken, close } = await openRedisPair(this.#url, limits, signal);
     try {
       subscriber.on('message', (place, text) => this.#copier.push({ text, place }));

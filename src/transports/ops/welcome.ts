@@ -1,4 +1,5 @@
 import type { Hono } from 'hono';
+import { asTyped } from '../../lib/package-folder.ts';
 import { productVersion } from '../../lib/version.ts';
 import { json } from '../answer.ts';
 import { contentSecurityPolicy } from '../server-response.ts';
@@ -23,7 +24,7 @@ export function addWelcome(app: Hono): void {
 <title>Synclog</title>
 <link rel="icon" href="data:,">
 <h1>Synclog ${version}</h1>
-<p>A durable, live log of wearable-data syncs. Data needs a credential: <code>npm run api-key</code> makes an API key, and
+<p>A durable, live log of wearable-data syncs. Data needs a credential: <code>${asTyped('npm run api-key')}</code> makes an API key, and
 README.md tells the rest.
 <ul>
 ${links.join('\n')}

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Hono } from 'hono';
+import { fileOfPackage } from '../../lib/package-folder.ts';
 import { addGet } from '../add-get.ts';
 import { CompressedText } from '../compressed.ts';
 import { contentSecurityPolicy } from '../server-response.ts';
@@ -59,13 +59,12 @@ const pageHeaders = {
  * @param apiKey is filled in for whoever opens the page
  */
 export function addDocs(app: Hono, description: object, apiKey: string | undefined): void {
-  const { resolve } = createRequire(import.meta.url);
   const pages = { '/docs': pageWith(apiKey, 'docs/'), '/docs/': pageWith(apiKey, '') };
   addText(app, '/openapi.json', () => JSON.stringify(description), { 'content-type': 'application/json' });
   addText(app, '/docs', (path) => pages[path === '/docs' ? '/docs' : '/docs/'], pageHeaders);
   addText(app, '/docs/start.js', () => start, { 'content-type': assets['swagger-ui-bundle.js'] });
   for (const [name, type] of Object.entries(assets))
-    addText(app, `/docs/${name}`, () => readFile(resolve(`swagger-ui-dist/${name}`)), { 'content-type': type });
+    addText(app, `/docs/${name}`, () => readFile(fileOfPackage(`swagger-ui-dist/${name}`)), { 'content-type': type });
 }
 
 /** Answers with a text that is made when somebody first asks for it, and then kept. */

@@ -1,0 +1,219 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createDatabase, provider } from '../support/database.ts';
+import { unsetSettings } from '../support/unset-settings.ts';
+
+const root = join(import.meta.dirname, '../..');
+/** Whoever runs the server in a container. Only root can become somebody else. */
+const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** A package as npm installs it: what `npm pack` holds, and beside it the packages that it depends on. */
+let folder: string;
+let installed: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'synclog-built-'));
+  chmodSync(folder, 0o755);
+  // `npm pack` builds first.
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root, stdio: 'ignore' });
+  const archive = join(folder, `synclog-${version}.tgz`);
+  const packages = join(folder, 'node_modules');
+  installed = join(packages, 'synclog');
+  mkdirSync(installed, { recursive: true });
+  execFileSync('tar', ['-xzf', archive, '-C', installed, '--strip-components=1']);
+  for (const name of productionPackages())
+    cpSync(join(root, 'node_modules', name), join(packages, name), { recursive: true });
+  execFileSync('chmod', ['-R', 'a-w', packages]);
+}, 300_000);
+afterAll(() => {
+  execFileSync('chmod', ['-R', 'u+w', folder]);
+  rmSync(folder, { recursive: true });
+});
+
+/** What `npm ci --omit=dev` installs on this machine. */
+function productionPackages(): string[] {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  return Object.entries<{ dev?: boolean; devOptional?: boolean }>(packages).flatMap(([path, { dev, devOptional }]) => {
+    const name = path.replace('node_modules/', '');
+    return path === '' || dev || devOptional || !existsSync(join(root, path)) ? [] : [name];
+  });
+}
+
+/** A folder that the user of the server alone may write to. */
+function dataFolder(): string {
+  const data = mkdtempSync(join(tmpdir(), 'synclog-data-'));
+  if (somebody.uid) chownSync(data, somebody.uid, somebody.gid);
+  onTestFinished(() => rmSync(data, { recursive: true }));
+  return data;
+}
+
+async function databaseUrl(data: string): Promise<string> {
+  if (provider === 'sqlite') return `file:${data}/synclog.db`;
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  return url;
+}
+
+const environment = (settings: Readonly<Record<string, string>>) => ({
+  ...{ PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'production' },
+  ...unsetSettings,
+  ...settings,
+});
+
+/** A command of the installed package, as somebody who may write nowhere but to the data. */
+async function synclog(args: readonly string[], settings: Readonly<Record<string, string>>, cwd = '/') {
+  const command = [join(installed, 'bin/synclog.mjs'), ...args];
+  return promisify(execFile)(process.execPath, command, { cwd, env: environment(settings), ...somebody }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+  );
+}
+
+async function listens(child: ChildProcess): Promise<string> {
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    if (stream) createInterface(stream).on('line', (line) => lines.push(line));
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`It ended: ${lines.join('\n')}`)));
+  const found = expect.poll(() => lines.join('\n')).toMatch(/Synclog listens on http/);
+  await Promise.race([found, ended]);
+  ended.catch(() => {});
+  return /Synclog listens on (http:\S+)/.exec(lines.join('\n'))?.[1] ?? '';
+}
+
+describe('what npm pack holds', () => {
+  test('is the build, the migrations, the schema and what there is to read, and nothing else', () => {
+    expect(readdirSync(installed).sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'bin',
+      'dist',
+      'docs',
+      'package.json',
+      'prisma',
+      'schema.graphql',
+    ]);
+    expect(readdirSync(join(installed, 'prisma'))).toEqual(['migrations']);
+  });
+
+  test('needs one package, which has machine code, and installs without a script', () => {
+    const { dependencies, scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    expect(Object.keys(dependencies)).toEqual(['libsql']);
+    for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
+  });
+
+  test('lists each package that is built in, with its version and its license, and no tool of the build', () => {
+    const text = readFileSync(join(installed, 'dist/licenses.txt'), 'utf8');
+    const packages = [...text.matchAll(/^((?:@[\w.-]+\/)?[\w.-]+) (\d[\w.+-]*): (.+)$/gm)].map(([, name]) => name);
+    expect(packages).toEqual(expect.arrayContaining(['graphql', 'graphql-yoga', '@prisma/client', 'swagger-ui-dist']));
+    for (const tool of ['prisma', 'tsx', 'esbuild', 'typescript', 'vitest']) expect(packages).not.toContain(tool);
+  });
+});
+
+describe('the built server', () => {
+  test('records, answers and shows its pages as a user who may write nowhere but to the data', async () => {
+    const data = dataFolder();
+    const settings = { DATABASE_URL: await databaseUrl(data), PORT: '0' };
+    const created = await synclog(['api-key', 'create', '--name', 'test', '--scopes', 'read,write,admin'], settings);
+    expect(created).toMatchObject({ code: 0, stderr: '' });
+    const key = created.stdout.trim().split('\n').at(-1) ?? '';
+    const child = spawn(process.execPath, [join(installed, 'dist/main.js')], {
+      ...{ cwd: '/', env: environment(settings), ...somebody },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const url = await listens(child);
+    const graphql = async (query: string) => {
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': key },
+        body: JSON.stringify({ query }),
+      });
+      return response.json();
+    };
+    const { data: made } = await graphql('mutation { upsertUser(input: { externalUserId: "ada" }) { id } }');
+    const userId = made.upsertUser.id;
+    const recorded = await graphql(`mutation {
+      recordSyncEvents(input: { events: [{
+        userId: "${userId}", runId: "run", provider: "oura", source: PULL, stage: COMPLETED, status: SUCCESS
+      }] }) { results { event { sequence } } }
+    }`);
+    expect(recorded).toEqual({ data: { recordSyncEvents: { results: [{ event: { sequence: 1 } }] } } });
+    expect(await graphql(`{ user(id: "${userId}") { headCursor recentSyncEvents { stage } } }`)).toMatchObject({
+      data: { user: { headCursor: '1', recentSyncEvents: [{ stage: 'COMPLETED' }] } },
+    });
+    for (const [path, text] of [
+      ['/graphql', 'GraphiQL'],
+      ['/docs', 'swagger-ui'],
+      ['/docs/swagger-ui-bundle.js', 'SwaggerUIBundle'],
+      ['/docs/swagger-ui.css', '.swagger-ui'],
+      ['/openapi.json', `"version":"${version}"`],
+      ['/readyz', 'ok'],
+      ['/', 'synclog api-key'],
+    ] as const) {
+      const response = await fetch(`${url}${path}`, { headers: { accept: 'text/html,*/*', 'x-api-key': key } });
+      expect({ path, status: response.status }).toEqual({ path, status: 200 });
+      expect((await response.text()).includes(text), path).toBe(true);
+    }
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test('says where a migration stands, and is up to date after the first', async () => {
+    const settings = { DATABASE_URL: await databaseUrl(dataFolder()) };
+    expect((await synclog(['migrate'], settings)).stdout).toMatch(
+      /^(applied \d+_\w+\n)+The database is up to date\.\n$/,
+    );
+    expect((await synclog(['migrate'], settings)).stdout).toBe('The database was up to date already.\n');
+  });
+});
+
+describe('the command synclog', () => {
+  test('lists its commands, helps with each as it is typed here, and says its version', async () => {
+    const { stdout } = await synclog(['--help'], {});
+    const names = [...stdout.matchAll(/^ {2}(?:synclog, )?synclog ([a-z][a-z-]*)$/gm)].map(([, name = '']) => name);
+    expect(names).toEqual(['start', 'migrate', 'api-key', 'backup']);
+    for (const name of names) {
+      const { code, stdout } = await synclog([name, '--help'], {});
+      expect(code).toBe(0);
+      expect(stdout).toContain(`\n  synclog ${name}`);
+      expect(stdout).not.toContain('npm');
+    }
+    expect((await synclog(['--version'], {})).stdout).toBe(`${version}\n`);
+  });
+
+  test('refuses what is no command, with those that there are', async () => {
+    expect(await synclog(['strat'], {})).toEqual({
+      ...{ code: 2, stdout: '' },
+      stderr: 'synclog: there is no command strat; there are start, migrate, api-key, backup (see --help)\n',
+    });
+    expect(await synclog(['--prot', '1'], {})).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test.runIf(provider === 'sqlite')(
+    'keeps its data where it is typed, as it has no folder of its own to keep it in',
+    async () => {
+      const data = dataFolder();
+      expect(await synclog(['migrate'], {}, data)).toMatchObject({ code: 0 });
+      expect(existsSync(join(data, 'data/synclog.db'))).toBe(true);
+    },
+  );
+});
