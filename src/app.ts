@@ -123,7 +123,7 @@ async function serve(
     corsOrigins: config.corsOrigins,
     servesLocalPages,
     trustedProxies: config.trustedProxies,
-    rates: new RateLimits({ limits, clock, factor: config.rateLimits }),
+    rates: new RateLimits({ limits, clock, factor: config.rateLimits, userQuota: config.userQuota }),
     shutdown: shutdown.signal,
   });
   const operations = new Operations({

@@ -117,6 +117,8 @@ const settings = z.object({
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   RATE_LIMITS: rateLimits.default(1),
+  USER_EVENTS_PER_DAY: integer(1, 1_000_000_000).default(1_000_000),
+  USER_MEGABYTES_PER_DAY: integer(1, 1_000_000).default(1_000),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
@@ -212,6 +214,8 @@ export interface Config {
   readonly cache: boolean;
   /** What all rate limits are multiplied with; 0 for none. */
   readonly rateLimits: number;
+  /** What clients may record of one user in a day. */
+  readonly userQuota: { readonly events: number; readonly bytes: number };
   /** Does the server show its schema, and suggest names of it to who has mistyped one? */
   readonly introspection: boolean;
   readonly logLevel: string;
@@ -271,6 +275,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',
     rateLimits: env.RATE_LIMITS,
+    userQuota: { events: env.USER_EVENTS_PER_DAY, bytes: env.USER_MEGABYTES_PER_DAY * 1_000_000 },
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     logLevel: env.LOG_LEVEL,
   };

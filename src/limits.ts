@@ -106,6 +106,13 @@ export const defaultLimits = {
   itemsOfOneCharge: 10,
   /** How many credentials of one address may be refused, before only those are looked at that were good before. */
   failedCredentialRate: { burst: 300, perSecond: 5 },
+  /**
+   * How much may be recorded on one account: an event counts 1, a large one the KiB that it takes. A quarter of what one
+   * Postgres can take, and some hundred times what a platform of 100,000 users reports.
+   */
+  recordingRate: { burst: 200_000, perSecond: 5_000 },
+  /** Deliveries of one sender to the webhook of a source. */
+  webhookRate: { burst: 20_000, perSecond: 200 },
   /** How many accounts have a count, of each kind. */
   countedAccounts: 50_000,
   /** Life of a user token; the default where a request names none. */

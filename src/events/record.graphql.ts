@@ -51,9 +51,10 @@ export function addRecording(
         'Appends events to the logs of their users, all or nothing; answered when they are durable. Needs the scope `write`.',
       args: { input: t.arg({ type: RecordSyncEventsInput, required: true, description: 'The events.' }) },
       authScopes: { write: true },
-      resolve: async (_, { input: { events } }, { services: { log, limits } }) => {
+      resolve: async (_, { input: { events } }, { spending, services: { log, limits } }) => {
         if (events.some((event) => findUnrecognized(event).length > 0))
           refuseProblems(events, limits, (event) => problemsOf(event, limits));
+        spending.record(events);
         return { results: await log.record(events) };
       },
     }),

@@ -98,7 +98,7 @@ export class Admission {
     const { authorization, apiKey } = credentials;
     if (authorization === null && apiKey === null) return { kind: 'anonymous' };
     const text = `${authorization}\n${apiKey}`;
-    if (!this.#known.has(text)) this.#rates.check('credentials', address, door);
+    if (!this.#known.has(text)) this.#rates.check('credentials', address, 1, door);
     try {
       const viewer = await this.#authenticate(credentials);
       if (viewer.kind !== 'anonymous') this.#remember(text);

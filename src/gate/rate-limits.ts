@@ -3,21 +3,30 @@ import { AppError } from '../errors.ts';
 import type { Spending } from '../graphql/context.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
+import type { EventDraft } from '../log/event.ts';
+import { bytesOf } from '../log/record/draft-bytes.ts';
 import { accountOf } from './clients.ts';
-import { TokenBuckets } from './token-buckets.ts';
+import { type Rate, TokenBuckets } from './token-buckets.ts';
 
 /** Where a request has come in, for who counts refusals. */
 export type Door = 'graphql' | 'websocket' | 'rest' | 'pages' | 'webhook';
 
-/** Each kind of bucket: its rate among the limits, and what is said to who has emptied one. */
-const kinds = {
-  service: { rate: 'serviceRate', says: 'This credential asks for more than its share' },
-  user: { rate: 'userRate', says: 'This user asks for more than their share' },
-  anonymous: { rate: 'anonymousRate', says: 'Too much is asked from this address without a credential' },
-  credentials: { rate: 'failedCredentialRate', says: 'Too many credentials from this address were refused' },
-} as const satisfies Record<string, { readonly rate: keyof Limits; readonly says: string }>;
+/** Each kind of bucket, and what is said to who has emptied one. */
+const says = {
+  service: 'This credential asks for more than its share',
+  user: 'This user asks for more than their share',
+  anonymous: 'Too much is asked from this address without a credential',
+  credentials: 'Too many credentials from this address were refused',
+  recording: 'This credential records more than its share',
+  user_events: 'More events of this user were recorded than its daily quota allows',
+  user_bytes: 'More of this user was recorded than its daily quota of bytes allows',
+  deliveries: 'Too many deliveries',
+} as const;
 
-export type RateKind = keyof typeof kinds;
+export type RateKind = keyof typeof says;
+
+const KIB = 1_024;
+const DAY_SECONDS = 86_400;
 
 interface RateLimitsOptions {
   readonly limits: Limits;
@@ -25,33 +34,54 @@ interface RateLimitsOptions {
   readonly clock: Clock;
   /** All rates, bursts as well, are multiplied by it; 0 for no rate limits at all. */
   readonly factor: number;
+  /** What clients may record of one user in a day. */
+  readonly userQuota: { readonly events: number; readonly bytes: number };
 }
 
 /** How often each door has refused something, by the kind of limit. */
 export interface Refusals {
   readonly door: Door;
-  readonly kind: string;
+  readonly kind: RateKind;
   readonly count: number;
+}
+
+/** What is to be taken out of one bucket. */
+interface Charge {
+  readonly kind: RateKind;
+  readonly key: string;
+  cost: number;
 }
 
 /**
  * How much each account may ask of the server, on all doors together. What is asked is charged by its cost before it is
  * done: 1 for each request, each socket and each operation on one, and 1 more for each `itemsOfOneCharge` list items that an
- * operation may ask for. What is refused costs nothing.
+ * operation may ask for. Events are charged to the account that records them, and to the user whose they are. What is
+ * refused costs nothing.
  */
 export class RateLimits {
   readonly #options: RateLimitsOptions;
-  readonly #buckets = new Map<RateKind, TokenBuckets>();
+  readonly #buckets: Readonly<Record<RateKind, TokenBuckets>>;
   readonly #refusals = new Map<string, { door: Door; kind: RateKind; count: number }>();
 
   constructor(options: RateLimitsOptions) {
     this.#options = options;
-    const { limits, clock, factor } = options;
-    for (const kind of Object.keys(kinds) as RateKind[]) {
-      const { burst, perSecond } = limits[kinds[kind].rate];
-      const rate = { burst: burst * factor, perSecond: perSecond * factor };
-      this.#buckets.set(kind, new TokenBuckets(rate, { clock, most: limits.countedAccounts }));
-    }
+    const { limits, clock, factor, userQuota } = options;
+    const bucketsOf = ({ burst, perSecond }: Rate) =>
+      new TokenBuckets(
+        { burst: burst * factor, perSecond: perSecond * factor },
+        { clock, most: limits.countedAccounts },
+      );
+    const daily = (burst: number) => bucketsOf({ burst, perSecond: burst / DAY_SECONDS });
+    this.#buckets = {
+      service: bucketsOf(limits.serviceRate),
+      user: bucketsOf(limits.userRate),
+      anonymous: bucketsOf(limits.anonymousRate),
+      credentials: bucketsOf(limits.failedCredentialRate),
+      recording: bucketsOf(limits.recordingRate),
+      user_events: daily(userQuota.events),
+      user_bytes: daily(userQuota.bytes),
+      deliveries: bucketsOf(limits.webhookRate),
+    };
   }
 
   /** What this viewer spends from now on, with one request or on one socket. */
@@ -64,20 +94,21 @@ export class RateLimits {
       items: (count) => {
         if (count > 0) this.take(kind, account, count / itemsOfOneCharge, door);
       },
+      record: (drafts) => this.#record(account, drafts, door),
     };
   }
 
   /** Charges an account. @throws AppError RATE_LIMITED, when nothing was charged */
   take(kind: RateKind, account: string, cost: number, door: Door): void {
     if (this.#options.factor === 0) return;
-    const waitMs = this.#buckets.get(kind)?.take(account, cost) ?? 0;
+    const waitMs = this.#buckets[kind].take(account, cost);
     if (waitMs > 0) this.#refuse(kind, waitMs, door);
   }
 
-  /** Is there nothing left for an account? @throws AppError RATE_LIMITED */
-  check(kind: RateKind, account: string, door: Door): void {
+  /** Looks whether so much could be taken. @throws AppError RATE_LIMITED */
+  check(kind: RateKind, account: string, cost: number, door: Door): void {
     if (this.#options.factor === 0) return;
-    const waitMs = this.#buckets.get(kind)?.wait(account, 1) ?? 0;
+    const waitMs = this.#buckets[kind].wait(account, cost);
     if (waitMs > 0) this.#refuse(kind, waitMs, door);
   }
 
@@ -86,16 +117,46 @@ export class RateLimits {
     return [...this.#refusals.values()];
   }
 
+  /** All is looked at before anything is taken. */
+  #record(account: string, drafts: readonly EventDraft[], door: Door): void {
+    if (this.#options.factor === 0) return;
+    const charges = chargesOf(account, drafts);
+    for (const { kind, key, cost } of charges) this.check(kind, key, cost, door);
+    for (const { kind, key, cost } of charges) this.#buckets[kind].take(key, cost);
+  }
+
   #refuse(kind: RateKind, waitMs: number, door: Door): never {
     const key = `${door} ${kind}`;
     const refusals = this.#refusals.get(key) ?? { door, kind, count: 0 };
     refusals.count += 1;
     this.#refusals.set(key, refusals);
     const retryAfter = Math.ceil(waitMs / 1_000);
-    throw new AppError('RATE_LIMITED', `${kinds[kind].says}; try again in ${retryAfter} s`, { retryAfter });
+    throw new AppError('RATE_LIMITED', `${says[kind]}; try again in ${retryAfter} s`, { retryAfter });
   }
 }
 
 function kindOf({ kind }: Viewer): RateKind {
   return kind === 'developer' ? 'service' : kind;
+}
+
+/** To whom a recording is charged. One that is sent again is charged again, although it stores nothing. */
+function chargesOf(account: string, drafts: readonly EventDraft[]): Charge[] {
+  const recording: Charge = { kind: 'recording', key: account, cost: 0 };
+  const byUser = new Map<string, readonly [events: Charge, bytes: Charge]>();
+  for (const draft of drafts) {
+    const bytes = bytesOf(draft);
+    recording.cost += Math.max(1, bytes / KIB);
+    let user = byUser.get(draft.userId);
+    if (!user) {
+      const key = draft.userId;
+      user = [
+        { kind: 'user_events', key, cost: 0 },
+        { kind: 'user_bytes', key, cost: 0 },
+      ];
+      byUser.set(key, user);
+    }
+    user[0].cost += 1;
+    user[1].cost += bytes;
+  }
+  return [recording, ...[...byUser.values()].flat()];
 }

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Limits } from '../limits.ts';
+import type { EventDraft } from '../log/event.ts';
 import type { Services } from '../services.ts';
 import type { Batch } from './batch.ts';
 import { type Basis, Reads } from './reads.ts';
@@ -25,6 +26,8 @@ export interface Spending {
   request(): void;
   /** So many list items. @throws AppError RATE_LIMITED */
   items(count: number): void;
+  /** Events that are about to be recorded. @throws AppError RATE_LIMITED, when none of them is charged */
+  record(drafts: readonly EventDraft[]): void;
 }
 
 /** What every resolver gets, the same on every transport. */

@@ -124,5 +124,17 @@ describe('the README', () => {
   test('its numbers are the limits', () => {
     expect(readme).toContain(`One to ${defaultLimits.eventsPerRecording} events`);
     expect(readme).toContain(`at least every ${defaultLimits.checkpointMs / 1000} seconds`);
+    expect(readme).toContain(`${defaultLimits.itemsOfOneCharge} list items that an operation may ask for count 1 more`);
+  });
+
+  test('its rate limits are those of the server', () => {
+    const rates = readme.slice(readme.indexOf('| account | at once |'));
+    const told = [...rates.slice(0, rates.indexOf('\n\n')).matchAll(/\| ([\d,]+) \| ([\d,]+) \|$/gm)];
+    const { serviceRate, userRate, anonymousRate, failedCredentialRate, recordingRate, webhookRate } = defaultLimits;
+    expect(told.map((row) => row.slice(1).map((number) => Number(number.replaceAll(',', ''))))).toEqual(
+      [serviceRate, userRate, anonymousRate, failedCredentialRate, recordingRate, webhookRate].map(
+        ({ burst, perSecond }) => [burst, perSecond],
+      ),
+    );
   });
 });

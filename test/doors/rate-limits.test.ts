@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { openEventStream } from '../support/event-stream.ts';
 import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { type RestAnswer, rest } from '../support/rest-client.ts';
-import { type Headers, startServer, type TestServer } from '../support/server.ts';
+import { anEvent, type Headers, startServer, type TestServer } from '../support/server.ts';
 
 const burst = 5;
 const small = '{ __typename }';
@@ -221,6 +221,97 @@ describe('credentials that are refused', () => {
       expect((await rest(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': 'sk-no' } })).status).toBe(401);
     expect((await rest(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': 'sk-no' } })).status).toBe(429);
     expect((await post({})).status).toBe(200);
+  });
+});
+
+describe('recordings', () => {
+  /** A server that allows so little that every bound can be met, and its clock. */
+  async function strict(limits: object, settings: Record<string, string> = {}) {
+    let time = now;
+    const strict = await startServer({ settings: { RATE_LIMITS: 'on', ...settings }, limits, clock: () => time });
+    onTestFinished(() => strict.close());
+    return { strict, pass: (ms: number) => (time += ms) };
+  }
+  const events = (userId: string, count: number, event: object = {}) =>
+    Array.from({ length: count }, () => ({ userId, ...event }));
+  const record = (server: TestServer, given: readonly object[], headers = server.admin) =>
+    server.graphql(
+      'mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { duplicate } } }',
+      { events: given.map((event) => ({ ...anEvent, ...event })) },
+      headers,
+    );
+
+  test('are charged by events to the credential, at the bound and one past it, all or nothing', async () => {
+    const { strict: server, pass } = await strict({ recordingRate: { burst: 10, perSecond: 1 } });
+    const [one, other] = [await server.user(), await server.user()];
+    expect((await record(server, [...events(one, 4), ...events(other, 5)])).errors).toEqual([]);
+    expect(await record(server, events(one, 2))).toMatchObject({
+      status: 429,
+      errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }],
+    });
+    expect((await record(server, events(one, 1))).status).toBe(200);
+    expect((await record(server, events(one, 1), await server.key('write'))).status).toBe(200);
+    pass(1_000);
+    expect((await record(server, events(one, 1))).status).toBe(200);
+    const { data } = await server.graphql('query ($id: UUID!) { user(id: $id) { headCursor } }', { id: one });
+    expect(data.user.headCursor).toBe('7');
+  });
+
+  test('are charged by what they take, where that is much', async () => {
+    const { strict: server } = await strict({ recordingRate: { burst: 10, perSecond: 1 } });
+    const userId = await server.user();
+    const large = { metadata: { text: ['x'.repeat(4_096)] } };
+    expect((await record(server, events(userId, 2, large))).status).toBe(200);
+    expect((await record(server, events(userId, 1))).status).toBe(429);
+  });
+
+  test('by REST are answered with 429 and when to come back', async () => {
+    const { strict: server } = await strict({ recordingRate: { burst: 2, perSecond: 0.5 } });
+    const userId = await server.user();
+    const body = { run_id: 'run_1', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
+    const post = (count: number) =>
+      rest(`${server.url}/api/v1/users/${userId}/sync/events`, {
+        method: 'POST',
+        headers: { ...json, ...server.admin },
+        body: Array.from({ length: count }, () => body),
+      });
+    expect((await post(2)).status).toBe(201);
+    expect(await post(1)).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
+  });
+
+  test('of one user have a daily quota of events, whoever records them, which takes nothing from others', async () => {
+    const { strict: server, pass } = await strict({}, { USER_EVENTS_PER_DAY: '24' });
+    const [one, other] = [await server.user(), await server.user()];
+    expect((await record(server, events(one, 24))).status).toBe(200);
+    expect(await record(server, events(one, 1), await server.key('write'))).toMatchObject({
+      status: 429,
+      errors: [{ message: expect.stringContaining('daily quota'), extensions: { retryAfter: 3_600 } }],
+    });
+    expect((await record(server, events(other, 24))).status).toBe(200);
+    pass(3_600_000);
+    expect((await record(server, events(one, 1))).status).toBe(200);
+    expect((await record(server, events(one, 1))).status).toBe(429);
+  });
+
+  test('of one user have a daily quota of bytes', async () => {
+    const { strict: server } = await strict({}, { USER_MEGABYTES_PER_DAY: '1' });
+    const userId = await server.user();
+    const large = { metadata: { text: 'x'.repeat(60_000) } };
+    expect((await record(server, events(userId, 16, large))).status).toBe(200);
+    expect((await record(server, events(userId, 1, large))).status).toBe(429);
+    expect((await record(server, events(userId, 1))).status).toBe(200);
+  });
+
+  test('that are too deep to be stored are refused for that, whatever they would cost', async () => {
+    const userId = await server.user();
+    let metadata: object = {};
+    for (let depth = 0; depth < 1_000; depth += 1) metadata = { metadata };
+    const answer = await rest(`${server.url}/api/v1/users/${userId}/sync/events`, {
+      method: 'POST',
+      headers: { ...json, ...server.admin },
+      body: { run_id: 'run_1', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress', metadata },
+    });
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining('metadata') } });
   });
 });
 

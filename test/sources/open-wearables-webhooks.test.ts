@@ -569,3 +569,21 @@ describe('a request', () => {
     await first.close();
   });
 });
+
+test('a sender who delivers too much at once gets 429, and is taken when it comes back', async () => {
+  let now = Date.now();
+  const settings = { OPEN_WEARABLES_WEBHOOK_SECRET: secret, RATE_LIMITS: 'on' };
+  const limits = { webhookRate: { burst: 2, perSecond: 0.5 } };
+  const limited = await startServer({ settings, limits, clock: () => now });
+  onTestFinished(() => limited.close());
+  const deliveries = [run(), run(), run()].map((data) => started(data));
+  expect(await deliver(deliveries[0], undefined, limited)).toMatchObject(recorded);
+  expect(await deliver(deliveries[1], undefined, limited)).toMatchObject(recorded);
+  expect(await deliver(deliveries[2], undefined, limited)).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': '2' },
+    body: { code: 'RATE_LIMITED' },
+  });
+  now += 2_000;
+  expect(await deliver(deliveries[2], undefined, limited)).toMatchObject(recorded);
+});

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getRequestListener, RequestError } from '@hono/node-server';
+import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server';
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
 import { AppError, headersOf } from '../../errors.ts';
@@ -69,7 +69,9 @@ export function createRestListener(options: RestOptions) {
   const descriptions = webhooks.map(({ description }) => description);
   addWelcome(app);
   addDocs(app, describeApi(services.limits, operations.schema, descriptions), options.docsApiKey);
-  addWebhooks(app, webhooks, services.limits);
+  const hooks = new Hono<{ Bindings: HttpBindings }>();
+  addWebhooks(hooks, webhooks, services.limits, gate);
+  app.route('/', hooks);
   addMetrics(app, {
     services,
     processMetrics: options.processMetrics,
