@@ -63,7 +63,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     onError,
     close: closeServices,
   } = await openServices(config, {
-    limits: { ...defaultLimits, ...options.limits },
+    limits: { ...defaultLimits, openStreams: config.maxStreams, ...options.limits },
     clock: options.clock,
     logger,
     onStatement: options.onStatement,
@@ -124,6 +124,7 @@ async function serve(
     servesLocalPages,
     trustedProxies: config.trustedProxies,
     rates: new RateLimits({ limits, clock, factor: config.rateLimits, userQuota: config.userQuota }),
+    limits,
     shutdown: shutdown.signal,
   });
   const operations = new Operations({

@@ -5,6 +5,7 @@ import { problemOfSqliteUrl } from './db/sqlite-path.ts';
 import { withLowerScheme } from './lib/lower-scheme.ts';
 import { isMisspelling } from './lib/misspelling.ts';
 import { redisUrl } from './lib/redis-url.ts';
+import { defaultLimits } from './limits.ts';
 import { installedSources } from './sources/installed.ts';
 import { readSettings, type SourceSettings } from './sources/source-settings.ts';
 
@@ -114,6 +115,7 @@ const settings = z.object({
   OPEN_WEARABLES_URL: baseUrl.optional(),
   CORS_ORIGINS: listOf('origins, such as https://app.example', isOrigin).default([]),
   TRUSTED_PROXIES: listOf('addresses and blocks of them, such as 10.0.0.0/8', isAddressBlock).default([]),
+  MAX_STREAMS: integer(1, 10_000_000).default(defaultLimits.openStreams),
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   RATE_LIMITS: rateLimits.default(1),
@@ -206,6 +208,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Who says truly, in `X-Forwarded-For`, for whom they ask: addresses and blocks. */
   readonly trustedProxies: readonly string[];
+  /** How many sockets and streams may be open at once. */
+  readonly maxStreams: number;
   /** How long an HTTP connection may wait for its next request, in milliseconds. */
   readonly keepAliveMs: number;
   /** The settings of the sources that are set up. */
@@ -271,6 +275,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     openWearablesUrl: env.OPEN_WEARABLES_URL,
     corsOrigins: env.CORS_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
+    maxStreams: env.MAX_STREAMS,
     keepAliveMs: env.KEEP_ALIVE_SECONDS * 1_000,
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',

@@ -164,6 +164,17 @@ export const defaultLimits = {
    * user tokens and for who shows no credential, `service` for who sees all users.
    */
   operationItems: { user: 2_000, service: 20_000 },
+  /**
+   * Sockets and streams open at once on one instance, of everybody together: a socket is one, and each stream on it one more. With 30
+   * to 50 kB for each, 10,000 take as much memory as the process itself. The setting `MAX_STREAMS` has another number.
+   */
+  openStreams: 10_000,
+  /**
+   * Which part of them, one in so many, may be open: the last, for `operators` (services and developers) alone; of one
+   * `service` or developer, who has 20 sockets of 49 streams; of one `address` of users and of whoever has said nothing yet, as
+   * a company behind one has some hundreds of pages; of one `user`, who has a dozen pages on some devices.
+   */
+  streamParts: { operators: 10, service: 10, address: 10, user: 100 },
   /** Operations that run on one WebSocket, subscriptions among them: a page with that many views has one for each. */
   streamsPerSocket: 50,
 

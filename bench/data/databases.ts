@@ -20,6 +20,8 @@ export const serverSettings = {
   JWT_SECRET: 'a secret for the bench, long enough',
   // What the bench writes is old, and is to stay.
   RETENTION_DAYS: '3650',
+  // One key opens all streams.
+  MAX_STREAMS: '1000000',
   // It asks and records as fast as it can. What it costs to count that is measured all the same.
   RATE_LIMITS: '9999',
 } as const;

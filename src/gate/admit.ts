@@ -21,9 +21,16 @@ export interface Presented {
   readonly tokenInUrl?: string | undefined;
 }
 
+/** Somebody on a socket who has not said who they are. */
+export interface Arrival extends Presented {
+  /** Ends that they are counted as such. May be called again. */
+  readonly isKnown: () => void;
+}
+
 /** Somebody who was let in: the request itself is charged. */
 export interface Admitted {
   readonly viewer: Viewer;
+  readonly address: string;
   readonly spending: Spending;
 }
 
@@ -91,7 +98,7 @@ export class Admission {
   #enter(viewer: Viewer, { address, door }: Presented): Admitted {
     const spending = this.#rates.spendingOf(viewer, address, door);
     spending.request();
-    return { viewer, spending };
+    return { viewer, address, spending };
   }
 
   async #verify({ address, door }: Presented, credentials: Credentials): Promise<Viewer> {

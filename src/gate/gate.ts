@@ -1,5 +1,6 @@
 import type { Authenticate } from '../auth/authenticate.ts';
 import type { CredentialWatch } from '../auth/credential-watch.ts';
+import type { Limits } from '../limits.ts';
 import { Admission } from './admit.ts';
 import { ClientAddresses } from './clients.ts';
 import { OpenStreams } from './open-streams.ts';
@@ -26,13 +27,14 @@ export function createGate(options: {
   readonly servesLocalPages: boolean;
   readonly trustedProxies: readonly string[];
   readonly rates: RateLimits;
+  readonly limits: Limits;
   readonly shutdown: AbortSignal;
 }): Gate {
   return {
     admission: new Admission(options.authenticate, options.rates),
     addresses: new ClientAddresses(options.trustedProxies),
     origins: new Origins(options.corsOrigins, options),
-    streams: new OpenStreams(options.credentials, options.shutdown),
+    streams: new OpenStreams(options.credentials, options.limits, options.shutdown),
     rates: options.rates,
   };
 }

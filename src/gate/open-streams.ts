@@ -1,20 +1,23 @@
 import { setMaxListeners } from 'node:events';
 import type { CredentialWatch } from '../auth/credential-watch.ts';
-import type { Viewer } from '../auth/viewer.ts';
 import type { StreamLife } from '../graphql/context.ts';
+import type { Limits } from '../limits.ts';
+import { type Client, StreamCounts } from './stream-counts.ts';
 
 /**
  * Every stream that is open, on any door. A stream lives until the first of these: its client leaves, its credential
- * ends, the server stops. A cap on streams for each viewer belongs here.
+ * ends, the server stops. How many there may be: {@link StreamCounts}.
  */
 export class OpenStreams {
   readonly #credentials: CredentialWatch;
   readonly #shutdown: AbortSignal;
   readonly #lives = new Set<Life>();
+  readonly #counts: StreamCounts;
 
   /** @param shutdown aborts when the server stops, with the reason that streams end with. */
-  constructor(credentials: CredentialWatch, shutdown: AbortSignal) {
+  constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal) {
     this.#credentials = credentials;
+    this.#counts = new StreamCounts(limits);
     this.#shutdown = shutdown;
     // A listener for each stream would make the opening of many slow: each new one is compared with all others.
     shutdown.addEventListener('abort', () => {
@@ -22,22 +25,42 @@ export class OpenStreams {
     });
   }
 
-  /** How many are open. */
+  /** How many are open: sockets of known clients, and streams that have a connection of their own. */
   get count(): number {
     return this.#lives.size;
   }
 
-  /** Begins the life of a stream of this viewer. @param client aborts when the client leaves, unless somebody ends the life then */
-  open(viewer: Viewer, client?: AbortSignal): StreamLife {
-    const credential = this.#credentials.watch(viewer);
+  /**
+   * Counts a socket of somebody who has not said who they are.
+   * @returns what ends that
+   * @throws AppError as {@link StreamCounts.take} does
+   */
+  arrive(address: string): () => void {
+    return this.#counts.take({ viewer: { kind: 'anonymous' }, address }, true);
+  }
+
+  /**
+   * Begins the life of a socket, or of a stream that has a connection of its own.
+   * @param left aborts when the client leaves, unless somebody ends the life then
+   * @throws AppError as {@link StreamCounts.take} does
+   */
+  open(client: Client, left?: AbortSignal): StreamLife {
+    const release = this.#counts.take(client);
+    const credential = this.#credentials.watch(client.viewer);
     const life = new Life(() => {
       this.#lives.delete(life);
       credential.release();
+      release();
     });
     this.#lives.add(life);
     if (this.#shutdown.aborted) life.end(this.#shutdown.reason);
-    life.follow(client ? [client, credential.signal] : [credential.signal]);
+    life.follow(left ? [left, credential.signal] : [credential.signal]);
     return life;
+  }
+
+  /** Begins the life of a stream on a socket, within the socket's own. @throws AppError as {@link StreamCounts.take} does */
+  openWithin(client: Client, socket: AbortSignal): StreamLife {
+    return startLife([socket], this.#counts.take(client));
   }
 }
 

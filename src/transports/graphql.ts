@@ -110,8 +110,9 @@ function useOperations(
   }
 
   async function contextOf(request: Request, admitting: Promise<Admitted>): Promise<Context> {
-    const { viewer, spending } = await admitting.catch(refuse);
-    const openStream = () => gate.streams.open(viewer, request.signal);
+    const admitted = await admitting.catch(refuse);
+    const { viewer, spending } = admitted;
+    const openStream = () => gate.streams.open(admitted, request.signal);
     return createContext({ viewer, spending, services, resumeAfter: request.headers.get('last-event-id'), openStream });
   }
 

@@ -100,7 +100,7 @@ export class PlainRequests {
     }
   }
 
-  async #answer({ request, response, body, text, viewer, spending }: Asked): Promise<Begun | undefined> {
+  async #answer({ request, response, body, text, viewer, address, spending }: Asked): Promise<Begun | undefined> {
     const { services, kept, requestLog } = this.#options;
     const head = this.#heads.of(request);
     // A body may be any text, such as the URL of a GET.
@@ -110,7 +110,7 @@ export class PlainRequests {
     if (known && !entry) return void sendKept(request, response, known);
 
     const era = kept?.era ?? 0;
-    const begun = { body, admitted: Promise.resolve({ viewer, spending }) };
+    const begun = { body, admitted: Promise.resolve({ viewer, address, spending }) };
     const plain = body ? readBodyParameters(text) : readQueryParameters(text);
     const operation = plain && this.#operationOf(plain);
     if (entry && operation) entry.operation = operation.label;

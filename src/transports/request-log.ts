@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { pathOf } from './request-target.ts';
 
@@ -64,4 +65,9 @@ function shownPath(request: IncomingMessage): string {
   return pathOf(request)
     .slice(0, 200)
     .replaceAll(/(sk-|eyJ)[^/]*/g, '$1…');
+}
+
+/** What a line says of errors. */
+export function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
+  return errors.map(({ extensions }) => extensions.code);
 }

@@ -3,9 +3,8 @@ import { GraphQLError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import { AppError } from '../errors.ts';
-import type { Admitted, Presented } from '../gate/admit.ts';
+import type { Admitted, Arrival } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
-import { startLife } from '../gate/open-streams.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
@@ -14,7 +13,7 @@ import { refusePersistedQuery } from '../operations/persisted-query.ts';
 import type { Services } from '../services.ts';
 import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
-import type { RequestEntry, RequestLog } from './request-log.ts';
+import { codesOf, type RequestEntry, type RequestLog } from './request-log.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 import { textFrame } from './text-frame.ts';
 
@@ -60,7 +59,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   readonly #stream: Duplex;
   readonly #tools: ConnectionTools;
   /** With the request, until it is known who is asking. */
-  #presented: Presented | undefined;
+  #presented: Arrival | undefined;
   #initialisation: NodeJS.Timeout | undefined;
   #accepted: Accepted | undefined;
   /** Set when the server ends the connection: what to close the socket with. */
@@ -75,7 +74,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   /** Bytes of answers that nobody waits for, and that the client has not taken. */
   #untaken = 0;
 
-  constructor(socket: WebSocket, stream: Duplex, presented: Presented, tools: ConnectionTools) {
+  constructor(socket: WebSocket, stream: Duplex, presented: Arrival, tools: ConnectionTools) {
     this.#socket = socket;
     this.#stream = stream;
     this.#presented = presented;
@@ -154,7 +153,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const { admission, streams } = this.#tools.gate;
       const admitted = await admission.admit({ ...presented, payload });
       if (this.#socket.readyState !== this.#socket.OPEN) return;
-      const life = streams.open(admitted.viewer);
+      presented.isKnown();
+      const life = streams.open(admitted);
       this.#accepted = { ...admitted, life };
       life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
       if (life.signal.aborted) this.#leave(life.signal.reason);
@@ -181,11 +181,12 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   async #answer(
-    { viewer, spending, life }: Accepted,
+    { life, ...admitted }: Accepted,
     payload: SubscribePayload,
     entry: RequestEntry | undefined,
   ): Promise<SocketAnswer> {
-    const { operations, services, formatError } = this.#tools;
+    const { operations, services, gate, formatError } = this.#tools;
+    const { viewer, spending } = admitted;
     try {
       if (this.#running.size > services.limits.streamsPerSocket)
         throw new AppError(
@@ -200,7 +201,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
       if (entry) entry.operation = operation.label;
-      const parts = { viewer, spending, services, resumeAfter: null, openStream: () => startLife([life.signal]) };
+      const openStream = () => gate.streams.openWithin(admitted, life.signal);
+      const parts = { viewer, spending, services, resumeAfter: null, openStream };
       const answer = await operation.answer(parts, payload.variables ?? {});
       if (entry && 'errors' in answer) entry.codes = codesOf(answer.errors);
       return answer;
@@ -291,8 +293,4 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #write(frame: Buffer, done?: (error?: Error | null) => void): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#stream.write(frame, done);
   }
-}
-
-function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
-  return errors.map(({ extensions }) => extensions.code);
 }

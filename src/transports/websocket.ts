@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
+import { AppError, headersOf } from '../errors.ts';
 import { Alarms } from '../lib/alarms.ts';
 import { protectiveHeaders } from './server-response.ts';
 import { type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
@@ -37,10 +38,21 @@ export class WebSocketEndpoint {
       refuseUpgrade(stream, '403 Forbidden');
       return;
     }
+    const { addresses, streams } = this.#tools.gate;
+    const address = addresses.of(request);
+    let isKnown: () => void;
+    try {
+      isKnown = streams.arrive(address);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      refuseUpgrade(stream, `${error.httpStatus} ${STATUS_CODES[error.httpStatus]}`, headersOf(error));
+      return;
+    }
+    stream.once('close', isKnown);
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // `ws` closes the socket with a fitting code, and there is nothing else to do
       const header = (name: string) => request.headers[name]?.toString();
-      const presented = { door: 'websocket', address: this.#tools.gate.addresses.of(request), header } as const;
+      const presented = { door: 'websocket', address, header, isKnown } as const;
       if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL)
         new WebSocketConnection(socket, stream, presented, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
@@ -55,8 +67,8 @@ export class WebSocketEndpoint {
 }
 
 /** Answers a request that is not to become a WebSocket, and closes its connection. */
-export function refuseUpgrade(stream: Duplex, status: string): void {
-  const headers = { ...protectiveHeaders, connection: 'close', 'content-length': '0' };
+export function refuseUpgrade(stream: Duplex, status: string, more: Readonly<Record<string, string>> = {}): void {
+  const headers = { ...protectiveHeaders, ...more, connection: 'close', 'content-length': '0' };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   stream.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n`, () => stream.destroy());
 }

@@ -21,6 +21,7 @@ describe('settings', () => {
       databaseUrl: 'file:./data/synclog.db',
       databaseDirectUrl: undefined,
       keepAliveMs: 75_000,
+      maxStreams: 10_000,
       redisUrl: undefined,
       retentionDays: 30,
       jwtSecret: undefined,

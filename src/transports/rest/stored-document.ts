@@ -42,8 +42,9 @@ export function prepareDocument<Data>({ operations, services }: Tools, text: str
 /** Makes a subscription of ours ready to run. @throws GraphQLError if it does not fit the schema */
 export function prepareStream({ operations, services, streams }: Tools, text: string): FollowDocument {
   const operation = operations.prepareStored(text);
-  return async ({ viewer, spending, variables, resumeAfter, client }) => {
-    const openStream = () => streams.open(viewer, client);
+  return async ({ variables, resumeAfter, client, ...admitted }) => {
+    const { viewer, spending } = admitted;
+    const openStream = () => streams.open(admitted, client);
     const context = createContext({ viewer, spending, services, resumeAfter, openStream });
     const results = await operation.subscribe(context, variables);
     if (Symbol.asyncIterator in results) return results;

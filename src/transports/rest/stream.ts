@@ -61,6 +61,7 @@ export const eventStream = defineRoute({
     return async ({ user_id: userId, replay, after, 'last-event-id': lastId, ...filters }, visit, request) => {
       const results = await follow({
         viewer: visit.viewer,
+        address: visit.address,
         spending: visit.spending,
         variables: { userId, ...from(after, replay), filter: toEventFilter(filters) },
         resumeAfter: lastId ?? null,

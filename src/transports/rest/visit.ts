@@ -6,11 +6,13 @@ import type { Basis } from '../../graphql/reads.ts';
 /** One request of the REST door, behind admission. */
 export class Visit {
   readonly viewer: Viewer;
+  readonly address: string;
   readonly spending: Spending;
   readonly #bases: (Basis | undefined)[] = [];
 
-  constructor({ viewer, spending }: Admitted) {
+  constructor({ viewer, address, spending }: Admitted) {
     this.viewer = viewer;
+    this.address = address;
     this.spending = spending;
   }
 
