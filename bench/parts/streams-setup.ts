@@ -1,5 +1,4 @@
 import type { FilledDatabase } from '../data/databases.ts';
-import { builtPeer, SYNCLOG } from '../measure/built-servers.ts';
 import { withServers } from '../measure/server-process.ts';
 import type { Options } from '../options.ts';
 
@@ -13,9 +12,9 @@ export interface StreamsSetup {
 export const backlogUser = 900_001;
 
 const files = {
-  Synclog: SYNCLOG,
-  'stock-pubsub': builtPeer('stock-pubsub'),
-  'raw-broadcast': builtPeer('raw-broadcast'),
+  Synclog: 'src/main.ts',
+  'stock-pubsub': 'bench/peers/stock-pubsub.ts',
+  'raw-broadcast': 'bench/peers/raw-broadcast.ts',
 } as const;
 export type StreamServer = keyof typeof files;
 

@@ -210,9 +210,9 @@ function heardAt(time: Date, { recordedAt }: SyncEvent): Date {
 }
 
 function earlier(one: Date, other: Date): Date {
-  return other < one ? other : one;
+  return other.getTime() < one.getTime() ? other : one;
 }
 
 function later(one: Date | null, other: Date): Date {
-  return one && one > other ? one : other;
+  return one && one.getTime() > other.getTime() ? one : other;
 }

@@ -30,7 +30,7 @@ export function insertionInto<Row extends object>(
   return {
     sqlite: (rows) => ({
       text: `${insert} VALUES (${marks})${onConflict}`,
-      rows: rows.map((row) => columns.map(([field, type]) => toSqlite(row[field], type))),
+      rows: rows.map((row) => sqliteRow(row, columns)),
     }),
     postgresql: (rows) => ({
       text: `${insert} SELECT * FROM unnest(${arrays})${onConflict}`,
@@ -45,22 +45,52 @@ function replacing(key: readonly string[], fields: readonly string[]): string {
   return ` ON CONFLICT (${key.map(toColumn).join(', ')}) DO UPDATE SET ${set.join(', ')}`;
 }
 
-function toSqlite(value: unknown, type: ColumnType): BoundValue {
-  if (value === null) return null;
-  if (value instanceof Date) return value.getTime();
-  if (type === 'jsonb') return JSON.stringify(value);
-  return type === 'boolean' || type === 'bigint' ? Number(value) : (value as BoundValue); // the other types are texts and numbers
+/** What becomes of a value that is not null, by the type of its column; of one that stays as it is nothing has to. */
+const toSqlite: Readonly<Partial<Record<ColumnType, (value: unknown) => BoundValue>>> = {
+  bigint: Number,
+  boolean: Number,
+  jsonb: (value) => JSON.stringify(value),
+  timestamptz: (value) => (value as Date).getTime(), // the models' type of such a column
+};
+
+function sqliteRow<Row>(row: Row, columns: readonly (readonly [keyof Row & string, ColumnType])[]): BoundValue[] {
+  return columns.map(([field, type]) => {
+    const value = row[field];
+    const to = toSqlite[type];
+    return to && value !== null ? to(value) : (value as BoundValue); // the other types are texts and numbers
+  });
 }
 
 /** One field of all rows as the text of an array of Postgres; null where no row has it, which `unnest` fills up with nulls. */
 function toArray<Row>(rows: readonly Row[], field: keyof Row, type: ColumnType): string | null {
   if (rows.every((row) => row[field] === null)) return null;
-  return arrayOf(rows, (row) => toElement(row[field], type));
+  const toElement = type === 'timestamptz' ? timeElements() : elementOf[type];
+  return arrayOf(rows, (row) => {
+    const value = row[field];
+    return value === null ? 'NULL' : toElement(value);
+  });
 }
 
-function toElement(value: unknown, type: ColumnType): string {
-  if (value === null) return 'NULL';
-  if (value instanceof Date) return value.toISOString();
-  if (type === 'jsonb') return quoted(JSON.stringify(value));
-  return type === 'text' ? quoted(String(value)) : String(value);
+const elementOf: Readonly<Record<Exclude<ColumnType, 'timestamptz'>, (value: unknown) => string>> = {
+  uuid: String,
+  text: (value) => quoted(String(value)),
+  int: String,
+  bigint: String,
+  float8: String,
+  boolean: String,
+  jsonb: (value) => quoted(JSON.stringify(value)),
+};
+
+/** Rows of one group have the same times in many columns, such as when they were recorded. */
+function timeElements(): (value: unknown) => string {
+  let last = Number.NaN;
+  let text = '';
+  return (value) => {
+    const time = value as Date; // the models' type of such a column
+    if (time.getTime() !== last) {
+      last = time.getTime();
+      text = time.toISOString();
+    }
+    return text;
+  };
 }

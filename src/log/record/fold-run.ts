@@ -96,7 +96,7 @@ export function foldRun(run: SyncRun | undefined, event: SyncEvent, change: bigi
 }
 
 function latest(one: Date, other: Date | undefined): Date {
-  return other && other > one ? other : one;
+  return other && other.getTime() > one.getTime() ? other : one;
 }
 
 /** A run's key as one text, for maps. */
