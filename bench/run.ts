@@ -1,5 +1,6 @@
 import { preferMemory } from './data/databases.ts';
 import { InstallError, installPackages, type Progress } from './install.ts';
+import { buildServers } from './measure/built-servers.ts';
 import { leaveServersCore } from './measure/server-process.ts';
 import { help, type PartName, parseOptions, UsageError } from './options.ts';
 import type { Bench, Part } from './part.ts';
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const say: Progress = (line) =>
     console.error(`${((performance.now() - begun) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
   installPackages({ native: options.providers.includes('sqlite') }, say);
+  await buildServers(say);
   preferMemory();
   leaveServersCore();
   const databases = new Set<string>();

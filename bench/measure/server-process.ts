@@ -48,14 +48,21 @@ export function leaveServersCore(): void {
   }
 }
 
-/** Starts a TypeScript file of the repository on the servers' core, and waits until it says that it listens. */
+/** Starts a server of the repository on the servers' core, and waits until it says that it listens. @param file in JavaScript, or in TypeScript, which is compiled as it runs */
 export async function startServer(
   file: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<MeasuredServer> {
   const begun = performance.now();
-  const options = ['--expose-gc', '--import', 'tsx', '--import', './bench/measure/heap-report.ts'];
-  const command = ['-c', SERVER_CORE, process.execPath, ...options, file];
+  const options = ['--expose-gc', '--import', './bench/measure/heap-report.mjs'];
+  const command = [
+    '-c',
+    SERVER_CORE,
+    process.execPath,
+    ...(file.endsWith('.ts') ? ['--import', 'tsx'] : []),
+    ...options,
+    file,
+  ];
   const child = spawn('taskset', command, {
     cwd: root,
     env: { ...process.env, LOG_LEVEL: 'warn', ...serverSettings, ...environment, PORT: '0' },

@@ -1,4 +1,5 @@
 import { type FilledDatabase, openFilled, type Provider } from '../data/databases.ts';
+import { builtPeer, SYNCLOG } from '../measure/built-servers.ts';
 import { inTurns, type Rounds } from '../measure/rounds.ts';
 import { sameAnswers } from '../measure/same-answers.ts';
 import { withServers } from '../measure/server-process.ts';
@@ -7,11 +8,11 @@ import { type Comparison, cpuAgainst, requestLines } from '../report/comparison.
 import { coldUsers, type ReadWorkload, readWorkloads } from './read-workloads.ts';
 
 const servers = {
-  Synclog: 'src/main.ts',
-  mercurius: 'bench/peers/mercurius.ts',
-  'stock-yoga': 'bench/peers/stock-yoga.ts',
-  apollo: 'bench/peers/apollo.ts',
-  bare: 'bench/peers/bare.ts',
+  Synclog: SYNCLOG,
+  mercurius: builtPeer('mercurius'),
+  'stock-yoga': builtPeer('stock-yoga'),
+  apollo: builtPeer('apollo'),
+  bare: builtPeer('bare'),
 } as const;
 
 /** Reads of newest events, R1 to R6. */

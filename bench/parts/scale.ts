@@ -1,5 +1,6 @@
 import { openFilled, type Provider } from '../data/databases.ts';
 import { EVENTS_PER_RUN, type Population } from '../data/fill.ts';
+import { SYNCLOG } from '../measure/built-servers.ts';
 import { type Contestant, inTurns, type Outcome, type Rounds } from '../measure/rounds.ts';
 import { type MeasuredServer, startServer } from '../measure/server-process.ts';
 import { ratios, spreadOf } from '../measure/statistics.ts';
@@ -27,7 +28,7 @@ export async function measureScale(provider: Provider, { options, say, uses }: B
     const database = await openFilled(provider, population(events));
     opened.push({ stop: () => database.remove() });
     uses(database);
-    const server = await startServer('src/main.ts', { DATABASE_URL: database.url });
+    const server = await startServer(SYNCLOG, { DATABASE_URL: database.url });
     opened.push(server);
     return { name, server, apiKey: database.apiKey, users: usersOf(events), longLogUser: LONG_LOG_USER };
   };

@@ -1,4 +1,5 @@
 import type { FilledDatabase } from '../data/databases.ts';
+import { builtPeer, SYNCLOG } from '../measure/built-servers.ts';
 import { withServers } from '../measure/server-process.ts';
 import type { Options } from '../options.ts';
 
@@ -12,9 +13,9 @@ export interface StreamsSetup {
 export const backlogUser = 900_001;
 
 const files = {
-  Synclog: 'src/main.ts',
-  'stock-pubsub': 'bench/peers/stock-pubsub.ts',
-  'raw-broadcast': 'bench/peers/raw-broadcast.ts',
+  Synclog: SYNCLOG,
+  'stock-pubsub': builtPeer('stock-pubsub'),
+  'raw-broadcast': builtPeer('raw-broadcast'),
 } as const;
 export type StreamServer = keyof typeof files;
 

@@ -1,4 +1,5 @@
 import { type FilledDatabase, openFilled, type Provider } from '../data/databases.ts';
+import { builtPeer, SYNCLOG } from '../measure/built-servers.ts';
 import { type Contestant, inTurns, type Outcome, type Rounds } from '../measure/rounds.ts';
 import { type MeasuredServer, serverOf, withServers } from '../measure/server-process.ts';
 import { ratios, spreadOf } from '../measure/statistics.ts';
@@ -8,7 +9,7 @@ import { draftsOf, insertShot, recordingShot } from './recordings.ts';
 import { samePromises } from './same-promises.ts';
 
 const PEER = 'insert-server';
-const servers = { Synclog: 'src/main.ts', [PEER]: `bench/peers/${PEER}.ts` };
+const servers = { Synclog: SYNCLOG, [PEER]: builtPeer(PEER) };
 
 interface WriteWorkload {
   readonly id: string;
