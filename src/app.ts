@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { StatementObserver } from './db/watch-statements.ts';
 import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
+import { Pressure, type PressureState } from './gate/pressure.ts';
 import { RateLimits } from './gate/rate-limits.ts';
 import type { Clock } from './lib/clock.ts';
 import { createLogger } from './lib/logger.ts';
@@ -99,6 +100,13 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
+/** What the log says when the server cannot keep up, and when it can again. */
+const pressureTexts: Readonly<Record<PressureState, string>> = {
+  calm: 'the server can keep up again',
+  strained: 'the server cannot keep up: new streams are refused',
+  overloaded: 'the server cannot keep up: new streams, requests without a credential and large lists are refused',
+};
+
 /** Opens every transport. `stop` ends the streams and resolves when the last connection is closed. */
 async function serve(
   config: Config,
@@ -117,13 +125,22 @@ async function serve(
   const { limits } = services;
   const formatError = createFormatError((error, id) => logger.error({ err: error, id }, 'unexpected error'));
   const shutdown = new AbortController();
+  const pressure = config.loadShedding
+    ? new Pressure({ limits, onChange: (state, seen) => logger.warn(seen, pressureTexts[state]) })
+    : undefined;
+  const stopLooking = pressure?.start();
+  const rates = new RateLimits({
+    ...{ limits, clock, pressure },
+    factor: config.rateLimits,
+    userQuota: config.userQuota,
+  });
   const gate = createGate({
     authenticate: createAuthenticate(services),
     credentials: services.credentials,
     corsOrigins: config.corsOrigins,
     servesLocalPages,
     trustedProxies: config.trustedProxies,
-    rates: new RateLimits({ limits, clock, factor: config.rateLimits, userQuota: config.userQuota }),
+    rates,
     limits,
     shutdown: shutdown.signal,
   });
@@ -150,7 +167,10 @@ async function serve(
     url: http.url,
     stop() {
       logger.info('stops: streams end, requests finish');
-      const drained = http.close().finally(() => kept?.close());
+      const drained = http.close().finally(() => {
+        stopLooking?.();
+        kept?.close();
+      });
       shutdown.abort(new AppError('UNAVAILABLE', 'The server is shutting down'));
       return drained;
     },

@@ -121,6 +121,7 @@ const settings = z.object({
   RATE_LIMITS: rateLimits.default(1),
   USER_EVENTS_PER_DAY: integer(1, 1_000_000_000).default(1_000_000),
   USER_MEGABYTES_PER_DAY: integer(1, 1_000_000).default(1_000),
+  LOAD_SHEDDING: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
@@ -218,6 +219,8 @@ export interface Config {
   readonly cache: boolean;
   /** What all rate limits are multiplied with; 0 for none. */
   readonly rateLimits: number;
+  /** May requests be put off while the server cannot keep up? */
+  readonly loadShedding: boolean;
   /** What clients may record of one user in a day. */
   readonly userQuota: { readonly events: number; readonly bytes: number };
   /** Does the server show its schema, and suggest names of it to who has mistyped one? */
@@ -280,6 +283,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     sources: Object.fromEntries(sources.flatMap(({ name, values }) => (values ? [[name, values]] : []))),
     cache: env.CACHE === 'on',
     rateLimits: env.RATE_LIMITS,
+    loadShedding: env.LOAD_SHEDDING === 'on',
     userQuota: { events: env.USER_EVENTS_PER_DAY, bytes: env.USER_MEGABYTES_PER_DAY * 1_000_000 },
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     logLevel: env.LOG_LEVEL,

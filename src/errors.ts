@@ -39,6 +39,11 @@ export function isPassing(code: unknown): boolean {
   return passing.has(code);
 }
 
+/** Does an error say when to come again, as that of a limit does? */
+export function saysWhen({ extensions }: GraphQLError): boolean {
+  return typeof extensions.retryAfter === 'number';
+}
+
 /** The headers of HTTP where a whole request fails with this error. `retryAfter` of its extensions is in seconds. */
 export function headersOf({ extensions: { code, retryAfter } }: GraphQLError): Readonly<Record<string, string>> {
   if (typeof retryAfter === 'number') return { 'retry-after': String(retryAfter) };

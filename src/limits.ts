@@ -113,6 +113,16 @@ export const defaultLimits = {
   recordingRate: { burst: 200_000, perSecond: 5_000 },
   /** Deliveries of one sender to the webhook of a source. */
   webhookRate: { burst: 20_000, perSecond: 200 },
+  /** An operation that may list more is put off while the server cannot keep up. */
+  costlyItems: 200,
+  /**
+   * When the server cannot keep up: how late its event loop is, and how much is used of V8's heap or of what a container
+   * allows, in percent. Strained, it takes no new streams; overloaded, nobody without a credential, and nothing costly.
+   */
+  strainLagMs: 500,
+  overloadLagMs: 1_000,
+  strainMemoryPercent: 85,
+  overloadMemoryPercent: 93,
   /** How many accounts have a count, of each kind. */
   countedAccounts: 50_000,
   /** Life of a user token; the default where a request names none. */

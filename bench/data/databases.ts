@@ -24,6 +24,8 @@ export const serverSettings = {
   MAX_STREAMS: '1000000',
   // It asks and records as fast as it can. What it costs to count that is measured all the same.
   RATE_LIMITS: '9999',
+  // It measures what a server takes that has too much to do.
+  LOAD_SHEDDING: 'off',
 } as const;
 
 /** A migrated database with people in it. */

@@ -13,6 +13,8 @@ export function withDemoDefaults(environment: Environment): Environment {
     DATABASE_URL: environment.DATABASE_URL || demoDatabaseUrl,
     JWT_SECRET: environment.JWT_SECRET || demoJwtSecret(environment.HOST),
     LOG_LEVEL: environment.LOG_LEVEL || 'warn',
+    // It is for one person, who would be puzzled by it, and begins with much to do.
+    LOAD_SHEDDING: environment.LOAD_SHEDDING || 'off',
     INTROSPECTION: environment.INTROSPECTION || 'on',
   };
 }

@@ -98,6 +98,7 @@ export class Admission {
   #enter(viewer: Viewer, { address, door }: Presented): Admitted {
     const spending = this.#rates.spendingOf(viewer, address, door);
     spending.request();
+    if (door === 'websocket') spending.stream();
     return { viewer, address, spending };
   }
 

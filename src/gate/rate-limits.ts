@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
 import { bytesOf } from '../log/record/draft-bytes.ts';
 import { accountOf } from './clients.ts';
+import type { Deferrable, Pressure } from './pressure.ts';
 import { type Rate, TokenBuckets } from './token-buckets.ts';
 
 /** Where a request has come in, for who counts refusals. */
@@ -25,11 +26,16 @@ const says = {
 
 export type RateKind = keyof typeof says;
 
+/** After how many seconds it is worth while to ask again for what was put off. */
+const DEFERRED_SECONDS = 1;
+
 const KIB = 1_024;
 const DAY_SECONDS = 86_400;
 
 interface RateLimitsOptions {
   readonly limits: Limits;
+  /** Undefined: nothing is put off. */
+  readonly pressure: Pressure | undefined;
   /** In milliseconds; it must not go back. */
   readonly clock: Clock;
   /** All rates, bursts as well, are multiplied by it; 0 for no rate limits at all. */
@@ -41,7 +47,7 @@ interface RateLimitsOptions {
 /** How often each door has refused something, by the kind of limit. */
 export interface Refusals {
   readonly door: Door;
-  readonly kind: RateKind;
+  readonly kind: RateKind | Deferrable;
   readonly count: number;
 }
 
@@ -56,12 +62,12 @@ interface Charge {
  * How much each account may ask of the server, on all doors together. What is asked is charged by its cost before it is
  * done: 1 for each request, each socket and each operation on one, and 1 more for each `itemsOfOneCharge` list items that an
  * operation may ask for. Events are charged to the account that records them, and to the user whose they are. What is
- * refused costs nothing.
+ * refused costs nothing. While the server cannot keep up, it puts some of it off.
  */
 export class RateLimits {
   readonly #options: RateLimitsOptions;
   readonly #buckets: Readonly<Record<RateKind, TokenBuckets>>;
-  readonly #refusals = new Map<string, { door: Door; kind: RateKind; count: number }>();
+  readonly #refusals = new Map<string, { door: Door; kind: RateKind | Deferrable; count: number }>();
 
   constructor(options: RateLimitsOptions) {
     this.#options = options;
@@ -88,12 +94,17 @@ export class RateLimits {
   spendingOf(viewer: Viewer, address: string, door: Door): Spending {
     const kind = kindOf(viewer);
     const account = accountOf(viewer, address);
-    const { itemsOfOneCharge } = this.#options.limits;
+    const { itemsOfOneCharge, costlyItems } = this.#options.limits;
     return {
-      request: () => this.take(kind, account, 1, door),
+      request: () => {
+        if (kind === 'anonymous') this.#defer('anonymous', door);
+        this.take(kind, account, 1, door);
+      },
       items: (count) => {
+        if (count > costlyItems) this.#defer('costly', door);
         if (count > 0) this.take(kind, account, count / itemsOfOneCharge, door);
       },
+      stream: () => this.#defer('stream', door),
       record: (drafts) => this.#record(account, drafts, door),
     };
   }
@@ -117,6 +128,11 @@ export class RateLimits {
     return [...this.#refusals.values()];
   }
 
+  /** How well the server keeps up: 0 calm, 1 strained, 2 overloaded. */
+  get pressure(): number {
+    return this.#options.pressure?.level ?? 0;
+  }
+
   /** All is looked at before anything is taken. */
   #record(account: string, drafts: readonly EventDraft[], door: Door): void {
     if (this.#options.factor === 0) return;
@@ -126,12 +142,23 @@ export class RateLimits {
   }
 
   #refuse(kind: RateKind, waitMs: number, door: Door): never {
+    this.#count(door, kind);
+    const retryAfter = Math.ceil(waitMs / 1_000);
+    throw new AppError('RATE_LIMITED', `${says[kind]}; try again in ${retryAfter} s`, { retryAfter });
+  }
+
+  /** @throws AppError UNAVAILABLE, while the server cannot keep up with what it has begun */
+  #defer(what: Deferrable, door: Door): void {
+    if (!this.#options.pressure?.refuses(what)) return;
+    this.#count(door, what);
+    throw new AppError('UNAVAILABLE', 'The server has too much to do; try again', { retryAfter: DEFERRED_SECONDS });
+  }
+
+  #count(door: Door, kind: RateKind | Deferrable): void {
     const key = `${door} ${kind}`;
     const refusals = this.#refusals.get(key) ?? { door, kind, count: 0 };
     refusals.count += 1;
     this.#refusals.set(key, refusals);
-    const retryAfter = Math.ceil(waitMs / 1_000);
-    throw new AppError('RATE_LIMITED', `${says[kind]}; try again in ${retryAfter} s`, { retryAfter });
   }
 }
 

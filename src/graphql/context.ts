@@ -22,10 +22,12 @@ export interface StreamLife {
 
 /** What of the server an account uses up, told as it is asked for. */
 export interface Spending {
-  /** One request, or one operation on a socket. @throws AppError RATE_LIMITED */
+  /** One request, or one operation on a socket. @throws AppError RATE_LIMITED, UNAVAILABLE */
   request(): void;
-  /** So many list items. @throws AppError RATE_LIMITED */
+  /** So many list items. @throws AppError RATE_LIMITED, UNAVAILABLE */
   items(count: number): void;
+  /** A stream that is about to begin. @throws AppError UNAVAILABLE, while the server cannot keep up */
+  stream(): void;
   /** Events that are about to be recorded. @throws AppError RATE_LIMITED, when none of them is charged */
   record(drafts: readonly EventDraft[]): void;
 }

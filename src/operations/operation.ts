@@ -158,7 +158,7 @@ export class Operation {
     const refused =
       this.#weigh(variables, parts.viewer).refused ??
       refuseRootFields(this.#options, variables) ??
-      this.#unpaid(parts, variables);
+      this.#unpaid(parts, variables, true);
     if (refused) return this.#format(refused);
     const life = parts.openStream();
     try {
@@ -237,8 +237,9 @@ export class Operation {
     spending.items(this.prepareCost()(variables));
   }
 
-  #unpaid(payer: { readonly spending: Spending }, variables: Variables): ExecutionResult | undefined {
+  #unpaid(payer: { readonly spending: Spending }, variables: Variables, isStream = false): ExecutionResult | undefined {
     try {
+      if (isStream) payer.spending.stream();
       this.#pay(payer, variables);
       return undefined;
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import { AppError, type ErrorCode, errorCodes, headersOf } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes, headersOf, saysWhen } from '../errors.ts';
 import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Origins } from '../gate/origins.ts';
@@ -190,7 +190,7 @@ function refuse(error: unknown): never {
 }
 
 function refuseOverspent(error: unknown): void {
-  if (error instanceof AppError && error.code === 'RATE_LIMITED') refuse(error);
+  if (error instanceof AppError && saysWhen(error)) refuse(error);
 }
 
 /** The last word on errors of whole requests: syntax, validation, HTTP. Those of operations were formatted before. */

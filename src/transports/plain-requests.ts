@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
-import { AppError, headersOf } from '../errors.ts';
+import { AppError, headersOf, saysWhen } from '../errors.ts';
 import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import { BodyError, textOf } from '../gate/read-body.ts';
@@ -82,7 +82,7 @@ export class PlainRequests {
   /** Answers who asks for too much, so that it costs little however often it happens. */
   #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): boolean {
     const head = this.#heads.of(request);
-    if (!head || !(error instanceof AppError) || error.code !== 'RATE_LIMITED') return false;
+    if (!head || !(error instanceof AppError) || !saysWhen(error)) return false;
     const entry = this.#options.requestLog.of(request);
     if (entry) entry.codes = [error.code];
     response.writeHead(error.httpStatus, { ...head.headers, ...headersOf(error) });

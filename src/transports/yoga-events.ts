@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
-import { AppError, headersOf } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes, headersOf, saysWhen } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { asRefusal } from '../operations/result-stream.ts';
 import { eventStreamHeaders, graphqlEvents, once, toEventStream } from './sse.ts';
@@ -24,7 +24,7 @@ export function createServerSentEvents({ heartbeatMs }: Limits): ServerSentEvent
         setResultProcessor((_, fetchAPI) => refuseStream(stream, fetchAPI), 'application/json');
         return;
       }
-      const limited = isStream ? undefined : result.errors?.find(isLimit);
+      const limited = isStream ? undefined : result.errors?.find(saysWhen);
       if (limited && request.method !== 'GET' && acceptsEventsAlone(request.headers.get('accept'))) {
         setResultProcessor((_, fetchAPI) => refuseLimited(limited, fetchAPI), 'application/json');
         return;
@@ -45,21 +45,18 @@ export function createServerSentEvents({ heartbeatMs }: Limits): ServerSentEvent
   };
   /** A query or mutation has one result, and is complete with it: a client that came back would run it again. */
   const only = (request: Request, result: ExecutionResult) =>
-    subscriptions.has(request) || result.errors?.some(isLimit) ? asRefusal(withoutHttp(result)) : withoutHttp(result);
+    subscriptions.has(request) || result.errors?.some(saysWhen) ? asRefusal(withoutHttp(result)) : withoutHttp(result);
   return { plugin, markSubscription: (request) => void subscriptions.add(request) };
 }
 
-function isLimit({ extensions }: GraphQLError): boolean {
-  return extensions.code === 'RATE_LIMITED';
-}
-
 /**
- * Who asks for too much is told so by the status, whatever form a result would have. By GET it may be a browser's
+ * Who asks for too much, or is put off, is told so by the status, whatever form a result would have. By GET it may be a browser's
  * EventSource, which would never come back after another status than 200: its stream ends at once.
  */
 function refuseLimited(error: GraphQLError, { Response }: FetchAPI): Response {
+  const status = errorCodes[error.extensions.code as ErrorCode].httpStatus; // formatted errors have one of the table
   const headers = { 'content-type': 'application/json; charset=utf-8', ...headersOf(error) };
-  return new Response(JSON.stringify({ errors: [error] }), { status: 429, headers });
+  return new Response(JSON.stringify({ errors: [error] }), { status, headers });
 }
 
 /** A stream for a client that accepts none. Nothing of it has been read yet; its life is ended. */

@@ -7,8 +7,8 @@ import { createDatabase, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
-/** What servers of tests are set to: tests ask as fast as they can, often all that they have at once. */
-export const testSettings = { PORT: '0', JWT_SECRET: jwtSecret, RATE_LIMITS: '9999' } as const;
+/** What servers of tests are set to: tests ask as fast as they can, and share the machine and often the process with them. */
+export const testSettings = { PORT: '0', JWT_SECRET: jwtSecret, RATE_LIMITS: '9999', LOAD_SHEDDING: 'off' } as const;
 
 export interface Headers {
   readonly [name: string]: string;

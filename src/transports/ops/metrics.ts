@@ -15,6 +15,8 @@ interface MetricsOptions {
   readonly keptBytes: () => number;
   /** What was refused, since the process began. */
   readonly refusals: () => readonly Refusals[];
+  /** How well the server keeps up. */
+  readonly pressure: () => number;
 }
 
 /** `/metrics`: counts of this process in Prometheus' text format. They name no user, so anybody may read them. */
@@ -35,7 +37,7 @@ export function collectProcessMetrics(): Registry {
   return register;
 }
 
-function createRegistry({ services, openStreams, keptBytes, refusals }: MetricsOptions): Registry {
+function createRegistry({ services, openStreams, keptBytes, refusals, pressure }: MetricsOptions): Registry {
   const { log, retention, sources } = services;
   const registry = new Registry();
   new Gauge({
@@ -55,6 +57,7 @@ function createRegistry({ services, openStreams, keptBytes, refusals }: MetricsO
     });
   gauge('synclog_open_streams', 'Subscriptions that are open.', openStreams);
   gauge('synclog_kept_answer_bytes', 'Memory of answers that are kept to be given again.', keptBytes);
+  gauge('synclog_pressure', 'Whether the server keeps up: 0 calm, 1 strained, 2 overloaded.', pressure);
   gauge('synclog_followed_logs', 'Logs that are followed, each once.', () => log.followedLogs);
   gauge('synclog_waiting_recordings', 'Recordings that wait for a transaction.', () => log.waitingRecordings);
   gauge(

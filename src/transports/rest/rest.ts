@@ -3,6 +3,7 @@ import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
 import { AppError, headersOf } from '../../errors.ts';
+import { accountOf } from '../../gate/clients.ts';
 import type { Gate } from '../../gate/gate.ts';
 import { JSON_TYPE } from '../../gate/read-body.ts';
 import type { FormatError } from '../../operations/format-error.ts';
@@ -78,6 +79,7 @@ export function createRestListener(options: RestOptions) {
     openStreams: () => gate.streams.count,
     keptBytes: () => options.kept?.bytes ?? 0,
     refusals: () => gate.rates.refusals,
+    pressure: () => gate.rates.pressure,
   });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
@@ -103,7 +105,7 @@ function isForAnybody(request: IncomingMessage): boolean {
 /** Answers who asks for too many pages. False for everybody else, who is charged. */
 function refusePage(request: IncomingMessage, response: ServerResponse, { rates, addresses }: Gate): boolean {
   try {
-    rates.spendingOf({ kind: 'anonymous' }, addresses.of(request), 'pages').request();
+    rates.take('anonymous', accountOf({ kind: 'anonymous' }, addresses.of(request)), 1, 'pages');
     return false;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
