@@ -128,8 +128,12 @@ export const defaultLimits = {
   /** Life of a user token; the default where a request names none. */
   userTokenSeconds: { min: 1, max: 86_400, default: 900 },
 
-  /** Body of an HTTP request. */
+  /**
+   * Body of an HTTP request of who may record: 500 events take some 150 kB, and several megabytes with long errors and metadata.
+   * Of anybody else, who can only ask, it is `queryBytes`: a document within its own bounds takes some kilobytes.
+   */
   requestBytes: 8 * 1_048_576,
+  queryBytes: 262_144,
   /**
    * One WebSocket message: 500 events of the usual kind fit. A recording with longer texts goes by POST: a socket is kept open by
    * thousands, and what they may send at once has to be small.

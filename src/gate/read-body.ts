@@ -1,8 +1,14 @@
+import { may } from '../auth/permissions.ts';
+import type { Viewer } from '../auth/viewer.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { readUtf8 } from '../lib/utf8.ts';
+import type { Limits } from '../limits.ts';
 
 /** The one media type that bodies of requests have, unless a route says otherwise. */
 export const JSON_TYPE = 'application/json';
+
+/** So many pieces of a body are put together at once. */
+const MOST_PIECES = 1_000;
 
 /** Why a body was not taken. Each door says so in its own words. */
 type BodyFault = keyof typeof bodyFaults;
@@ -29,6 +35,33 @@ export class BodyError extends Error {
     this.name = 'BodyError';
     this.fault = fault;
     this.status = bodyFaults[fault].status;
+  }
+}
+
+/** How long a body of this viewer may be. */
+export function bodyBytesOf(viewer: Viewer, { requestBytes, queryBytes }: Limits): number {
+  return may(viewer, 'write') ? requestBytes : Math.min(queryBytes, requestBytes);
+}
+
+/** The pieces of a body. Small ones are put together as they come: each would take more memory than it holds. */
+export class BodyPieces {
+  #whole: Uint8Array[] = [];
+  #newest: Uint8Array[] = [];
+
+  add(piece: Uint8Array): void {
+    this.#newest.push(piece);
+    if (this.#newest.length < MOST_PIECES) return;
+    this.#whole.push(Buffer.concat(this.#newest));
+    this.#newest = [];
+  }
+
+  clear(): void {
+    this.#whole = [];
+    this.#newest = [];
+  }
+
+  all(): Buffer<ArrayBuffer> {
+    return Buffer.concat([...this.#whole, ...this.#newest]);
   }
 }
 
@@ -88,20 +121,20 @@ export async function readBytes(
 ): Promise<Buffer<ArrayBuffer>> {
   const refused = refuseForm(headersOf(request), most);
   if (refused) throw refused;
-  const chunks: Uint8Array[] = [];
+  const pieces = new BodyPieces();
   let size = 0;
   try {
     const reader = request.body?.getReader(); // not before: Hono's server cuts off who sends a body that was touched
     for (let step = await reader?.read(); step && !step.done && size <= 2 * most; step = await reader?.read()) {
       size += step.value.byteLength;
-      if (size <= most) chunks.push(step.value);
-      else chunks.length = 0;
+      if (size <= most) pieces.add(step.value);
+      else pieces.clear();
     }
   } catch {
     throw new BodyError('broken off', most);
   }
   if (size > most) throw new BodyError('too long', most);
-  return Buffer.concat(chunks);
+  return pieces.all();
 }
 
 /** Media types are written in any case, and parameters may follow. */

@@ -13,7 +13,7 @@ import type { Operations, PreparedDocument } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import { type GraphiqlPage, GraphiqlPages } from './graphiql.ts';
 import { type Begun, PlainRequests } from './plain-requests.ts';
-import { useRequestGuard } from './request-guard.ts';
+import { mayBeLong, useRequestGuard } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
@@ -47,8 +47,10 @@ export function createGraphqlListener(
   const pages = new GraphiqlPages(options.graphiql);
   return async (request, response) => {
     if (await pages.answer(request, response)) return;
-    if (!mayBePlain(request)) return yoga(request, response);
-    const begun = await plain.answer(request, response);
+    // Before a long body is read it has to be known whether its sender may record.
+    const admitted = mayBeLong(request, options.services.limits) ? plain.admit(request) : undefined;
+    if (!mayBePlain(request)) return yoga(request, response, admitted ? { begun: { body: undefined, admitted } } : {});
+    const begun = await plain.answer(request, response, admitted);
     if (begun?.body) Object.assign(request, { body: unreadBody(begun.body) });
     if (begun) await yoga(request, response, { begun });
   };

@@ -3,7 +3,7 @@ import type { ExecutionResult } from 'graphql';
 import { AppError, headersOf, saysWhen } from '../errors.ts';
 import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
-import { BodyError, textOf } from '../gate/read-body.ts';
+import { BodyError, BodyPieces, bodyBytesOf, refuseHeaders, textOf } from '../gate/read-body.ts';
 import { createQueryContext } from '../graphql/context.ts';
 import { isObject } from '../lib/json.ts';
 import { parseJson } from '../lib/parse-json.ts';
@@ -14,7 +14,7 @@ import type { Services } from '../services.ts';
 import { AnswerHeads } from './answer-heads.ts';
 import { entityTagOf, notStored } from './entity-tag.ts';
 import { headerOf } from './node-headers.ts';
-import { sendBodyError } from './request-guard.ts';
+import { sendBodyError, sendError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { sendKept } from './send-kept.ts';
 
@@ -58,19 +58,46 @@ export class PlainRequests {
    * Answers, or returns what is known of a request that is left to Yoga. Never rejects. Nothing is done for a client that
    * has left: Yoga would begin a stream for it, and nothing would tell Yoga to end it.
    */
-  async answer(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
-    const begun = await this.#begin(request, response);
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    known: Promise<Admitted> | undefined,
+  ): Promise<Begun | undefined> {
+    if (known && (await this.#refuseLong(request, response, known))) return undefined;
+    const begun = await this.#begin(request, response, known);
     return response.closed ? undefined : begun;
   }
 
-  async #begin(request: IncomingMessage, response: ServerResponse): Promise<Begun | undefined> {
+  /** Who is asking. Whoever awaits it hears of a refusal. */
+  admit(request: IncomingMessage): Promise<Admitted> {
+    const { admission, addresses } = this.#options.gate;
+    const header = (name: string) => headerOf(request, name);
+    const admitted = admission.admit({ door: 'graphql', address: addresses.of(request), header });
+    admitted.catch(() => {});
+    return admitted;
+  }
+
+  /** Answers who was not let in, and who may not send such a long body, before any of it is read. */
+  async #refuseLong(request: IncomingMessage, response: ServerResponse, known: Promise<Admitted>): Promise<boolean> {
+    const refusal = await known.then(
+      ({ viewer }) => refuseHeaders(request.headers, bodyBytesOf(viewer, this.#options.services.limits)),
+      (error: unknown) => error,
+    );
+    if (refusal instanceof BodyError) sendBodyError(response, refusal);
+    else if (refusal instanceof AppError) sendError(response, refusal.httpStatus, refusal);
+    return response.writableEnded;
+  }
+
+  async #begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    known: Promise<Admitted> | undefined,
+  ): Promise<Begun | undefined> {
     const body = request.method === 'POST' ? await readBody(request) : undefined;
     if (body && !request.complete) return undefined;
     const text = body ? this.#textOf(body, response) : request.url;
     if (text === undefined) return undefined;
-    const { admission, addresses } = this.#options.gate;
-    const header = (name: string) => headerOf(request, name);
-    const admitted = admission.admit({ door: 'graphql', address: addresses.of(request), header });
+    const admitted = known ?? this.admit(request);
     try {
       return await this.#answer({ request, response, body, text, ...(await admitted) });
     } catch (error) {
@@ -195,9 +222,9 @@ function isDataAlone(result: ExecutionResult): boolean {
 /** Resolves to what came in. It is less than was announced when the client has left, and the request is not complete. */
 function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    const end = () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    const pieces = new BodyPieces();
+    request.on('data', (piece: Buffer) => pieces.add(piece));
+    const end = () => resolve(pieces.all());
     request.once('end', end);
     request.once('close', end);
   });

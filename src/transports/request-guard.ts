@@ -1,20 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { AppError, type ErrorCode } from '../errors.ts';
-import { BodyError, readBytes, refuseHeaders, textOf } from '../gate/read-body.ts';
+import { AppError, type ErrorCode, headersOf } from '../errors.ts';
+import type { Admitted } from '../gate/admit.ts';
+import { BodyError, bodyBytesOf, readBytes, refuseHeaders, textOf } from '../gate/read-body.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { Limits } from '../limits.ts';
 import { refusePersistedQuery } from '../operations/persisted-query.ts';
+
+/** Who is asking, if that had to be known before. */
+interface Begun {
+  readonly begun?: { readonly admitted: Promise<Admitted> };
+}
 
 /**
  * What Yoga's own reading of requests does not look after: bodies that come without a length or are no UTF-8, broken JSON
  * in a URL, and values that would be changed. What the headers say of bodies was looked at before they were let in. (Yoga's own limit would pass every
  * body through a stream, which halves its throughput.)
  */
-export function useRequestGuard({ requestBytes }: Limits): Plugin {
+export function useRequestGuard(limits: Limits): Plugin<object, Begun> {
   return {
-    onRequestParse({ request, requestParser: parse, setRequestParser, fetchAPI: { Request } }) {
+    onRequestParse({ request, requestParser: parse, setRequestParser, serverContext, fetchAPI: { Request } }) {
       if (!parse) return;
       const { url, method, headers, signal, body } = request;
       if (method === 'GET')
@@ -25,7 +31,8 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
       else if (body)
         setRequestParser(async () => {
           try {
-            const whole = textOf(await readBytes(request, requestBytes), requestBytes);
+            const most = await mostBytes(serverContext.begun?.admitted, limits);
+            const whole = textOf(await readBytes(request, most), most);
             return withDocument(await parse(withExactJson(new Request(url, { method, headers, signal, body: whole }))));
           } catch (error) {
             if (!(error instanceof BodyError)) throw error;
@@ -34,6 +41,17 @@ export function useRequestGuard({ requestBytes }: Limits): Plugin {
         });
     },
   };
+}
+
+/** How long a body may be of somebody who may not have been let in. */
+async function mostBytes(admitted: Promise<Admitted> | undefined, limits: Limits): Promise<number> {
+  const { viewer } = (await admitted?.catch(() => undefined)) ?? { viewer: { kind: 'anonymous' as const } };
+  return bodyBytesOf(viewer, limits);
+}
+
+/** Has a request a body that is too long for who may only ask, or of which nobody knows the length? */
+export function mayBeLong({ method, headers }: IncomingMessage, { queryBytes }: Limits): boolean {
+  return method === 'POST' && Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) > queryBytes;
 }
 
 /** The parameters in a URL. @throws GraphQLError for what is no JSON */
@@ -69,7 +87,11 @@ export function sendBodyError(response: ServerResponse, error: BodyError): void 
 
 /** The same for a request that is refused as a whole. */
 export function sendError(response: ServerResponse, status: number, error: AppError): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    ...headersOf(error),
+    connection: 'close',
+  });
   response.end(JSON.stringify({ errors: [error] }));
 }
 

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { HTTPException } from 'hono/http-exception';
 import { AppError, type ErrorCode } from '../../errors.ts';
-import { readJson } from '../../gate/read-body.ts';
+import { bodyBytesOf, readJson } from '../../gate/read-body.ts';
 import type { InputProblem } from '../../operations/input-problems.ts';
 import { json } from '../answer.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
@@ -52,7 +52,7 @@ export const eventRecording = defineRoute({
   open({ prepare, limits }) {
     const run = prepare<Data>(document);
     return async ({ user_id: userId }, visit, request) => {
-      const body = await readJson(request.raw, limits.requestBytes);
+      const body = await readJson(request.raw, bodyBytesOf(visit.viewer, limits));
       if (typeof body !== 'object' || body === null)
         throw new HTTPException(400, { message: 'The body must be an event or an array of events' });
       const placeOf = (index: number) => (Array.isArray(body) ? `events[${index}]` : '');
