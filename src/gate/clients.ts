@@ -41,7 +41,9 @@ export class ClientAddresses {
   /** The address of the client behind the trusted proxies; empty once its connection is gone. */
   of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string {
     let address = bare(socket.remoteAddress ?? '');
-    const hops = [headers['x-forwarded-for'] ?? []].flat().join().split(',');
+    const forwarded = headers['x-forwarded-for'];
+    if (forwarded === undefined) return networkOf(address); // whoever is trusted, has told of nobody
+    const hops = [forwarded].flat().join().split(',');
     while (this.#trusted.check(address, familyOf(address))) {
       const before = bare(hops.pop() ?? '');
       if (isIP(before) === 0) break;
