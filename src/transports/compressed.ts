@@ -18,15 +18,23 @@ interface Wanted {
   readonly ifNoneMatch: string | undefined;
 }
 
+/** What a request for a text is answered with. The body is shared by all answers: a slow client keeps no copy of its own. */
+export interface TextAnswer {
+  readonly status: 200 | 304;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Null for who has it. */
+  readonly body: Buffer<ArrayBuffer> | null;
+}
+
 /**
  * A text that everybody gets and that changes with the release: a page or a script. Its entity tag is its hash, so that a
  * browser loads it once; each compressed form is made when somebody first asks for it.
  */
 export class CompressedText {
-  readonly #bytes: Buffer;
+  readonly #bytes: Buffer<ArrayBuffer>;
   readonly #tag: string;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #forms = new Map<Encoding, Promise<Buffer>>();
+  readonly #forms = new Map<Encoding, Promise<Buffer<ArrayBuffer>>>();
 
   /** @param headers those of every answer, the content type among them */
   constructor(text: string | Buffer, headers: Readonly<Record<string, string>>) {
@@ -35,29 +43,33 @@ export class CompressedText {
     this.#headers = headers;
   }
 
-  /** The answer to a request. A browser asks each time whether it has the newest, and mostly gets 304. */
-  async answer({ acceptEncoding, ifNoneMatch }: Wanted): Promise<Response> {
+  /**
+   * The answer to a request. A browser asks each time whether it has the newest, and mostly gets 304, whose headers take the
+   * place of those that it has kept (RFC 9111, 3.2): all that rule the page are among them.
+   */
+  async answer({ acceptEncoding, ifNoneMatch }: Wanted): Promise<TextAnswer> {
     const encoding = this.#bytes.byteLength < SMALLEST ? 'identity' : preferred(acceptEncoding);
     const etag = encoding === 'identity' ? `"${this.#tag}"` : `"${this.#tag}-${encoding}"`;
-    const known = { etag, vary: 'Accept-Encoding', 'cache-control': 'private, no-cache' };
-    if (has(ifNoneMatch, this.#tag)) return new Response(null, { status: 304, headers: known });
+    const { 'content-type': type = '', ...rules } = this.#headers;
+    const known = { ...rules, etag, vary: 'Accept-Encoding', 'cache-control': 'private, no-cache' };
+    if (has(ifNoneMatch, this.#tag)) return { status: 304, headers: known, body: null };
     const body = await this.#in(encoding);
     const headers = {
-      ...this.#headers,
       ...known,
+      'content-type': type,
       'content-length': String(body.byteLength),
       ...(encoding !== 'identity' && { 'content-encoding': encoding }),
     };
-    return new Response(new Uint8Array(body), { headers });
+    return { status: 200, headers, body };
   }
 
-  #in(encoding: Encoding): Promise<Buffer> {
+  #in(encoding: Encoding): Promise<Buffer<ArrayBuffer>> {
     const form = this.#forms.get(encoding) ?? this.#make(encoding);
     this.#forms.set(encoding, form);
     return form;
   }
 
-  async #make(encoding: Encoding): Promise<Buffer> {
+  async #make(encoding: Encoding): Promise<Buffer<ArrayBuffer>> {
     if (encoding === 'identity') return this.#bytes;
     if (encoding === 'gzip') return zip(this.#bytes);
     return brotli(this.#bytes, {

@@ -26,9 +26,8 @@ export class GraphiqlPages {
     if (this.#shown?.options !== key) this.#shown = { options: key, text: await textOf(options) };
     const { 'accept-encoding': accepted, 'if-none-match': ifNoneMatch } = headers;
     const acceptEncoding = Array.isArray(accepted) ? accepted.join() : accepted;
-    const answer = await this.#shown.text.answer({ acceptEncoding, ifNoneMatch });
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    response.end(Buffer.from(await answer.arrayBuffer()));
+    const { status, headers: given, body } = await this.#shown.text.answer({ acceptEncoding, ifNoneMatch });
+    response.writeHead(status, given).end(body);
     return true;
   }
 }

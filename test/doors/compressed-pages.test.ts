@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { shareUnchangedServer } from '../support/no-change.ts';
@@ -71,9 +73,27 @@ describe.each(texts)('%s', (path, accept) => {
       for (const etag of [given.etag ?? '', `W/${given.etag}`, `"x", ${given.etag}`, '*']) {
         const again = await rest(server.url + path, { headers: { ...headers, 'if-none-match': etag } });
         expect([etag, again.status, again.text, again.headers.etag]).toEqual([etag, 304, '', given.etag]);
+        // A browser goes on with the policy of the newest answer.
+        expect(again.headers['content-security-policy']).toBe(given['content-security-policy']);
       }
       const other = await rest(server.url + path, { method: 'HEAD', headers: { ...headers, 'if-none-match': '"x"' } });
       expect(other.status).toBe(200);
     }
   });
+});
+
+test('who asks for the largest page and does not take it keeps no copy of it', async () => {
+  const page = (await bytesOf('/graphql', { accept: 'text/html' })).byteLength;
+  const before = process.memoryUsage().arrayBuffers;
+  const { hostname, port } = new URL(server.url);
+  const readers = Array.from({ length: 20 }, () => connect(Number(port), hostname));
+  try {
+    for (const reader of readers) {
+      reader.write('GET /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n');
+      await once(reader, 'readable');
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(3 * page);
+  } finally {
+    for (const reader of readers) reader.destroy();
+  }
 });

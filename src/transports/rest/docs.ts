@@ -80,9 +80,10 @@ function addText(
     const text = made.get(req.path) ?? textAt(req.path);
     made.set(req.path, text);
     text.catch(() => made.delete(req.path));
-    return (await text).answer({
+    const { body, ...answer } = await (await text).answer({
       acceptEncoding: req.header('accept-encoding'),
       ifNoneMatch: req.header('if-none-match'),
     });
+    return new Response(body, answer);
   });
 }
