@@ -220,6 +220,9 @@ export const defaultLimits = {
   slowConsumerMs: 30_000,
   /** WebSockets are pinged this often, and cut if no answer comes before the next ping. */
   socketPingMs: 30_000,
+  /** What the headers of a request may take, and all of it: a slow telephone takes seconds for the first. */
+  headersMs: 20_000,
+  requestMs: 300_000,
   /** An HTTP connection on which nothing moves for so long, although it is in use, is cut. */
   connectionIdleMs: 60_000,
   /** For how long an instance may work on a source without renewing its lease; then another instance takes the source. */

@@ -26,9 +26,8 @@ export interface HttpOptions {
 
 const METHODS = 'GET, HEAD, POST, OPTIONS';
 
-/** What the headers of a request, and all of it, may take once it has begun, in milliseconds: Node's own bounds. */
-const HEADERS_MS = 60_000;
-const REQUEST_MS = 300_000;
+/** How often connections are looked at that take too long, in milliseconds, at most. */
+const LOOK_MS = 5_000;
 
 /** The listening server. */
 export interface HttpServer {
@@ -46,8 +45,9 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     ServerResponse: serverResponseFor(limits.connectionIdleMs),
     keepAliveTimeout: keepAliveMs,
     // Node counts what a connection waits for its first request as time for its headers.
-    headersTimeout: keepAliveMs + HEADERS_MS,
-    requestTimeout: keepAliveMs + REQUEST_MS,
+    headersTimeout: keepAliveMs + limits.headersMs,
+    requestTimeout: keepAliveMs + limits.requestMs,
+    connectionsCheckingInterval: Math.min(LOOK_MS, limits.headersMs),
     shouldUpgradeCallback: asksForWebSocket, // of Node 22.21, 24.9 and newer
   };
   const server = createServer(http, (request, response) => {
