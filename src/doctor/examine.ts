@@ -1,0 +1,67 @@
+import { connect } from 'node:net';
+import { type Config, ConfigError, doubtsAbout, parseConfig, settingNames } from '../config.ts';
+import { isLoopback } from '../lib/loopback.ts';
+import { type Finding, findingsOf } from './finding.ts';
+import { lookAtDatabase } from './look-at-database.ts';
+import { lookAtMachine } from './look-at-machine.ts';
+
+const settings = findingsOf('settings');
+const server = findingsOf('server');
+
+/** How long a server on this machine may take to let somebody in. */
+const CONNECT_MS = 1_000;
+
+/**
+ * Looks at everything that the server depends on, one area after the other, and changes nothing. Where settings are wrong, what
+ * they lead to is not looked at.
+ * @param environment of the server, with what stands in `.env`
+ */
+export async function* examine(environment: Readonly<Record<string, string | undefined>>): AsyncGenerator<Finding> {
+  let config: Config | undefined;
+  try {
+    config = parseConfig(environment);
+    const given = settingNames.filter((name) => environment[name]);
+    yield settings.ok(
+      given.length > 0 ? `${given.join(', ')} are set, and read well` : 'none is set: all are as they come',
+    );
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) yield settings.problem(problem, 'README.md describes each setting');
+  }
+  for (const doubt of doubtsAbout(environment)) yield settings.warning(doubt, 'name it right, or take it away');
+  if (config && !isLoopback(config.host) && environment.NODE_ENV !== 'production')
+    yield settings.warning(
+      `HOST is ${config.host}, for others than this machine, and NODE_ENV is not production`,
+      'set NODE_ENV=production, which keeps the schema from strangers and the log in JSON',
+    );
+  yield* lookAtMachine();
+  if (!config) return;
+  yield* await lookAtDatabase(config);
+  yield* lookAtRedises(config);
+  yield await lookAtPort(config);
+}
+
+async function* lookAtRedises({ redisUrl, sources }: Config): AsyncGenerator<Finding> {
+  const ofSources = Object.values(sources).flatMap((values) =>
+    Object.entries(values ?? {}).filter(([, value]) => /^rediss?:/.test(String(value))),
+  );
+  if (!redisUrl && ofSources.length === 0) return;
+  const { lookAtRedis } = await import('./look-at-redis.ts');
+  if (redisUrl) yield await lookAtRedis('REDIS_URL', redisUrl, true);
+  for (const [name, url] of ofSources) yield await lookAtRedis(name, String(url), false);
+}
+
+/** Does a server listen there already? */
+function lookAtPort({ host, port }: Config): Promise<Finding> {
+  const at = `${host}:${port}`;
+  return new Promise((resolve) => {
+    const socket = connect({ host: isLoopback(host) ? host : '127.0.0.1', port, timeout: CONNECT_MS });
+    const end = (finding: Finding) => {
+      socket.destroy();
+      resolve(finding);
+    };
+    socket.once('connect', () => end(server.ok(`something listens at ${at}; another one needs another PORT`)));
+    socket.once('timeout', () => end(server.ok(`nothing answers at ${at}`)));
+    socket.once('error', () => end(server.ok(`nothing listens at ${at} yet`)));
+  });
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+import { type Finding, findingsOf, sizeText } from './finding.ts';
+
+const { ok, warning } = findingsOf('machine');
+
+/** A stream is an open file, and so is each connection to the database: with fewer, some hundred clients fill them. */
+const ENOUGH_FILES = 10_000;
+/** An idle server takes 160 MB; answers that are kept, and what is being answered, come on top. */
+const ENOUGH_MEMORY = 400_000_000;
+
+/** The process's own bounds: Node, memory, open files. */
+export function lookAtMachine(): Finding[] {
+  return [ok(`Node.js ${process.versions.node} on ${process.platform} ${process.arch}`), memory(), ...openFiles()];
+}
+
+function memory(): Finding {
+  // Without a bound of its own, a process is told a number beyond any machine.
+  const available = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const heap = getHeapStatistics().heap_size_limit;
+  if (available < ENOUGH_MEMORY)
+    return warning(
+      `${sizeText(available)} of memory`,
+      `give it ${sizeText(ENOUGH_MEMORY)} or more, or set CACHE=off, which keeps no answers`,
+    );
+  if (heap > available)
+    return warning(
+      `the heap may grow to ${sizeText(heap)}, and there are ${sizeText(available)} of memory`,
+      `set NODE_OPTIONS=--max-old-space-size=${Math.floor((available * 0.75) / 1_048_576)}, so that it is not killed`,
+    );
+  return ok(`${sizeText(available)} of memory, of which the heap may take ${sizeText(heap)}`);
+}
+
+function openFiles(): Finding[] {
+  let limits: string;
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return []; // other systems do not tell
+  }
+  const [, soft = ''] = /^Max open files +(\d+|unlimited)/m.exec(limits) ?? [];
+  if (soft !== 'unlimited' && Number(soft) < ENOUGH_FILES)
+    return [
+      warning(
+        `${soft} files may be open at once, and each stream is one`,
+        `raise it to ${ENOUGH_FILES} or more: \`ulimit -n\`, LimitNOFILE= of systemd, or --ulimit nofile= of a container`,
+      ),
+    ];
+  return [ok(`${soft} files may be open at once`)];
+}

@@ -1,0 +1,153 @@
+import { mkdirSync } from 'node:fs';
+import pg from 'pg';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { startPostgres } from '../../prisma/scratch-postgres.ts';
+import { examine } from '../../src/doctor/examine.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { createDatabase, openAgain, openNewDatabase, provider } from '../support/database.ts';
+import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
+import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+
+const isPostgres = provider === 'postgresql';
+
+/** What the doctor says of these settings, without what is fine. */
+async function complaints(settings: Readonly<Record<string, string>>): Promise<Finding[]> {
+  return (await findings(settings)).filter(({ state }) => state !== 'ok');
+}
+
+async function findings(settings: Readonly<Record<string, string>>): Promise<Finding[]> {
+  const found: Finding[] = [];
+  // A port that nobody listens on, whatever else this machine runs.
+  for await (const finding of examine({ PORT: '1', ...settings })) found.push(finding);
+  return found;
+}
+
+async function newUrl(): Promise<string> {
+  const { url, drop } = await createDatabase();
+  onTestFinished(drop);
+  return url;
+}
+
+async function onPostgres<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(url);
+  await client.connect();
+  return work(client).finally(() => client.end());
+}
+
+const problem = (says: RegExp) => expect.objectContaining({ state: 'problem', says: expect.stringMatching(says) });
+const warning = (says: RegExp) => expect.objectContaining({ state: 'warning', says: expect.stringMatching(says) });
+
+describe('the doctor', () => {
+  test('finds every mistake in the settings, and looks no further', async () => {
+    const found = await findings({ PORT: 'http', DATABASE_URL: 'mysql://x', REDIS_URI: 'redis://x' });
+    expect(found.filter(({ state }) => state !== 'ok')).toEqual([
+      problem(/^PORT must be/),
+      problem(/^DATABASE_URL must be/),
+      warning(/^REDIS_URI is no setting.+REDIS_URL\?$/),
+    ]);
+    expect(new Set(found.map(({ area }) => area))).toEqual(new Set(['settings', 'machine']));
+  });
+
+  test('says what to do about everything that is not fine', async () => {
+    for (const { advice } of await complaints({ DATABASE_URL: await newUrl(), HOST: '0.0.0.0', DATABASE_URI: 'x' }))
+      expect(advice).toMatch(/\w/);
+  });
+
+  test('changes nothing: a database that is not there is not made, one that is older is not migrated', async () => {
+    const url = await newUrl();
+    for (let time = 0; time < 2; time += 1)
+      expect(await complaints({ DATABASE_URL: url })).toEqual(isPostgres ? [warning(/^it lacks \d+ migrations/)] : []);
+  });
+
+  test('finds nothing wrong with a database of this release that has a key, and misses the key', async () => {
+    const { url, database } = await openNewDatabase();
+    expect(await complaints({ DATABASE_URL: url })).toEqual([warning(/^no API key is good/)]);
+    const { ApiKeys } = await import('../../src/auth/api-keys.ts');
+    const { defaultLimits } = await import('../../src/limits.ts');
+    await new ApiKeys({ database, limits: defaultLimits }).create({ name: 'test', scopes: ['read'], expiresAt: null });
+    expect(await complaints({ DATABASE_URL: url })).toEqual([]);
+  });
+
+  test('tells a database of another program', async () => {
+    const url = await newUrl();
+    const database = await openAgain(url);
+    await database.transaction((transaction) => transaction.$executeRawUnsafe('CREATE TABLE invoice (id INTEGER)'));
+    expect(await complaints({ DATABASE_URL: url })).toEqual([problem(/tables of another program \(invoice\)/)]);
+  });
+
+  test('tells a database that cannot be opened, without its password', async () => {
+    const url = isPostgres ? 'postgresql://somebody:password@127.0.0.1:1/synclog' : await newUrl();
+    if (!isPostgres) mkdirSync(url.slice('file:'.length));
+    const found = await complaints({ DATABASE_URL: url });
+    expect(found).toEqual([problem(/cannot be opened: /)]);
+    expect(JSON.stringify(found)).not.toContain('somebody:password');
+  });
+});
+
+describe.runIf(isPostgres)('of a Postgres, the doctor tells', () => {
+  test('that what is acknowledged may be lost', async () => {
+    const server = await startPostgres(['fsync=off', 'full_page_writes=off']);
+    onTestFinished(() => server.stop());
+    expect(await complaints({ DATABASE_URL: server.url })).toContainEqual(problem(/^fsync and full_page_writes off/));
+  });
+
+  test('that it takes no writes', async () => {
+    const url = await newUrl();
+    const name = new URL(url).pathname.slice(1);
+    await onPostgres(url, (client) => client.query(`ALTER DATABASE "${name}" SET default_transaction_read_only = on`));
+    expect(await complaints({ DATABASE_URL: url })).toContainEqual(problem(/default_transaction_read_only is on/));
+  });
+
+  test('that the role may make no tables', async () => {
+    const url = await newUrl();
+    const role = `doctor_${process.pid}`;
+    await onPostgres(url, (client) => client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`));
+    onTestFinished(() =>
+      onPostgres(inject('postgresUrl'), (client) => client.query(`DROP ROLE ${role}`)).then(() => {}),
+    );
+    const theirs = Object.assign(new URL(url), { username: role, password: 'secret' }).href;
+    expect(await complaints({ DATABASE_URL: theirs })).toContainEqual(problem(/may not create tables/));
+  });
+
+  test('that few connections are free', async () => {
+    const server = await startPostgres(['max_connections=10']);
+    onTestFinished(() => server.stop());
+    expect(await complaints({ DATABASE_URL: server.url })).toContainEqual(warning(/of 10 connections are free/));
+  });
+
+  test.runIf(hasPgBouncer())(
+    'that a pooler keeps instances from waking one another, unless they have another way',
+    async () => {
+      const { url } = await openNewDatabase();
+      const pooled = (await startPgBouncer(inject('postgresUrl'), 'transaction')).urlOf(url);
+      expect(await complaints({ DATABASE_URL: pooled })).toContainEqual(problem(/pooler stands between/));
+      const found = await findings({ DATABASE_URL: pooled, DATABASE_DIRECT_URL: url });
+      expect(found).toContainEqual(
+        expect.objectContaining({ state: 'ok', says: expect.stringMatching(/pooler stands/) }),
+      );
+      expect(found).not.toContainEqual(expect.objectContaining({ state: 'problem' }));
+    },
+  );
+});
+
+describe.runIf(!isPostgres && hasRedis())('of a Redis, the doctor tells', () => {
+  test('whether it answers and allows what wake-ups do, without its password', async () => {
+    const redis = await startFaultyRedis('--requirepass', 'secret-word');
+    onTestFinished(() => redis.stop());
+    const url = (user: string) => redis.url.replace('//', `//${user}@`);
+    const of = async (REDIS_URL: string) => {
+      const found = (await findings({ DATABASE_URL: await newUrl(), REDIS_URL })).filter(
+        ({ area }) => area === 'redis',
+      );
+      expect(JSON.stringify(found)).not.toContain('word@');
+      return found;
+    };
+    expect(await of(url(':secret-word'))).toEqual([expect.objectContaining({ state: 'ok' })]);
+    expect(await of(url(':wrong-word'))).toEqual([problem(/^REDIS_URL: WRONGPASS/)]);
+    const { Redis } = await import('ioredis');
+    const admin = new Redis(url(':secret-word'));
+    await admin.call('ACL', 'SETUSER', 'reader', 'on', '>reader-word', '+ping', '+select');
+    admin.disconnect();
+    expect(await of(url('reader:reader-word'))).toEqual([problem(/^REDIS_URL: NOPERM/)]);
+  });
+});
