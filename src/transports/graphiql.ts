@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphiQLOptions } from 'graphql-yoga';
+import { type ErrorCode, errorCodes } from '../errors.ts';
+import { accountOf } from '../gate/clients.ts';
+import type { Gate } from '../gate/gate.ts';
+import type { FormatError } from '../operations/format-error.ts';
 import { CompressedText } from './compressed.ts';
+import { sendError } from './request-guard.ts';
 import { contentSecurityPolicy } from './server-response.ts';
 
 /** What GraphiQL shows when it is opened, decided once or each time: false for no page at all. */
@@ -10,25 +15,46 @@ export type GraphiqlPage = GraphiQLOptions | false | (() => GraphiQLOptions);
 /** Answers browsers that open the endpoint with the page: nine megabytes, which a browser loads once, and compressed. */
 export class GraphiqlPages {
   readonly #page: GraphiqlPage;
+  readonly #gate: Pick<Gate, 'rates' | 'addresses'>;
+  readonly #formatError: FormatError;
   /** The page as it was last shown, with the options that it was made of. */
   #shown: { readonly options: string; readonly text: CompressedText } | undefined;
 
-  constructor(page: GraphiqlPage) {
+  constructor(
+    page: GraphiqlPage,
+    { gate, formatError }: { readonly gate: Pick<Gate, 'rates' | 'addresses'>; readonly formatError: FormatError },
+  ) {
     this.#page = page;
+    this.#gate = gate;
+    this.#formatError = formatError;
   }
 
-  /** Answers a browser that wants a page; false for any other request, and where there is no page. */
-  async answer({ method, headers }: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    if (method !== 'GET' || !headers.accept?.includes('text/html')) return false;
-    const options = typeof this.#page === 'function' ? this.#page() : this.#page;
-    if (options === false) return false;
+  /**
+   * Answers a browser that wants a page; false for any other request, and where there is no page. A page is for anybody, and
+   * is charged to the address. Never rejects: what the page is made of is loaded when it is first asked for, and may be gone.
+   */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (request.method !== 'GET' || !request.headers.accept?.includes('text/html')) return false;
+    if (this.#page === false) return false;
+    try {
+      const { rates, addresses } = this.#gate;
+      rates.take('anonymous', accountOf({ kind: 'anonymous' }, addresses.of(request)), 1, 'pages');
+      await this.#send(typeof this.#page === 'function' ? this.#page() : this.#page, request, response);
+    } catch (error) {
+      const shown = this.#formatError(error);
+      const code = shown.extensions.code as ErrorCode; // formatted errors have one
+      sendError(response, errorCodes[code].httpStatus, shown);
+    }
+    return true;
+  }
+
+  async #send(options: GraphiQLOptions, { headers }: IncomingMessage, response: ServerResponse): Promise<void> {
     const key = JSON.stringify(options);
     if (this.#shown?.options !== key) this.#shown = { options: key, text: await textOf(options) };
     const { 'accept-encoding': accepted, 'if-none-match': ifNoneMatch } = headers;
     const acceptEncoding = Array.isArray(accepted) ? accepted.join() : accepted;
     const { status, headers: given, body } = await this.#shown.text.answer({ acceptEncoding, ifNoneMatch });
     response.writeHead(status, given).end(body);
-    return true;
   }
 }
 

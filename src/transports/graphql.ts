@@ -44,7 +44,7 @@ export function createGraphqlListener(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const yoga = createYogaServer(options);
   const plain = new PlainRequests(options);
-  const pages = new GraphiqlPages(options.graphiql);
+  const pages = new GraphiqlPages(options.graphiql, options);
   return async (request, response) => {
     if (await pages.answer(request, response)) return;
     // Before a long body is read it has to be known whether its sender may record.

@@ -86,7 +86,7 @@ export function sendBodyError(response: ServerResponse, error: BodyError): void 
 }
 
 /** The same for a request that is refused as a whole. */
-export function sendError(response: ServerResponse, status: number, error: AppError): void {
+export function sendError(response: ServerResponse, status: number, error: GraphQLError): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     ...headersOf(error),

@@ -69,3 +69,19 @@ describe('a key of the process alone', () => {
     expect((await ask(server)).errors[0].extensions.code).toBe('UNAUTHENTICATED');
   });
 });
+
+test('a page that cannot be made, as its files are gone, fails alone and not with the server', async () => {
+  const broken = await startServer({
+    graphiql: () => {
+      throw new Error('no such file');
+    },
+  });
+  try {
+    const response = await fetch(`${broken.url}/graphql`, { headers: { accept: 'text/html' } });
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }] });
+    expect((await broken.graphql('{ __typename }')).status).toBe(200);
+  } finally {
+    await broken.close();
+  }
+});

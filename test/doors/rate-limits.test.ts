@@ -190,6 +190,8 @@ describe('without a credential', () => {
     expect((await rest(`${server.url}/openapi.json`)).status).toBe(200);
     expect(await rest(`${server.url}/openapi.json`)).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
     expect((await post({})).status).toBe(429);
+    const page = { headers: { accept: 'text/html' } };
+    expect(await rest(`${server.url}/graphql`, page)).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
     expect((await rest(`${server.url}/api/v1/sync/runs`)).status).toBe(429);
     for (const path of ['/healthz', '/readyz', '/healthz/']) expect((await rest(server.url + path)).status).toBe(200);
     expect((await post(server.admin)).status).toBe(200);
