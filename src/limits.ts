@@ -189,9 +189,16 @@ export const defaultLimits = {
    * a company behind one has some hundreds of pages; of one `user`, who has a dozen pages on some devices.
    */
   streamParts: { operators: 10, service: 10, address: 10, user: 100 },
+  /**
+   * What a query or a mutation over GraphQL may be answered with, in UTF-16 code units of the JSON of its data: 20,000 events
+   * of the usual kind take two thirds of it.
+   */
+  answerLength: 16 * 1_048_576,
   /** Operations that run on one WebSocket, subscriptions among them: a page with that many views has one for each. */
   streamsPerSocket: 50,
 
+  /** What a query or a mutation may take; then nothing more is begun for it. */
+  operationMs: 10_000,
   /** A stream says where it stands at least this often. */
   checkpointMs: 15_000,
   /** Silence on a stream of server-sent events after which a comment is sent. */

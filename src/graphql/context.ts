@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
 import type { Services } from '../services.ts';
 import type { Batch } from './batch.ts';
+import { OperationBounds } from './operation-bounds.ts';
 import { type Basis, Reads } from './reads.ts';
 
 /** The time that a stream may last. */
@@ -36,6 +37,8 @@ export interface Spending {
 export interface Context {
   readonly viewer: Viewer;
   readonly limits: Limits;
+  /** What the operation may take; nothing is read for one that is past it. */
+  readonly bounds: OperationBounds;
   /** Whose account pays for the operation, which charges it before anything runs. */
   readonly spending: Spending;
   /** For what goes not through {@link Context.load}. Whoever takes them makes an answer that cannot be kept. */
@@ -75,10 +78,13 @@ export type ContextParts = Pick<
 export function createContext({ services, now = services.clock(), ...parts }: ContextParts): Context {
   const loaders = new Map<unknown, unknown>();
   const reads = new Reads();
+  const bounds = new OperationBounds();
   return {
     ...parts,
     limits: services.limits,
+    bounds,
     get services() {
+      bounds.check();
       reads.lose();
       return services;
     },
@@ -90,6 +96,7 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
       return reads.basis;
     },
     async load<K, V>(batch: Batch<K, V>, key: K): Promise<V> {
+      bounds.check();
       const { restsOn } = batch;
       if (!restsOn) reads.lose();
       else if ('owner' in restsOn) reads.belowUser(restsOn.owner(key));

@@ -12,6 +12,7 @@ import {
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { type Context, type ContextParts, createContext, type Spending } from '../graphql/context.ts';
+import type { OperationBounds } from '../graphql/operation-bounds.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
@@ -21,12 +22,13 @@ import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { type CostOf, createCost, type Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
+import { jsonLength } from './json-length.ts';
 import { labelOf } from './operation-label.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { withoutSuggestion } from './reticence.ts';
 import { refuseRootFields } from './single-root-field.ts';
-import { writeResult } from './text/json-text.ts';
+import { writeJson } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
 
 export interface OperationOptions {
@@ -40,6 +42,8 @@ export interface OperationOptions {
   readonly texts: TextSelections;
   /** For the patience of all streams. */
   readonly patience: Alarms;
+  /** For the ends of what takes too long. */
+  readonly deadlines: Alarms;
   readonly author: Author;
 }
 
@@ -101,10 +105,37 @@ export class Operation {
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
     const { refused = this.#unpaid(context, variables), told } = this.#weigh(variables, context.viewer);
     if (refused) return { ...this.#format(refused), ...told };
-    const result = await execute(this.#args(context, variables));
+    const result = await this.#execute(context, variables);
     context.forget();
     const shown = 'data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) };
     return { ...this.#format(shown), ...told };
+  }
+
+  /** Executes a query or a mutation within its bounds: one that is past them has that as its only error. */
+  async #execute(context: Context, variables: Variables, executable?: Executable): Promise<ExecutionResult> {
+    const { bounds } = context;
+    bounds.begin(this.#options.limits);
+    const executing = execute(this.#args(context, variables, executable));
+    const result = 'then' in executing ? await this.#unlessLate(executing, bounds) : executing;
+    if (result.data && !executable && this.#options.author === 'client') isWithin(bounds, jsonLength(result.data));
+    return bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result;
+  }
+
+  /** The result, or what there is of it when its time is over: nothing. */
+  #unlessLate(executing: PromiseLike<ExecutionResult>, bounds: OperationBounds): Promise<ExecutionResult> {
+    const { deadlines } = this.#options;
+    return new Promise((resolve, reject) => {
+      const late = {
+        ring() {
+          bounds.endForTime();
+          resolve({ data: null });
+        },
+      };
+      const slot = deadlines.set(late, bounds.deadline);
+      executing.then(resolve, reject);
+      const cancel = () => deadlines.cancel(late, slot);
+      executing.then(cancel, cancel);
+    });
   }
 
   /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
@@ -130,10 +161,12 @@ export class Operation {
     const { refused, told } = this.#weigh(variables, context.viewer);
     if (refused) return undefined;
     this.#pay(context, variables);
-    const { data, errors } = await execute(this.#args(context, variables, executable));
+    const { data, errors } = await this.#execute(context, variables, executable);
     if (!data || errors) return undefined;
+    const json = writeJson(data);
+    if (!isWithin(context.bounds, json.length)) return undefined;
     context.forget();
-    return writeResult({ data, ...told });
+    return `{"data":${json},"extensions":${JSON.stringify(told?.extensions)}}`;
   }
 
   /** The same operation with text in the place of plain selections; null if there are none. */
@@ -260,6 +293,16 @@ export class Operation {
 
   #format<R extends ExecutionResult>(result: R): R {
     return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
+  }
+}
+
+/** Whether data of this length may be answered; if not, the bounds are exceeded from now on. */
+function isWithin(bounds: OperationBounds, length: number): boolean {
+  try {
+    bounds.total(length);
+    return true;
+  } catch {
+    return false;
   }
 }
 

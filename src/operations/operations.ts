@@ -42,6 +42,7 @@ export class Operations {
   readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
+  readonly #deadlines: Alarms;
   readonly #documents = new DocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
   readonly #refused = new DocumentCache<Error | PreparedDocument>();
@@ -51,6 +52,7 @@ export class Operations {
     this.#options = options;
     this.#texts = new TextSelections(options.schema);
     this.#patience = new Alarms(options.limits.slowConsumerMs);
+    this.#deadlines = new Alarms(options.limits.operationMs);
     this.#parseWithin = parseWithin(options.limits);
   }
 
@@ -105,7 +107,7 @@ export class Operations {
         const key = node.name?.value;
         const known = operations.get(key);
         if (known) return known;
-        const shared = { texts: this.#texts, patience: this.#patience, author };
+        const shared = { texts: this.#texts, patience: this.#patience, deadlines: this.#deadlines, author };
         const operation = new Operation({ ...this.#options, ...shared, document, operation: node, fragments });
         operations.set(key, operation);
         return operation;

@@ -174,6 +174,27 @@ export const operations: Area = {
       tests: ['test/doors/introspection.test.ts'],
     },
     {
+      breaks: 'what takes too long reads on',
+      file: 'src/graphql/operation-bounds.ts',
+      find: 'if (this.#exceeded) throw this.#exceeded;',
+      replace: '',
+      tests: ['test/doors/time-and-length.test.ts'],
+    },
+    {
+      breaks: 'what never comes is waited for',
+      file: 'src/operations/operation.ts',
+      find: '      const slot = deadlines.set(late, bounds.deadline);',
+      replace: '      const slot = deadlines.set(late, Number.MAX_SAFE_INTEGER);',
+      tests: ['test/doors/time-and-length.test.ts'],
+    },
+    {
+      breaks: 'an answer may be one character longer',
+      file: 'src/graphql/operation-bounds.ts',
+      find: 'this.#length <= this.#limits.answerLength',
+      replace: 'this.#length <= this.#limits.answerLength + 1',
+      tests: ['test/doors/time-and-length.test.ts'],
+    },
+    {
       breaks: 'fragments cost nothing',
       file: 'src/operations/cost.ts',
       find: 'return this.#ofFragment(selection.name.value);',

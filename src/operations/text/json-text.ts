@@ -24,7 +24,7 @@ export function writeResult({ errors, ...others }: ExecutionResult): string {
 }
 
 /** Writes what graphql-js made of a selection, as `JSON.stringify` does, but with its {@link JsonText}s as they are. */
-function writeJson(value: unknown): string {
+export function writeJson(value: unknown): string {
   if (value instanceof JsonText) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`;
   // The objects that graphql-js makes have no prototype; one that has is the value of a scalar.

@@ -48,7 +48,12 @@ function asText(name: string, field: FieldConfig, findWriter: FindWriter): Field
     ...field,
     type: isNonNullType(type) ? new GraphQLNonNull(JsonTextType) : JsonTextType,
     resolve(source, args, context, info) {
-      const toText = (value: unknown) => (value == null ? null : new JsonText(findWriter(type, info)(value, context)));
+      const toText = (value: unknown) => {
+        if (value == null) return null;
+        const text = findWriter(type, info)(value, context);
+        context.bounds.written(text.length);
+        return new JsonText(text);
+      };
       const value: unknown = resolve(source, args, context, { ...info, fieldName: name });
       return value instanceof Promise ? value.then(toText) : toText(value);
     },

@@ -1,0 +1,63 @@
+import { AppError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+
+type TimeAndLength = Pick<Limits, 'operationMs' | 'answerLength'>;
+
+/**
+ * What bounds a query or a mutation while it runs: how long it may take, and how long its answer may become. Once it is past
+ * one of these nothing is read for it any more. Without {@link begin}, as in a payload of a subscription, nothing is bounded.
+ */
+export class OperationBounds {
+  #limits: TimeAndLength | undefined;
+  #deadline = Number.POSITIVE_INFINITY;
+  #length = 0;
+  #exceeded: AppError | undefined;
+
+  /** Time counts from the first call: a query that was written as text, and has errors, is run again. */
+  begin(limits: TimeAndLength): void {
+    this.#length = 0;
+    if (this.#limits) return;
+    this.#limits = limits;
+    this.#deadline = performance.now() + limits.operationMs;
+  }
+
+  /** By `performance.now()`. */
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  /** The refusal of the whole operation, once it was found past one of its bounds. */
+  get exceeded(): AppError | undefined {
+    return this.#exceeded;
+  }
+
+  /** Called before anything is read. @throws AppError LIMIT_EXCEEDED */
+  check(): void {
+    if (performance.now() >= this.#deadline) this.endForTime();
+    if (this.#exceeded) throw this.#exceeded;
+  }
+
+  /** So much more of the answer is written. @throws AppError LIMIT_EXCEEDED */
+  written(length: number): void {
+    this.#length += length;
+    if (!this.#limits || this.#length <= this.#limits.answerLength) return;
+    this.#exceeded ??= new AppError(
+      'LIMIT_EXCEEDED',
+      `An answer may have at most ${this.#limits.answerLength} characters of data: ask for less at once`,
+    );
+    throw this.#exceeded;
+  }
+
+  /** All of the answer's data is so long. @throws AppError LIMIT_EXCEEDED */
+  total(length: number): void {
+    this.#length = 0;
+    this.written(length);
+  }
+
+  endForTime(): void {
+    this.#exceeded ??= new AppError(
+      'LIMIT_EXCEEDED',
+      `An operation may take at most ${(this.#limits?.operationMs ?? 0) / 1_000} s: ask for less at once. What a mutation had begun may have been done`,
+    );
+  }
+}
