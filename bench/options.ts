@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { type Provider, providers } from './data/databases.ts';
 
 /** The parts of the bench, in the order in which they run. */
-const partNames = ['reads', 'writes', 'streams', 'start', 'scale'] as const;
+const partNames = ['reads', 'writes', 'streams', 'start', 'scale', 'fairness'] as const;
 export type PartName = (typeof partNames)[number];
 
 const numbers = {

@@ -15,6 +15,7 @@ const parts: Readonly<Record<PartName, () => Promise<Part>>> = {
   streams: async () => (await import('./parts/streams.ts')).measureStreams,
   start: async () => (await import('./parts/start.ts')).measureStart,
   scale: async () => (await import('./parts/scale.ts')).measureScale,
+  fairness: async () => (await import('./parts/fairness.ts')).measureFairness,
 };
 
 async function main(): Promise<void> {

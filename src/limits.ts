@@ -178,6 +178,8 @@ export const defaultLimits = {
    * user tokens and for who shows no credential, `service` for who sees all users.
    */
   operationItems: { user: 2_000, service: 20_000 },
+  /** An operation that asks for more list items waits for others like it, and runs in slices between which others are served. */
+  lightItems: 1_000,
   /**
    * Sockets and streams open at once on one instance, of everybody together: a socket is one, and each stream on it one more. With 30
    * to 50 kB for each, 10,000 take as much memory as the process itself. The setting `MAX_STREAMS` has another number.

@@ -103,10 +103,14 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
       // The loader under a batch was made from that batch, below, so the loader has the batch's types.
       let loader = loaders.get(batch) as DataLoader<K, V, string> | undefined;
       if (!loader) {
-        loader = new DataLoader<K, V, string>((keys) => batch.find(keys, services), { cacheKeyFn: batch.keyOf });
+        loader = new DataLoader<K, V, string>((keys) => batch.find(keys, services), {
+          cacheKeyFn: batch.keyOf,
+          ...(bounds.pace && { batchScheduleFn: (ask) => bounds.pace?.whenIdle(ask) }),
+        });
         loaders.set(batch, loader);
       }
       const answer = await loader.load(key);
+      if (bounds.pace) await bounds.pace.step();
       if (restsOn && 'users' in restsOn) reads.root(batch, key, answer, restsOn.users(answer));
       return answer;
     },

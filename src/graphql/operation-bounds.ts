@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { Pace } from '../lib/pace.ts';
 import type { Limits } from '../limits.ts';
 
 type TimeAndLength = Pick<Limits, 'operationMs' | 'answerLength'>;
@@ -12,6 +13,8 @@ export class OperationBounds {
   #deadline = Number.POSITIVE_INFINITY;
   #length = 0;
   #exceeded: AppError | undefined;
+  /** Of an operation that would hold up others. */
+  pace: Pace | undefined;
 
   /** Time counts from the first call: a query that was written as text, and has errors, is run again. */
   begin(limits: TimeAndLength): void {

@@ -12,11 +12,11 @@ import {
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { type Context, type ContextParts, createContext, type Spending } from '../graphql/context.ts';
-import type { OperationBounds } from '../graphql/operation-bounds.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { Audiences } from './audiences.ts';
+import { type BoundedExecution, isWithin } from './bounded-execution.ts';
 import { refuseDeepVariables } from './check-variables.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import { type CostOf, createCost, type Variables } from './cost.ts';
@@ -28,7 +28,7 @@ import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { withoutSuggestion } from './reticence.ts';
 import { refuseRootFields } from './single-root-field.ts';
-import { writeJson } from './text/json-text.ts';
+import { writeInSlices, writeJson } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
 
 export interface OperationOptions {
@@ -42,8 +42,8 @@ export interface OperationOptions {
   readonly texts: TextSelections;
   /** For the patience of all streams. */
   readonly patience: Alarms;
-  /** For the ends of what takes too long. */
-  readonly deadlines: Alarms;
+  /** For queries and mutations. */
+  readonly bounded: BoundedExecution;
   readonly author: Author;
 }
 
@@ -111,31 +111,14 @@ export class Operation {
     return { ...this.#format(shown), ...told };
   }
 
-  /** Executes a query or a mutation within its bounds: one that is past them has that as its only error. */
+  /** Executes a query or a mutation: one that is past its bounds has that as its only error. */
   async #execute(context: Context, variables: Variables, executable?: Executable): Promise<ExecutionResult> {
+    const { author, bounded, limits } = this.#options;
     const { bounds } = context;
-    bounds.begin(this.#options.limits);
-    const executing = execute(this.#args(context, variables, executable));
-    const result = 'then' in executing ? await this.#unlessLate(executing, bounds) : executing;
-    if (result.data && !executable && this.#options.author === 'client') isWithin(bounds, jsonLength(result.data));
+    const isLight = this.kind !== 'query' || this.prepareCost()(variables) <= limits.lightItems;
+    const result = await bounded.run(() => execute(this.#args(context, variables, executable)), bounds, isLight);
+    if (result.data && !executable && author === 'client') isWithin(bounds, jsonLength(result.data));
     return bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result;
-  }
-
-  /** The result, or what there is of it when its time is over: nothing. */
-  #unlessLate(executing: PromiseLike<ExecutionResult>, bounds: OperationBounds): Promise<ExecutionResult> {
-    const { deadlines } = this.#options;
-    return new Promise((resolve, reject) => {
-      const late = {
-        ring() {
-          bounds.endForTime();
-          resolve({ data: null });
-        },
-      };
-      const slot = deadlines.set(late, bounds.deadline);
-      executing.then(resolve, reject);
-      const cancel = () => deadlines.cancel(late, slot);
-      executing.then(cancel, cancel);
-    });
   }
 
   /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
@@ -163,7 +146,8 @@ export class Operation {
     this.#pay(context, variables);
     const { data, errors } = await this.#execute(context, variables, executable);
     if (!data || errors) return undefined;
-    const json = writeJson(data);
+    const { pace } = context.bounds;
+    const json = pace ? await writeInSlices(data, pace) : writeJson(data);
     if (!isWithin(context.bounds, json.length)) return undefined;
     context.forget();
     return `{"data":${json},"extensions":${JSON.stringify(told?.extensions)}}`;
@@ -293,16 +277,6 @@ export class Operation {
 
   #format<R extends ExecutionResult>(result: R): R {
     return result.errors ? { ...result, errors: result.errors.map(this.#options.formatError) } : result;
-  }
-}
-
-/** Whether data of this length may be answered; if not, the bounds are exceeded from now on. */
-function isWithin(bounds: OperationBounds, length: number): boolean {
-  try {
-    bounds.total(length);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
 import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
+import { BoundedExecution } from './bounded-execution.ts';
 import { DocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
 import { fragmentsIn } from './fragments-in.ts';
@@ -42,7 +43,7 @@ export class Operations {
   readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
-  readonly #deadlines: Alarms;
+  readonly #bounded: BoundedExecution;
   readonly #documents = new DocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
   readonly #refused = new DocumentCache<Error | PreparedDocument>();
@@ -52,7 +53,7 @@ export class Operations {
     this.#options = options;
     this.#texts = new TextSelections(options.schema);
     this.#patience = new Alarms(options.limits.slowConsumerMs);
-    this.#deadlines = new Alarms(options.limits.operationMs);
+    this.#bounded = new BoundedExecution(options.limits);
     this.#parseWithin = parseWithin(options.limits);
   }
 
@@ -107,7 +108,12 @@ export class Operations {
         const key = node.name?.value;
         const known = operations.get(key);
         if (known) return known;
-        const shared = { texts: this.#texts, patience: this.#patience, deadlines: this.#deadlines, author };
+        const shared = {
+          texts: this.#texts,
+          patience: this.#patience,
+          bounded: this.#bounded,
+          author,
+        };
         const operation = new Operation({ ...this.#options, ...shared, document, operation: node, fragments });
         operations.set(key, operation);
         return operation;

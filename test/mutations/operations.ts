@@ -182,9 +182,9 @@ export const operations: Area = {
     },
     {
       breaks: 'what never comes is waited for',
-      file: 'src/operations/operation.ts',
-      find: '      const slot = deadlines.set(late, bounds.deadline);',
-      replace: '      const slot = deadlines.set(late, Number.MAX_SAFE_INTEGER);',
+      file: 'src/operations/bounded-execution.ts',
+      find: 'this.#deadlines.set(late, bounds.deadline)',
+      replace: 'this.#deadlines.set(late, Number.MAX_SAFE_INTEGER)',
       tests: ['test/doors/time-and-length.test.ts'],
     },
     {
@@ -193,6 +193,20 @@ export const operations: Area = {
       find: 'this.#length <= this.#limits.answerLength',
       replace: 'this.#length <= this.#limits.answerLength + 1',
       tests: ['test/doors/time-and-length.test.ts'],
+    },
+    {
+      breaks: 'what is slow is done in one go',
+      file: 'src/lib/pace.ts',
+      find: 'this.#waiting.splice(0, this.#atOnce)',
+      replace: 'this.#waiting.splice(0)',
+      tests: ['test/lib/pace.test.ts'],
+    },
+    {
+      breaks: 'a batch is asked for while others still wait for their step',
+      file: 'src/lib/pace.ts',
+      find: 'if (next.length === 0) {',
+      replace: 'if (next.length === 0 || this.#whenIdle.length > 0) {',
+      tests: ['test/lib/pace.test.ts'],
     },
     {
       breaks: 'fragments cost nothing',

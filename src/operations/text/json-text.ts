@@ -1,4 +1,5 @@
 import type { ExecutionResult } from 'graphql';
+import type { Pace } from '../../lib/pace.ts';
 
 /** A value of an answer that is JSON already. */
 export class JsonText {
@@ -26,10 +27,38 @@ export function writeResult({ errors, ...others }: ExecutionResult): string {
 /** Writes what graphql-js made of a selection, as `JSON.stringify` does, but with its {@link JsonText}s as they are. */
 export function writeJson(value: unknown): string {
   if (value instanceof JsonText) return value.text;
+  if (value === undefined || value === null) return 'null';
+  if (typeof value !== 'object') return writeLeaf(value);
   if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`;
-  // The objects that graphql-js makes have no prototype; one that has is the value of a scalar.
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== null)
-    return JSON.stringify(value) ?? 'null';
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${writeJson(field)}`).join(',')}}`;
+  if (!isSelection(value)) return JSON.stringify(value) ?? 'null';
+  let fields = '';
+  for (const name in value) {
+    const field = value[name];
+    if (field !== undefined) fields += `${fields && ','}"${name}":${writeJson(field)}`; // a name of GraphQL has nothing to escape
+  }
+  return `{${fields}}`;
 }
+
+/** The same in slices, between which others are served. */
+export async function writeInSlices(value: unknown, pace: Pace): Promise<string> {
+  if (Array.isArray(value)) {
+    const items: string[] = [];
+    for (const item of value) {
+      if (pace.isLong) await pace.step();
+      items.push(await writeInSlices(item, pace));
+    }
+    return `[${items.join(',')}]`;
+  }
+  if (!isSelection(value) || !Object.values(value).some(isWide)) return writeJson(value);
+  const fields: string[] = [];
+  for (const name in value)
+    if (value[name] !== undefined) fields.push(`"${name}":${await writeInSlices(value[name], pace)}`);
+  return `{${fields.join(',')}}`;
+}
+
+/** The objects that graphql-js makes have no prototype; one that has is the value of a scalar. */
+function isSelection(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null;
+}
+
+const isWide = (value: unknown) => Array.isArray(value) || isSelection(value);

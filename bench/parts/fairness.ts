@@ -1,0 +1,99 @@
+import { openFilled, type Provider } from '../data/databases.ts';
+import { type MeasuredServer, startServer } from '../measure/server-process.ts';
+import { ratios, spreadOf } from '../measure/statistics.ts';
+import type { Bench } from '../part.ts';
+import type { Comparison } from '../report/comparison.ts';
+
+const USERS = 100;
+const EVENTS_PER_USER = 200;
+/** Clients that repeat the largest query, and how many users it may ask for: 49 of them, twice 200 events of each. */
+const MISUSERS = 4;
+const LARGEST = 49;
+
+/** The most that p99 may be, as a multiple of idle. */
+const GOAL = 3;
+
+const event =
+  '{ id cursor provider source stage status progress message timestamp recordedAt user { id firstName } run { runId status eventCount } }';
+
+/** Q1: what the smallest query of one client takes while others repeat the largest that they may ask. */
+export async function measureFairness(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
+  say(`fairness, ${provider}`);
+  const database = await openFilled(provider, [{ from: 1, users: USERS, eventsPerUser: EVENTS_PER_USER }]);
+  uses(database);
+  const server = await startServer('src/main.ts', { DATABASE_URL: database.url });
+  const figures = ['idle', 'misused'].map((who) => ({
+    who,
+    p50: [] as number[],
+    p99: [] as number[],
+    most: [] as number[],
+  }));
+  const largest: number[] = [];
+  const client = clientOf(server, database.apiKey);
+  try {
+    for (let round = 0; round <= options.rounds; round += 1)
+      for (const own of figures) {
+        const stop = new AbortController();
+        const misusers = Array.from({ length: own.who === 'idle' ? 0 : MISUSERS }, async (_, each) => {
+          for (let turn = 0; !stop.signal.aborted; turn += 1) {
+            const begun = performance.now();
+            await client(`${askingForMost} # ${round} ${each} ${turn}`); // not the same text, which would be kept
+            if (round > 0) largest.push(performance.now() - begun);
+          }
+        });
+        const times: number[] = [];
+        const until = performance.now() + options.seconds * 1_000;
+        for (let turn = 0; performance.now() < until; turn += 1) {
+          const begun = performance.now();
+          await client(`{ viewer { kind } } # ${round} ${turn}`);
+          times.push(performance.now() - begun);
+        }
+        stop.abort();
+        await Promise.all(misusers);
+        if (round === 0) continue; // the first one warms up
+        times.sort((one, other) => one - other);
+        own.p50.push(times[Math.floor(times.length * 0.5)] ?? 0);
+        own.p99.push(times[Math.floor(times.length * 0.99)] ?? 0);
+        own.most.push(times.at(-1) ?? 0);
+      }
+  } finally {
+    await server.stop();
+    await database.remove();
+  }
+  const [idle, misused] = figures;
+  const compared: Comparison = {
+    id: 'Q1',
+    database: provider,
+    title: `the smallest query, while ${MISUSERS} clients repeat the largest`,
+    lines: figures.map(({ who, p50, p99, most }) => ({
+      who,
+      figures: { 'p50 ms': spreadOf(p50), 'p99 ms': spreadOf(p99), 'most ms': spreadOf(most) },
+    })),
+    results: [
+      {
+        of: 'p99 against idle',
+        reached: ratios(misused?.p99 ?? [], idle?.p99 ?? []),
+        unit: 'x',
+        goal: { bound: GOAL, better: 'lower' },
+      },
+      { of: 'the largest query itself', reached: spreadOf(largest), unit: ' ms' },
+    ],
+  };
+  return [compared];
+}
+
+const askingForMost = `{ users(first: ${LARGEST}) { edges { node { a: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} b: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} } } } }`;
+
+/** Asks, and reads the answer to its end. @throws for an answer with errors of another kind than time */
+function clientOf({ url }: MeasuredServer, apiKey: string): (query: string) => Promise<void> {
+  return async (query) => {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    const text = Buffer.from(await response.arrayBuffer()).toString('latin1', 0, 200);
+    if (text.includes('LIMIT_EXCEEDED')) return; // one that has waited too long for its turn
+    if (!response.ok || text.includes('"errors"')) throw new Error(`${url} answers ${response.status}: ${text}`);
+  };
+}
