@@ -28,8 +28,10 @@ import { WebSocketEndpoint } from './transports/websocket.ts';
 /** What is not a setting: bounds, the time, and what watches from outside. */
 export interface AppOptions {
   readonly limits?: Partial<Limits>;
-  /** What a test puts in place of the database's clock, and of the one that rates are measured by. */
+  /** What a test puts in place of the database's clock. */
   readonly clock?: Clock;
+  /** What a test puts in place of the clock that rates are measured by, which never goes back. */
+  readonly rateClock?: Clock;
   readonly logger?: Logger;
   readonly onStatement?: StatementObserver;
   readonly graphiql?: GraphiqlPage;
@@ -79,7 +81,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       docsApiKey: options.docsApiKey,
       processMetrics: options.processMetrics,
       webhooks: sources.webhooks,
-      clock: options.clock,
+      rateClock: options.rateClock ?? (() => performance.now()),
     });
     sources.start();
     let closed: Promise<void> | undefined;
@@ -115,9 +117,9 @@ async function serve(
   {
     graphiql,
     servesLocalPages,
-    clock = () => performance.now(),
+    rateClock,
     ...restOptions
-  }: { graphiql: GraphiqlPage; servesLocalPages: boolean; clock: Clock | undefined } & Pick<
+  }: { graphiql: GraphiqlPage; servesLocalPages: boolean; rateClock: Clock } & Pick<
     RestOptions,
     'docsApiKey' | 'processMetrics' | 'webhooks'
   >,
@@ -130,7 +132,8 @@ async function serve(
     : undefined;
   const stopLooking = pressure?.start();
   const rates = new RateLimits({
-    ...{ limits, clock, pressure },
+    ...{ limits, pressure },
+    clock: rateClock,
     factor: config.rateLimits,
     userQuota: config.userQuota,
   });

@@ -18,7 +18,7 @@ let now = Date.parse('2026-03-01T12:00:00Z');
 const pass = (ms: number) => (now += ms);
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ settings: { RATE_LIMITS: 'on' }, limits, clock: () => now });
+  server = await startServer({ settings: { RATE_LIMITS: 'on' }, limits, rateClock: () => now });
   return () => server.close();
 });
 // Long enough for every bucket of every test to be full again.
@@ -230,7 +230,7 @@ describe('recordings', () => {
   /** A server that allows so little that every bound can be met, and its clock. */
   async function strict(limits: object, settings: Record<string, string> = {}) {
     let time = now;
-    const strict = await startServer({ settings: { RATE_LIMITS: 'on', ...settings }, limits, clock: () => time });
+    const strict = await startServer({ settings: { RATE_LIMITS: 'on', ...settings }, limits, rateClock: () => time });
     onTestFinished(() => strict.close());
     return { strict, pass: (ms: number) => (time += ms) };
   }
@@ -329,7 +329,7 @@ test('what was refused is counted by door and kind', async () => {
 });
 
 test('nobody is refused where the operator wants no limits', async () => {
-  const free = await startServer({ settings: { RATE_LIMITS: 'off' }, limits, clock: () => now });
+  const free = await startServer({ settings: { RATE_LIMITS: 'off' }, limits, rateClock: () => now });
   onTestFinished(() => free.close());
   for (let asked = 0; asked < 3 * burst; asked += 1) expect((await rest(`${free.url}/openapi.json`)).status).toBe(200);
 });
