@@ -7,6 +7,9 @@ import type { Limits } from '../limits.ts';
 /** Close code of RFC 6455 for a message that is too long. */
 const MESSAGE_TOO_BIG = 1009;
 
+/** Times are not more exact, in milliseconds: sums of them would be past a bound that they are at. */
+const EXACT_MS = 0.001;
+
 /** What a socket is closed with. */
 interface Closing {
   readonly code: number;
@@ -44,7 +47,7 @@ export class ClientMessages {
     const { burst, perSecond, bytesOfOne } = this.#limits.socketMessages;
     const now = performance.now();
     const fullAt = Math.max(this.#fullAt, now) + ((1 + Math.floor(bytes / bytesOfOne)) * 1_000) / perSecond;
-    if (fullAt - now > (burst * 1_000) / perSecond) return false;
+    if (fullAt - now > (burst * 1_000) / perSecond + EXACT_MS) return false;
     this.#fullAt = fullAt;
     return true;
   }
