@@ -55,6 +55,7 @@ describe.runIf(hasRedis())('the guide for Open Wearables, from its start to its 
       PORT: String(port),
       DATABASE_URL: `file:${folder}/synclog.db`,
       LOG_LEVEL: 'warn',
+      LOAD_SHEDDING: 'off', // the machine of a test may be busy with others
       TOKEN: await signWithSecret(printed(/^export JWT_SECRET=(\S+)/m), claimsWith()),
     });
   });
