@@ -8,8 +8,12 @@ import { AppError } from './errors.ts';
 import { createGate } from './gate/gate.ts';
 import { Pressure, type PressureState } from './gate/pressure.ts';
 import { RateLimits } from './gate/rate-limits.ts';
+import { RateSharing } from './gate/rate-sharing.ts';
+import { openRedisBuckets } from './instances/redis-buckets.ts';
 import type { Clock } from './lib/clock.ts';
 import { createLogger } from './lib/logger.ts';
+import type { Outages } from './lib/outages.ts';
+import { withoutSecrets } from './lib/redis-url.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
@@ -102,6 +106,16 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
+/** Counts together with the other instances. */
+function shareRates(rates: RateLimits, redisUrl: string, outages: Outages): RateSharing {
+  const outage = outages.watch('rate limits', {
+    away: 'rate limits are not shared over Redis: each instance counts by itself',
+    back: 'rate limits are shared over Redis again',
+    hide: (reason) => withoutSecrets(reason, redisUrl),
+  });
+  return new RateSharing(rates, openRedisBuckets(redisUrl, outage.failed), outage);
+}
+
 /** What the log says when the server cannot keep up, and when it can again. */
 const pressureTexts: Readonly<Record<PressureState, string>> = {
   calm: 'the server can keep up again',
@@ -137,6 +151,7 @@ async function serve(
     factor: config.rateLimits,
     userQuota: config.userQuota,
   });
+  const sharing = config.redisUrl ? shareRates(rates, config.redisUrl, services.outages) : undefined;
   const gate = createGate({
     authenticate: createAuthenticate(services),
     credentials: services.credentials,
@@ -172,6 +187,7 @@ async function serve(
       logger.info('stops: streams end, requests finish');
       const drained = http.close().finally(() => {
         stopLooking?.();
+        sharing?.close();
         kept?.close();
       });
       shutdown.abort(new AppError('UNAVAILABLE', 'The server is shutting down'));

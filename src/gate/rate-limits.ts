@@ -1,6 +1,7 @@
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Spending } from '../graphql/context.ts';
+import type { Taken } from '../instances/redis-buckets.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
@@ -25,6 +26,8 @@ const says = {
 } as const;
 
 export type RateKind = keyof typeof says;
+
+const kindNames = Object.keys(says) as readonly RateKind[];
 
 /** After how many seconds it is worth while to ask again for what was put off. */
 const DEFERRED_SECONDS = 1;
@@ -126,6 +129,20 @@ export class RateLimits {
   /** What was refused since the process began. */
   get refusals(): readonly Refusals[] {
     return [...this.#refusals.values()];
+  }
+
+  /** What other instances are to be told now, see `TokenBuckets.tell`. */
+  tell(): Taken[] {
+    return kindNames.flatMap((kind) =>
+      this.#buckets[kind].tell().map(({ key, ms }) => ({ key: `${kind} ${key}`, ms })),
+    );
+  }
+
+  /** Hears what all instances together have taken of a bucket, under the name that `tell` gave it. */
+  hear(name: string, lackingMs: number): void {
+    const end = name.indexOf(' ');
+    const kind = kindNames.find((each) => each === name.slice(0, end));
+    if (kind) this.#buckets[kind].hear(name.slice(end + 1), lackingMs);
   }
 
   /** How well the server keeps up: 0 calm, 1 strained, 2 overloaded. */

@@ -1,3 +1,4 @@
+import type { Taken } from '../instances/redis-buckets.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** How much may be taken at once, and how much of it comes back in a second. */
@@ -12,7 +13,12 @@ const EXACT_MS = 0.001;
 interface Bucket {
   /** When the bucket will be full again, if nothing more is taken, by the clock. */
   fullAt: number;
+  /** What was taken, and other instances do not know of. */
+  untold: number;
 }
+
+/** Other instances are told when so large a part of a bucket was taken. */
+const TOLD_PART = 0.1;
 
 /**
  * A token bucket for each of many keys, all with one rate. A bucket is one number, the time at which it will be full again, so
@@ -28,6 +34,8 @@ export class TokenBuckets {
   readonly #clock: Clock;
   readonly #most: number;
   readonly #buckets = new Map<string, Bucket>();
+  /** Those of which the others are to be told. */
+  readonly #due = new Set<string>();
 
   /** @param clock in milliseconds; it must not go back */
   constructor({ burst, perSecond }: Rate, { clock, most }: { readonly clock: Clock; readonly most: number }) {
@@ -44,14 +52,38 @@ export class TokenBuckets {
     const bucket = this.#buckets.get(key);
     const waitMs = this.#waitMs(bucket, cost, now);
     if (waitMs > 0) return waitMs;
-    if (bucket) bucket.fullAt = Math.max(bucket.fullAt, now) + cost * this.#msOfOne;
-    else this.#add(key, now + cost * this.#msOfOne, now);
+    if (bucket) {
+      bucket.fullAt = Math.max(bucket.fullAt, now) + cost * this.#msOfOne;
+      bucket.untold += cost;
+      if (bucket.untold >= this.#burst * TOLD_PART) this.#due.add(key);
+    } else this.#add(key, cost, now);
     return 0;
   }
 
   /** The milliseconds after which so much could be taken; 0 for now. Nothing is taken. */
   wait(key: string, cost: number): number {
     return this.#waitMs(this.#buckets.get(key), cost, this.#clock());
+  }
+
+  /** What the other instances are to be told now: of which buckets was taken what takes so many milliseconds to come back? */
+  tell(): Taken[] {
+    const taken: Taken[] = [];
+    for (const key of this.#due) {
+      const bucket = this.#buckets.get(key);
+      if (!bucket) continue;
+      taken.push({ key, ms: bucket.untold * this.#msOfOne });
+      bucket.untold = 0;
+    }
+    this.#due.clear();
+    return taken;
+  }
+
+  /** Hears what all instances together have taken: how many milliseconds a bucket lacks. It never gets fuller by that. */
+  hear(key: string, lackingMs: number): void {
+    const bucket = this.#buckets.get(key);
+    if (!bucket) return;
+    const fullAt = this.#clock() + lackingMs + bucket.untold * this.#msOfOne;
+    bucket.fullAt = Math.max(bucket.fullAt, fullAt);
   }
 
   /** How many are kept. */
@@ -66,8 +98,9 @@ export class TokenBuckets {
     return waitMs < EXACT_MS ? 0 : waitMs;
   }
 
-  #add(key: string, fullAt: number, now: number): void {
-    this.#buckets.set(key, { fullAt });
+  #add(key: string, cost: number, now: number): void {
+    this.#buckets.set(key, { fullAt: now + cost * this.#msOfOne, untold: cost });
+    if (cost >= this.#burst * TOLD_PART) this.#due.add(key);
     if (this.#buckets.size > this.#most) this.#forget(now);
   }
 
