@@ -25,8 +25,10 @@ if (existsSync(join(root, 'src')) && !isUpToDate()) {
   const build = ['--import', 'tsx', 'build/command.ts', '--quiet'];
   const { status } = spawnSync(process.execPath, build, { cwd: root, stdio: ['ignore', 2, 2] });
   if (status !== 0) {
-    process.stderr.write('synclog: cannot be built; run `npm ci`, which installs what that needs\n');
-    process.exit(1);
+    const isBuilt = existsSync(built);
+    const text = isBuilt ? 'runs what was built before' : 'run `npm ci`, which installs what a build needs';
+    process.stderr.write(`synclog: cannot be built here; ${text}\n`);
+    if (!isBuilt) process.exit(1);
   }
 }
 await import(built);

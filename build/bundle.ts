@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -24,6 +25,8 @@ const entryPoints = { main: 'src/main.ts', synclog: 'src/cli/synclog.ts' };
 const external = ['libsql', 'pg-native'];
 /** Files that are served as they are. */
 const assets = ['swagger-ui-dist/swagger-ui.css', 'swagger-ui-dist/swagger-ui-bundle.js'];
+/** Names the files of one build, as the modules of the one before it stand beside them. */
+const LIST = 'files.json';
 /** Packages in the older format ask for modules by `require`, which modules in the newer one do not have. */
 const requireInModules = `import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);`;
@@ -44,11 +47,12 @@ interface Built {
 
 /**
  * Bundles the server with all of its packages but libsql. The folder is replaced when the whole is there: a build that
- * fails, or runs beside another one, leaves something whole.
+ * fails, or runs beside another one, leaves something whole, and so does one under a server that runs.
  * @param out a folder in the folder of the project
+ * @param clean leaves out the modules of the build before, which such a server may still load
  * @throws Error where a module cannot be found or read
  */
-export async function bundle(out: string): Promise<Built> {
+export async function bundle(out: string, { clean }: { readonly clean: boolean }): Promise<Built> {
   const folder = resolve(packageFolder, out);
   mkdirSync(dirname(folder), { recursive: true });
   const fresh = mkdtempSync(`${folder}-`);
@@ -74,6 +78,8 @@ export async function bundle(out: string): Promise<Built> {
     const packages = packagesOf([...Object.keys(metafile.inputs), ...assets.map((name) => `node_modules/${name}`)]);
     writeFileSync(join(fresh, 'licenses.txt'), licenceTexts(packages));
     const sizes = filesIn(fresh).map((file) => statSync(file).size);
+    writeFileSync(join(fresh, LIST), JSON.stringify(readdirSync(fresh)));
+    if (!clean) keepModules(folder, fresh);
     replaceBy(fresh, folder);
     return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0), packages: packages.length };
   } finally {
@@ -85,6 +91,14 @@ function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name));
+}
+
+/** A server that was started before has not loaded all of its modules yet. They have their content's hash in their names. */
+function keepModules(former: string, fresh: string): void {
+  const list = join(former, LIST);
+  const names: string[] = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [];
+  for (const name of names)
+    if (/-[A-Z0-9]{8}\.js$/.test(name) && !existsSync(join(fresh, name))) cpSync(join(former, name), join(fresh, name));
 }
 
 /** Puts a folder in the place of another one. */

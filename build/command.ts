@@ -8,6 +8,8 @@ const help = `Builds the server: \`dist/\` runs with Node alone, and with libsql
       \`npm start\` does the same where nothing is built, or the source has changed since.
   npm run build -- --out FOLDER
       Builds into another folder than dist.
+  npm run build -- --clean
+      Leaves nothing of the build before, whose modules a server that runs may still load.
   npm run build -- --quiet
       Prints nothing unless it fails.
   npm run build -- --help
@@ -19,10 +21,12 @@ await runCommand({
   name: 'build',
   help,
   async run(args) {
-    const { values } = readCommandLine(args, { options: { out: { type: 'string' }, quiet: { type: 'boolean' } } });
+    const { values } = readCommandLine(args, {
+      options: { out: { type: 'string' }, clean: { type: 'boolean' }, quiet: { type: 'boolean' } },
+    });
     const { bundle } = await import('./bundle.ts');
     const folder = values.out ?? 'dist';
-    const { files, bytes, packages } = await bundle(folder);
+    const { files, bytes, packages } = await bundle(folder, { clean: values.clean ?? false });
     if (!values.quiet)
       print(`Built ${folder}: ${files} files of ${(bytes / 1e6).toFixed(1)} MB, with ${packages} packages in them.`);
     return 0;

@@ -24,5 +24,10 @@ export function fileOfPackage(name: string): string {
 }
 
 function folderWith(file: string, folder: string): string {
-  return existsSync(join(folder, file)) ? folder : folderWith(file, dirname(folder));
+  if (existsSync(join(folder, file))) return folder;
+  if (folder === dirname(folder))
+    throw new Error(
+      `There is no ${file} above ${import.meta.dirname}. With dist/ belong ${file} and prisma/migrations/ beside it`,
+    );
+  return folderWith(file, dirname(folder));
 }

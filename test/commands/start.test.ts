@@ -1,6 +1,16 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -254,6 +264,36 @@ describe('settings', () => {
     });
     expect(code).toBe(2);
     expect(stderr).toMatch(new RegExp(`^migrate: The file \\.env cannot be read: ${reason} \\(see --help\\)\n$`));
+  });
+});
+
+describe('what was built', () => {
+  const version = (project: string) =>
+    new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) =>
+      execFile(process.execPath, [join(project, 'bin/synclog.mjs'), '--version'], (error, stdout, stderr) =>
+        resolve({ code: error?.code ?? 0, stdout, stderr }),
+      ),
+    );
+  const withoutTools = () => {
+    const project = copyOfProject();
+    rmSync(join(project, 'node_modules'));
+    const now = Date.now() / 1_000;
+    utimesSync(join(project, 'src/main.ts'), now + 60, now + 60);
+    return project;
+  };
+
+  test('runs where it is older than the source and cannot be built anew, which is told', async () => {
+    const { code, stdout, stderr } = await version(withoutTools());
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    expect(stderr).toContain('cannot be built here; runs what was built before');
+  });
+
+  test('is missed where it is not there and cannot be made', async () => {
+    const project = withoutTools();
+    rmSync(join(project, 'dist'), { recursive: true });
+    const { code, stderr } = await version(project);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cannot be built here; run `npm ci`');
   });
 });
 

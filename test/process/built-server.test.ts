@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -187,6 +188,46 @@ describe('the built server', () => {
       /^(applied \d+_\w+\n)+The database is up to date\.\n$/,
     );
     expect((await synclog(['migrate'], settings)).stdout).toBe('The database was up to date already.\n');
+  });
+});
+
+describe('a build', () => {
+  /** A build of its own, as it would stand in a package. */
+  function newPackage() {
+    const place = mkdtempSync(join(tmpdir(), 'synclog-build-'));
+    onTestFinished(() => rmSync(place, { recursive: true }));
+    return { place, dist: join(place, 'dist') };
+  }
+  const build = (...args: string[]) =>
+    execFileSync(process.execPath, ['--import', 'tsx', 'build/command.ts', ...args], { cwd: root });
+
+  test('leaves the modules that a running server has not loaded yet, for one build, unless it is to be clean', () => {
+    const { dist } = newPackage();
+    build('--out', dist);
+    const [first = ''] = readdirSync(dist).filter((name) => /^esm-\w{8}\.js$/.test(name));
+    const former = first.replace(/-\w{8}/, '-FORMER00');
+    const add = (name: string) => {
+      cpSync(join(dist, first), join(dist, name));
+      const list = join(dist, 'files.json');
+      writeFileSync(list, JSON.stringify([...JSON.parse(readFileSync(list, 'utf8')), name]));
+    };
+    add(former);
+    build('--out', dist);
+    expect(readdirSync(dist)).toContain(former);
+    build('--out', dist);
+    expect(readdirSync(dist)).not.toContain(former);
+    add(former);
+    build('--out', dist, '--clean');
+    expect(readdirSync(dist)).not.toContain(former);
+  });
+
+  test('that stands alone says what belongs beside it', () => {
+    const { place, dist } = newPackage();
+    build('--out', dist);
+    const run = () => execFileSync(process.execPath, [join(dist, 'synclog.js'), '--version'], { stdio: 'pipe' });
+    expect(run).toThrow(/There is no package\.json above/);
+    cpSync(join(root, 'package.json'), join(place, 'package.json'));
+    expect(String(run())).toBe(`${version}\n`);
   });
 });
 
