@@ -65,6 +65,9 @@ export interface Context {
   readonly forget: () => void;
 }
 
+/** Who pays for an operation: its context or, before there is one, what that is made of. */
+export type Payer = Pick<Context, 'spending'> & Partial<Pick<Context, 'bounds'>>;
+
 /** What a context is made of. */
 export type ContextParts = Pick<
   Context,

@@ -24,6 +24,11 @@ export class OperationBounds {
     this.#deadline = performance.now() + limits.operationMs;
   }
 
+  /** Whether it has been run before: then it is paid for. */
+  get hasBegun(): boolean {
+    return this.#limits !== undefined;
+  }
+
   /** By `performance.now()`. */
   get deadline(): number {
     return this.#deadline;

@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
-import { type Context, type ContextParts, createContext, type Spending } from '../graphql/context.ts';
+import { type Context, type ContextParts, createContext, type Payer } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
@@ -249,12 +249,12 @@ export class Operation {
     return this.#costOf;
   }
 
-  /** Charges for what the operation may list. @throws AppError RATE_LIMITED */
-  #pay({ spending }: { readonly spending: Spending }, variables: Variables): void {
-    spending.items(this.prepareCost()(variables));
+  /** Charges for what the operation may list, unless it has been run before. @throws AppError RATE_LIMITED */
+  #pay({ spending, bounds }: Payer, variables: Variables): void {
+    if (!bounds?.hasBegun) spending.items(this.prepareCost()(variables));
   }
 
-  #unpaid(payer: { readonly spending: Spending }, variables: Variables, isStream = false): ExecutionResult | undefined {
+  #unpaid(payer: Payer, variables: Variables, isStream = false): ExecutionResult | undefined {
     try {
       if (isStream) payer.spending.stream();
       this.#pay(payer, variables);

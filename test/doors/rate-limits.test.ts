@@ -161,6 +161,15 @@ describe('what is asked', () => {
     expect((await events()).status).toBe(429);
   });
 
+  test('is charged once where a part of it fails', async () => {
+    const { headers, userId } = await newcomer();
+    await post(headers); // the headers of an answer are learned
+    pass(60_000);
+    const partial = `{ user(id: "${userId}") { recentSyncEvents(limit: 15) { id } syncRuns(first: 0, after: "?") { edges { cursor } } } }`;
+    expect((await post(headers, partial)).body).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    for (const status of [200, 200, 429]) expect((await post(headers)).status).toBe(status); // less than 3 of 5 were charged
+  });
+
   test('is charged even if it is no GraphQL', async () => {
     const { headers } = await newcomer();
     const mistake = () => post(headers, '{', { 'transfer-encoding': 'chunked' });
