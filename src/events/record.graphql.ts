@@ -54,8 +54,7 @@ export function addRecording(
       resolve: async (_, { input: { events } }, { spending, services: { log, limits } }) => {
         if (events.some((event) => findUnrecognized(event).length > 0))
           refuseProblems(events, limits, (event) => problemsOf(event, limits));
-        spending.record(events);
-        return { results: await log.record(events) };
+        return { results: await spending.record(events, () => log.record(events)) };
       },
     }),
   );

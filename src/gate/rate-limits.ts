@@ -54,6 +54,13 @@ export interface Refusals {
   readonly count: number;
 }
 
+/** What an account records, and where. */
+interface Recording {
+  readonly account: string;
+  readonly drafts: readonly EventDraft[];
+  readonly door: Door;
+}
+
 /** What is to be taken out of one bucket. */
 interface Charge {
   readonly kind: RateKind;
@@ -108,7 +115,7 @@ export class RateLimits {
         if (count > 0) this.take(kind, account, count / itemsOfOneCharge, door);
       },
       stream: () => this.#defer('stream', door),
-      record: (drafts) => this.#record(account, drafts, door),
+      record: (drafts, store) => this.#record({ account, drafts, door }, store),
     };
   }
 
@@ -150,12 +157,31 @@ export class RateLimits {
     return this.#options.pressure?.level ?? 0;
   }
 
-  /** All is looked at before anything is taken. */
-  #record(account: string, drafts: readonly EventDraft[], door: Door): void {
-    if (this.#options.factor === 0) return;
+  /**
+   * All is looked at before anything is taken, and taken before anything is stored, as others record meanwhile. A duplicate is
+   * given back to the user, whose log has not grown, but not to the account, for which it was looked up.
+   */
+  async #record<R extends { readonly duplicate: boolean }>(
+    { account, drafts, door }: Recording,
+    store: () => Promise<readonly R[]>,
+  ): Promise<readonly R[]> {
+    if (this.#options.factor === 0) return store();
     const charges = chargesOf(account, drafts);
     for (const { kind, key, cost } of charges) this.check(kind, key, cost, door);
     for (const { kind, key, cost } of charges) this.#buckets[kind].take(key, cost);
+    try {
+      const results = await store();
+      const duplicates = drafts.filter((_, index) => results[index]?.duplicate);
+      this.#giveBack(chargesOf(account, duplicates).filter(({ kind }) => kind !== 'recording'));
+      return results;
+    } catch (error) {
+      this.#giveBack(charges);
+      throw error;
+    }
+  }
+
+  #giveBack(charges: readonly Charge[]): void {
+    for (const { kind, key, cost } of charges) this.#buckets[kind].giveBack(key, cost);
   }
 
   #refuse(kind: RateKind, waitMs: number, door: Door): never {
@@ -183,7 +209,7 @@ function kindOf({ kind }: Viewer): RateKind {
   return kind === 'developer' ? 'service' : kind;
 }
 
-/** To whom a recording is charged. One that is sent again is charged again, although it stores nothing. */
+/** To whom a recording is charged. */
 function chargesOf(account: string, drafts: readonly EventDraft[]): Charge[] {
   const recording: Charge = { kind: 'recording', key: account, cost: 0 };
   const byUser = new Map<string, readonly [events: Charge, bytes: Charge]>();

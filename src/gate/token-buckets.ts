@@ -13,7 +13,7 @@ const EXACT_MS = 0.001;
 interface Bucket {
   /** When the bucket will be full again, if nothing more is taken, by the clock. */
   fullAt: number;
-  /** What was taken, and other instances do not know of. */
+  /** What was taken, and other instances do not know of; negative when they do not know that it was given back. */
   untold: number;
 }
 
@@ -60,19 +60,32 @@ export class TokenBuckets {
     return 0;
   }
 
+  /** Puts back what was taken. A bucket that is full by that is forgotten, unless others are still to be told. */
+  giveBack(key: string, cost: number): void {
+    const bucket = this.#buckets.get(key);
+    if (!bucket) return;
+    bucket.fullAt -= cost * this.#msOfOne;
+    bucket.untold -= cost;
+    if (bucket.untold < 0) this.#due.add(key);
+    else if (bucket.fullAt - this.#clock() < EXACT_MS) this.#drop(key);
+  }
+
   /** The milliseconds after which so much could be taken; 0 for now. Nothing is taken. */
   wait(key: string, cost: number): number {
     return this.#waitMs(this.#buckets.get(key), cost, this.#clock());
   }
 
-  /** What the other instances are to be told now: of which buckets was taken what takes so many milliseconds to come back? */
+  /** What the other instances are to be told now: of which buckets was taken what takes so many milliseconds to come
+   * back? Of those that were told of more than was kept, it takes negative ones. */
   tell(): Taken[] {
+    const now = this.#clock();
     const taken: Taken[] = [];
     for (const key of this.#due) {
       const bucket = this.#buckets.get(key);
       if (!bucket) continue;
-      taken.push({ key, ms: bucket.untold * this.#msOfOne });
+      if (bucket.untold !== 0) taken.push({ key, ms: bucket.untold * this.#msOfOne });
       bucket.untold = 0;
+      if (bucket.fullAt <= now) this.#buckets.delete(key);
     }
     this.#due.clear();
     return taken;
@@ -106,11 +119,16 @@ export class TokenBuckets {
 
   /** Those that are full; and of the others, where they are too many, as many that not each further one has to look again. */
   #forget(now: number): void {
-    for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#buckets.delete(key);
+    for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#drop(key);
     const kept = this.#most * 0.9;
     for (const key of this.#buckets.keys()) {
       if (this.#buckets.size <= kept) break;
-      this.#buckets.delete(key);
+      this.#drop(key);
     }
+  }
+
+  #drop(key: string): void {
+    this.#buckets.delete(key);
+    this.#due.delete(key);
   }
 }

@@ -29,8 +29,15 @@ export interface Spending {
   items(count: number): void;
   /** A stream that is about to begin. @throws AppError UNAVAILABLE, while the server cannot keep up */
   stream(): void;
-  /** Events that are about to be recorded. @throws AppError RATE_LIMITED, when none of them is charged */
-  record(drafts: readonly EventDraft[]): void;
+  /**
+   * Events to record. What `store` does not store is given back.
+   * @returns what `store` answers, one for each event in their order
+   * @throws AppError RATE_LIMITED, when nothing is charged or stored, and whatever `store` throws
+   */
+  record<R extends { readonly duplicate: boolean }>(
+    drafts: readonly EventDraft[],
+    store: () => Promise<readonly R[]>,
+  ): Promise<readonly R[]>;
 }
 
 /** What every resolver gets, the same on every transport. */

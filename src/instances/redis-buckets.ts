@@ -16,13 +16,18 @@ local now = time[1] * 1000 + time[2] / 1000
 local lacking = {}
 for index, key in ipairs(KEYS) do
   local fullAt = math.max(tonumber(redis.call('GET', key) or now), now) + tonumber(ARGV[index])
-  redis.call('SET', key, string.format('%.3f', fullAt), 'PX', math.ceil(fullAt - now) + 1)
+  if fullAt > now then
+    redis.call('SET', key, string.format('%.3f', fullAt), 'PX', math.ceil(fullAt - now) + 1)
+  else
+    redis.call('DEL', key)
+    fullAt = now
+  end
   lacking[index] = string.format('%.3f', fullAt - now)
 end
 return lacking
 `;
 
-/** What was taken out of one bucket: how many milliseconds it takes to come back. */
+/** What was taken out of one bucket: how many milliseconds it takes to come back; negative when more was told before than was kept. */
 export interface Taken {
   readonly key: string;
   readonly ms: number;

@@ -304,6 +304,38 @@ describe('recordings', () => {
     expect((await record(server, events(one, 1))).status).toBe(429);
   });
 
+  test('that are refused cost nothing, on any door', async () => {
+    const { strict: server } = await strict({}, { USER_EVENTS_PER_DAY: '3' });
+    const userId = await server.user();
+    const wire = { run_id: 'run_1', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
+    const path = `${server.url}/api/v1/users/${userId}/sync/events`;
+    const socket = await openRawSocket(server.url);
+    onTestFinished(() => socket.close());
+    socket.send(initMessage({ ...server.admin }));
+    expect(await socket.next()).toEqual({ type: 'connection_ack' });
+    const query = `mutation { recordSyncEvents(input: { events: [{
+      userId: "${userId}", runId: "", provider: "oura", source: PULL, stage: FETCHING, status: IN_PROGRESS
+    }] }) { results { duplicate } } }`;
+    const id = '01890a5d-ac96-774b-bcce-b302099a8057';
+    expect((await record(server, events(userId, 1, { id }))).errors).toEqual([]);
+    for (let refused = 0; refused < 3; refused += 1) {
+      const codes = async (given: readonly object[]) =>
+        (await record(server, given)).errors.map(({ extensions }: { extensions: object }) => extensions);
+      expect(await codes(events(userId, 1, { runId: '' }))).toMatchObject([{ code: 'BAD_USER_INPUT' }]);
+      expect(await codes([{ userId }, { userId: id }])).toMatchObject([{ code: 'NOT_FOUND' }]);
+      expect(await codes(events(userId, 1, { id, runId: 'other' }))).toMatchObject([{ code: 'EVENT_ID_CONFLICT' }]);
+      const body = { ...wire, run_id: '' };
+      const posted = await rest(path, { method: 'POST', headers: { ...json, ...server.admin }, body });
+      expect(posted.status).toBe(400);
+      socket.send({ type: 'subscribe', id: '1', payload: { query } });
+      expect(await socket.next()).toMatchObject({ payload: { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] } });
+      expect(await socket.next()).toMatchObject({ type: 'complete' });
+      expect((await record(server, events(userId, 1, { id }))).data.recordSyncEvents.results[0].duplicate).toBe(true);
+    }
+    expect((await record(server, events(userId, 2))).errors).toEqual([]);
+    expect((await record(server, events(userId, 1))).status).toBe(429);
+  });
+
   test('of one user have a daily quota of bytes', async () => {
     const { strict: server } = await strict({}, { USER_MEGABYTES_PER_DAY: '1' });
     const userId = await server.user();

@@ -3,6 +3,7 @@ import { RateLimits } from '../../src/gate/rate-limits.ts';
 import { RateSharing } from '../../src/gate/rate-sharing.ts';
 import { openRedisBuckets } from '../../src/instances/redis-buckets.ts';
 import { defaultLimits } from '../../src/limits.ts';
+import type { EventDraft } from '../../src/log/event.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { memoryLog } from '../support/memory-log.ts';
 import { rest } from '../support/rest-client.ts';
@@ -10,6 +11,15 @@ import { startServer } from '../support/server.ts';
 
 /** A bucket that holds 100 and is not filled while a test runs. */
 const limits = { ...defaultLimits, userRate: { burst: 100, perSecond: 0.001 } };
+
+const draft: EventDraft = {
+  userId: '01890a5d-ac96-774b-bcce-b302099a8057',
+  runId: 'run_1',
+  provider: 'oura',
+  source: 'PULL',
+  stage: 'FETCHING',
+  status: 'IN_PROGRESS',
+};
 
 async function startRedis(): Promise<FaultyRedis> {
   const redis = await startFaultyRedis();
@@ -20,7 +30,7 @@ async function startRedis(): Promise<FaultyRedis> {
 /** An instance that shares when the test says so. */
 function instance(redis: FaultyRedis) {
   const options = { limits, pressure: undefined, clock: () => performance.now(), factor: 1 };
-  const rates = new RateLimits({ ...options, userQuota: { events: 1, bytes: 1 } });
+  const rates = new RateLimits({ ...options, userQuota: { events: 100, bytes: 1_000_000 } });
   const store = openRedisBuckets(redis.url, () => {});
   const told: string[] = [];
   const outage = { failed: () => void told.push('away'), works: () => void told.push('works') };
@@ -29,6 +39,18 @@ function instance(redis: FaultyRedis) {
   return {
     told,
     share: () => sharing.share(),
+    /** Tells the others of a recording, which is then refused; answers with what. */
+    refusedRecording: (count: number): Promise<unknown> =>
+      rates
+        .spendingOf({ kind: 'anonymous' }, 'somewhere', 'graphql')
+        .record(
+          Array.from({ length: count }, () => draft),
+          async () => {
+            await sharing.share();
+            throw 'refused';
+          },
+        )
+        .catch((error: unknown) => error),
     /** How much of the user's bucket it gives, of so much that is asked one by one. */
     ask(count: number, user = 'one'): number {
       let given = 0;
@@ -65,6 +87,17 @@ describe.runIf(hasRedis())('instances with one Redis', () => {
     expect(first.ask(1)).toBe(1);
     await first.share();
     expect(first.ask(1)).toBe(0);
+  });
+
+  test('give back together', async () => {
+    const redis = await startRedis();
+    const [first, second] = [instance(redis), instance(redis)];
+    for (let refused = 0; refused < 3; refused += 1) {
+      expect(await first.refusedRecording(60)).toBe('refused');
+      await first.share();
+    }
+    expect(await first.refusedRecording(100)).toBe('refused');
+    expect(await second.refusedRecording(100)).toBe('refused');
   });
 
   test('count by themselves while Redis is away, and together when it is back', async () => {

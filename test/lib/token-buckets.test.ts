@@ -55,6 +55,34 @@ describe('a bucket', () => {
     expect(tens.take('a', 25)).toBe(2_000);
   });
 
+  test('holds again what was put back, and is forgotten when it is full by that', () => {
+    const { tens, pass } = buckets();
+    tens.take('a', 10);
+    pass(200);
+    tens.giveBack('a', 4);
+    expect(tens.take('a', 5)).toBe(0);
+    expect(tens.take('a', 1)).toBe(200);
+    pass(1_000);
+    tens.giveBack('a', 10);
+    tens.take('b', 3);
+    tens.giveBack('b', 3);
+    expect(tens.size).toBe(0);
+    expect(tens.take('a', 11)).toBe(0);
+    expect(tens.take('a', 1)).toBe(400);
+  });
+
+  test('that was put back to is told of, where it was told before', () => {
+    const { tens } = buckets();
+    tens.take('a', 5);
+    expect(tens.tell()).toEqual([{ key: 'a', ms: 1_000 }]);
+    tens.giveBack('a', 5);
+    expect(tens.tell()).toEqual([{ key: 'a', ms: -1_000 }]);
+    tens.take('a', 5);
+    tens.giveBack('a', 5);
+    expect(tens.tell()).toEqual([]);
+    expect(tens.size).toBe(0);
+  });
+
   test('is forgotten when it is full, and others only if there are too many', () => {
     const { tens, pass } = buckets(20);
     for (let index = 0; index < 10; index += 1) tens.take(`early ${index}`, 5);
