@@ -181,7 +181,7 @@ describe('settings', () => {
     ['src/cli/synclog.ts', 'migrate'],
     ['src/cli/synclog.ts', 'api-key', 'list'],
   ])(
-    'that are wrong end %s before it does anything, with all mistakes on stderr and status 2',
+    'that are wrong end %s %s before it does anything, with all mistakes on stderr and status 2',
     async (file, ...args) => {
       const settings = { PORT: 'http', LOG_LEVEL: 'loud', DATABASE_URL: newFileUrl() };
       const { code, stdout, stderr } = await run(file, args, { settings });

@@ -8,7 +8,10 @@ describe('totalCount', () => {
   let userId: string;
 
   beforeAll(async () => {
-    server = await startServer({ onStatement: (report) => statements.push(report), limits: { operationDepth: 64 } });
+    server = await startServer({
+      onStatement: (report) => statements.push(report),
+      limits: { operationDepth: 64, operationItems: { user: 50_000, service: 50_000 } },
+    });
     userId = await server.user();
     const events = Array.from({ length: 30 }, (_, n) => ({
       ...{ userId, runId: `run_${n % 3}`, provider: n % 10 === 0 ? 'garmin' : 'oura' },
