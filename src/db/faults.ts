@@ -14,12 +14,12 @@ export function isCollision(error: unknown): boolean {
 }
 
 /**
- * A session's prepared statement is gone, or its result would have other types than when it was prepared, as a column has got
- * another one: a new session prepares it anew.
+ * A session's prepared statement is gone, or is there and not ours, or its result would have other types than when it was
+ * prepared, as a column has got another one: a new session prepares it anew.
  */
 export function isStale(error: unknown): boolean {
   const codes = codesOf(error);
-  return codes.has('26000') || codes.has('0A000');
+  return ['26000', '42P05', '0A000'].some((code) => codes.has(code));
 }
 
 /** Somebody keeps rows locked, or a statement has taken too long: the database is there, these rows are not. */

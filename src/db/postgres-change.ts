@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { ChangeLimits, Decide } from './database.ts';
 import { isStale } from './faults.ts';
@@ -87,10 +88,11 @@ const names = new Map<string, string>();
 /** So many of them stay prepared on a session, whatever comes. */
 const MOST_NAMES = 100;
 
+/** The same in every process: behind a pooler that was not noticed, a session may have it from another one. */
 function nameOf(text: string): string | undefined {
   const known = names.get(text);
   if (known !== undefined || names.size >= MOST_NAMES) return known;
-  const name = `synclog_${names.size + 1}`;
+  const name = `synclog_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`;
   names.set(text, name);
   return name;
 }

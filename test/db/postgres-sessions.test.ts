@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -58,6 +59,8 @@ async function writeAndRead(server: TestServer): Promise<void> {
     syncRuns: { edges: [{ node: { startedAt, progress } }] },
   });
 }
+
+const nameOf = (text: string) => `synclog_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`;
 
 async function runMessages(server: TestServer, userId: string): Promise<string[]> {
   const { data } = await server.graphql(
@@ -122,6 +125,24 @@ describe('statements of recordings stay prepared', () => {
       await server.record({ userId, message: type });
     }
     expect(await runMessages(server, userId)).toContain('text');
+  });
+
+  test('under a name that is the same in every process, and is another text of nobody', async () => {
+    const { url } = await newDatabase();
+    await migrate(url);
+    const database = await openDatabase(url);
+    onTestFinished(() => database.close());
+    const template = (...parts: string[]) => Object.assign(parts, { raw: parts });
+    const prepared = ['SELECT name, statement FROM pg_prepared_statements WHERE name <> ', ''];
+    const name = nameOf(prepared.join('$1'));
+    let attempts = 0;
+    const change = database.change(async (reading) => {
+      attempts += 1;
+      if (attempts === 1) await reading.$queryRaw(template(`PREPARE ${name} AS SELECT 'of somebody else'`));
+      return { answer: await reading.$queryRaw(template(...prepared), ''), writes: [] };
+    });
+    expect(await change).toEqual([{ name, statement: prepared.join('$1') }]);
+    expect(attempts).toBe(2);
   });
 
   test('and none of them is planned to walk through a table, for tables grow while plans are kept', async () => {
