@@ -17,6 +17,9 @@ interface Bucket {
   untold: number;
 }
 
+/** How many of the buckets are kept when they are too many: one in ten is made before all are looked at again. */
+const KEPT_PART = 0.9;
+
 /** Other instances are told when so large a part of a bucket was taken. */
 const TOLD_PART = 0.1;
 
@@ -25,7 +28,8 @@ const TOLD_PART = 0.1;
  * that nothing has to be filled and a bucket that is full need not be kept. What costs more than a bucket
  * holds is let through when the bucket is full, and is paid off after.
  *
- * When more than `most` are not full, the oldest are forgotten, and begin anew.
+ * When more than `most` are not full, those that soonest would be are forgotten, and begin anew: whoever invents keys makes nobody
+ * forget what was taken much of.
  */
 export class TokenBuckets {
   readonly #msOfOne: number;
@@ -120,11 +124,13 @@ export class TokenBuckets {
   /** Those that are full; and of the others, where they are too many, as many that not each further one has to look again. */
   #forget(now: number): void {
     for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#drop(key);
-    const kept = this.#most * 0.9;
-    for (const key of this.#buckets.keys()) {
-      if (this.#buckets.size <= kept) break;
-      this.#drop(key);
-    }
+    const excess = this.#buckets.size - Math.floor(this.#most * KEPT_PART);
+    if (excess <= 0) return;
+    const times = Float64Array.from(this.#buckets.values(), ({ fullAt }) => fullAt).sort();
+    const last = times[excess - 1] ?? 0;
+    let atLast = excess - times.indexOf(last);
+    for (const [key, { fullAt }] of this.#buckets)
+      if (fullAt < last || (fullAt === last && atLast-- > 0)) this.#drop(key);
   }
 
   #drop(key: string): void {

@@ -92,7 +92,14 @@ describe('a bucket', () => {
     expect(tens.take('late 0', 1)).toBe(200);
     for (let index = 11; index < 30; index += 1) tens.take(`late ${index}`, 10);
     expect(tens.size).toBeLessThanOrEqual(20);
-    expect(tens.take('late 29', 1)).toBe(200);
-    expect(tens.take('late 0', 1)).toBe(0);
+  });
+
+  test('of which much was taken is remembered, however many others are taken from', () => {
+    const { tens, pass } = buckets(1_000);
+    for (let index = 0; index < 100; index += 1) tens.take(`heavy ${index}`, 10);
+    pass(1);
+    for (let index = 0; index < 10_000; index += 1) tens.take(`light ${index}`, 1);
+    expect(tens.size).toBeLessThanOrEqual(1_000);
+    for (let index = 0; index < 100; index += 1) expect(tens.take(`heavy ${index}`, 1)).toBe(199);
   });
 });
