@@ -59,6 +59,9 @@ function readList(text: string): string[] | undefined {
   }
 }
 
+/** Of fewer, a user's part would not hold a socket and a stream on it. */
+const LEAST_STREAMS = 2 * defaultLimits.streamParts.user;
+
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const integer = (min: number, max: number) =>
@@ -115,7 +118,7 @@ const settings = z.object({
   OPEN_WEARABLES_URL: baseUrl.optional(),
   CORS_ORIGINS: listOf('origins, such as https://app.example', isOrigin).default([]),
   TRUSTED_PROXIES: listOf('addresses and blocks of them, such as 10.0.0.0/8', isAddressBlock).default([]),
-  MAX_STREAMS: integer(1, 10_000_000).default(defaultLimits.openStreams),
+  MAX_STREAMS: integer(LEAST_STREAMS, 10_000_000).default(defaultLimits.openStreams),
   KEEP_ALIVE_SECONDS: integer(1, 3_600).default(75),
   CACHE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   RATE_LIMITS: rateLimits.default(1),

@@ -282,6 +282,12 @@ describe('settings', () => {
       expect(problemsOf({ RETENTION_DAYS })).toEqual(['RETENTION_DAYS must be a whole number, 1 to 36500']);
   });
 
+  test('let a user have a socket with a stream on it, however few streams there may be', () => {
+    expect(parseConfig({ MAX_STREAMS: '200' })).toMatchObject({ maxStreams: 200 });
+    for (const MAX_STREAMS of ['1', '199'])
+      expect(problemsOf({ MAX_STREAMS })).toEqual(['MAX_STREAMS must be a whole number, 200 to 10000000']);
+  });
+
   test('never show a value, which may be a secret', () => {
     expect(problemsOf({ JWT_SECRET: 'hush-hush' }).join()).not.toContain('hush');
   });
