@@ -112,9 +112,11 @@ export class Admission {
       if (viewer.kind !== 'anonymous') this.#remember(text);
       return viewer;
     } catch (error) {
-      this.#known.delete(text);
-      if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+      // One that could not be checked is as good as it was.
+      if (error instanceof AppError && error.code === 'UNAUTHENTICATED') {
+        this.#known.delete(text);
         this.#rates.take('credentials', address, 1, door);
+      }
       throw error;
     }
   }

@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { rest } from '../support/rest-client.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { StreamCut, streamTransports } from '../support/streams.ts';
 
 // A Postgres of this file's own, as it is stopped and started, whatever `TEST_DATABASE_URL` says.
@@ -55,6 +55,23 @@ describe('while Postgres is away', () => {
         expect(answer.errors.map(({ extensions }) => extensions.code)).toContain('UNAVAILABLE');
         expect([answer.status, answer.headers.get('retry-after'), answer.data ?? null]).toEqual([503, '1', null]);
       }
+  });
+
+  test('a good API key stays good, from an address with too many bad ones as well', async () => {
+    const limited = await startServer({
+      database: await createOnServer(postgres.url),
+      settings: { RATE_LIMITS: 'on' },
+      limits: { failedCredentialRate: { burst: 1, perSecond: 0.001 } },
+    });
+    onTestFinished(() => limited.close());
+    const ask = async (headers: Headers) => (await limited.graphql('{ __typename }', {}, headers)).status;
+    expect(await ask(limited.admin)).toBe(200);
+    await goAway();
+    expect(await ask(limited.admin)).toBe(503);
+    await comeBack();
+    expect(await ask({ 'x-api-key': 'sk-no' })).toBe(401);
+    expect(await ask({ 'x-api-key': 'sk-no' })).toBe(429);
+    await expect.poll(() => ask(limited.admin)).toBe(200);
   });
 
   test('an answer that shows something else is a result like any other', async () => {
