@@ -105,6 +105,9 @@ function useOperations(
   { operations, services, gate, formatError, requestLog }: GraphqlOptions,
   streams: ServerSentEvents,
 ): Plugin<object, ServerContext> {
+  /** Who has sent the requests that are read. */
+  const arrived = new WeakMap<Request, Promise<Admitted>>();
+
   /** Who is asking; of a request that is none of Node's, nobody knows from where. */
   function admit({ headers }: Request, req: IncomingMessage | undefined): Promise<Admitted> {
     const address = req ? gate.addresses.of(req) : '';
@@ -120,8 +123,7 @@ function useOperations(
 
   async function answer(request: Request, params: GraphQLParams, { begun, req }: ServerContext) {
     const { query = '', operationName, variables } = params;
-    const admitting = begun?.admitted ?? admit(request, req);
-    await admitting.catch(refuseOverspent); // before anything is done for it; else, a mistake in the document comes first
+    const admitting = arrived.get(request) ?? begun?.admitted ?? admit(request, req);
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     const entry = requestLog.of(req);
@@ -137,6 +139,12 @@ function useOperations(
   }
 
   return {
+    // Charged whatever comes of it, and refused before anything is done for it; else, a mistake in the request comes first.
+    async onRequestParse({ request, serverContext: { begun, req } }) {
+      const admitting = begun?.admitted ?? admit(request, req);
+      arrived.set(request, admitting);
+      await admitting.catch(refuseOverspent);
+    },
     onParams: ({ context, setParamsHandler }) =>
       setParamsHandler(({ request, params }) =>
         answer(request, params, context).catch((error: unknown) => ({ errors: [formatError(error)] })),

@@ -29,7 +29,7 @@ interface PlainRequestsOptions {
 
 /** What is known of a request that Yoga is to answer after all. */
 export interface Begun {
-  /** The body of a POST, which can be read only once. It is UTF-8. */
+  /** The body of a POST, which can be read only once. */
   readonly body: Buffer | undefined;
   /** Resolves to who is asking, or fails as admission did. */
   readonly admitted: Promise<Admitted>;
@@ -95,11 +95,12 @@ export class PlainRequests {
   ): Promise<Begun | undefined> {
     const body = request.method === 'POST' ? await readBody(request) : undefined;
     if (body && !request.complete) return undefined;
-    const text = body ? this.#textOf(body, response) : request.url;
-    if (text === undefined) return undefined;
     const admitted = known ?? this.admit(request);
     try {
-      return await this.#answer({ request, response, body, text, ...(await admitted) });
+      const entered = await admitted;
+      const text = body ? this.#textOf(body, response) : request.url;
+      if (text === undefined) return undefined;
+      return await this.#answer({ request, response, body, text, ...entered });
     } catch (error) {
       if (this.#refuse(request, response, error)) return undefined;
       return { body, admitted };

@@ -184,6 +184,21 @@ describe('what is asked', () => {
     expect((await mistake()).status).toBe(429);
   });
 
+  test.each([
+    ['a query that is no text', { query: 1 }, {}],
+    ['a list', [], {}],
+    ['no query', {}, { 'transfer-encoding': 'chunked' }],
+    ['no JSON', '{', { 'transfer-encoding': 'chunked' }],
+    ['no UTF-8', Buffer.from([0xff]), {}],
+  ])('is charged even if it is no request of GraphQL: %s', async (_, body, more: Headers) => {
+    const { headers } = await newcomer();
+    const mistake = () =>
+      rest(`${server.url}/graphql`, { method: 'POST', headers: { ...json, ...headers, ...more }, body });
+    for (let asked = 0; asked < burst; asked += 1) expect((await mistake()).status).not.toBe(429);
+    expect(await mistake()).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
+    expect((await post(headers)).status).toBe(429);
+  });
+
   test('by one user takes nothing from another, nor from a service', async () => {
     const [one, other] = [await newcomer(), await newcomer()];
     for (let asked = 0; asked <= burst; asked += 1) await post(one.headers);
