@@ -1,8 +1,7 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
-  chownSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -14,15 +13,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { build, dataFolder, installPackages, listens, somebody } from '../support/built-server.ts';
 import { createDatabase, provider } from '../support/database.ts';
 import { unsetSettings } from '../support/unset-settings.ts';
 
 const root = join(import.meta.dirname, '../..');
-/** Whoever runs the server in a container. Only root can become somebody else. */
-const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** A package as npm installs it: what `npm pack` holds, and beside it the packages that it depends on. */
@@ -32,7 +29,7 @@ let installed: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'synclog-built-'));
   chmodSync(folder, 0o755);
-  execFileSync(process.execPath, [join(root, 'bin/synclog.mjs'), '--version'], { stdio: 'ignore' }); // builds
+  build();
   // Its scripts would generate the clients anew, under the tests that run beside this one.
   execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
     cwd: root,
@@ -43,31 +40,13 @@ beforeAll(async () => {
   installed = join(packages, 'synclog');
   mkdirSync(installed, { recursive: true });
   execFileSync('tar', ['-xzf', archive, '-C', installed, '--strip-components=1']);
-  for (const name of productionPackages())
-    cpSync(join(root, 'node_modules', name), join(packages, name), { recursive: true });
+  installPackages(packages);
   execFileSync('chmod', ['-R', 'a-w', packages]);
 }, 300_000);
 afterAll(() => {
   execFileSync('chmod', ['-R', 'u+w', folder]);
   rmSync(folder, { recursive: true });
 });
-
-/** What `npm ci --omit=dev` installs on this machine. */
-function productionPackages(): string[] {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  return Object.entries<{ dev?: boolean; devOptional?: boolean }>(packages).flatMap(([path, { dev, devOptional }]) => {
-    const name = path.replace('node_modules/', '');
-    return path === '' || dev || devOptional || !existsSync(join(root, path)) ? [] : [name];
-  });
-}
-
-/** A folder that the user of the server alone may write to. */
-function dataFolder(): string {
-  const data = mkdtempSync(join(tmpdir(), 'synclog-data-'));
-  if (somebody.uid) chownSync(data, somebody.uid, somebody.gid);
-  onTestFinished(() => rmSync(data, { recursive: true }));
-  return data;
-}
 
 async function databaseUrl(data: string): Promise<string> {
   if (provider === 'sqlite') return `file:${data}/synclog.db`;
@@ -89,17 +68,6 @@ async function synclog(args: readonly string[], settings: Readonly<Record<string
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
   );
-}
-
-async function listens(child: ChildProcess): Promise<string> {
-  const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    if (stream) createInterface(stream).on('line', (line) => lines.push(line));
-  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`It ended: ${lines.join('\n')}`)));
-  const found = expect.poll(() => lines.join('\n')).toMatch(/Synclog listens on http/);
-  await Promise.race([found, ended]);
-  ended.catch(() => {});
-  return /Synclog listens on (http:\S+)/.exec(lines.join('\n'))?.[1] ?? '';
 }
 
 describe('what npm pack holds', () => {
@@ -198,12 +166,12 @@ describe('a build', () => {
     onTestFinished(() => rmSync(place, { recursive: true }));
     return { place, dist: join(place, 'dist') };
   }
-  const build = (...args: string[]) =>
+  const buildTo = (...args: string[]) =>
     execFileSync(process.execPath, ['--import', 'tsx', 'build/command.ts', ...args], { cwd: root });
 
   test('leaves the modules that a running server has not loaded yet, for one build, unless it is to be clean', () => {
     const { dist } = newPackage();
-    build('--out', dist);
+    buildTo('--out', dist);
     const [first = ''] = readdirSync(dist).filter((name) => /^esm-\w{8}\.js$/.test(name));
     const former = first.replace(/-\w{8}/, '-FORMER00');
     const add = (name: string) => {
@@ -212,18 +180,18 @@ describe('a build', () => {
       writeFileSync(list, JSON.stringify([...JSON.parse(readFileSync(list, 'utf8')), name]));
     };
     add(former);
-    build('--out', dist);
+    buildTo('--out', dist);
     expect(readdirSync(dist)).toContain(former);
-    build('--out', dist);
+    buildTo('--out', dist);
     expect(readdirSync(dist)).not.toContain(former);
     add(former);
-    build('--out', dist, '--clean');
+    buildTo('--out', dist, '--clean');
     expect(readdirSync(dist)).not.toContain(former);
   });
 
   test('that stands alone says what belongs beside it', () => {
     const { place, dist } = newPackage();
-    build('--out', dist);
+    buildTo('--out', dist);
     const run = () => execFileSync(process.execPath, [join(dist, 'synclog.js'), '--version'], { stdio: 'pipe' });
     expect(run).toThrow(/There is no package\.json above/);
     cpSync(join(root, 'package.json'), join(place, 'package.json'));
