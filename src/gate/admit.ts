@@ -4,6 +4,7 @@ import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Spending } from '../graphql/context.ts';
 import type { Door, RateLimits } from './rate-limits.ts';
+import type { Place } from './stream-counts.ts';
 
 /** What somebody presents at a door. */
 export interface Presented {
@@ -23,8 +24,8 @@ export interface Presented {
 
 /** Somebody on a socket who has not said who they are. */
 export interface Arrival extends Presented {
-  /** Ends that they are counted as such. May be called again. */
-  readonly isKnown: () => void;
+  /** Where they are counted as such. */
+  readonly place: Place;
 }
 
 /** Somebody who was let in: the request itself is charged. */

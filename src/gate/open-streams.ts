@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { CredentialWatch } from '../auth/credential-watch.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Limits } from '../limits.ts';
-import { type Client, StreamCounts } from './stream-counts.ts';
+import { type Client, type Place, StreamCounts } from './stream-counts.ts';
 
 /**
  * Every stream that is open, on any door. A stream lives until the first of these: its client leaves, its credential
@@ -32,25 +32,26 @@ export class OpenStreams {
 
   /**
    * Counts a socket of somebody who has not said who they are.
-   * @returns what ends that
+   * @returns where it is counted
    * @throws AppError as {@link StreamCounts.take} does
    */
-  arrive(address: string): () => void {
+  arrive(address: string): Place {
     return this.#counts.take({ viewer: { kind: 'anonymous' }, address }, true);
   }
 
   /**
    * Begins the life of a socket, or of a stream that has a connection of its own.
    * @param left aborts when the client leaves, unless somebody ends the life then
+   * @param arrival where a socket was counted until now, and is still when it is refused
    * @throws AppError as {@link StreamCounts.take} does
    */
-  open(client: Client, left?: AbortSignal): StreamLife {
-    const release = this.#counts.take(client);
+  open(client: Client, left?: AbortSignal, arrival?: Place): StreamLife {
+    const place = this.#counts.take(client, false, arrival);
     const credential = this.#credentials.watch(client.viewer);
     const life = new Life(() => {
       this.#lives.delete(life);
       credential.release();
-      release();
+      place.leave();
     });
     this.#lives.add(life);
     if (this.#shutdown.aborted) life.end(this.#shutdown.reason);
@@ -60,7 +61,7 @@ export class OpenStreams {
 
   /** Begins the life of a stream on a socket, within the socket's own. @throws AppError as {@link StreamCounts.take} does */
   openWithin(client: Client, socket: AbortSignal): StreamLife {
-    return startLife([socket], this.#counts.take(client));
+    return startLife([socket], this.#counts.take(client).leave);
   }
 }
 

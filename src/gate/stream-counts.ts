@@ -9,6 +9,14 @@ export interface Client {
   readonly address: string;
 }
 
+/** Where somebody is counted. */
+export interface Place {
+  /** Counts it no more. @returns whether it was counted until now */
+  readonly leave: () => boolean;
+  /** Counts it again, without asking whether there is room. */
+  readonly comeBack: () => void;
+}
+
 /** When somebody who has too many open is to ask again, in seconds: streams are open for long. */
 const RETRY_AFTER = 10;
 
@@ -30,10 +38,20 @@ export class StreamCounts {
   /**
    * Counts one more.
    * @param isArriving whether the client may still say who it is
-   * @returns what takes it back; calling it again does nothing
+   * @param before where the client was counted until now: it stays there if it is refused, and leaves else
    * @throws AppError `UNAVAILABLE` when there are too many in all, `RATE_LIMITED` when this client has too many
    */
-  take({ viewer, address }: Client, isArriving = false): () => void {
+  take(client: Client, isArriving = false, before?: Place): Place {
+    const hasLeft = before?.leave();
+    try {
+      return this.#placeOf(this.#accountsWithRoom(client, isArriving));
+    } catch (error) {
+      if (hasLeft) before?.comeBack();
+      throw error;
+    }
+  }
+
+  #accountsWithRoom({ viewer, address }: Client, isArriving: boolean): ReadonlySet<string> {
     const { openStreams, streamParts } = this.#limits;
     const isOperator = viewer.kind === 'service' || viewer.kind === 'developer';
     const reserved = isOperator ? 0 : this.#part(isArriving ? 2 * streamParts.operators : streamParts.operators);
@@ -42,15 +60,21 @@ export class StreamCounts {
     const accounts = new Set([accountOf(viewer, address)]);
     if (!isOperator) accounts.add(accountOf({ kind: 'anonymous' }, address));
     for (const account of accounts) this.#check(account);
-    for (const account of accounts) this.#open.set(account, this.#of(account) + 1);
-    this.#total += 1;
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      this.#total -= 1;
-      for (const account of accounts) this.#leave(account);
+    return accounts;
+  }
+
+  #placeOf(accounts: ReadonlySet<string>): Place {
+    let isCounted = false;
+    const count = (isNow: boolean) => {
+      if (isNow === isCounted) return false;
+      isCounted = isNow;
+      const more = isNow ? 1 : -1;
+      this.#total += more;
+      for (const account of accounts) this.#add(account, more);
+      return true;
     };
+    count(true);
+    return { leave: () => count(false), comeBack: () => void count(true) };
   }
 
   #check(account: string): void {
@@ -75,9 +99,9 @@ export class StreamCounts {
     return this.#open.get(account) ?? 0;
   }
 
-  #leave(account: string): void {
-    const left = this.#of(account) - 1;
-    if (left > 0) this.#open.set(account, left);
+  #add(account: string, more: number): void {
+    const open = this.#of(account) + more;
+    if (open > 0) this.#open.set(account, open);
     else this.#open.delete(account);
   }
 }

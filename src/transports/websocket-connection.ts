@@ -153,8 +153,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const { admission, streams } = this.#tools.gate;
       const admitted = await admission.admit({ ...presented, payload });
       if (this.#socket.readyState !== this.#socket.OPEN) return;
-      presented.isKnown();
-      const life = streams.open(admitted);
+      const life = streams.open(admitted, undefined, presented.place);
       this.#accepted = { ...admitted, life };
       life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
       if (life.signal.aborted) this.#leave(life.signal.reason);

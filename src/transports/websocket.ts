@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { AppError, headersOf } from '../errors.ts';
+import type { Place } from '../gate/stream-counts.ts';
 import { Alarms } from '../lib/alarms.ts';
 import { protectiveHeaders } from './server-response.ts';
 import { type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
@@ -40,19 +41,19 @@ export class WebSocketEndpoint {
     }
     const { addresses, streams } = this.#tools.gate;
     const address = addresses.of(request);
-    let isKnown: () => void;
+    let place: Place;
     try {
-      isKnown = streams.arrive(address);
+      place = streams.arrive(address);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       refuseUpgrade(stream, `${error.httpStatus} ${STATUS_CODES[error.httpStatus]}`, headersOf(error));
       return;
     }
-    stream.once('close', isKnown);
+    stream.once('close', place.leave);
     this.#sockets.handleUpgrade(request, stream, head, (socket) => {
       socket.on('error', () => {}); // `ws` closes the socket with a fitting code, and there is nothing else to do
       const header = (name: string) => request.headers[name]?.toString();
-      const presented = { door: 'websocket', address, header, isKnown } as const;
+      const presented = { door: 'websocket', address, header, place } as const;
       if (socket.protocol === GRAPHQL_TRANSPORT_WS_PROTOCOL)
         new WebSocketConnection(socket, stream, presented, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');

@@ -108,6 +108,18 @@ describe('one socket too many', () => {
     await expect.poll(() => arrive(at('192.0.2.1')).catch(() => undefined)).toBeDefined();
   });
 
+  test('of an API key counts for its address until it has closed', async () => {
+    const key = await server.key('read');
+    for (let count = 0; count < 10; count += 1) await opened(key);
+    for (let count = 0; count < 8; count += 1) {
+      const refused = await openRawSocket(server.url, { headers: at('192.0.2.1'), agreesToEnd: false });
+      onTestFinished(() => refused.cut());
+      refused.send(initMessage(key));
+      await expect(refused.next()).rejects.toThrow('closed with 1013: This service has 10');
+    }
+    await expect(arrive(at('192.0.2.1'))).rejects.toThrow('HTTP 429');
+  });
+
   test('of all users together is not opened, while services, queries and checks get in', async () => {
     for (let count = 0; count < 36; count += 1) await opened({}, at(`192.0.2.${count}`));
     await expect(opened({}, at('192.0.2.99'))).rejects.toThrow('closed with 1013: The server has as many');

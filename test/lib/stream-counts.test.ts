@@ -11,10 +11,10 @@ const nobody: Viewer = { kind: 'anonymous' };
 
 /** Takes as many as there are, and tells how many that were and why there are no more. */
 function fill(counts: StreamCounts, client: (index: number) => Client) {
-  const released: (() => void)[] = [];
+  const released: (() => unknown)[] = [];
   for (;;)
     try {
-      released.push(counts.take(client(released.length)));
+      released.push(counts.take(client(released.length)).leave);
     } catch (error) {
       return { count: released.length, code: (error as { code?: unknown }).code, released };
     }
@@ -59,5 +59,25 @@ describe('how many sockets and streams may be open by default', () => {
     expect(() => counts.take({ viewer: service('k'), address: 'a' })).not.toThrow();
     expect(() => counts.take({ viewer: user('u'), address: 'a' })).toThrow('This address has 1000');
     expect(() => counts.take({ viewer: user('u'), address: 'b' })).not.toThrow();
+  });
+
+  test('and who is refused as who it is stays counted as who it was, until it leaves', () => {
+    const counts = new StreamCounts({
+      ...defaultLimits,
+      openStreams: 40,
+      streamParts: { operators: 10, service: 40, address: 40, user: 40 },
+    });
+    const arrival = { viewer: nobody, address: 'a' };
+    counts.take({ viewer: service('k'), address: 'a' });
+    const place = counts.take(arrival, true);
+    expect(() => counts.take({ viewer: service('k'), address: 'a' }, false, place)).toThrow('This service has 1');
+    expect(() => counts.take(arrival, true)).toThrow('This address has 1');
+    place.leave();
+    const again = counts.take(arrival, true);
+    const known = counts.take({ viewer: nobody, address: 'a' }, false, again); // its own place is room enough
+    again.leave();
+    expect(() => counts.take(arrival, true)).toThrow('This address has 1');
+    known.leave();
+    counts.take(arrival, true);
   });
 });

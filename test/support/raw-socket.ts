@@ -50,7 +50,13 @@ export async function openRawSocket(
   {
     protocol = 'graphql-transport-ws',
     headers = {},
-  }: { readonly protocol?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+    agreesToEnd = true,
+  }: {
+    readonly protocol?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** Whether it answers closing. If not, {@link RawSocket.next} throws all the same. */
+    readonly agreesToEnd?: boolean;
+  } = {},
 ): Promise<RawSocket> {
   const { host, hostname, port } = new URL(url);
   const wire = connect(Number(port), hostname.replace(/[[\]]/g, ''));
@@ -84,9 +90,12 @@ export async function openRawSocket(
   const pongs = new Waiting<string>();
   let ending = { code: 1006, reason: '' };
   wire.on('error', () => {}); // it closes, too
+  const endAll = () => {
+    for (const each of [messages, pongs]) each.end(`The socket was closed with ${ending.code}: ${ending.reason}`);
+  };
   const closed = new Promise<typeof ending>((resolve) => {
     wire.on('close', () => {
-      for (const each of [messages, pongs]) each.end(`The socket was closed with ${ending.code}: ${ending.reason}`);
+      endAll();
       resolve(ending);
     });
   });
@@ -97,7 +106,8 @@ export async function openRawSocket(
     else if (opcode === opcodes.close) {
       const code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
       ending = { code, reason: payload.subarray(2).toString() };
-      wire.end(frameOf(opcodes.close, payload.subarray(0, 2)));
+      if (agreesToEnd) wire.end(frameOf(opcodes.close, payload.subarray(0, 2)));
+      else endAll();
     }
   };
   const takeAll = () => {
