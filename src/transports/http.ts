@@ -11,6 +11,7 @@ import { refuseBody, sendBodyError, sendError } from './request-guard.ts';
 import type { RequestLog } from './request-log.ts';
 import { GRAPHQL_PATH, hasSeveralHosts, normaliseTarget, pathOf } from './request-target.ts';
 import { serverResponseFor } from './server-response.ts';
+import { endWithConnection } from './waiting-responses.ts';
 import { refuseUpgrade, type WebSocketEndpoint } from './websocket.ts';
 
 export interface HttpOptions {
@@ -52,6 +53,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
   };
   const server = createServer(http, (request, response) => {
     request.socket.setTimeout(limits.connectionIdleMs);
+    endWithConnection(request, response);
     if (closing) response.setHeader('connection', 'close');
     normaliseTarget(request);
     if (request.url === '*') return void response.writeHead(204, { allow: METHODS }).end(); // OPTIONS, of the server as a whole

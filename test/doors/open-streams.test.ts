@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openEventStream } from '../support/event-stream.ts';
 import { initMessage, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
@@ -132,5 +133,29 @@ describe('one socket too many', () => {
     onTestFinished(() => followed.close());
     subscribe(await opened(server.admin), '1');
     await expect(arrive(at('192.0.2.99'))).rejects.toThrow('HTTP 503');
+  });
+});
+
+describe('streams that were asked for in a pipeline, on one connection', () => {
+  const graphql = () => `/graphql?${new URLSearchParams({ query, variables: JSON.stringify({ userId }) })}`;
+  test.each([
+    ['GraphQL', graphql],
+    ['REST', () => new URL(streamPath()).pathname],
+  ])('end with it, also those that are still waiting: %s', async (_door, path) => {
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const headers = Object.entries({ host: '127.0.0.1', accept: 'text/event-stream', ...token });
+    const request = `GET ${path()} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+    socket.write(request.repeat(3));
+    const open = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      const streams = [...text.matchAll(/^synclog_open_streams(?:\{[^}]*\})? (\d+)$/gm)].map(([, count]) =>
+        Number(count),
+      );
+      return streams.reduce((sum, count) => sum + count, 0);
+    };
+    await expect.poll(open).toBe(3);
+    socket.destroy();
+    await expect.poll(open).toBe(0);
   });
 });
