@@ -11,6 +11,7 @@ const sources = ['src', 'build', 'prisma', 'package.json', 'package-lock.json'];
 
 function newestOf(path) {
   const stat = statSync(path);
+  if (path.endsWith('generated')) return 0; // out of prisma/
   if (!stat.isDirectory()) return stat.mtimeMs;
   return Math.max(0, ...readdirSync(path).map((name) => newestOf(join(path, name))));
 }
@@ -23,7 +24,8 @@ function isUpToDate() {
 if (existsSync(join(root, 'src')) && !isUpToDate()) {
   process.stderr.write(`synclog: builds ${existsSync(built) ? 'anew, as the source has changed' : 'first'}\n`);
   const build = ['--import', 'tsx', 'build/command.ts', '--quiet'];
-  const { status } = spawnSync(process.execPath, build, { cwd: root, stdio: ['ignore', 2, 2] });
+  const hasTools = existsSync(join(root, 'node_modules/tsx')); // which `npm ci --omit=dev` leaves out
+  const status = hasTools ? spawnSync(process.execPath, build, { cwd: root, stdio: ['ignore', 2, 2] }).status : 1;
   if (status !== 0) {
     const isBuilt = existsSync(built);
     const text = isBuilt ? 'runs what was built before' : 'run `npm ci`, which installs what a build needs';

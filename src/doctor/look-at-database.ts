@@ -67,7 +67,7 @@ async function apiKeys(url: string): Promise<Finding> {
   try {
     const keys = new ApiKeys({ database, limits: defaultLimits });
     const good = (await keys.list()).filter((key) => keys.isGood(key)).length;
-    if (good > 0) return ok(`${good} API keys are good`);
+    if (good > 0) return ok(good === 1 ? 'one API key is good' : `${good} API keys are good`);
     return warning(
       'no API key is good',
       `make one: ${asTyped('npm run api-key -- create --name NAME --scopes read,write,admin')}`,
