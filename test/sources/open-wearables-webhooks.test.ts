@@ -574,7 +574,7 @@ test('a sender who delivers too much at once gets 429, and is taken when it come
   let now = Date.now();
   const settings = { OPEN_WEARABLES_WEBHOOK_SECRET: secret, RATE_LIMITS: 'on' };
   const limits = { webhookRate: { burst: 2, perSecond: 0.5 } };
-  const limited = await startServer({ settings, limits, clock: () => now });
+  const limited = await startServer({ settings, limits, rateClock: () => now });
   onTestFinished(() => limited.close());
   const deliveries = [run(), run(), run()].map((data) => started(data));
   expect(await deliver(deliveries[0], undefined, limited)).toMatchObject(recorded);

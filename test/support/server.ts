@@ -8,7 +8,13 @@ import { createDatabase, type TestDatabase } from './database.ts';
 export const jwtSecret = 'a shared secret for tests, long enough';
 
 /** What servers of tests are set to: tests ask as fast as they can, and share the machine and often the process with them. */
-export const testSettings = { PORT: '0', JWT_SECRET: jwtSecret, RATE_LIMITS: '9999', LOAD_SHEDDING: 'off' } as const;
+export const testSettings = {
+  PORT: '0',
+  JWT_SECRET: jwtSecret,
+  RATE_LIMITS: '9999',
+  LOAD_SHEDDING: 'off',
+  MAX_STREAMS: '1000000',
+} as const;
 
 export interface Headers {
   readonly [name: string]: string;
