@@ -144,14 +144,12 @@ async function serve(
   const pressure = config.loadShedding
     ? new Pressure({ limits, onChange: (state, seen) => logger.warn(seen, pressureTexts[state]) })
     : undefined;
-  const stopLooking = pressure?.start();
   const rates = new RateLimits({
     ...{ limits, pressure },
     clock: rateClock,
     factor: config.rateLimits,
     userQuota: config.userQuota,
   });
-  const sharing = config.redisUrl ? shareRates(rates, config.redisUrl, services.outages) : undefined;
   const gate = createGate({
     authenticate: createAuthenticate(services),
     credentials: services.credentials,
@@ -181,6 +179,9 @@ async function serve(
   });
   const { host, port, keepAliveMs } = config;
   const http = await listen(host, port, { graphql, webSockets, rest, limits, requestLog, keepAliveMs });
+  // From now on, as a start takes the event loop for itself, and a port that is taken leaves nothing open.
+  const stopLooking = pressure?.start();
+  const sharing = config.redisUrl ? shareRates(rates, config.redisUrl, services.outages) : undefined;
   return {
     url: http.url,
     stop() {
