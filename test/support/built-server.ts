@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +8,16 @@ import { expect, onTestFinished } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Whoever runs the server in a container. Only root can become somebody else. */
-export const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+/** Whoever runs the server in a container, or the user of the tests where that cannot be, which is said loudly. */
+export const somebody = whoRuns();
+
+function whoRuns(): { readonly uid?: number; readonly gid?: number } {
+  if (process.getuid?.() !== 0) return {}; // who is not root cannot become somebody else, and is nobody to the files either
+  const nobody = { uid: 65_534, gid: 65_534 };
+  if (spawnSync(process.execPath, ['--version'], nobody).status === 0) return nobody;
+  process.stderr.write(`\n*** NOBODY BUT ROOT CAN RUN ${process.execPath}: what is built is tried as root ***\n\n`);
+  return {};
+}
 
 /** Builds what is not built, or older than the source. */
 export function build(): void {
@@ -27,7 +35,7 @@ export function installPackages(folder: string): void {
 /** A folder that goes with the test, and that the user of the server alone may write to. */
 export function dataFolder(): string {
   const data = mkdtempSync(join(tmpdir(), 'synclog-data-'));
-  if (somebody.uid) chownSync(data, somebody.uid, somebody.gid);
+  if (somebody.uid && somebody.gid) chownSync(data, somebody.uid, somebody.gid);
   onTestFinished(() => rmSync(data, { recursive: true }));
   return data;
 }
