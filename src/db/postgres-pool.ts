@@ -3,7 +3,7 @@ import { PostgresSession } from './postgres-session.ts';
 import { CONNECT_TIMEOUT_MS, type PostgresTarget, prepareSession, sessionConfig } from './postgres-target.ts';
 
 /** Connections of one instance's pool. Streams hold none while they wait. */
-const POOL_SIZE = 10;
+export const POOL_SIZE = 10;
 
 /** What Postgres gives up by itself. */
 const timeouts = {

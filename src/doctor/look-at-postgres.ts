@@ -1,15 +1,16 @@
+import { POOL_SIZE } from '../db/postgres-pool.ts';
 import type { PostgresSession } from '../db/postgres-session.ts';
 import { nameOfPostgres } from '../db/postgres-url.ts';
 import { type Finding, findingsOf, sizeText } from './finding.ts';
 
 const { ok, warning, problem } = findingsOf('database');
 
-/** Generated columns and jsonpath as they are used here; what has been tried is newer. */
-const OLDEST_SERVER = 140_000;
+/** The oldest release that is still mended, at the end of 2026. Tests run on a newer one. */
+const OLDEST_SERVER = 150_000;
 /** Clocks that differ by more make times of producers look early or late, and tokens end at other moments. */
 const CLOCK_TOLERANCE_MS = 5_000;
-/** An instance's pool, and what migrates and listens beside it. */
-const CONNECTIONS_OF_INSTANCE = 12;
+/** What migrates and what listens stand beside the pool. */
+const CONNECTIONS_OF_INSTANCE = POOL_SIZE + 2;
 
 interface Told {
   readonly number: number;
@@ -43,7 +44,7 @@ const question = `SELECT current_setting('server_version_num')::int AS number, c
 /**
  * What a Postgres says of itself.
  * @param session as the server's own are
- * @param ways whether instances can wake one another past a pooler
+ * @param options.hasWayAround whether instances can wake one another past a pooler
  */
 export async function lookAtPostgres(
   session: PostgresSession,
@@ -70,7 +71,7 @@ export async function lookAtPostgres(
 function server({ number, encoding, recovery, readOnly }: Told): Finding[] {
   const findings: Finding[] = [];
   if (number < OLDEST_SERVER)
-    findings.push(warning('it is older than PostgreSQL 14', 'use a release that is still cared for'));
+    findings.push(warning('it is older than PostgreSQL 15', 'use a release that is still cared for'));
   if (encoding !== 'UTF8')
     findings.push(problem(`its encoding is ${encoding}`, "make the database with ENCODING 'UTF8' TEMPLATE template0"));
   if (recovery) findings.push(problem('it is a standby, which takes no writes', 'name the primary in DATABASE_URL'));
