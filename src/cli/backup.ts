@@ -28,7 +28,8 @@ export const backupCommand: Command = {
     if (file.trim() === '') throw new UsageError('the name of the FILE is blank');
     if (file === '-') throw new UsageError('a backup is not written to stdout; write ./- for a file of that name');
     if (file.endsWith('/')) throw new UsageError(`${file} names a folder; name the FILE in it`);
-    const { doubtsAbout, parseConfig } = await import('../config.ts');
+    const { parseConfig } = await import('../config.ts');
+    const { doubtsAbout } = await import('../settings/doubtful-names.ts');
     const { backUp } = await import('../db/back-up.ts');
     for (const doubt of doubtsAbout(process.env)) console.error(`backup: ${doubt}`);
     const path = resolve(startFolder, file);

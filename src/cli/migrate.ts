@@ -16,7 +16,8 @@ export const migrateCommand: Command = {
   help,
   async run(args) {
     readCommandLine(args, { options: {} });
-    const { doubtsAbout, parseConfig } = await import('../config.ts');
+    const { parseConfig } = await import('../config.ts');
+    const { doubtsAbout } = await import('../settings/doubtful-names.ts');
     const { migrate } = await import('../db/migrations.ts');
     for (const doubt of doubtsAbout(process.env)) console.error(`migrate: ${doubt}`);
     const { databaseUrl, databaseDirectUrl } = parseConfig(process.env);

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { type App, createApp } from '../app.ts';
-import { doubtsAbout, parseConfig } from '../config.ts';
+import { parseConfig } from '../config.ts';
 import { asTyped } from '../lib/package-folder.ts';
+import { doubtsAbout } from '../settings/doubtful-names.ts';
 import { collectProcessMetrics } from '../transports/ops/metrics.ts';
 
 /** Makes a log of this level. */

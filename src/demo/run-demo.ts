@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, createApp } from '../app.ts';
-import { type Config, doubtsAbout, parseConfig } from '../config.ts';
+import { type Config, parseConfig } from '../config.ts';
 import { nameOf } from '../db/open-database.ts';
 import { KnownFailure } from '../lib/known-failure.ts';
 import { createLogger } from '../lib/logger.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { doubtsAbout } from '../settings/doubtful-names.ts';
 import { graphiqlPage } from '../transports/graphiql.ts';
 import { collectProcessMetrics } from '../transports/ops/metrics.ts';
 import { demoApiKey, type Environment, withDemoDefaults } from './demo-settings.ts';

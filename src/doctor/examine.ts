@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
-import { type Config, ConfigError, doubtsAbout, parseConfig, settingNames } from '../config.ts';
+import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { doubtsAbout } from '../settings/doubtful-names.ts';
+import { settingNames } from '../settings/settings.ts';
 import { type Finding, findingsOf } from './finding.ts';
 import { lookAtDatabase } from './look-at-database.ts';
 import { lookAtMachine } from './look-at-machine.ts';

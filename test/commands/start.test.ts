@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { settingNames } from '../../src/config.ts';
+import { settingNames } from '../../src/settings/settings.ts';
 import { newFileUrl } from '../support/database.ts';
 import { lostOutput } from '../support/lost-output.ts';
 import { unsetSettings } from '../support/unset-settings.ts';

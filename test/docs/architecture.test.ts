@@ -28,7 +28,7 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   },
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'transports', files: /^transports\// },
-  { name: 'settings', files: /^(config|failure-text)\.ts$/ },
+  { name: 'settings', files: /^(settings\/|(config|failure-text)\.ts$)/ },
   { name: 'app', files: /^(open-services|app)\.ts$/ },
   { name: 'demo', files: /^demo\// },
   { name: 'doctor', files: /^doctor\// },

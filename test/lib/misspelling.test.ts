@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { doubtsAbout } from '../../src/config.ts';
+import { doubtsAbout } from '../../src/settings/doubtful-names.ts';
 
 const doubts = (environment: Record<string, string>) => doubtsAbout(environment).join('\n');
 

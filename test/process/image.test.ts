@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { settingNames } from '../../src/config.ts';
+import { settingNames } from '../../src/settings/settings.ts';
 import { build, dataFolder, installPackages, listens, somebody } from '../support/built-server.ts';
 import { createDatabase, provider } from '../support/database.ts';
 import { unsetSettings } from '../support/unset-settings.ts';

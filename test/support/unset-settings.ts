@@ -1,4 +1,4 @@
-import { settingNames } from '../../src/config.ts';
+import { settingNames } from '../../src/settings/settings.ts';
 
 /**
  * For processes that tests start: the settings of whoever runs the tests, in the environment or in `.env`, do not count, as
