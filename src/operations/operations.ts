@@ -2,7 +2,7 @@ import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, p
 import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { BoundedExecution } from './bounded-execution.ts';
-import { DocumentCache } from './document-cache.ts';
+import { createDocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
 import { fragmentsIn } from './fragments-in.ts';
 import { withLiteralProblems } from './literal-problems.ts';
@@ -44,9 +44,9 @@ export class Operations {
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
   readonly #bounded: BoundedExecution;
-  readonly #documents = new DocumentCache<PreparedDocument>();
+  readonly #documents = createDocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
-  readonly #refused = new DocumentCache<Error | PreparedDocument>();
+  readonly #refused = createDocumentCache<Error | PreparedDocument>();
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Webhook } from 'svix/dist/webhook.js';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { openLog } from '../support/log-reader.ts';

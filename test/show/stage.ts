@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Webhook } from 'svix/dist/webhook.js';
+import { Webhook } from 'standardwebhooks';
 import type { TestDatabase } from '../support/database.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { Webhook } from 'svix/dist/webhook.js';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppOptions } from '../../src/app.ts';
 import { AppError } from '../../src/errors.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Webhook } from 'svix/dist/webhook.js';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openAgain } from '../support/database.ts';
 import { rest } from '../support/rest-client.ts';

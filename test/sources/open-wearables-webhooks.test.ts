@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Webhook } from 'svix/dist/webhook.js';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { formerDeliveryId } from '../../src/sources/open-wearables/derived-id.ts';
 import { createDatabase } from '../support/database.ts';

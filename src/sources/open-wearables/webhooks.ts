@@ -1,5 +1,4 @@
-// The package's main module would load a client for all of Svix' API.
-import { Webhook, WebhookVerificationError } from 'svix/dist/webhook.js';
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../lib/parse-json.ts';
@@ -57,14 +56,15 @@ function verify(webhook: Webhook, { body, header }: Delivery): SignedDelivery {
   if (text === undefined) throw new AppError('BAD_USER_INPUT', 'The body must be JSON in UTF-8');
   const timestamp = header('svix-timestamp');
   try {
-    webhook.verify(body, {
-      'svix-id': header('svix-id'),
-      'svix-timestamp': timestamp,
-      'svix-signature': header('svix-signature'),
-    });
+    const signed = {
+      'webhook-id': header('svix-id'),
+      'webhook-timestamp': timestamp,
+      'webhook-signature': header('svix-signature'),
+    };
+    webhook.verify(body, signed, { jsonParse: false });
   } catch (error) {
     if (error instanceof WebhookVerificationError) throw new AppError('UNAUTHENTICATED', error.message);
-    if (!(error instanceof SyntaxError)) throw error; // Svix reads the body when it has found it well signed
+    throw error;
   }
   const json = parseText(text);
   if (typeof json !== 'object' || json === null || Array.isArray(json))
