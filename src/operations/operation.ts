@@ -9,17 +9,15 @@ import {
   type OperationDefinitionNode,
   type OperationTypeNode,
 } from 'graphql';
-import type { Viewer } from '../auth/viewer.ts';
-import { AppError, type ErrorCode } from '../errors.ts';
-import { type Context, type ContextParts, createContext, type Payer } from '../graphql/context.ts';
+import type { ErrorCode } from '../errors.ts';
+import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
-import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { Audiences } from './audiences.ts';
+import { type Author, Bill } from './bill.ts';
 import { type BoundedExecution, isWithin } from './bounded-execution.ts';
-import { refuseDeepVariables } from './check-variables.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
-import { type CostOf, createCost, type Variables } from './cost.ts';
+import type { CostOf, Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { jsonLength } from './json-length.ts';
@@ -47,9 +45,6 @@ export interface OperationOptions {
   readonly author: Author;
 }
 
-/** Who wrote a document, and with it the values of its variables. The bounds of what clients send are none of our own. */
-export type Author = 'client' | 'server';
-
 /** What graphql-js executes. */
 interface Executable {
   readonly schema: GraphQLSchema;
@@ -59,12 +54,6 @@ interface Executable {
 
 /** What results hold: objects alone, or {@link JsonText} in the place of plain selections, for who writes them as JSON. */
 export type ResultForm = 'objects' | 'text';
-
-interface Weighed {
-  readonly refused: ExecutionResult | undefined;
-  /** Undefined where the cost was not worked out. */
-  readonly told: { readonly extensions: { readonly cost: ToldCost } } | undefined;
-}
 
 /** What all subscribers to results of one form share. */
 interface PayloadTools {
@@ -81,16 +70,17 @@ export class Operation {
   /** For people: its kind with its name or, if it has none, the fields that it asks for. */
   readonly label: string;
   readonly #options: OperationOptions;
+  readonly #bill: Bill;
   readonly #executable: Executable;
   /** The same with plain selections as text; null where there are none, and undefined as long as nobody has asked. */
   #asText: Executable | null | undefined;
   readonly #payloads: Partial<Record<ResultForm, PayloadTools>> = {};
-  #costOf: CostOf | undefined;
 
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
     this.label = labelOf(options.operation);
     this.#options = options;
+    this.#bill = new Bill(options);
     this.#executable = toExecutable(options.schema, options);
   }
 
@@ -103,7 +93,7 @@ export class Operation {
 
   /** Runs a query or a mutation, and lets the context forget. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
-    const { refused = this.#unpaid(context, variables), told } = this.#weigh(variables, context.viewer);
+    const { refused = this.#bill.unpaid(context, variables), told } = this.#bill.weigh(variables, context.viewer);
     if (refused) return { ...this.#format(refused), ...told };
     const result = await this.#execute(context, variables);
     context.forget();
@@ -113,9 +103,9 @@ export class Operation {
 
   /** Executes a query or a mutation: one that is past its bounds has that as its only error. */
   async #execute(context: Context, variables: Variables, executable?: Executable): Promise<ExecutionResult> {
-    const { author, bounded, limits } = this.#options;
+    const { author, bounded } = this.#options;
     const { bounds } = context;
-    const isLight = this.kind !== 'query' || this.prepareCost()(variables) <= limits.lightItems;
+    const isLight = this.kind !== 'query' || this.#bill.isLight(variables);
     const result = await bounded.run(() => execute(this.#args(context, variables, executable)), bounds, isLight);
     if (result.data && !executable && author === 'client') isWithin(bounds, jsonLength(result.data));
     return bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result;
@@ -141,9 +131,9 @@ export class Operation {
   async write(context: Context, variables: Variables): Promise<string | undefined> {
     const executable = this.kind === 'query' ? this.#toText() : null;
     if (!executable) return undefined;
-    const { refused, told } = this.#weigh(variables, context.viewer);
+    const { refused, told } = this.#bill.weigh(variables, context.viewer);
     if (refused) return undefined;
-    this.#pay(context, variables);
+    this.#bill.pay(context, variables);
     const { data, errors } = await this.#execute(context, variables, executable);
     if (!data || errors) return undefined;
     const { pace } = context.bounds;
@@ -173,9 +163,9 @@ export class Operation {
     form: ResultForm = 'objects',
   ): Promise<ExecutionResult | AsyncGenerator<StreamedResult, void>> {
     const refused =
-      this.#weigh(variables, parts.viewer).refused ??
+      this.#bill.weigh(variables, parts.viewer).refused ??
       refuseRootFields(this.#options, variables) ??
-      this.#unpaid(parts, variables, true);
+      this.#bill.unpaid(parts, variables, true);
     if (refused) return this.#format(refused);
     const life = parts.openStream();
     try {
@@ -243,36 +233,9 @@ export class Operation {
       : { ...common, document, variableValues };
   }
 
-  /** Reads the operation's cost, if it was not read yet: that of a client's operation is when it first runs. */
+  /** Reads the operation's cost now. */
   prepareCost(): CostOf {
-    this.#costOf ??= createCost(this.#options, this.#options.limits);
-    return this.#costOf;
-  }
-
-  /** Charges for what the operation may list, unless it has been run before. @throws AppError RATE_LIMITED */
-  #pay({ spending, bounds }: Payer, variables: Variables): void {
-    if (!bounds?.hasBegun) spending.items(this.prepareCost()(variables));
-  }
-
-  #unpaid(payer: Payer, variables: Variables, isStream = false): ExecutionResult | undefined {
-    try {
-      if (isStream) payer.spending.stream();
-      this.#pay(payer, variables);
-      return undefined;
-    } catch (error) {
-      if (error instanceof AppError) return { errors: [error] };
-      throw error;
-    }
-  }
-
-  /** Whether an operation is refused for what it asks for, and what a client is told of that. */
-  #weigh(variables: Variables, viewer: Viewer): Weighed {
-    const { author, limits, operation } = this.#options;
-    const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
-    if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
-    const cost = toldCost(this.prepareCost()(variables), viewer, limits);
-    const tooMuch = refuseCost(cost, operation);
-    return { refused: tooMuch && { errors: [tooMuch] }, told: { extensions: { cost } } };
+    return this.#bill.prepare();
   }
 
   #format<R extends ExecutionResult>(result: R): R {

@@ -1,12 +1,13 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
 import { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
+import type { Author } from './bill.ts';
 import { BoundedExecution } from './bounded-execution.ts';
 import { createDocumentCache } from './document-cache.ts';
 import type { FormatError } from './format-error.ts';
 import { fragmentsIn } from './fragments-in.ts';
 import { withLiteralProblems } from './literal-problems.ts';
-import { type Author, Operation } from './operation.ts';
+import { Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
 import { noIntrospection, withoutSuggestion } from './reticence.ts';
 import { validationRules } from './single-root-field.ts';

@@ -105,7 +105,7 @@ export const operations: Area = {
     },
     {
       breaks: 'an operation may cost what it likes',
-      file: 'src/operations/operation.ts',
+      file: 'src/operations/bill.ts',
       find: 'refused: tooMuch && { errors: [tooMuch] }',
       replace: 'refused: tooMuch && undefined',
       tests: ['test/doors/operation-cost.test.ts'],
@@ -113,7 +113,7 @@ export const operations: Area = {
     {
       breaks: 'a subscription may cost what it likes',
       file: 'src/operations/operation.ts',
-      find: '      this.#weigh(variables, parts.viewer).refused ??\n',
+      find: '      this.#bill.weigh(variables, parts.viewer).refused ??\n',
       replace: '',
       tests: ['test/doors/operation-cost.test.ts'],
     },
@@ -252,7 +252,7 @@ export const operations: Area = {
     },
     {
       breaks: 'variables may be of any depth',
-      file: 'src/operations/operation.ts',
+      file: 'src/operations/bill.ts',
       find: 'if (tooDeep) return { refused',
       replace: 'if (tooDeep && false) return { refused',
       tests: ['test/doors/operation-bounds.test.ts'],
