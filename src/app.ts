@@ -19,6 +19,7 @@ import { type OpenedServices, openServices } from './open-services.ts';
 import { createFormatError } from './operations/format-error.ts';
 import { KeptAnswers } from './operations/kept-answers.ts';
 import { Operations } from './operations/operations.ts';
+import { openTrustedDocuments, type TrustedDocuments } from './operations/trusted-documents.ts';
 import { buildSchema } from './schema.ts';
 import { installedSources } from './sources/installed.ts';
 import { openSources } from './sources/open-sources.ts';
@@ -65,6 +66,7 @@ export interface App {
 /** Puts the server together, brings its database up to date and listens. Several can run in one process. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
   const logger = options.logger ?? createLogger({ level: config.logLevel });
+  const trusted = await openTrustedDocuments(config.trustedDocuments, config.trustedDocumentsFor);
   const {
     services,
     onError,
@@ -80,6 +82,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   try {
     const sources = await openSources(installedSources, config.sources, { ...services, onError });
     const { url, stop } = await serve(config, services, logger, {
+      trusted,
       graphiql: options.graphiql ?? graphiqlPage({ introspection: config.introspection }),
       servesLocalPages: options.servesLocalPages ?? false,
       docsApiKey: options.docsApiKey,
@@ -129,11 +132,12 @@ async function serve(
   services: OpenedServices,
   logger: Logger,
   {
+    trusted,
     graphiql,
     servesLocalPages,
     rateClock,
     ...restOptions
-  }: { graphiql: GraphiqlPage; servesLocalPages: boolean; rateClock: Clock } & Pick<
+  }: { trusted: TrustedDocuments; graphiql: GraphiqlPage; servesLocalPages: boolean; rateClock: Clock } & Pick<
     RestOptions,
     'docsApiKey' | 'processMetrics' | 'webhooks'
   >,
@@ -165,6 +169,7 @@ async function serve(
     limits,
     formatError,
     introspection: config.introspection,
+    trusted,
   });
   const kept = config.cache ? new KeptAnswers(services) : undefined;
   const requestLog = new RequestLog(logger);

@@ -35,6 +35,10 @@ export interface Config {
   readonly userQuota: { readonly events: number; readonly bytes: number };
   /** Does the server show its schema, and suggest names of it to who has mistyped one? */
   readonly introspection: boolean;
+  /** The file, or folder, of the only documents that are run. */
+  readonly trustedDocuments: string | undefined;
+  /** Whom it binds. */
+  readonly trustedDocumentsFor: 'all' | 'users';
   readonly logLevel: string;
 }
 
@@ -96,6 +100,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     loadShedding: env.LOAD_SHEDDING === 'on',
     userQuota: { events: env.USER_EVENTS_PER_DAY, bytes: env.USER_MEGABYTES_PER_DAY * 1_000_000 },
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
+    trustedDocuments: env.TRUSTED_DOCUMENTS,
+    trustedDocumentsFor: env.TRUSTED_DOCUMENTS_FOR,
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -8,8 +8,10 @@ export const errorCodes = {
   BAD_USER_INPUT: { httpStatus: 400 },
   UNAUTHENTICATED: { httpStatus: 401 },
   FORBIDDEN: { httpStatus: 403 },
-  /** Says to clients that send the hash of a document to send the document; its name is theirs. */
+  /** What clients are told of documents that they name, or may not send; the names are Apollo's, whose clients know them. */
   PERSISTED_QUERY_NOT_SUPPORTED: { httpStatus: 400 },
+  PERSISTED_QUERY_NOT_FOUND: { httpStatus: 400 },
+  PERSISTED_QUERY_NOT_IN_LIST: { httpStatus: 400 },
   NOT_FOUND: { httpStatus: 404 },
   EVENT_ID_CONFLICT: { httpStatus: 409 },
   LIMIT_EXCEEDED: { httpStatus: 413 },

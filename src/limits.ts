@@ -40,6 +40,8 @@ export const defaultLimits = {
   dataTypesPerConnection: 200,
   /** Sources that are listed: each that ever fed the log is one. */
   listedSources: 20,
+  /** What a list of trusted documents may hold. */
+  trustedDocuments: { documents: 10_000, characters: 32 * 1_048_576 },
   /** Newest events of a followed user that are kept in memory, shared by all followers of that user. */
   tailEvents: 200,
   /** Answers that are kept to be given again, all together, in bytes. */

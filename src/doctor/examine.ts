@@ -38,6 +38,10 @@ export async function* examine(environment: Readonly<Record<string, string | und
     );
   yield* lookAtMachine();
   if (!config) return;
+  if (config.trustedDocuments) {
+    const { lookAtDocuments } = await import('./look-at-documents.ts');
+    yield* await lookAtDocuments(config.trustedDocuments);
+  }
   yield* await lookAtDatabase(config);
   yield* lookAtRedises(config);
   yield await lookAtPort(config);

@@ -12,6 +12,7 @@ import { parseWithin } from './parse-document.ts';
 import { noIntrospection, withoutSuggestion } from './reticence.ts';
 import { validationRules } from './single-root-field.ts';
 import { TextSelections } from './text/text-selections.ts';
+import type { TrustedDocuments } from './trusted-documents.ts';
 
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
@@ -20,6 +21,7 @@ export interface OperationsOptions {
   readonly formatError: FormatError;
   /** Whether the schema is shown, and names of it suggested, on every door. */
   readonly introspection: boolean;
+  readonly trusted: TrustedDocuments;
 }
 
 /** A document that has been parsed within the limits. */
@@ -40,6 +42,8 @@ export interface PreparedDocument {
  */
 export class Operations {
   readonly schema: GraphQLSchema;
+  /** What every door asks before it prepares a client's document. */
+  readonly trusted: TrustedDocuments;
   readonly #options: OperationsOptions;
   readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
@@ -51,6 +55,7 @@ export class Operations {
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
+    this.trusted = options.trusted;
     this.#options = options;
     this.#texts = new TextSelections(options.schema);
     this.#patience = new Alarms(options.limits.slowConsumerMs);

@@ -1,5 +1,6 @@
-import { CloseCode, type Message, validateMessage } from 'graphql-ws';
+import { CloseCode, type Message, MessageType, validateMessage } from 'graphql-ws';
 import type { RawData } from 'ws';
+import { isObject } from '../lib/json.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { readUtf8 } from '../lib/utf8.ts';
 import type { Limits } from '../limits.ts';
@@ -61,8 +62,14 @@ function bytesOf(data: RawData): Uint8Array {
 function messageIn(bytes: Uint8Array): Message | undefined {
   const text = readUtf8(bytes);
   try {
-    return text === undefined ? undefined : validateMessage(parseJson(text));
+    return text === undefined ? undefined : validateMessage(withQuery(parseJson(text)));
   } catch {
     return undefined;
   }
+}
+
+/** The library takes no message without a text; one may name its document instead. */
+function withQuery(message: unknown): unknown {
+  if (!isObject(message) || !isObject(message.payload) || message.type !== MessageType.Subscribe) return message;
+  return { ...message, payload: { query: '', ...message.payload } };
 }

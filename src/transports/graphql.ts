@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError } from 'graphql';
 import { createYoga, type GraphQLParams, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import type { Viewer } from '../auth/viewer.ts';
 import { AppError, type ErrorCode, errorCodes, headersOf, saysWhen } from '../errors.ts';
 import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
@@ -83,7 +84,7 @@ function createYogaServer(options: GraphqlOptions): YogaServerInstance<ServerCon
   return createYoga<ServerContext>({
     plugins: [
       useOperations(options, streams),
-      useRequestGuard(services.limits),
+      useRequestGuard(services.limits, options.operations.trusted),
       useErrorCodes(formatError, requestLog),
       streams.plugin,
     ],
@@ -124,6 +125,10 @@ function useOperations(
   async function answer(request: Request, params: GraphQLParams, { begun, req }: ServerContext) {
     const { query = '', operationName, variables } = params;
     const admitting = arrived.get(request) ?? begun?.admitted ?? admit(request, req);
+    if (operations.trusted.binds) {
+      const { viewer } = await admitting.catch(refuse);
+      checkTrusted(operations, query, viewer);
+    }
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     const entry = requestLog.of(req);
@@ -155,6 +160,14 @@ function useOperations(
 function prepare(operations: Operations, query: string): PreparedDocument {
   try {
     return operations.prepare(query);
+  } catch (error) {
+    throw error instanceof GraphQLError ? asDocumentError(error) : error;
+  }
+}
+
+function checkTrusted({ trusted }: Operations, query: string, viewer: Viewer): void {
+  try {
+    trusted.check(query, viewer);
   } catch (error) {
     throw error instanceof GraphQLError ? asDocumentError(error) : error;
   }

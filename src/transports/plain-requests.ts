@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
+import type { Viewer } from '../auth/viewer.ts';
 import { AppError, headersOf, saysWhen } from '../errors.ts';
 import type { Admitted } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
@@ -139,8 +140,8 @@ export class PlainRequests {
 
     const era = kept?.era ?? 0;
     const begun = { body, admitted: Promise.resolve({ viewer, address, spending }) };
-    const plain = body ? readBodyParameters(text) : readQueryParameters(text);
-    const operation = plain && this.#operationOf(plain);
+    const plain = this.#plainOf(body ? parseJson(text) : readQuery(text));
+    const operation = plain && this.#operationOf(plain, viewer);
     if (entry && operation) entry.operation = operation.label;
     if (known) return void sendKept(request, response, known);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
@@ -168,8 +169,14 @@ export class PlainRequests {
     return undefined;
   }
 
+  /** The parameters of GraphQL over HTTP, with the document that they name. */
+  #plainOf(given: unknown): PlainRequest | undefined {
+    return isObject(given) ? readParameters(this.#options.operations.trusted.resolve(given)) : undefined;
+  }
+
   /** The query or mutation that a request asks for, if there is nothing wrong with it. */
-  #operationOf({ query, operationName }: PlainRequest): Operation | undefined {
+  #operationOf({ query, operationName }: PlainRequest, viewer: Viewer): Operation | undefined {
+    this.#options.operations.trusted.check(query, viewer);
     const document = this.#options.operations.prepare(query);
     const operation = document.mistakes.length === 0 ? document.operation(operationName) : undefined;
     return operation?.kind === 'subscription' ? undefined : operation;
@@ -191,23 +198,19 @@ interface PlainRequest {
   readonly variables?: Readonly<Record<string, unknown>> | null;
 }
 
-/** The parameters of GraphQL over HTTP in a body: each of its type, and nothing else. */
-function readBodyParameters(text: string): PlainRequest | undefined {
-  return readParameters(parseJson(text));
-}
-
-/** The same in a URL, each once. */
-function readQueryParameters(url: string): PlainRequest | undefined {
+/** The parameters in a URL, each once. */
+function readQuery(url: string): unknown {
   const given = [...new URLSearchParams(url.slice(url.indexOf('?') + 1))];
   const values = given.map(([name, value]) => [name, asJson.has(name) ? parseJson(value) : value] as const);
   const unique = Object.fromEntries(values);
-  return Object.keys(unique).length === values.length ? readParameters(unique) : undefined;
+  return Object.keys(unique).length === values.length ? unique : undefined;
 }
 
 const asJson: ReadonlySet<string> = new Set(['variables', 'extensions']);
 
-function readParameters(given: unknown): PlainRequest | undefined {
-  if (!isObject(given) || !Object.keys(given).every((name) => parameters.has(name))) return undefined;
+/** Each of its type, and nothing else. */
+function readParameters(given: Readonly<Record<string, unknown>>): PlainRequest | undefined {
+  if (!Object.keys(given).every((name) => parameters.has(name))) return undefined;
   const { query, operationName = null, variables = null, extensions = null } = given;
   if (typeof query !== 'string' || query === '') return undefined;
   if (operationName !== null && typeof operationName !== 'string') return undefined;

@@ -6,7 +6,7 @@ import type { Admitted } from '../gate/admit.ts';
 import { BodyError, bodyBytesOf, readBytes, refuseHeaders, textOf } from '../gate/read-body.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { Limits } from '../limits.ts';
-import { refusePersistedQuery } from '../operations/persisted-query.ts';
+import { idNames, type TrustedDocuments } from '../operations/trusted-documents.ts';
 
 /** Who is asking, if that had to be known before. */
 interface Begun {
@@ -18,7 +18,7 @@ interface Begun {
  * in a URL, and values that would be changed. What the headers say of bodies was looked at before they were let in. (Yoga's own limit would pass every
  * body through a stream, which halves its throughput.)
  */
-export function useRequestGuard(limits: Limits): Plugin<object, Begun> {
+export function useRequestGuard(limits: Limits, trusted: TrustedDocuments): Plugin<object, Begun> {
   return {
     onRequestParse({ request, requestParser: parse, setRequestParser, serverContext, fetchAPI: { Request } }) {
       if (!parse) return;
@@ -26,14 +26,15 @@ export function useRequestGuard(limits: Limits): Plugin<object, Begun> {
       if (method === 'GET')
         setRequestParser(async () => {
           const params = await parsed(() => parse(request));
-          return withDocument(params);
+          return withDocument({ ...namesIn(url), ...params }, trusted);
         });
       else if (body)
         setRequestParser(async () => {
           try {
             const most = await mostBytes(serverContext.begun?.admitted, limits);
             const whole = textOf(await readBytes(request, most), most);
-            return withDocument(await parse(withExactJson(new Request(url, { method, headers, signal, body: whole }))));
+            const params = await parse(withExactJson(new Request(url, { method, headers, signal, body: whole })));
+            return withDocument(params, trusted);
           } catch (error) {
             if (!(error instanceof BodyError)) throw error;
             throw refusal(codeOf(error), error.status, error.message);
@@ -63,11 +64,22 @@ async function parsed<T>(parse: () => T): Promise<Awaited<T>> {
   }
 }
 
-/** What was sent, unless it has a hash in the place of a document: Yoga would only miss the document. */
-function withDocument<T extends object>(params: T): T {
-  const refused = refusePersistedQuery(params);
-  if (!refused) return params;
-  throw new GraphQLError(refused.message, { extensions: { ...refused.extensions, http: { spec: true, status: 400 } } });
+/** What was sent, with the document that it names: Yoga would only miss the document. */
+function withDocument<T extends object>(params: T, trusted: TrustedDocuments): T {
+  try {
+    return trusted.resolve(params);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new GraphQLError(error.message, { extensions: { ...error.extensions, http: { spec: true, status: 400 } } });
+  }
+}
+
+/** What names a document in a URL, of which Yoga takes nothing but what GraphQL over HTTP has had from its begin. */
+function namesIn(url: string): Readonly<Record<string, string>> {
+  const { searchParams } = new URL(url);
+  return Object.fromEntries(
+    idNames.flatMap((name) => (searchParams.has(name) ? [[name, searchParams.get(name) ?? '']] : [])),
+  );
 }
 
 /** The same request, whose JSON is read as on every other door. */

@@ -9,7 +9,6 @@ import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
-import { refusePersistedQuery } from '../operations/persisted-query.ts';
 import type { Services } from '../services.ts';
 import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
@@ -193,9 +192,9 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
           `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
         );
       spending.request();
-      const refused = refusePersistedQuery(payload);
-      if (refused) throw refused;
-      const { mistakes, operation: operationNamed } = operations.prepare(payload.query);
+      const { query } = operations.trusted.resolve(payload);
+      operations.trusted.check(query, viewer);
+      const { mistakes, operation: operationNamed } = operations.prepare(query);
       if (mistakes.length > 0) return mistakes.map(formatError);
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');

@@ -5,6 +5,7 @@ import { between, pick, type Random } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
 import { TextSelections } from '../../src/operations/text/text-selections.ts';
+import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { randomDocument } from '../support/random-query.ts';
 import { mulberry32 } from '../support/seeded.ts';
@@ -113,7 +114,13 @@ async function createWorld(random: Random) {
     operationDirectives: 1_000,
   };
   return {
-    operations: new Operations({ schema: buildSchema(), limits, formatError, introspection: true }),
+    operations: new Operations({
+      schema: buildSchema(),
+      limits,
+      formatError,
+      introspection: true,
+      trusted: new TrustedDocuments(undefined),
+    }),
     services,
     userIds,
   };

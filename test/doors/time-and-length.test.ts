@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createQueryContext, type Spending } from '../../src/graphql/context.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
+import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
 import { transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
@@ -56,6 +57,7 @@ describe('an operation that takes too long', () => {
       limits: { ...defaultLimits, operationMs: 20 },
       formatError: (error) => error as GraphQLError,
       introspection: true,
+      trusted: new TrustedDocuments(undefined),
     });
     const { services } = server.app;
     const ask = (text: string) =>

@@ -28,6 +28,8 @@ describe('settings', () => {
       jwks: undefined,
       openWearablesUrl: undefined,
       corsOrigins: [],
+      trustedDocuments: undefined,
+      trustedDocumentsFor: 'all',
       trustedProxies: [],
       cache: true,
       rateLimits: 1,

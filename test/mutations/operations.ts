@@ -273,10 +273,17 @@ export const operations: Area = {
     },
     {
       breaks: 'a hash in the place of a document is a syntax error',
-      file: 'src/operations/persisted-query.ts',
-      find: 'if (query || !isObject(extensions) || !isObject(extensions.persistedQuery)) return undefined;',
-      replace: 'if (query || !isObject(extensions) || isObject(extensions.persistedQuery)) return undefined;',
+      file: 'src/operations/trusted-documents.ts',
+      find: 'isObject(extensions.persistedQuery) ? extensions',
+      replace: '!isObject(extensions.persistedQuery) ? extensions',
       tests: ['test/doors/persisted-queries.test.ts'],
+    },
+    {
+      breaks: 'a text that is in no list is run',
+      file: 'src/operations/trusted-documents.ts',
+      find: "(this.#bound === 'users' && viewer.kind === 'service')",
+      replace: "this.#bound === 'users'",
+      tests: ['test/doors/trusted-documents.test.ts'],
     },
     {
       breaks: 'a field that nobody knows is taken in a variable',

@@ -1,4 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../prisma/scratch-postgres.ts';
@@ -46,6 +49,21 @@ describe('the doctor', () => {
       warning(/^REDIS_URI is no setting.+REDIS_URL\?$/),
     ]);
     expect(new Set(found.map(({ area }) => area))).toEqual(new Set(['settings', 'machine']));
+  });
+
+  test('finds documents of a list that are not run by this release', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'documents-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'list.json');
+    const settings = { DATABASE_URL: await newUrl(), TRUSTED_DOCUMENTS: path };
+    expect(await complaints(settings)).toContainEqual(problem(/list\.json cannot be taken: ENOENT/));
+    writeFileSync(path, JSON.stringify({ good: '{ viewer { kind } }', old: '{ viewer { gone } }' }));
+    expect(await complaints(settings)).toContainEqual(warning(/list\.json: old is not run: Cannot query field "gone"/));
+    writeFileSync(
+      path,
+      JSON.stringify(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`q${n}`, `{ x${n} }`]))),
+    );
+    expect((await complaints(settings)).filter(({ says }) => says.includes('not run'))).toHaveLength(21);
   });
 
   test('says what to do about everything that is not fine', async () => {

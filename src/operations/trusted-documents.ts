@@ -1,0 +1,103 @@
+import { stripIgnoredCharacters } from 'graphql';
+import type { Viewer } from '../auth/viewer.ts';
+import { AppError } from '../errors.ts';
+import { isObject } from '../lib/json.ts';
+import { KnownFailure } from '../lib/known-failure.ts';
+import { hashOf, type ListedDocument, readDocumentList } from './document-list.ts';
+
+/** What names a document in the place of its text: in GraphQL over HTTP, in Relay, and with whom else. */
+export const idNames = ['documentId', 'doc_id', 'id'] as const;
+
+/** Whom a list binds: all, or only users and who has no credential. */
+export type BoundBy = 'all' | 'users';
+
+/**
+ * The documents that a server knows by name, on every door. Where there is a list, a text that is not in it is refused, so
+ * that who has stolen a token asks for nothing that no client of the operator asks for. Where there is none, any text is
+ * taken, and no name.
+ */
+export class TrustedDocuments {
+  readonly #bound: BoundBy;
+  /** Undefined where there is no list. */
+  readonly #texts: ReadonlyMap<string, string> | undefined;
+  /** The texts, without what GraphQL ignores in them. */
+  readonly #known: ReadonlySet<string>;
+
+  /** @throws KnownFailure where two texts have one id */
+  constructor(list: readonly ListedDocument[] | undefined, bound: BoundBy = 'all') {
+    this.#bound = bound;
+    this.#texts = list && byName(list);
+    this.#known = new Set(list?.flatMap(({ text }) => [text, stripIgnoredCharacters(text)]));
+  }
+
+  /** Is there a list? */
+  get binds(): boolean {
+    return this.#texts !== undefined;
+  }
+
+  /**
+   * The parameters of a request with the text of the document that they name, if they name one in the place of a text.
+   * @throws AppError PERSISTED_QUERY_NOT_SUPPORTED where there is no list, PERSISTED_QUERY_NOT_FOUND. Apollo's clients know
+   * both by their messages, and then send the text
+   */
+  resolve<T extends object>(params: T): T {
+    if ('query' in params && params.query) return params;
+    const named = nameIn(params as Readonly<Record<string, unknown>>); // whatever a client has sent
+    if (!named) return params;
+    if (!this.#texts) throw new AppError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported');
+    const query = this.#texts.get(named.name.replace(/^sha256:/, ''));
+    if (query === undefined) throw new AppError('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
+    const rest = Object.entries(params).filter(([name]) => name !== named.parameter);
+    return { ...Object.fromEntries(rest), query } as T & { query: string };
+  }
+
+  /** @throws AppError PERSISTED_QUERY_NOT_IN_LIST for a text that this viewer may not send */
+  check(text: string, viewer: Viewer): void {
+    if (!this.#texts || (this.#bound === 'users' && viewer.kind === 'service')) return;
+    if (this.#known.has(text) || this.#known.has(strippedOf(text))) return;
+    throw new AppError(
+      'PERSISTED_QUERY_NOT_IN_LIST',
+      `This server runs listed documents only. To list this one (SHA-256 ${hashOf(text)}), build its client anew and hand the list that the build writes to the operator (TRUSTED_DOCUMENTS)`,
+    );
+  }
+}
+
+/**
+ * Reads the list at a path, if there is one.
+ * @throws KnownFailure for a list that cannot be taken
+ */
+export async function openTrustedDocuments(path: string | undefined, bound: BoundBy): Promise<TrustedDocuments> {
+  return new TrustedDocuments(path === undefined ? undefined : await readDocumentList(path), bound);
+}
+
+function byName(list: readonly ListedDocument[]): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  for (const { id, text, file } of list)
+    for (const name of [id, hashOf(text)]) {
+      const known = texts.get(name);
+      if (known !== undefined && strippedOf(known) !== strippedOf(text))
+        throw new KnownFailure(`TRUSTED_DOCUMENTS: ${file} has another text for ${name} than the list has before it`);
+      texts.set(name, text);
+    }
+  return texts;
+}
+
+/** The name that a request has in the place of a text, and the parameter that it stands in. */
+function nameIn(
+  given: Readonly<Record<string, unknown>>,
+): { readonly name: string; readonly parameter: string | undefined } | undefined {
+  const { extensions } = given;
+  const ofApollo = isObject(extensions) && isObject(extensions.persistedQuery) ? extensions.persistedQuery : undefined;
+  if (ofApollo) return { name: String(ofApollo.sha256Hash), parameter: undefined };
+  const parameter = idNames.find((name) => typeof given[name] === 'string');
+  return parameter && { name: String(given[parameter]), parameter };
+}
+
+/** The text as it is where it is no GraphQL: then it is in no list, and the parser says what is wrong with it. */
+function strippedOf(text: string): string {
+  try {
+    return stripIgnoredCharacters(text);
+  } catch {
+    return text;
+  }
+}
