@@ -13,6 +13,7 @@ import { DataTypes } from './data-types/data-types.ts';
 import { Availability } from './db/availability.ts';
 import type { Database } from './db/database.ts';
 import { openDatabaseClock } from './db/database-clock.ts';
+import { DatabaseFigures } from './db/database-figures.ts';
 import { isBusy, isUnavailable } from './db/faults.ts';
 import { migrate } from './db/migrations.ts';
 import { nameOf, openDatabase, providerOf } from './db/open-database.ts';
@@ -66,6 +67,7 @@ export interface OpenedServices extends Services {
   readonly availability: Availability;
   /** What is away of all that the server works with. */
   readonly outages: Outages;
+  readonly databaseFigures: DatabaseFigures;
 }
 
 interface OpenServices {
@@ -115,7 +117,8 @@ async function openOneByOne(
       shown: 'the database cannot be written',
     }),
   });
-  const database = opened.add(await openDatabase(config.databaseUrl, { observe: onStatement, availability }));
+  const figures = new DatabaseFigures();
+  const database = opened.add(await openDatabase(config.databaseUrl, { observe: onStatement, availability, figures }));
   availability.start(() => tryWriting(database));
   opened.add({ close: () => availability.stop() });
   const onError = (error: unknown) => {
@@ -169,7 +172,7 @@ async function openOneByOne(
     tokens,
     credentials,
   };
-  return { services: { database, availability, outages, ...nouns, limits, clock }, onError };
+  return { services: { database, databaseFigures: figures, availability, outages, ...nouns, limits, clock }, onError };
 }
 
 /** What an operator has to know when retention stands still. */

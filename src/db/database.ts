@@ -1,4 +1,5 @@
 import type { Availability } from './availability.ts';
+import type { DatabaseFigures } from './database-figures.ts';
 import type { PrismaClient, TransactionClient } from './rows.ts';
 import type { SqlTemplate } from './sql.ts';
 import type { StatementObserver } from './watch-statements.ts';
@@ -68,4 +69,6 @@ export interface OpenOptions {
   readonly observe?: StatementObserver | undefined;
   /** Told which statements the database answers, and why it fails. */
   readonly availability?: Availability | undefined;
+  /** Counts what statements and transactions take. */
+  readonly figures?: DatabaseFigures | undefined;
 }

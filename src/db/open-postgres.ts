@@ -6,10 +6,11 @@ import { aroundStatements } from './around-statements.ts';
 import type { Availability } from './availability.ts';
 import { toColumn } from './columns.ts';
 import type { Database, OpenOptions, Reader, Transaction } from './database.ts';
+import { DatabaseFigures } from './database-figures.ts';
 import { isCollision, isReadOnly, isStale } from './faults.ts';
 import { Prisma, PrismaClient } from './generated/postgresql/client.ts';
 import { type AroundQuery, changePostgres } from './postgres-change.ts';
-import { createPool, dropIdle, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
+import { createPool, dropIdle, POOL_SIZE, QUERY_TIMEOUT_MS, unlessSuspicious } from './postgres-pool.ts';
 import { CONNECT_TIMEOUT_MS, type PostgresTarget } from './postgres-target.ts';
 import { postgresTypes, toPostgresValue } from './postgres-types.ts';
 import { toObjects, withRawReads } from './raw-reads.ts';
@@ -26,7 +27,14 @@ const COLLISION_ATTEMPTS = 5;
  */
 export function openPostgres(target: PostgresTarget, watchers: OpenOptions): Database {
   const pool = createPool(target);
-  const guarded = guard(pool, watchers.availability);
+  const { figures = new DatabaseFigures() } = watchers;
+  figures.pool = () => ({
+    used: pool.totalCount - pool.idleCount,
+    idle: pool.idleCount,
+    most: POOL_SIZE,
+    waiting: pool.waitingCount,
+  });
+  const guarded = guard(pool, watchers.availability, figures);
   const client = createClient(pool, target.schema, guarded, watchers.observe);
   const closing = new AbortController();
   const tooLate = rejectAfter(closing.signal, CLOSING_MS);
@@ -56,7 +64,7 @@ export function openPostgres(target: PostgresTarget, watchers: OpenOptions): Dat
         if (isStale(error)) await dropIdle(pool); // theirs are stale, too
       },
     });
-    return Promise.race([leavingReadOnly(done), tooLate]);
+    return figures.transaction(Promise.race([leavingReadOnly(done), tooLate]));
   }
 
   /** A server that was demoted keeps the connections to it: those that wait are closed, so that new ones are made. */
@@ -103,10 +111,12 @@ const writesNothing = `WITH ${Object.values(Prisma.ModelName)
 /** Runs a statement, and tells whether the database is there. */
 type Guarded = <T>(run: () => Promise<T>) => Promise<T>;
 
-function guard(pool: pg.Pool, availability: Availability | undefined): Guarded {
+function guard(pool: pg.Pool, availability: Availability | undefined, figures: DatabaseFigures): Guarded {
   return async (run) => {
+    const begun = performance.now();
     try {
       const result = await unlessSuspicious(pool, run);
+      figures.answered(begun);
       availability?.answered();
       return result;
     } catch (error) {

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import { retry } from '../lib/retry.ts';
 import { aroundStatements } from './around-statements.ts';
 import type { Database, OpenOptions } from './database.ts';
+import { DatabaseFigures } from './database-figures.ts';
 import { isBusy, isLostFile } from './faults.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { OneConnectionLibSql, readOnlyLibSql } from './libsql-adapter.ts';
@@ -66,13 +67,18 @@ function whenFree<T>(open: () => Promise<T>): Promise<T> {
  * Opens a migrated SQLite database in WAL mode; its transactions run one after another. SQLite's default of
  * `synchronous=FULL` stays: a commit is on the disk before it is acknowledged.
  */
-export async function openSqlite(url: string, { observe, availability }: OpenOptions = {}): Promise<Database> {
+export async function openSqlite(
+  url: string,
+  { observe, availability, figures = new DatabaseFigures() }: OpenOptions = {},
+): Promise<Database> {
   const failed = (error: unknown) => {
     if (!isBusy(error)) availability?.failed(error);
   };
   async function watched<T>(run: () => Promise<T>): Promise<T> {
+    const begun = performance.now();
     try {
       const result = await run();
+      figures.answered(begun);
       availability?.answered();
       return result;
     } catch (error) {
@@ -158,8 +164,9 @@ export async function openSqlite(url: string, { observe, availability }: OpenOpt
   return {
     kind: 'sqlite',
     reader,
-    transaction: (work) => inTurn(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), replaceWriter),
-    change: (decide) => inTurn(() => changes.run(decide)),
+    transaction: (work) =>
+      figures.transaction(inTurn(() => writer.$transaction(work, { timeout: TRANSACTION_TIMEOUT_MS }), replaceWriter)),
+    change: (decide) => figures.transaction(inTurn(() => changes.run(decide))),
     async checkWrites() {
       try {
         accessSync(path, constants.W_OK);

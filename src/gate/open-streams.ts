@@ -4,6 +4,9 @@ import type { StreamLife } from '../graphql/context.ts';
 import type { Limits } from '../limits.ts';
 import { type Client, type Place, StreamCounts } from './stream-counts.ts';
 
+/** The doors at which streams are opened. */
+export type StreamDoor = 'graphql' | 'websocket' | 'rest';
+
 /**
  * Every stream that is open, on any door. A stream lives until the first of these: its client leaves, its credential
  * ends, the server stops. How many there may be: {@link StreamCounts}.
@@ -13,6 +16,8 @@ export class OpenStreams {
   readonly #shutdown: AbortSignal;
   readonly #lives = new Set<Life>();
   readonly #counts: StreamCounts;
+  readonly #byDoor: Record<StreamDoor, number> = { graphql: 0, websocket: 0, rest: 0 };
+  #sockets = 0;
 
   /** @param shutdown aborts when the server stops, with the reason that streams end with. */
   constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal) {
@@ -25,9 +30,14 @@ export class OpenStreams {
     });
   }
 
-  /** How many are open: sockets of known clients, and streams that have a connection of their own. */
-  get count(): number {
-    return this.#lives.size;
+  /** How many streams are open at each door. */
+  get byDoor(): Readonly<Record<StreamDoor, number>> {
+    return this.#byDoor;
+  }
+
+  /** How many sockets of known clients are open. */
+  get sockets(): number {
+    return this.#sockets;
   }
 
   /**
@@ -40,18 +50,39 @@ export class OpenStreams {
   }
 
   /**
-   * Begins the life of a socket, or of a stream that has a connection of its own.
-   * @param left aborts when the client leaves, unless somebody ends the life then
-   * @param arrival where a socket was counted until now, and is still when it is refused
+   * Begins the life of a socket.
+   * @param arrival where it was counted until now, and is still when it is refused
    * @throws AppError as {@link StreamCounts.take} does
    */
-  open(client: Client, left?: AbortSignal, arrival?: Place): StreamLife {
+  openSocket(client: Client, arrival: Place): StreamLife {
+    const life = this.#open(client, undefined, arrival, () => {
+      this.#sockets -= 1;
+    });
+    this.#sockets += 1;
+    return life;
+  }
+
+  /**
+   * Begins the life of a stream that has a connection of its own.
+   * @param left aborts when the client leaves
+   * @throws AppError as {@link StreamCounts.take} does
+   */
+  open(client: Client, door: Exclude<StreamDoor, 'websocket'>, left: AbortSignal): StreamLife {
+    const life = this.#open(client, left, undefined, () => {
+      this.#byDoor[door] -= 1;
+    });
+    this.#byDoor[door] += 1;
+    return life;
+  }
+
+  #open(client: Client, left: AbortSignal | undefined, arrival: Place | undefined, onEnd: () => void): StreamLife {
     const place = this.#counts.take(client, false, arrival);
     const credential = this.#credentials.watch(client.viewer);
     const life = new Life(() => {
       this.#lives.delete(life);
       credential.release();
       place.leave();
+      onEnd();
     });
     this.#lives.add(life);
     if (this.#shutdown.aborted) life.end(this.#shutdown.reason);
@@ -61,7 +92,12 @@ export class OpenStreams {
 
   /** Begins the life of a stream on a socket, within the socket's own. @throws AppError as {@link StreamCounts.take} does */
   openWithin(client: Client, socket: AbortSignal): StreamLife {
-    return startLife([socket], this.#counts.take(client).leave);
+    const place = this.#counts.take(client);
+    this.#byDoor.websocket += 1;
+    return startLife([socket], () => {
+      place.leave();
+      this.#byDoor.websocket -= 1;
+    });
   }
 }
 

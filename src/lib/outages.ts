@@ -26,6 +26,7 @@ interface OutageOptions {
 export class Outages {
   readonly #logger: Logger;
   readonly #present = new Map<string, string>();
+  readonly #watched = new Set<string>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -36,7 +37,13 @@ export class Outages {
     return Object.fromEntries(this.#present);
   }
 
+  /** The names of all that is watched. */
+  get watched(): readonly string[] {
+    return [...this.#watched];
+  }
+
   watch(name: string, { away, back, shown, hide = (reason) => reason }: OutageOptions): Outage {
+    this.#watched.add(name);
     let since: number | undefined;
     let isRefusalTold = false;
     return {

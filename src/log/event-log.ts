@@ -9,6 +9,7 @@ import type { EventPageRequest } from './event-pages.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
 import { Follower, type FollowRequest } from './follow/follower.ts';
 import type { FollowedEvents } from './follow/steps.ts';
+import { LogFigures } from './log-figures.ts';
 import { LogReads } from './log-reads.ts';
 import type { AnyProjection } from './projection.ts';
 import { readPages } from './read-pages.ts';
@@ -56,6 +57,8 @@ export interface EventLog {
   readonly awaitsUsers: boolean;
   /** Rings whenever a log changes. Whoever deletes a user rings it, too. */
   readonly wakeUps: WakeUps;
+  /** What was recorded and delivered, and how long that took. */
+  readonly figures: LogFigures;
   /** How many logs are being followed. */
   readonly followedLogs: number;
   /** How many recordings wait for a transaction. */
@@ -82,10 +85,17 @@ export function openEventLog(options: {
   readonly doorbell?: { readonly connect: ConnectWire; readonly outage: Outage } | undefined;
 }): EventLog {
   const wakeUps = new WakeUps();
+  const figures = new LogFigures();
+  wakeUps.listen(
+    () => {},
+    () => {
+      figures.gaps += 1;
+    },
+  );
   const { database, sql = logSqlOf(database) } = options;
-  const recorder = new Recorder({ ...options, sql, wakeUps });
+  const recorder = new Recorder({ ...options, sql, wakeUps, figures });
   const reads = new LogReads(database, sql);
-  const followed = new FollowedLogs({ ...options, reads, wakeUps });
+  const followed = new FollowedLogs({ ...options, reads, wakeUps, figures });
   const doorbell = options.doorbell && connectDoorbell(wakeUps, options.doorbell.connect, options.doorbell.outage);
   return {
     record: (drafts) => recorder.record(drafts),
@@ -95,6 +105,7 @@ export function openEventLog(options: {
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),
     awaitsUsers: options.awaitsUsers ?? false,
     wakeUps,
+    figures,
     get followedLogs() {
       return followed.size;
     },

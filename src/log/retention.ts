@@ -32,6 +32,8 @@ export class Retention {
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #doubtsClock = false;
+  #removed: Cut = { events: 0, runs: 0 };
+  #sweptAt: number | undefined;
 
   constructor(options: {
     database: Database;
@@ -59,6 +61,16 @@ export class Retention {
   /** Did the last sweep remove nothing because the database's clock has jumped? */
   get doubtsClock(): boolean {
     return this.#doubtsClock;
+  }
+
+  /** What was removed since the process began. */
+  get removed(): Cut {
+    return this.#removed;
+  }
+
+  /** When the last sweep that reached its end did so, in milliseconds since 1970 by the clock of this machine. */
+  get sweptAt(): number | undefined {
+    return this.#sweptAt;
   }
 
   /** Sweeps now and then every `retentionPauseMs`, until `close`. Several instances may: batches do not add up. */
@@ -92,6 +104,7 @@ export class Retention {
         runs += swept.runs;
       }
     }
+    if (!this.#closing.signal.aborted) this.#sweptAt = Date.now();
     return { events, runs };
   }
 
@@ -109,6 +122,7 @@ export class Retention {
         if (!cut) return swept;
         swept.events += cut.events;
         swept.runs += cut.runs;
+        this.#removed = { events: this.#removed.events + cut.events, runs: this.#removed.runs + cut.runs };
       }
       if (oldestYoung !== undefined) break;
       from = upTo;

@@ -9,6 +9,8 @@ import type { Services } from '../services.ts';
 export interface KeptAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** What was asked for, as counts name it. */
+  readonly operation: string;
 }
 
 interface Entry extends KeptAnswer {

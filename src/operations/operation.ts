@@ -21,7 +21,7 @@ import type { CostOf, Variables } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { jsonLength } from './json-length.ts';
-import { labelOf } from './operation-label.ts';
+import { countedNameOf, labelOf } from './operation-label.ts';
 import { type PayloadExecutor, SubscriberResults } from './payload-results.ts';
 import { asRefusal, ResultStream, type StreamedResult } from './result-stream.ts';
 import { withoutSuggestion } from './reticence.ts';
@@ -40,6 +40,8 @@ export interface OperationOptions {
   readonly texts: TextSelections;
   /** For the patience of all streams. */
   readonly patience: Alarms;
+  /** Told of each reader that was too slow. */
+  readonly onSlow: () => void;
   /** For queries and mutations. */
   readonly bounded: BoundedExecution;
   readonly author: Author;
@@ -69,6 +71,8 @@ export class Operation {
   readonly kind: OperationTypeNode;
   /** For people: its kind with its name or, if it has none, the fields that it asks for. */
   readonly label: string;
+  /** For counts: of these there are few, whatever clients send. */
+  readonly countedName: string;
   readonly #options: OperationOptions;
   readonly #bill: Bill;
   readonly #executable: Executable;
@@ -79,6 +83,7 @@ export class Operation {
   constructor(options: OperationOptions) {
     this.kind = options.operation.operation;
     this.label = labelOf(options.operation);
+    this.countedName = countedNameOf(options.schema, options.operation, options.fragments);
     this.#options = options;
     this.#bill = new Bill(options);
     this.#executable = toExecutable(options.schema, options);
@@ -178,6 +183,7 @@ export class Operation {
           life,
           patience: this.#options.patience,
           patienceMs: this.#options.limits.slowConsumerMs,
+          onSlow: this.#options.onSlow,
         });
       life.end();
       return asRefusal(this.#format(payloads));

@@ -49,6 +49,7 @@ export class Operations {
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
   readonly #bounded: BoundedExecution;
+  #slowConsumers = 0;
   readonly #documents = createDocumentCache<PreparedDocument>();
   /** Documents that run nothing, apart from the others: a flood of bad documents does not push good ones out. */
   readonly #refused = createDocumentCache<Error | PreparedDocument>();
@@ -61,6 +62,11 @@ export class Operations {
     this.#patience = new Alarms(options.limits.slowConsumerMs);
     this.#bounded = new BoundedExecution(options.limits);
     this.#parseWithin = parseWithin(options.limits);
+  }
+
+  /** How many streams were ended as their readers took nothing. */
+  get slowConsumers(): number {
+    return this.#slowConsumers;
   }
 
   /** A client's document. @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error; not formatted */
@@ -119,6 +125,9 @@ export class Operations {
           patience: this.#patience,
           bounded: this.#bounded,
           author,
+          onSlow: () => {
+            this.#slowConsumers += 1;
+          },
         };
         const operation = new Operation({ ...this.#options, ...shared, document, operation: node, fragments });
         operations.set(key, operation);

@@ -47,6 +47,8 @@ interface ResultStreamOptions {
   readonly patience: Alarms;
   /** How long the reader may take over one result, in milliseconds. */
   readonly patienceMs: number;
+  /** Told when the reader has taken longer. */
+  readonly onSlow: () => void;
 }
 
 type NextResult = IteratorResult<StreamedResult, void>;
@@ -108,6 +110,7 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
   }
 
   async #onError(error: unknown): Promise<NextResult> {
+    if (error instanceof AppError && error.code === 'SLOW_CONSUMER') this.#options.onSlow();
     await this.return();
     this.#lastWord = lastResult(error);
     return this.#afterEnd();
@@ -160,6 +163,7 @@ export class ResultStream implements AsyncGenerator<StreamedResult, void, undefi
 
   /** The reader takes nothing: what the stream holds is freed now, and if the reader comes back it is told so. */
   async #giveUp(): Promise<void> {
+    this.#options.onSlow();
     this.#lastWord = this.#endedBy(
       new AppError('SLOW_CONSUMER', `Nothing was read for ${this.#options.patienceMs / 1000} s`),
     );

@@ -15,7 +15,7 @@ import type { Services } from '../services.ts';
 import { type GraphiqlPage, GraphiqlPages } from './graphiql.ts';
 import { type Begun, PlainRequests } from './plain-requests.ts';
 import { mayBeLong, useRequestGuard } from './request-guard.ts';
-import type { RequestLog } from './request-log.ts';
+import { codesOf, type RequestLog } from './request-log.ts';
 import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
 export interface GraphqlOptions {
@@ -118,7 +118,7 @@ function useOperations(
   async function contextOf(request: Request, admitting: Promise<Admitted>): Promise<Context> {
     const admitted = await admitting.catch(refuse);
     const { viewer, spending } = admitted;
-    const openStream = () => gate.streams.open(admitted, request.signal);
+    const openStream = () => gate.streams.open(admitted, 'graphql', request.signal);
     return createContext({ viewer, spending, services, resumeAfter: request.headers.get('last-event-id'), openStream });
   }
 
@@ -131,8 +131,7 @@ function useOperations(
     }
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
-    const entry = requestLog.of(req);
-    if (entry) entry.operation = operation.label;
+    requestLog.of(req)?.runs(operation);
     if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
     if (operation.kind === 'subscription') streams.markSubscription(request);
     const context = await contextOf(request, admitting);
@@ -223,7 +222,7 @@ function useErrorCodes(formatError: FormatError, requestLog: RequestLog): Plugin
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
       const errors = result.errors.map(formatError);
       const entry = requestLog.of(serverContext.req);
-      if (entry) entry.codes = errors.map(({ extensions }) => extensions.code);
+      if (entry) entry.codes = codesOf(errors);
       const later = result.data == null ? errors.find(({ extensions }) => isForLater(extensions.code)) : undefined;
       setResult({ ...result, errors, ...(later && { extensions: { ...result.extensions, http: comeAgain(later) } }) });
     },

@@ -136,13 +136,14 @@ export class PlainRequests {
     const key = head && text.length <= LONGEST_KEPT_REQUEST ? `${head.key}\n${request.method}\n${text}` : undefined;
     const known = key && (await kept?.find(viewer, key));
     const entry = requestLog.of(request);
-    if (known && !entry) return void sendKept(request, response, known);
+    if (entry && known) entry.operation = known.operation;
+    if (known && !requestLog.isRead) return void sendKept(request, response, known);
 
     const era = kept?.era ?? 0;
     const begun = { body, admitted: Promise.resolve({ viewer, address, spending }) };
     const plain = this.#plainOf(body ? parseJson(text) : readQuery(text));
     const operation = plain && this.#operationOf(plain, viewer);
-    if (entry && operation) entry.operation = operation.label;
+    if (operation) entry?.runs(operation);
     if (known) return void sendKept(request, response, known);
     if (!operation || (!body && operation.kind !== 'query')) return begun;
     const context = createQueryContext(viewer, spending, services);
@@ -162,7 +163,7 @@ export class PlainRequests {
       this.#heads.learn(request, response);
       return { ...begun, ...(running && { result: running }) };
     }
-    const answer = { headers: { ...head.headers, ...tag }, body: bytes };
+    const answer = { headers: { ...head.headers, ...tag }, body: bytes, operation: operation.countedName };
     sendKept(request, response, answer);
     const basis = operation.kind === 'query' ? context.basis : undefined;
     if (key && basis) kept?.keep(viewer, key, answer, basis, era);

@@ -2,63 +2,121 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
+import { type ErrorCode, errorCodes } from '../errors.ts';
+import type { Door } from '../gate/rate-limits.ts';
+import type { Operation } from '../operations/operation.ts';
+import { type Ending, RequestCounts } from './request-counts.ts';
 import { pathOf } from './request-target.ts';
+
+/** What is counted of a request that asks for nothing that there is. */
+const NOTHING = 'none';
 
 /** One request, or one operation on a socket, until it has ended. */
 export class RequestEntry {
   readonly #log: Logger;
-  readonly #door: string;
+  readonly #counts: RequestCounts;
   readonly #begun = performance.now();
-  /** What was asked for: the kind and the name of an operation, or the method and the path. */
-  operation: string | undefined;
+  door: Door;
+  /** What was asked for, as counts name it: never in words of the client. */
+  operation = NOTHING;
+  /** The same for people: the kind and the name of an operation, or the method and the path. */
+  label: string | undefined;
   /** Codes of the errors that were answered. */
   codes: readonly unknown[] = [];
+  /** Does it last as long as its reader stays? */
+  isStream = false;
 
-  constructor(log: Logger, door: string) {
+  constructor(log: Logger, counts: RequestCounts, door: Door) {
     this.#log = log;
-    this.#door = door;
+    this.#counts = counts;
+    this.door = door;
   }
 
-  /** Writes the line. Called once. */
-  end(outcome: string): void {
-    const ms = Math.round((performance.now() - this.#begun) * 10) / 10;
+  /** It is an operation over GraphQL. */
+  runs({ countedName, label, kind }: Operation): void {
+    this.operation = countedName;
+    this.label = label;
+    this.isStream = kind === 'subscription';
+  }
+
+  /**
+   * Counts it, and writes its line. Called once.
+   * @param outcome for people
+   * @param ending for counts, unless an error was answered
+   */
+  end(outcome: string, ending: Ending): void {
+    const ms = performance.now() - this.#begun;
+    const [code = ending] = this.codes as readonly Ending[]; // errors that are answered have a code of the table
+    this.#counts.add(this.door, this.operation, code, this.isStream ? undefined : ms / 1_000);
+    if (!this.#log.isLevelEnabled('debug')) return;
     const errors = this.codes.length > 0 ? ` ${[...new Set(this.codes)].join(' ')}` : '';
-    const line = { id: randomUUID(), door: this.#door, operation: this.operation, ms, outcome: outcome + errors };
-    this.#log.debug(line, 'request');
+    const { door, label: operation } = this;
+    this.#log.debug(
+      { id: randomUUID(), door, operation, ms: Math.round(ms * 10) / 10, outcome: outcome + errors },
+      'request',
+    );
   }
 }
 
+/** Stands on a request: what a `WeakMap` holds outlives the small collections of garbage. */
+const entry = Symbol('the entry of a request');
+
+type Watched = IncomingMessage & { [entry]?: RequestEntry };
+
 /**
- * A line for each request at the level `debug`, written when its answer or its stream has ended. Of what a client has
- * sent, it holds the name of the operation or the path alone: everything else may be secret.
+ * Counts each request when its answer or its stream has ended, and writes a line for it at the level `debug`. Of what a client
+ * has sent, the line holds the name of the operation or the path alone: everything else may be secret.
  */
 export class RequestLog {
+  readonly counts = new RequestCounts();
   readonly #log: Logger;
-  readonly #entries = new WeakMap<IncomingMessage, RequestEntry>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** Begins a line; nothing where nobody would read it. */
-  begin(door: string): RequestEntry | undefined {
-    return this.#log.isLevelEnabled('debug') ? new RequestEntry(this.#log, door) : undefined;
+  /** Does anybody read the lines? */
+  get isRead(): boolean {
+    return this.#log.isLevelEnabled('debug');
   }
 
-  /** Begins the line of a request, which ends with its response. */
-  watch(door: string, request: IncomingMessage, response: ServerResponse): void {
-    const entry = this.begin(door);
-    if (!entry) return;
-    entry.operation = `${request.method} ${shownPath(request)}`;
-    this.#entries.set(request, entry);
-    response.once('close', () => entry.end(`${response.statusCode}${response.writableFinished ? '' : ' cut'}`));
+  begin(door: Door): RequestEntry {
+    return new RequestEntry(this.#log, this.counts, door);
   }
 
-  /** The line of a request that is watched. */
-  of(request: IncomingMessage | undefined): RequestEntry | undefined {
-    return request && this.#entries.get(request);
+  /** Begins the entry of a request, which ends with its response. */
+  watch(door: Door, request: Watched, response: ServerResponse): void {
+    request[entry] = this.begin(door);
+    response.on('close', endOfResponse);
+  }
+
+  /** The entry of a request that is watched. */
+  of(request: Watched | undefined): RequestEntry | undefined {
+    return request?.[entry];
   }
 }
+
+/** One for all responses, as there is one for each request. */
+function endOfResponse(this: ServerResponse): void {
+  const { req: request, statusCode, writableFinished: isWhole } = this;
+  const ended = (request as Watched)[entry];
+  if (!ended) return;
+  ended.label ??= `${request.method} ${shownPath(request)}`;
+  const isOk = statusCode < 400 && (isWhole || ended.isStream);
+  ended.end(`${statusCode}${isWhole ? '' : ' cut'}`, isOk ? 'OK' : endingOf(statusCode));
+}
+
+/** What a request ends with whose answer says no more than a status. */
+function endingOf(status: number): Ending {
+  if (status < 400) return 'CUT';
+  return codeByStatus.get(status) ?? (status < 500 ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR');
+}
+
+const codeByStatus: ReadonlyMap<number, ErrorCode> = new Map(
+  Object.entries(errorCodes)
+    .map(([code, { httpStatus }]) => [httpStatus, code as ErrorCode] as const) // the keys of a closed table
+    .reverse(), // of several with one status, the first counts
+);
 
 /** A key or a token that got into the path stays out of the log. */
 function shownPath(request: IncomingMessage): string {

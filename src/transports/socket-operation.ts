@@ -1,5 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { passingEnd, type StreamedResult } from '../operations/result-stream.ts';
+import { codesOf, type RequestEntry } from './request-log.ts';
 import { nextFrame } from './result-message.ts';
 
 /** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
@@ -27,13 +28,15 @@ export interface OperationOwner {
  */
 export class SocketOperation {
   readonly id: string;
+  readonly entry: RequestEntry;
   readonly #owner: OperationOwner;
   #stream: AsyncGenerator<StreamedResult, void> | undefined;
   #isOver = false;
   #isInterrupted = false;
 
-  constructor(id: string, owner: OperationOwner) {
+  constructor(id: string, owner: OperationOwner, entry: RequestEntry) {
     this.id = id;
+    this.entry = entry;
     this.#owner = owner;
   }
 
@@ -77,6 +80,7 @@ export class SocketOperation {
 
   #send(result: StreamedResult): void {
     this.#isInterrupted = result[passingEnd] === true;
+    if (result.errors) this.entry.codes = codesOf(result.errors);
     this.#owner.sendFrame(nextFrame(this.id, result), this);
   }
 

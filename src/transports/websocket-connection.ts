@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import type { Admitted, Arrival } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { StreamLife } from '../graphql/context.ts';
@@ -12,9 +12,13 @@ import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
+import type { Ending } from './request-counts.ts';
 import { codesOf, type RequestEntry, type RequestLog } from './request-log.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 import { textFrame } from './text-frame.ts';
+
+/** What letting a client in is counted as. */
+export const CONNECTION = 'connection';
 
 /** What all connections work with. */
 export interface ConnectionTools {
@@ -65,8 +69,6 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   #goodbye: { readonly code: number; readonly reason: string } | undefined;
   /** What runs, by the client's ids. */
   readonly #running = new Map<string, SocketOperation>();
-  /** Their lines in the log of requests; none where nobody reads it. */
-  readonly #entries = new Map<string, RequestEntry>();
   #isAlive = true;
   #pingSlot: number;
   readonly #messages: ClientMessages;
@@ -148,17 +150,20 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     this.#presented = undefined;
     clearTimeout(this.#initialisation);
     this.#initialisation = undefined;
+    const count = (ending: Ending) => this.#tools.requestLog.counts.add('websocket', CONNECTION, ending, undefined);
     try {
       const { admission, streams } = this.#tools.gate;
       const admitted = await admission.admit({ ...presented, payload });
-      if (this.#socket.readyState !== this.#socket.OPEN) return;
-      const life = streams.open(admitted, undefined, presented.place);
+      if (this.#socket.readyState !== this.#socket.OPEN) return count('CUT');
+      const life = streams.openSocket(admitted, presented.place);
       this.#accepted = { ...admitted, life };
       life.signal.addEventListener('abort', () => this.#leave(life.signal.reason));
       if (life.signal.aborted) this.#leave(life.signal.reason);
       this.#send('{"type":"connection_ack"}');
+      count('OK');
     } catch (error) {
       const { message, extensions } = this.#tools.formatError(error);
+      count(extensions.code as ErrorCode); // formatted errors have one
       const isRefused = !passing.has(extensions.code);
       this.#close(isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, message);
     }
@@ -170,18 +175,16 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     else if (this.#running.has(id))
       this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
     else {
-      const operation = new SocketOperation(id, this);
+      const operation = new SocketOperation(id, this, this.#tools.requestLog.begin('websocket'));
       this.#running.set(id, operation);
-      const entry = this.#tools.requestLog.begin('websocket');
-      if (entry) this.#entries.set(id, entry);
-      operation.run(this.#answer(this.#accepted, payload, entry));
+      operation.run(this.#answer(this.#accepted, payload, operation.entry));
     }
   }
 
   async #answer(
     { life, ...admitted }: Accepted,
     payload: SubscribePayload,
-    entry: RequestEntry | undefined,
+    entry: RequestEntry,
   ): Promise<SocketAnswer> {
     const { operations, services, gate, formatError } = this.#tools;
     const { viewer, spending } = admitted;
@@ -198,20 +201,18 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (mistakes.length > 0) return mistakes.map(formatError);
       const operation = operationNamed(payload.operationName);
       if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
-      if (entry) entry.operation = operation.label;
+      entry.runs(operation);
       const openStream = () => gate.streams.openWithin(admitted, life.signal);
       const parts = { viewer, spending, services, resumeAfter: null, openStream };
       const answer = await operation.answer(parts, payload.variables ?? {});
-      if (entry && 'errors' in answer) entry.codes = codesOf(answer.errors);
       return answer;
     } catch (error) {
       return [formatError(error)];
     }
   }
 
-  failed({ id }: SocketOperation, errors: readonly GraphQLError[]): void {
-    const entry = this.#entries.get(id);
-    if (entry) entry.codes = codesOf(errors);
+  failed({ id, entry }: SocketOperation, errors: readonly GraphQLError[]): void {
+    entry.codes = codesOf(errors);
     this.#remove(id, 'refused');
     this.#send(`{"id":${JSON.stringify(id)},"type":"error","payload":${JSON.stringify(errors)}}`);
   }
@@ -239,9 +240,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   #remove(id: string, outcome: string): void {
+    this.#running.get(id)?.entry.end(outcome, 'OK');
     this.#running.delete(id);
-    this.#entries.get(id)?.end(outcome);
-    this.#entries.delete(id);
     if (this.#running.size === 0) this.#sayGoodbye();
   }
 
@@ -270,10 +270,11 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     clearTimeout(this.#initialisation);
     this.#presented = undefined;
     this.#tools.pings.cancel(this, this.#pingSlot);
-    for (const operation of this.#running.values()) operation.stop();
+    for (const operation of this.#running.values()) {
+      operation.stop();
+      operation.entry.end('closed', operation.isStream ? 'OK' : 'CUT');
+    }
     this.#running.clear();
-    for (const entry of this.#entries.values()) entry.end('closed');
-    this.#entries.clear();
     this.#accepted?.life.end();
   }
 

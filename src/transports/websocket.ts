@@ -5,8 +5,9 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import { AppError, headersOf } from '../errors.ts';
 import type { Place } from '../gate/stream-counts.ts';
 import { Alarms } from '../lib/alarms.ts';
+import type { Ending } from './request-counts.ts';
 import { protectiveHeaders } from './server-response.ts';
-import { type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
+import { CONNECTION, type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
 
 /** What a client may take to agree to the end of its socket, in milliseconds, before it is cut. */
 const CLOSE_MS = 5_000;
@@ -36,6 +37,7 @@ export class WebSocketEndpoint {
   /** Takes over an HTTP connection that asks to become a WebSocket, unless a foreign page is behind it. */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     if (!this.#tools.gate.origins.allowsSocket(request.headers)) {
+      this.#count('FORBIDDEN');
       refuseUpgrade(stream, '403 Forbidden');
       return;
     }
@@ -46,6 +48,7 @@ export class WebSocketEndpoint {
       place = streams.arrive(address);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
+      this.#count(error.code);
       refuseUpgrade(stream, `${error.httpStatus} ${STATUS_CODES[error.httpStatus]}`, headersOf(error));
       return;
     }
@@ -58,6 +61,11 @@ export class WebSocketEndpoint {
         new WebSocketConnection(socket, stream, presented, this.#tools);
       else socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
     });
+  }
+
+  /** A client was not let in. */
+  #count(ending: Ending): void {
+    this.#tools.requestLog.counts.add('websocket', CONNECTION, ending, undefined);
   }
 
   /** Cuts whatever is still connected. Streams have ended by then, as their lives have. */

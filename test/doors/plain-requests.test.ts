@@ -36,7 +36,7 @@ test('a client that leaves while its credential is looked up leaves no stream be
   steps.emit('left');
   services.keys.verify = verify;
   await ask({}, { query: '{ __typename }' });
-  expect((await rest(`${server.url}/metrics`)).text).toContain('\nsynclog_open_streams 0\n');
+  expect((await rest(`${server.url}/metrics`)).text).toContain('\nsynclog_open_streams{door="graphql"} 0\n');
 });
 
 test('a body that breaks off changes nothing, even where what has come of it is a whole request', async () => {
@@ -72,7 +72,7 @@ test('a body that is the URL of a query is no query', async () => {
 test('a kept answer takes the memory of its own bytes, not of the buffer that they were written into', async () => {
   const kept = new KeptAnswers(services);
   const viewer = { kind: 'user', userId: crypto.randomUUID(), via: 'sync:self', expiresAt: new Date() } as const;
-  kept.keep(viewer, 'a request', { headers: {}, body: Buffer.from('{}') }, [], kept.era);
+  kept.keep(viewer, 'a request', { headers: {}, operation: '', body: Buffer.from('{}') }, [], kept.era);
   const found = await kept.find(viewer, 'a request');
   expect(found?.body.toString()).toBe('{}');
   expect(found?.body.buffer.byteLength).toBe(2);

@@ -8,6 +8,7 @@ import { defaultLimits } from '../../src/limits.ts';
 import { RowChanges } from '../../src/log/changes/row-changes.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
 import { FollowedLogs } from '../../src/log/follow/followed-logs.ts';
+import { LogFigures } from '../../src/log/log-figures.ts';
 import { LogReads } from '../../src/log/log-reads.ts';
 import { watchedRuns } from '../../src/runs/watched-runs.ts';
 import { Quarantine } from '../../src/sources/quarantine.ts';
@@ -57,6 +58,7 @@ describe(`of ${many} at once`, () => {
     const limits = { ...defaultLimits, slowPollMs: 3_600_000 };
     const followed = new FollowedLogs({
       ...options,
+      figures: new LogFigures(),
       reads: new LogReads(options.database),
       limits,
       onError: (error) => errors.push(error),

@@ -144,7 +144,7 @@ describe.runIf(hasRedis())('beside Open Wearables, a user who has no event yet',
   test('makes no row, whoever asks and waits, and every stream that waits is counted until its client leaves', async () => {
     const [server] = servers;
     const count = async () =>
-      Number(/^synclog_open_streams (\d+)$/m.exec((await rest(`${server.url}/metrics`)).text)?.[1]);
+      Number(/^synclog_open_streams\{door="rest"\} (\d+)$/m.exec((await rest(`${server.url}/metrics`)).text)?.[1]);
     const users = () => server.app.services.database.reader.user.count();
     const before = await users();
     await expect.poll(count).toBe(0);

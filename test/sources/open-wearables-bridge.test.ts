@@ -806,7 +806,7 @@ describe.runIf(hasRedis())('the bridge from Open Wearables’ Redis', () => {
     expect(text).toContain('synclog_source_entries_total{source="open-wearables-redis",outcome="quarantined"} 1\n');
     expect(text).toContain('synclog_source_lag_seconds{source="open-wearables-redis"} 0\n');
     expect(text).toContain('synclog_source_live{source="open-wearables-redis"} 1\n');
-    for (const name of ['open_streams', 'followed_logs', 'waiting_recordings'])
+    for (const name of ['open_streams{door="websocket"}', 'followed_logs', 'waiting_recordings'])
       expect(text).toContain(`\nsynclog_${name} 0\n`);
     expect(text).toContain('process_cpu_seconds_total');
     expect(text).not.toContain(event.user_id);

@@ -5,6 +5,21 @@ import type { LogReads } from '../log-reads.ts';
 import { LogTail, type TailState } from './log-tail.ts';
 import { type FollowedEvents, SharedSteps } from './steps.ts';
 
+/** A wake-up that comes so long after a look has found what it tells of, has been lost. In milliseconds. */
+const LOST_MS = 1_000;
+
+interface FollowedLogOptions {
+  /** Undefined to await a user who is not there. */
+  readonly found: FoundLog | undefined;
+  readonly reads: LogReads;
+  /** Of the tail. */
+  readonly capacity: number;
+  /** Told of the events that all who wait were told of. */
+  readonly onGrown: (fresh: readonly SyncEvent[]) => void;
+  /** Told when a wake-up was lost. */
+  readonly onLost: () => void;
+}
+
 /**
  * One log that somebody follows. It moves its tail on to the head that signals and looks tell of, with one read for each
  * change however many followers there are. A follower who lags behind the tail reads pages of the log.
@@ -23,17 +38,17 @@ export class FollowedLog {
   /** The highest head that was told of. */
   #target: number;
   #isAdvancing = false;
+  /** The head that a look has found and no wake-up has told of, and since when, by `performance.now()`. */
+  #unheard: { readonly head: number; readonly since: number } | undefined;
+  readonly #options: FollowedLogOptions;
   /** The newest advance. */
   #advanced: Promise<void> = Promise.resolve();
 
-  /** @param options.found undefined to await a user who is not there */
-  constructor(
-    userId: string,
-    options: { readonly found: FoundLog | undefined; readonly reads: LogReads; readonly capacity: number },
-  ) {
+  constructor(userId: string, options: FollowedLogOptions) {
     this.userId = userId;
     this.tail = new LogTail(options.found, options.capacity);
     this.#reads = options.reads;
+    this.#options = options;
     this.#target = this.tail.head;
   }
 
@@ -42,6 +57,24 @@ export class FollowedLog {
     this.#target = Math.max(this.#target, head);
     if (!this.#isAdvancing) this.#advanced = this.#advance();
     return this.#advanced;
+  }
+
+  /** A signal says that the log has grown up to `head`. Resolves and throws as `wake` does. */
+  hear(head: number): Promise<void> {
+    if (this.#unheard && head >= this.#unheard.head) this.#unheard = undefined;
+    return this.wake(head);
+  }
+
+  /** What one of the looks at all followed logs has found. Resolves and throws as `wake` does. */
+  findGrown(found: FoundLog | undefined, before: TailState): Promise<void> {
+    const now = performance.now();
+    if (this.#unheard && now - this.#unheard.since >= LOST_MS) {
+      this.#unheard = undefined;
+      this.#options.onLost();
+    }
+    const head = found?.headSequence ?? 0;
+    if (head > this.#target) this.#unheard ??= { head, since: now };
+    return this.update(found, before);
   }
 
   /** What a look has found, see `LogTail.update`. Resolves and throws as `wake` does. */
@@ -98,8 +131,10 @@ export class FollowedLog {
       while (this.#target > this.tail.head && !this.tail.gone) {
         const upTo = this.#target;
         const fresh = await this.#readRange(Math.max(this.tail.head, upTo - this.tail.capacity), upTo);
-        if (fresh.at(-1)?.sequence === upTo) this.tail.append(fresh);
-        else await this.#correctTarget(upTo);
+        if (fresh.at(-1)?.sequence === upTo) {
+          this.tail.append(fresh);
+          this.#options.onGrown(fresh);
+        } else await this.#correctTarget(upTo);
       }
     } catch (error) {
       // What a signal has told of may be what cannot even be read. The next signal or look tells what there is.

@@ -1,8 +1,11 @@
 import { isUnavailable } from '../../db/faults.ts';
 import type { LogChange, WakeUps } from '../../instances/wake-ups.ts';
 import { Alarms } from '../../lib/alarms.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { retry } from '../../lib/retry.ts';
 import type { Limits } from '../../limits.ts';
+import type { SyncEvent } from '../event.ts';
+import type { LogFigures } from '../log-figures.ts';
 import type { LogReads } from '../log-reads.ts';
 import { FollowedLog } from './followed-log.ts';
 
@@ -50,6 +53,8 @@ export class FollowedLogs {
   readonly #limits: Limits;
   readonly #awaitsUsers: boolean;
   readonly #onError: (error: unknown) => void;
+  readonly #clock: Clock;
+  readonly #figures: LogFigures;
   readonly #byUser = new Map<string, Followed>();
   readonly #stopListening: () => void;
   readonly #closing = new AbortController();
@@ -64,12 +69,17 @@ export class FollowedLogs {
     /** Is an unknown user followed until there is one? No, if not given. */
     awaitsUsers?: boolean;
     onError: (error: unknown) => void;
+    /** The database's, by which events are recorded. */
+    clock: Clock;
+    figures: LogFigures;
   }) {
     this.#reads = options.reads;
     this.#limits = options.limits;
     this.#awaitsUsers = options.awaitsUsers ?? false;
     this.checkpoints = new Alarms(options.limits.checkpointMs);
     this.#onError = options.onError;
+    this.#clock = options.clock;
+    this.#figures = options.figures;
     this.#stopListening = options.wakeUps.listen(
       (change) => this.#hear(change),
       () => void this.look(),
@@ -130,7 +140,7 @@ export class FollowedLogs {
     if (!followed) return;
     if (change.kind === 'grown') {
       followed.heard = Math.max(followed.heard, change.head);
-      void this.#wake(followed, (log) => log.wake(change.head));
+      void this.#wake(followed, (log) => log.hear(change.head));
     } else if (change.kind === 'deleted') void this.#wake(followed, (log) => log.catchUp());
   }
 
@@ -147,7 +157,13 @@ export class FollowedLogs {
   async #load(userId: string, forget: () => void): Promise<FollowedLog | undefined> {
     const found = await this.#reads.find(userId);
     if (!found && !this.#awaitsUsers) return undefined;
-    const log = new FollowedLog(userId, { found, reads: this.#reads, capacity: this.#limits.tailEvents });
+    const log = new FollowedLog(userId, {
+      ...{ found, reads: this.#reads, capacity: this.#limits.tailEvents },
+      onGrown: (fresh) => this.#measureDelivery(fresh),
+      onLost: () => {
+        this.#figures.lostWakeUps += 1;
+      },
+    });
     log.tail.listen({
       changed() {
         if (log.tail.gone) forget();
@@ -177,7 +193,16 @@ export class FollowedLogs {
     const looked = logs.flatMap((log) => (log ? [{ log, before: log.tail.state }] : []));
     const found = await this.#reads.findAll(all.map(({ userId }) => userId));
     const foundByUser = new Map(found.map((each) => [each.userId, each]));
-    await Promise.all(looked.map(({ log, before }) => log.update(foundByUser.get(log.userId), before)));
+    await Promise.all(looked.map(({ log, before }) => log.findGrown(foundByUser.get(log.userId), before)));
+  }
+
+  /** Those who waited have been told, and write it to their sockets within this turn of the event loop. */
+  #measureDelivery([oldest]: readonly SyncEvent[]): void {
+    if (!oldest) return;
+    setImmediate(() => {
+      const ms = this.#clock() - oldest.recordedAt.getTime();
+      this.#figures.deliveryLag.add(Math.max(0, ms) / 1_000); // another instance may know the clock otherwise by a little
+    });
   }
 
   #leave(followed: Followed): void {

@@ -5,6 +5,7 @@ import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Limits } from '../../limits.ts';
 import type { EventDraft } from '../event.ts';
+import type { LogFigures } from '../log-figures.ts';
 import type { AnyProjection } from '../projection.ts';
 import type { LogSql } from '../sql/log-sql.ts';
 import { groupSize } from './group-size.ts';
@@ -40,6 +41,7 @@ export class Recorder {
     projections?: readonly AnyProjection[];
     limits: Limits;
     clock: Clock;
+    figures: LogFigures;
   }) {
     this.#commits = new RecordingCommits({ projections: [], ...options });
     this.#lane = new HeldUpLane(this.#commits, options.limits);

@@ -4,6 +4,7 @@ import { AppError } from '../../errors.ts';
 import type { WakeUps } from '../../instances/wake-ups.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { groupBy } from '../../lib/group-by.ts';
+import type { LogFigures } from '../log-figures.ts';
 import { type AnyProjection, foldStates, readStates } from '../projection.ts';
 import type { LockedLogs, LogSql } from '../sql/log-sql.ts';
 import { batchIdOf, batchKey } from './batches.ts';
@@ -46,6 +47,7 @@ export class RecordingCommits {
   readonly #wakeUps: WakeUps;
   readonly #projections: readonly AnyProjection[];
   readonly #clock: Clock;
+  readonly #figures: LogFigures;
 
   constructor(options: {
     database: Database;
@@ -54,12 +56,14 @@ export class RecordingCommits {
     /** Kept up to date with the log, in this order. */
     projections: readonly AnyProjection[];
     clock: Clock;
+    figures: LogFigures;
   }) {
     this.#database = options.database;
     this.#sql = options.sql;
     this.#wakeUps = options.wakeUps;
     this.#projections = options.projections;
     this.#clock = options.clock;
+    this.#figures = options.figures;
   }
 
   /**
@@ -150,11 +154,18 @@ export class RecordingCommits {
   }
 
   #answer({ plan, decided }: Stored): void {
+    let answered = 0;
     for (const [index, { resolve, reject }] of decided.entries()) {
       const outcome = plan.outcomes[index];
       if (outcome === undefined || outcome instanceof AppError) reject(outcome);
-      else resolve(outcome);
+      else {
+        answered += outcome.length;
+        resolve(outcome);
+      }
     }
+    this.#figures.recorded += plan.added.length;
+    this.#figures.duplicates += answered - plan.added.length;
+    this.#figures.groups.add(decided.length);
     const added = groupBy(plan.added, ({ event }) => event.userId);
     for (const [userId, { sequence: head }] of plan.heads)
       this.#wakeUps.notify({ kind: 'grown', userId, head, previousHead: head - (added.get(userId)?.length ?? 0) });

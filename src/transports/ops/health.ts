@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Hono } from 'hono';
 import type { Availability } from '../../db/availability.ts';
 import type { Database } from '../../db/database.ts';
+import type { DatabaseFigures } from '../../db/database-figures.ts';
 import { errorCodes } from '../../errors.ts';
 import type { Outages } from '../../lib/outages.ts';
 import { addGet } from '../add-get.ts';
@@ -16,7 +17,8 @@ export interface HealthOptions {
   readonly database: Database;
   readonly availability: Pick<Availability, 'unwritableFor' | 'failed'>;
   /** What is away. The answer tells of it, also where the server can do without. */
-  readonly outages: Pick<Outages, 'present'>;
+  readonly outages: Pick<Outages, 'present' | 'watched'>;
+  readonly databaseFigures: DatabaseFigures;
   /** Aborts when the server begins to shut down. */
   readonly shutdown: AbortSignal;
   /** Told why the database does not answer; the client is not. */

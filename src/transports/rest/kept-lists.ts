@@ -7,6 +7,7 @@ import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import { jsonOf } from '../answer.ts';
 import { entityTagOf, isKnown, notStored } from '../entity-tag.ts';
 import { headerOf } from '../node-headers.ts';
+import type { RequestLog } from '../request-log.ts';
 import { sendKept } from '../send-kept.ts';
 import { BASE_PATH, TOKEN_PARAMETER } from './routes.ts';
 import { Visit } from './visit.ts';
@@ -28,15 +29,24 @@ interface Entered {
   readonly text: string | undefined;
 }
 
+interface KeptListsOptions {
+  /** Undefined: every answer is made anew. */
+  readonly kept: KeptAnswers | undefined;
+  readonly gate: Gate;
+  readonly requestLog: RequestLog;
+}
+
 /** Lists that were answered before, with what must not be asked twice of a request. */
 export class KeptLists {
   readonly #kept: KeptAnswers | undefined;
   readonly #gate: Gate;
+  readonly #requestLog: RequestLog;
   readonly #admissions = new WeakMap<IncomingMessage, Promise<Admitted>>();
 
-  constructor(kept: KeptAnswers | undefined, gate: Gate) {
+  constructor({ kept, gate, requestLog }: KeptListsOptions) {
     this.#kept = kept;
     this.#gate = gate;
+    this.#requestLog = requestLog;
   }
 
   /** Sends an answer that was given before, if there is one that holds. Never rejects. */
@@ -50,8 +60,11 @@ export class KeptLists {
     try {
       const { viewer } = await admitting;
       const known = await this.#kept.find(viewer, keyOf(request));
-      if (known) sendKept(request, response, known);
-      return known !== undefined;
+      if (!known) return false;
+      const entry = this.#requestLog.of(request);
+      if (entry) entry.operation = known.operation;
+      sendKept(request, response, known);
+      return true;
     } catch {
       return false; // the route will find the same, and say it in its words
     }
@@ -84,7 +97,8 @@ export class KeptLists {
       etag,
       'cache-control': notStored,
     };
-    if (visit.basis) this.#kept?.keep(visit.viewer, keyOf(incoming), { headers, body }, visit.basis, era);
+    const { operation = '' } = this.#requestLog.of(incoming) ?? {};
+    if (visit.basis) this.#kept?.keep(visit.viewer, keyOf(incoming), { headers, body, operation }, visit.basis, era);
     const { 'content-type': _, ...ofKnown } = headers;
     context.res = isKnown(incoming, etag)
       ? new Response(null, { status: 304, headers: ofKnown })

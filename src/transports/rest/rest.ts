@@ -13,7 +13,9 @@ import type { Services } from '../../services.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { addHealth, type HealthOptions } from '../ops/health.ts';
 import { addMetrics } from '../ops/metrics.ts';
+import { serverMetrics } from '../ops/server-metrics.ts';
 import { addWelcome } from '../ops/welcome.ts';
+import type { RequestEntry, RequestLog } from '../request-log.ts';
 import { pathOf } from '../request-target.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
@@ -31,9 +33,10 @@ export interface RestOptions {
   readonly operations: Operations;
   readonly services: Services;
   /** What `/readyz` asks. */
-  readonly health: Pick<HealthOptions, 'database' | 'availability' | 'outages'>;
+  readonly health: Pick<HealthOptions, 'database' | 'databaseFigures' | 'availability' | 'outages'>;
   readonly gate: Gate;
   readonly formatError: FormatError;
+  readonly requestLog: RequestLog;
   /** Undefined: every answer is made anew. */
   readonly kept: KeptAnswers | undefined;
   /** Filled into the page of `/docs`. */
@@ -51,8 +54,8 @@ export interface RestOptions {
  * is a stored GraphQL document under other names; who may do what, and every bound, is decided behind it.
  */
 export function createRestListener(options: RestOptions) {
-  const { operations, services, gate, formatError, webhooks, shutdown } = options;
-  const lists = new KeptLists(options.kept, gate);
+  const { operations, services, gate, formatError, webhooks, shutdown, requestLog } = options;
+  const lists = new KeptLists(options);
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   const api = new Hono<RestEnvironment>();
@@ -71,15 +74,11 @@ export function createRestListener(options: RestOptions) {
   addWelcome(app);
   addDocs(app, describeApi(services.limits, operations.schema, descriptions), options.docsApiKey);
   const hooks = new Hono<{ Bindings: HttpBindings }>();
-  addWebhooks(hooks, webhooks, services.limits, gate);
+  addWebhooks(hooks, webhooks, services.limits, { gate, requestLog });
   app.route('/', hooks);
   addMetrics(app, {
-    services,
     processMetrics: options.processMetrics,
-    openStreams: () => gate.streams.count,
-    keptBytes: () => options.kept?.bytes ?? 0,
-    refusals: () => gate.rates.refusals,
-    pressure: () => gate.rates.pressure,
+    metrics: serverMetrics({ ...options, requests: requestLog.counts }),
   });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
@@ -91,15 +90,29 @@ export function createRestListener(options: RestOptions) {
     errorHandler: (error) => (error instanceof RequestError ? detail(400, 'Bad Request') : fail(error)),
   });
   return async (request: IncomingMessage, response: ServerResponse) => {
-    if (isForAnybody(request) && refusePage(request, response, gate)) return;
+    const path = pathOf(request);
+    if (!path.startsWith(`${BASE_PATH}/`)) {
+      countAsPage(requestLog.of(request), path);
+      if (!isHealth(path) && refusePage(request, response, gate)) return;
+    }
     if (!(await lists.answer(request, response))) await listener(request, response);
   };
 }
 
-/** Does a path need no credential, but for those that tell how the server is? They are answered whoever asks how often. */
-function isForAnybody(request: IncomingMessage): boolean {
-  const path = pathOf(request);
-  return !path.startsWith(`${BASE_PATH}/`) && !/^\/(healthz|readyz)\/?$/.test(path);
+/** What tells how the server is, is answered whoever asks how often. */
+function isHealth(path: string): boolean {
+  return /^\/(healthz|readyz)\/?$/.test(path);
+}
+
+const pages: ReadonlySet<string> = new Set(['healthz', 'readyz', 'metrics', 'docs', 'openapi.json']);
+
+/** A page is called by the first part of its path. */
+function countAsPage(entry: RequestEntry | undefined, path: string): void {
+  if (!entry) return;
+  const [, name = ''] = path.split('/', 2);
+  entry.door = 'pages';
+  if (pages.has(name)) entry.operation = name;
+  else if (path === '/') entry.operation = 'welcome';
 }
 
 /** Answers who asks for too many pages. False for everybody else, who is charged. */
@@ -119,12 +132,13 @@ type Answer = (context: Context<RestEnvironment>) => Promise<Response>;
 
 /** What answers at each path, by method. */
 function openRoutes(
-  { operations, services, formatError, gate: { admission, addresses, streams } }: RestOptions,
+  { operations, services, formatError, requestLog, gate: { admission, addresses, streams } }: RestOptions,
   lists: KeptLists,
 ): Map<string, Map<string, Answer>> {
   const paths = new Map<string, Map<string, Answer>>();
   const tools = { operations, services, streams };
-  for (const { method, path, open, takesTokenInQuery, answer: given } of routes) {
+  for (const { method, path, open, operationId, takesTokenInQuery, answer: given } of routes) {
+    const isStream = given.type === 'text/event-stream';
     const handle: Handler = open({
       limits: services.limits,
       prepare: (document) => prepareDocument(tools, document),
@@ -133,6 +147,8 @@ function openRoutes(
     const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
     answers.set(method, async (context) => {
       const { req: request } = context;
+      const entry = requestLog.of(context.env.incoming);
+      if (entry) Object.assign(entry, { operation: operationId, isStream });
       const presented = {
         door: 'rest' as const,
         address: addresses.of(context.env.incoming),
@@ -141,7 +157,7 @@ function openRoutes(
       };
       const admit = () => admission.admitToRest(presented);
       const answering = lists.enter(context, admit, (visit) => handle(request, visit));
-      if (given.type !== 'text/event-stream' || !isEventSource(request)) return answering;
+      if (!isStream || !isEventSource(request)) return answering;
       return answering.catch((error: unknown) => {
         const formatted = formatError(error);
         if (!['UNAVAILABLE', 'RATE_LIMITED'].includes(String(formatted.extensions.code))) throw formatted;

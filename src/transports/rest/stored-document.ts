@@ -44,7 +44,7 @@ export function prepareStream({ operations, services, streams }: Tools, text: st
   const operation = operations.prepareStored(text);
   return async ({ variables, resumeAfter, client, ...admitted }) => {
     const { viewer, spending } = admitted;
-    const openStream = () => streams.open(admitted, client);
+    const openStream = () => streams.open(admitted, 'rest', client);
     const context = createContext({ viewer, spending, services, resumeAfter, openStream });
     const results = await operation.subscribe(context, variables);
     if (Symbol.asyncIterator in results) return results;

@@ -7,6 +7,7 @@ import type { Limits } from '../../limits.ts';
 import { deliveryOutcomes, type WebhookDescription } from '../../sources/define-source.ts';
 import type { OpenWebhook } from '../../sources/open-sources.ts';
 import { type Headers, json } from '../answer.ts';
+import type { RequestLog } from '../request-log.ts';
 import { detail } from './rest-answer.ts';
 import type { Description } from './route.ts';
 import { BASE_PATH } from './routes.ts';
@@ -48,10 +49,12 @@ export function addWebhooks(
   app: Hono<{ Bindings: HttpBindings }>,
   webhooks: readonly OpenWebhook[],
   { webhookBytes }: Limits,
-  { rates, addresses }: Pick<Gate, 'rates' | 'addresses'>,
+  { gate: { rates, addresses }, requestLog }: { readonly gate: Gate; readonly requestLog: RequestLog },
 ): void {
   for (const { description, missing, receive } of webhooks)
     app.all(BASE_PATH + pathOf(description.path), async ({ req, env }) => {
+      const entry = requestLog.of(env.incoming);
+      if (entry) Object.assign(entry, { door: 'webhook', operation: description.path });
       if (req.method !== 'POST') return detail(405, 'Method Not Allowed', { allow: 'POST' });
       if (!receive) {
         const reasons = missing.map((name) => `${name} is not set`).join(', ');
