@@ -86,6 +86,8 @@ export const defaultLimits = {
   /** What users, events and runs are searched for. */
   searchLength: 100,
   apiKeyNameLength: 100,
+  /** For how long the secret before stays good when a key is rotated; the default where a request names no time. */
+  keyOverlapSeconds: { min: 0, max: 604_800, default: 86_400 },
   /** A longer API key or bearer token is no credential, and is not even looked up. */
   apiKeyLength: 256,
   bearerTokenLength: 16_384,
@@ -217,6 +219,8 @@ export const defaultLimits = {
   databaseRetryMs: 500,
   /** How often the credentials of open streams are looked at; a revocation takes effect within this time. */
   credentialPollMs: 10_000,
+  /** How seldom it is written down that API keys are used. */
+  keyUseMs: 60_000,
   /**
    * For how long an answer of Open Wearables on an API key counts: that the key is good, that it is not. A key that is revoked
    * there ends its streams within the first, `credentialPollMs` and what an answer takes.

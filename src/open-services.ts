@@ -3,6 +3,7 @@ import { ApiKeys, type OwnKey } from './auth/api-keys.ts';
 import { createAskAboutKey } from './auth/ask-open-wearables.ts';
 import { CredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
+import { KeyUses } from './auth/key-uses.ts';
 import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
@@ -127,7 +128,8 @@ async function openOneByOne(
   };
   const clock = givenClock ?? opened.add(await openDatabaseClock(database)).now;
   const elsewhere = openWearablesKeysOf(config, limits, outages);
-  const keys = new ApiKeys({ database, ownKey, elsewhere, limits, clock });
+  const uses = opened.add(new KeyUses({ database, limits, clock, onError }));
+  const keys = new ApiKeys({ database, ownKey, elsewhere, limits, clock, uses });
   const credentials = opened.add(new CredentialWatch({ keys, elsewhere, limits, clock, onError }));
   const sources = opened.add(new Sources({ database, limits, clock, onError }));
   const doorbell = await doorbellOf(config, limits, outages);

@@ -1,4 +1,3 @@
-import type { ApiKey as ApiKeyRow } from '../auth/api-keys.ts';
 import { type Scope, scopes, type Viewer } from '../auth/viewer.ts';
 import { noSuchUser } from '../errors.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
@@ -7,6 +6,7 @@ import { withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
 import { defaultLimits } from '../limits.ts';
 import { findVisibleUser, mayAwaitUser } from '../users/users.graphql.ts';
+import { addApiKeys } from './api-keys.graphql.ts';
 import { describeViewer, type ViewerDescription } from './describe-viewer.ts';
 
 const { userTokenSeconds: tokenSeconds } = defaultLimits;
@@ -14,7 +14,7 @@ const { userTokenSeconds: tokenSeconds } = defaultLimits;
 const scopeDescriptions: Record<Scope, string> = {
   read: 'Query and subscribe; make user tokens.',
   write: 'Record events; make and change users.',
-  admin: 'Delete users; make and revoke API keys.',
+  admin: 'Delete users; list, make, rotate and revoke API keys.',
 };
 
 const kindDescriptions: Record<Viewer['kind'], string> = {
@@ -73,75 +73,6 @@ function addViewer(builder: Builder, ApiKeyScope: ScopeType): void {
       resolve: (_, __, { viewer }) => describeViewer(viewer),
     }),
   );
-}
-
-function addApiKeys(builder: Builder, ApiKeyScope: ScopeType): void {
-  const ApiKey = addApiKey(builder, ApiKeyScope);
-  const CreateApiKeyInput = addCreateApiKeyInput(builder, ApiKeyScope);
-  const CreateApiKeyPayload = builder.objectRef<{ key: ApiKeyRow; secret: string }>('CreateApiKeyPayload').implement({
-    description: 'A new API key with its secret.',
-    fields: (t) => ({
-      apiKey: t.expose('key', { type: ApiKey, description: 'The key.' }),
-      secret: t.exposeString('secret', { description: 'The secret. It is shown this once and stored nowhere.' }),
-    }),
-  });
-  builder.mutationFields((t) => ({
-    createApiKey: t.field({
-      type: CreateApiKeyPayload,
-      description: 'Makes an API key. Needs the scope `admin`.',
-      args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
-      authScopes: { admin: true },
-      resolve: (_, { input }, { services: { keys } }) => keys.create({ ...input, expiresAt: input.expiresAt ?? null }),
-    }),
-    revokeApiKey: t.field({
-      type: ApiKey,
-      description: 'Ends an API key for good, and the streams that were opened with it. Needs the scope `admin`.',
-      args: { id: t.arg.id({ required: true, description: 'Public id of the key.' }) },
-      authScopes: { admin: true },
-      resolve: (_, { id }, { services: { keys } }) => keys.revoke(id),
-    }),
-  }));
-}
-
-function addApiKey(builder: Builder, ApiKeyScope: ScopeType) {
-  return builder.objectRef<ApiKeyRow>('ApiKey').implement({
-    description: 'A credential of a service, without its secret.',
-    fields: (t) => ({
-      id: t.exposeID('id', { description: 'Public id of the key.' }),
-      name: t.exposeString('name', { description: 'What the key is for.' }),
-      scopes: t.field({
-        type: [ApiKeyScope],
-        ...everyScope,
-        description: 'What the key may do.',
-        resolve: (key) => [...key.scopes],
-      }),
-      createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the key was made.' }),
-      expiresAt: t.expose('expiresAt', {
-        type: 'DateTime',
-        nullable: true,
-        description: 'When it ends; null for never.',
-      }),
-      revokedAt: t.expose('revokedAt', {
-        type: 'DateTime',
-        nullable: true,
-        description: 'When it was revoked; null while it is good.',
-      }),
-    }),
-  });
-}
-
-function addCreateApiKeyInput(builder: Builder, ApiKeyScope: ScopeType) {
-  return builder.inputType('CreateApiKeyInput', {
-    description: 'A new API key.',
-    fields: (t) => ({
-      name: t.string({
-        required: true,
-        description: `What the key is for, 1 to ${inWords(defaultLimits.apiKeyNameLength)} characters.`,
-      }),
-      scopes: t.field({ type: [ApiKeyScope], required: true, description: 'What it may do; at least one.' }),
-      expiresAt: t.field({ type: 'DateTime', description: 'When it ends; never if not given.' }),
-    }),
-  });
 }
 
 function addUserTokens(builder: Builder): void {

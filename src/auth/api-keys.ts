@@ -1,37 +1,51 @@
-import { hash, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { selectOf } from '../db/columns.ts';
-import type { Database } from '../db/database.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
 import { type ApiKey as ApiKeyRow, apiKeyFields } from '../db/rows.ts';
-import { sql } from '../db/sql.ts';
+import { joinSql, rawSql, sql } from '../db/sql.ts';
 import { AppError, badInput } from '../errors.ts';
 import { oneByOne } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Page } from '../lib/page.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
+import { type ApiKeyDraft, checkDraft, checkExpiry } from './check-api-key.ts';
 import { Deadlines } from './deadlines.ts';
+import { endOfSecret, type KeyLife } from './key-life.ts';
+import type { KeyUses } from './key-uses.ts';
 import type { OpenWearablesKeys } from './open-wearables-keys.ts';
+import { hashOf, newSecret, shownPartOf } from './secret.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 
-/** What every secret starts with. */
-export const SECRET_PREFIX = 'sk-';
-const SECRET_BYTES = 32;
-
 /** A key as it may be shown: without its secret, and without the hash of it. */
-export interface ApiKey {
+export interface ApiKey extends KeyLife {
   readonly id: string;
   readonly name: string;
+  /** How the secret begins; null for one that an earlier release has made. */
+  readonly prefix: string | null;
   readonly scopes: readonly Scope[];
   readonly createdAt: Date;
-  readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
+  /** Some `keyUseMs` late; null for a key that was not used since this is written down. */
+  readonly lastUsedAt: Date | null;
 }
 
-interface ApiKeyDraft {
-  readonly name: string;
-  readonly scopes: readonly Scope[];
-  /** Null for a key that lasts until it is revoked. */
-  readonly expiresAt: Date | null;
+/** Where a key stands in the list of keys, which is ordered oldest first. */
+export type ApiKeyPlace = Pick<ApiKey, 'createdAt' | 'id'>;
+
+/** A key with the secret that was just made for it. */
+export interface NewSecret {
+  readonly key: ApiKey;
+  readonly secret: string;
+}
+
+interface Rotation {
+  readonly id: string;
+  /** For how long the secret before stays good, within `limits.keyOverlapSeconds`. */
+  readonly overlapSeconds: number;
+  /** When the key ends from now on; null for never. Undefined leaves it. */
+  readonly expiresAt?: Date | null | undefined;
 }
 
 /** A key that is good for one process alone and in no database, so that nothing of it stays behind. */
@@ -46,9 +60,17 @@ interface ApiKeyParts {
   readonly ownKey?: OwnKey | undefined;
   /** Who is asked about a key that is not in the database. */
   readonly elsewhere?: Pick<OpenWearablesKeys, 'verify'> | undefined;
-  readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength'>;
+  readonly limits: Pick<Limits, 'apiKeyNameLength' | 'apiKeyLength' | 'keyOverlapSeconds'>;
   readonly clock?: Clock;
+  /** Told of each use of a key. */
+  readonly uses?: Pick<KeyUses, 'note'>;
 }
+
+/** Told of a key that was revoked (null) or rotated. */
+type KeyListener = (id: string, life: KeyLife | null) => void;
+
+/** A key that has the hash of a secret, be it the present one or the one before. */
+type FoundKey = ApiKeyRow & { readonly hash: string };
 
 /** The API keys of one database, and the own key of this process if it has one. */
 export class ApiKeys {
@@ -58,19 +80,21 @@ export class ApiKeys {
   readonly #own: { readonly secret: string; readonly viewer: ServiceViewer } | undefined;
   readonly #elsewhere: ApiKeyParts['elsewhere'];
   /** What is asked for until the last answer came is one statement. */
-  readonly #bySecretHash: (hash: string) => Promise<ApiKeyRow | undefined>;
+  readonly #bySecretHash: (hash: string) => Promise<FoundKey | undefined>;
+  readonly #uses: ApiKeyParts['uses'];
   readonly #deadlines = new Deadlines();
-  readonly #listeners = new Set<(id: string) => void>();
+  readonly #listeners = new Set<KeyListener>();
 
-  constructor({ database, ownKey, elsewhere, limits, clock = Date.now }: ApiKeyParts) {
+  constructor({ database, ownKey, elsewhere, limits, clock = Date.now, uses }: ApiKeyParts) {
     this.#database = database;
     this.#elsewhere = elsewhere;
     this.#limits = limits;
     this.#clock = clock;
+    this.#uses = uses;
     this.#own = ownKey && { secret: ownKey.secret, viewer: viewerOf(ownKey) };
     this.#bySecretHash = oneByOne(
       (hashes) => findBySecretHash(database, hashes),
-      ({ secretHash }) => secretHash,
+      (found) => found.hash,
     );
   }
 
@@ -79,12 +103,13 @@ export class ApiKeys {
    * @throws AppError `BAD_USER_INPUT`: a name that is blank, too long (`limits.apiKeyNameLength`, counted
    * in UTF-16 code units without the blanks around it) or not one line; no scope; an expiry that is not in the future.
    */
-  async create(draft: ApiKeyDraft): Promise<{ readonly key: ApiKey; readonly secret: string }> {
+  async create(draft: ApiKeyDraft): Promise<NewSecret> {
     const { name, scopes, expiresAt } = checkDraft(draft, this.#limits, this.#clock());
-    const secret = SECRET_PREFIX + randomBytes(SECRET_BYTES).toString('hex');
+    const secret = newSecret();
     const data = {
       id: randomUUID(),
       name,
+      prefix: shownPartOf(secret),
       secretHash: hashOf(secret),
       scopes: scopes.join(' '),
       createdAt: new Date(this.#clock()),
@@ -98,6 +123,56 @@ export class ApiKeys {
   async list(): Promise<ApiKey[]> {
     const rows = await this.#database.reader.apiKey.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
     return rows.map(fromRow);
+  }
+
+  /** A page of all keys, the dead ones too, oldest first; one statement. */
+  async page({ after, before, limit, fromEnd }: Page<ApiKeyPlace>): Promise<ApiKey[]> {
+    const conditions = [sql`true`];
+    if (after) conditions.push(sql`(k.created_at, k.id) > (${after.createdAt}, ${after.id})`);
+    if (before) conditions.push(sql`(k.created_at, k.id) < (${before.createdAt}, ${before.id})`);
+    const direction = rawSql(fromEnd ? 'DESC' : 'ASC');
+    const rows = await this.#database.reader.$queryRaw<ApiKeyRow[]>`
+      SELECT ${selectedKey} FROM api_key k WHERE ${joinSql(conditions, ' AND ')}
+      ORDER BY k.created_at ${direction}, k.id ${direction} LIMIT ${limit}`;
+    return (fromEnd ? rows.reverse() : rows).map(fromRow);
+  }
+
+  /**
+   * Makes another secret for a key, which is in this answer and nowhere else. The secret before stays good for
+   * `overlapSeconds`, and no longer than it was to be; one before that ends now.
+   * @throws AppError `NOT_FOUND`; `BAD_USER_INPUT` for a key that is revoked or has expired, an overlap that is not a whole
+   * number within `limits.keyOverlapSeconds`, or an expiry that is not in the future
+   */
+  async rotate({ id, overlapSeconds, expiresAt }: Rotation): Promise<NewSecret> {
+    if (!isUuid(id)) throw noSuchKey();
+    const { min, max } = this.#limits.keyOverlapSeconds;
+    if (!Number.isInteger(overlapSeconds) || overlapSeconds < min || overlapSeconds > max)
+      throw badInput(`overlapSeconds must be a whole number, ${min} to ${max}`, ['input', 'overlapSeconds']);
+    const now = this.#clock();
+    if (expiresAt) checkExpiry(expiresAt, now);
+    const secret = newSecret();
+    const endsAt = new Date(now + overlapSeconds * 1_000);
+    const row = await this.#database.transaction(async (transaction) => {
+      // Locks the row, so that of two rotations each replaces another secret.
+      const [key] = await transaction.apiKey.updateManyAndReturn({
+        where: { id, revokedAt: null },
+        data: { rotations: { increment: 1 } },
+      });
+      if (!key || (key.expiresAt && key.expiresAt.getTime() <= now)) throw await whyNotRotated(transaction, id);
+      return transaction.apiKey.update({
+        where: { id },
+        data: {
+          prefix: shownPartOf(secret),
+          secretHash: hashOf(secret),
+          previousHash: overlapSeconds === 0 ? null : key.secretHash,
+          previousEndsAt: key.expiresAt && key.expiresAt < endsAt ? key.expiresAt : endsAt,
+          ...(expiresAt !== undefined && { expiresAt }),
+        },
+      });
+    });
+    const key = fromRow(row);
+    this.#tell(id, key);
+    return { key, secret };
   }
 
   /**
@@ -114,7 +189,7 @@ export class ApiKeys {
       return transaction.apiKey.findUnique({ where: { id } });
     });
     if (!row) throw noSuchKey();
-    for (const listener of this.#listeners) listener(id);
+    this.#tell(id, null);
     return fromRow(row);
   }
 
@@ -128,31 +203,50 @@ export class ApiKeys {
     if (secret === this.#own?.secret) return this.#own.viewer;
     const row = await this.#bySecretHash(hashOf(secret));
     if (!row) return (await this.#elsewhere?.verify(secret)) ?? null;
-    if (!this.isGood(row)) return null;
-    const { id: keyId, name, scopes, expiresAt } = fromRow(row);
-    return { kind: 'service', keyId, name, scopes: new Set(scopes), expiresAt };
+    const rotation = row.secretHash === row.hash ? row.rotations : row.rotations - 1;
+    if (!this.isGood(row, rotation)) return null;
+    this.#uses?.note(row.id);
+    const { id: keyId, name, scopes } = fromRow(row);
+    return {
+      kind: 'service',
+      keyId,
+      name,
+      scopes: new Set(scopes),
+      expiresAt: endOfSecret(row, rotation),
+      rotation,
+    };
   }
 
-  /** Those of `ids` that nobody has revoked, whether their time is over or not; found with one statement. */
-  async unrevoked(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    if (ids.length === 0) return new Set();
-    const rows = await this.#database.reader.$queryRaw<Pick<ApiKeyRow, 'id'>[]>`
-      SELECT id FROM api_key WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
-    const unrevoked = new Set(rows.map(({ id }) => id));
-    if (this.#own) unrevoked.add(this.#own.viewer.keyId);
+  /**
+   * Of those of `ids` that nobody has revoked, for how long they are good, be that over or not; found with one statement.
+   * Whoever asks has streams open with these keys, so that they are used.
+   */
+  async unrevoked(ids: readonly string[]): Promise<ReadonlyMap<string, KeyLife>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.#database.reader.$queryRaw<(KeyLife & { readonly id: string })[]>`
+      SELECT id, rotations, expires_at AS "expiresAt", previous_ends_at AS "previousEndsAt"
+      FROM api_key WHERE ${isListed(this.#database, sql`id`, ids)} AND revoked_at IS NULL`;
+    for (const { id } of rows) this.#uses?.note(id);
+    const unrevoked = new Map(rows.map(({ id, ...life }) => [id, life]));
+    if (this.#own) unrevoked.set(this.#own.viewer.keyId, { rotations: 0, expiresAt: null, previousEndsAt: null });
     return unrevoked;
   }
 
-  /** Calls `listener` with the id of each key that this process revokes, after the commit. Returns how to stop it. */
-  onRevoked(listener: (id: string) => void): () => void {
+  /** Calls `listener` for each key that this process revokes or rotates, after the commit. Returns how to stop it. */
+  onChanged(listener: KeyListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Would this key be accepted now? */
-  isGood(key: Pick<ApiKey, 'id' | 'revokedAt' | 'expiresAt'>): boolean {
+  /** Would this key be accepted now? @param rotation which of its secrets; the present one if it is left out */
+  isGood(key: KeyLife & Pick<ApiKey, 'id' | 'revokedAt'>, rotation = key.rotations): boolean {
     if (key.revokedAt !== null) return false;
-    return key.expiresAt === null || !this.#deadlines.isOver(key.id, key.expiresAt, this.#clock());
+    const end = endOfSecret(key, rotation);
+    return end === null || !this.#deadlines.isOver(`${key.id} ${end.getTime()}`, end, this.#clock());
+  }
+
+  #tell(id: string, life: KeyLife | null): void {
+    for (const listener of this.#listeners) listener(id, life);
   }
 }
 
@@ -160,9 +254,13 @@ function viewerOf({ name, scopes }: OwnKey): ServiceViewer {
   return { kind: 'service', keyId: randomUUID(), name, scopes: new Set(scopes), expiresAt: null };
 }
 
-function findBySecretHash(database: Database, hashes: readonly string[]): Promise<ApiKeyRow[]> {
+function findBySecretHash(database: Database, hashes: readonly string[]): Promise<FoundKey[]> {
   return database.reader.$queryRaw`
-    SELECT ${selectedKey} FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, hashes, 'text')}`;
+    SELECT ${selectedKey}, k.secret_hash AS hash
+    FROM api_key k WHERE ${isListed(database, sql`k.secret_hash`, hashes, 'text')}
+    UNION ALL
+    SELECT ${selectedKey}, k.previous_hash AS hash
+    FROM api_key k WHERE ${isListed(database, sql`k.previous_hash`, hashes, 'text')}`;
 }
 
 const selectedKey = selectOf('k', apiKeyFields);
@@ -171,25 +269,12 @@ function noSuchKey(): AppError {
   return new AppError('NOT_FOUND', 'There is no API key with this id');
 }
 
-function checkDraft(draft: ApiKeyDraft, limits: ApiKeyParts['limits'], now: number): ApiKeyDraft {
-  const name = draft.name.trim();
-  if (name === '' || name.length > limits.apiKeyNameLength)
-    throw badInput(`name must have 1 to ${limits.apiKeyNameLength} characters`, ['input', 'name']);
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) || !name.isWellFormed())
-    throw badInput('name must be one line of well-formed Unicode', ['input', 'name']);
-  const scopes = scopesAmong(draft.scopes);
-  if (scopes.length === 0) throw badInput('scopes must name at least one scope', ['input', 'scopes']);
-  // Negated, so that an invalid date is refused as well.
-  if (draft.expiresAt !== null && !(draft.expiresAt.getTime() > now))
-    throw badInput('expiresAt must be in the future', ['input', 'expiresAt']);
-  return { name, scopes, expiresAt: draft.expiresAt };
+async function whyNotRotated(transaction: Transaction, id: string): Promise<AppError> {
+  const key = await transaction.apiKey.findUnique({ where: { id } });
+  if (!key) return noSuchKey();
+  return badInput(`the key ${key.revokedAt ? 'is revoked' : 'has expired'}; make another one`, ['input', 'id']);
 }
 
-/** A secret is 256 random bits, so a plain hash without salt cannot be guessed back. */
-function hashOf(secret: string): string {
-  return hash('sha256', secret);
-}
-
-function fromRow({ id, name, scopes, createdAt, expiresAt, revokedAt }: ApiKeyRow): ApiKey {
-  return { id, name, scopes: scopesAmong(scopes.split(' ')), createdAt, expiresAt, revokedAt };
+function fromRow({ secretHash: _, previousHash: __, scopes, ...shown }: ApiKeyRow): ApiKey {
+  return { ...shown, scopes: scopesAmong(scopes.split(' ')) };
 }

@@ -1,7 +1,8 @@
 import { AppError } from '../errors.ts';
-import { type ApiKeys, SECRET_PREFIX } from './api-keys.ts';
+import type { ApiKeys } from './api-keys.ts';
 import type { Credentials } from './credentials.ts';
 import type { Tokens } from './jwt.ts';
+import { SECRET_PREFIX } from './secret.ts';
 import type { Viewer } from './viewer.ts';
 
 /**

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limits } from '../limits.ts';
 import type { ApiKeys } from './api-keys.ts';
+import { endOfSecret, type KeyLife } from './key-life.ts';
 import type { OpenWearablesKeys } from './open-wearables-keys.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -10,7 +11,7 @@ import type { Viewer } from './viewer.ts';
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface CredentialWatchParts {
-  readonly keys: Pick<ApiKeys, 'unrevoked' | 'onRevoked'>;
+  readonly keys: Pick<ApiKeys, 'unrevoked' | 'onChanged'>;
   /** Who knows the keys that are not in the database. */
   readonly elsewhere?: Pick<OpenWearablesKeys, 'made' | 'isRevoked'> | undefined;
   readonly limits: Pick<Limits, 'credentialPollMs'>;
@@ -23,8 +24,10 @@ interface CredentialWatchParts {
 interface Watched {
   readonly viewer: Viewer;
   readonly controller: AbortController;
-  /** When its time is over, by `performance.now()`: a clock that is set back meanwhile gives it no more. */
-  readonly endsAt: number;
+  /** When its time is over, in milliseconds since 1970. */
+  expiresAt: number;
+  /** The same by `performance.now()`: a clock that is set back meanwhile gives it no more. */
+  endsAt: number;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -67,20 +70,22 @@ export class CredentialWatch {
     this.#limits = limits;
     this.#clock = clock;
     this.#onError = onError;
-    this.#stopListening = keys.onRevoked((id) => this.#endKey(id));
+    this.#stopListening = keys.onChanged((id, life) => this.#follow(id, life));
   }
 
   /**
    * The signal aborts once, when the credential ends: with the reason AppError `TOKEN_EXPIRED` when its time is over,
-   * or `UNAUTHENTICATED` when its API key was revoked. A revocation is noticed at once in the process that made it,
-   * else within `limits.credentialPollMs`; one at Open Wearables once its last answer counts no longer. Without an expiry and a key (an anonymous viewer) it never aborts. The
+   * as that of a secret which was replaced is after the overlap, or `UNAUTHENTICATED` when its API key was revoked. A
+   * revocation and a rotation are noticed at once in the process that made them, else within `limits.credentialPollMs`; one at Open Wearables once its last answer counts no longer. Without an expiry and a key (an anonymous viewer) it never aborts. The
    * caller releases it when the stream or socket closes; releasing twice, or after the abort, is fine.
    */
   watch(viewer: Viewer): WatchedCredential {
+    const expiresAt = (viewer.kind === 'anonymous' ? null : viewer.expiresAt)?.getTime() ?? Number.POSITIVE_INFINITY;
     const watched: Watched = {
       viewer,
       controller: new AbortController(),
-      endsAt: performance.now() + this.#remainingMs(viewer),
+      expiresAt,
+      endsAt: performance.now() + expiresAt - this.#clock(),
       expiry: undefined,
     };
     // Every stream of a socket listens to the one signal; Node warns of a leak from the eleventh on.
@@ -138,13 +143,21 @@ export class CredentialWatch {
     );
   }
 
-  #remainingMs(viewer: Viewer): number {
-    const expiresAt = viewer.kind === 'anonymous' ? null : viewer.expiresAt;
-    return expiresAt ? expiresAt.getTime() - this.#clock() : Number.POSITIVE_INFINITY;
+  /** Ends what is open with a key that is revoked, and else what has a secret that is to end sooner than was known. */
+  #follow(id: string, life: KeyLife | null | undefined): void {
+    for (const watched of this.#openByKey.get(id) ?? [])
+      if (life) this.#shorten(watched, life);
+      else this.#end(watched);
   }
 
-  #endKey(id: string): void {
-    for (const watched of this.#openByKey.get(id) ?? []) this.#end(watched);
+  #shorten(watched: Watched, life: KeyLife): void {
+    const rotation = watched.viewer.kind === 'service' ? watched.viewer.rotation : undefined;
+    const end = rotation === undefined ? undefined : endOfSecret(life, rotation)?.getTime();
+    if (end === undefined || end >= watched.expiresAt) return;
+    clearTimeout(watched.expiry);
+    watched.expiresAt = end;
+    watched.endsAt = Math.min(watched.endsAt, performance.now() + end - this.#clock());
+    this.#awaitExpiry(watched);
   }
 
   #schedulePoll(): void {
@@ -161,7 +174,7 @@ export class CredentialWatch {
   #idsHere(): string[] {
     return [...this.#openByKey].flatMap(([id, [first]]) => {
       if (!first || !this.#elsewhere?.made(first.viewer)) return [id];
-      void this.#elsewhere.isRevoked(first.viewer).then((isRevoked) => isRevoked && this.#endKey(id));
+      void this.#elsewhere.isRevoked(first.viewer).then((isRevoked) => isRevoked && this.#follow(id, null));
       return [];
     });
   }
@@ -172,7 +185,7 @@ export class CredentialWatch {
     const ids = this.#idsHere();
     try {
       const unrevoked = await this.#keys.unrevoked(ids);
-      for (const id of ids) if (!unrevoked.has(id)) this.#endKey(id);
+      for (const id of ids) this.#follow(id, unrevoked.get(id));
     } catch (error) {
       this.#onError(error);
     } finally {

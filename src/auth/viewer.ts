@@ -11,8 +11,10 @@ export interface ServiceViewer {
   /** What the key was made for. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** Null for a key that lasts until it is revoked. */
+  /** Null for a key that lasts until it is revoked. Of a secret that was replaced, when that is over. */
   readonly expiresAt: Date | null;
+  /** With which secret: how often the key had been rotated when it was made. None of a key that is not in the database. */
+  readonly rotation?: number;
 }
 
 /** A member of the platform's staff, or a backend that signs tokens like theirs. */

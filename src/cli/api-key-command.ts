@@ -32,30 +32,42 @@ const isoTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
 function parseCommand(args: readonly string[]): Command {
   const { values: options, positionals } = readCommandLine(args, {
     operands: true,
-    options: { name: { type: 'string' }, scopes: { type: 'string' }, 'expires-at': { type: 'string' } },
+    options: {
+      name: { type: 'string' },
+      scopes: { type: 'string' },
+      'expires-at': { type: 'string' },
+      'overlap-seconds': { type: 'string' },
+    },
   });
   const [command, ...operands] = positionals;
+  checkOptions(command, options);
 
   if (command === 'create') {
     if (operands.length > 0) throw new UsageError(`create takes options only, not ${operands[0]}`);
     const { name, 'expires-at': expiresAt } = options;
     if (name === undefined) throw new UsageError('create needs --name');
     if (options.scopes === undefined) throw new UsageError('create needs --scopes');
-    const draft = { name, scopes: parseScopes(options.scopes), expiresAt: parseTime(expiresAt) };
+    const draft = { name, scopes: parseScopes(options.scopes), expiresAt: parseTime(expiresAt) ?? null };
     return async (keys) => {
       const { key, secret } = await keys.create(draft);
-      const lines = [
-        `API key ${key.id} (${key.name}) may ${key.scopes.join(', ')} and ${lifeOf(key)}.`,
-        'Keep the secret now; it cannot be shown again:',
-        secret,
-      ];
-      return { lines, takeBack: ({ message }) => revokeUnseen(keys, key, message) };
+      const says = `API key ${key.id} (${key.name}) may ${key.scopes.join(', ')} and ${lifeOf(key)}.`;
+      return { lines: withSecret(says, secret), takeBack: ({ message }) => revokeUnseen(keys, key, message) };
     };
   }
-
-  const [option] = Object.keys(options);
-  if (option) throw new UsageError(`--${option} belongs to create`);
-
+  if (command === 'rotate') {
+    const [id] = operands;
+    if (id === undefined || operands.length > 1) throw new UsageError('rotate needs the ID of one key');
+    const rotation = {
+      id,
+      overlapSeconds: parseSeconds(options['overlap-seconds']),
+      expiresAt: parseTime(options['expires-at']),
+    };
+    return async (keys) => {
+      const { key, secret } = await keys.rotate(rotation);
+      const says = `API key ${id} (${key.name}) has a new secret and ${lifeOf(key)}. The secret before ends at ${key.previousEndsAt?.toISOString()}.`;
+      return { lines: withSecret(says, secret), takeBack: ({ message }) => tellUnseen(key, message) };
+    };
+  }
   if (command === 'list') {
     if (operands.length > 0) throw new UsageError(`list takes no ${operands[0]}`);
     return async (keys) => ({ lines: table(await keys.list(), new Date()) });
@@ -69,6 +81,31 @@ function parseCommand(args: readonly string[]): Command {
     };
   }
   throw new UsageError(command === undefined ? 'a command is missing' : `there is no command ${command}`);
+}
+
+/** The options of each command. */
+const optionsOf: Readonly<Record<string, readonly string[]>> = {
+  create: ['name', 'scopes', 'expires-at'],
+  rotate: ['expires-at', 'overlap-seconds'],
+};
+
+function checkOptions(command: string | undefined, options: object): void {
+  if (command === undefined) return;
+  const foreign = Object.keys(options).find((option) => !optionsOf[command]?.includes(option));
+  if (foreign === undefined) return;
+  const owners = Object.keys(optionsOf).filter((owner) => optionsOf[owner]?.includes(foreign));
+  throw new UsageError(`--${foreign} belongs to ${owners.join(' and ')}`);
+}
+
+function withSecret(says: string, secret: string): string[] {
+  return [says, 'Keep the secret now; it cannot be shown again:', secret];
+}
+
+/** Nobody has seen the new secret; the one before still counts, for as long as it overlaps. */
+async function tellUnseen({ id, name, previousEndsAt }: ApiKey, why: string): Promise<never> {
+  throw new KnownFailure(
+    `The new secret of API key ${id} (${name}) was not written, and the one before ends at ${previousEndsAt?.toISOString()}: rotate the key again. ${why}`,
+  );
 }
 
 /** Nobody has seen the secret, so that nobody can use the key. */
@@ -89,8 +126,14 @@ function parseScopes(text: string): Scope[] {
   return scopesAmong(words);
 }
 
-function parseTime(text: string | undefined): Date | null {
-  if (text === undefined) return null;
+function parseSeconds(text: string | undefined): number {
+  if (text === undefined) return defaultLimits.keyOverlapSeconds.default;
+  if (!/^\d+$/.test(text)) throw new UsageError('--overlap-seconds must be a whole number');
+  return Number(text);
+}
+
+function parseTime(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
   if (!isoTime.safeParse(text).success) throw new UsageError('--expires-at must be an ISO 8601 time or date');
   return new Date(text);
 }
@@ -101,13 +144,15 @@ function lifeOf({ expiresAt }: ApiKey): string {
 
 function table(keys: readonly ApiKey[], now: Date): string[] {
   const rows = [
-    ['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE'],
+    ['ID', 'NAME', 'PREFIX', 'SCOPES', 'CREATED', 'EXPIRES', 'LAST USED', 'STATE'],
     ...keys.map((key) => [
       key.id,
       key.name,
+      key.prefix ?? '-',
       key.scopes.join(','),
       key.createdAt.toISOString(),
       key.expiresAt?.toISOString() ?? 'never',
+      key.lastUsedAt?.toISOString() ?? '-',
       stateOf(key, now),
     ]),
   ];
@@ -120,9 +165,12 @@ function table(keys: readonly ApiKey[], now: Date): string[] {
   );
 }
 
-function stateOf({ revokedAt, expiresAt }: ApiKey, now: Date): string {
+function stateOf({ revokedAt, expiresAt, previousEndsAt }: ApiKey, now: Date): string {
   if (revokedAt) return `revoked ${revokedAt.toISOString()}`;
-  return expiresAt && expiresAt <= now ? 'expired' : 'good';
+  if (expiresAt && expiresAt <= now) return 'expired';
+  return previousEndsAt && previousEndsAt > now
+    ? `good, as is its last secret until ${previousEndsAt.toISOString()}`
+    : 'good';
 }
 
 async function run({ args, environment, output }: CommandLine): Promise<void> {

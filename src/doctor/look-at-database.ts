@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { ApiKeys } from '../auth/api-keys.ts';
 import type { Config } from '../config.ts';
 import { readMigrationState } from '../db/migrations.ts';
-import { openDatabase, providerOf } from '../db/open-database.ts';
+import { providerOf } from '../db/open-database.ts';
 import { sqlitePath } from '../db/sqlite-path.ts';
 import { reasonOf } from '../lib/outages.ts';
 import { asTyped } from '../lib/package-folder.ts';
-import { defaultLimits } from '../limits.ts';
 import { type Finding, findingsOf } from './finding.ts';
+import { lookAtApiKeys } from './look-at-api-keys.ts';
 import { lookAtSqliteFile } from './look-at-sqlite.ts';
 
 const { ok, warning, problem } = findingsOf('database');
@@ -42,8 +41,9 @@ export async function lookAtDatabase(config: Config): Promise<Finding[]> {
 async function schema(url: string): Promise<Finding[]> {
   try {
     const { pending, warning: newer } = await readMigrationState(url);
-    if (newer !== undefined) return [warning(newer, 'let all instances be of one release'), await apiKeys(url)];
-    if (pending.length === 0) return [ok('its schema is that of this release'), await apiKeys(url)];
+    if (newer !== undefined)
+      return [warning(newer, 'let all instances be of one release'), ...(await lookAtApiKeys(url))];
+    if (pending.length === 0) return [ok('its schema is that of this release'), ...(await lookAtApiKeys(url))];
     const text = `it lacks ${pending.length} migrations, the first of which is ${pending[0]}`;
     return [
       warning(
@@ -58,21 +58,5 @@ async function schema(url: string): Promise<Finding[]> {
         'a database that cannot be migrated is left as it is; README.md says how one goes back to a backup',
       ),
     ];
-  }
-}
-
-/** Nobody can ask a server without a key, but for holders of tokens. */
-async function apiKeys(url: string): Promise<Finding> {
-  const database = await openDatabase(url);
-  try {
-    const keys = new ApiKeys({ database, limits: defaultLimits });
-    const good = (await keys.list()).filter((key) => keys.isGood(key)).length;
-    if (good > 0) return ok(good === 1 ? 'one API key is good' : `${good} API keys are good`);
-    return warning(
-      'no API key is good',
-      `make one: ${asTyped('npm run api-key -- create --name NAME --scopes read,write,admin')}`,
-    );
-  } finally {
-    await database.close();
   }
 }

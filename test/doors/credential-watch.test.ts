@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ApiKeys } from '../../src/auth/api-keys.ts';
 import { CredentialWatch } from '../../src/auth/credential-watch.ts';
+import type { KeyLife } from '../../src/auth/key-life.ts';
 import type { UserViewer } from '../../src/auth/viewer.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openAgain, openNewDatabase } from '../support/database.ts';
@@ -26,6 +27,8 @@ async function openWatch(credentialPollMs: number) {
   return { keys, watch, newService, elsewhere, statements };
 }
 
+const lasting: KeyLife = { rotations: 0, expiresAt: null, previousEndsAt: null };
+
 function userUntil(expiresAt: Date): UserViewer {
   return { kind: 'user', userId: '3fa85f64-5717-4562-b3fc-2c963f66afa6', via: 'sync:self', expiresAt };
 }
@@ -34,10 +37,10 @@ function userUntil(expiresAt: Date): UserViewer {
 function watchByFakeTime() {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const unrevoked = vi.fn(async (ids: readonly string[]) => new Set(ids));
+  const unrevoked = vi.fn(async (ids: readonly string[]) => new Map(ids.map((id) => [id, lasting])));
   const stopListening = vi.fn();
   const watch = new CredentialWatch({
-    keys: { unrevoked, onRevoked: () => stopListening },
+    keys: { unrevoked, onChanged: () => stopListening },
     limits: { credentialPollMs: 1000 },
   });
   return { watch, unrevoked, stopListening };
@@ -79,6 +82,43 @@ test('a key that is revoked elsewhere ends its streams at the next poll, and no 
   await ended;
   expect(watched.signal.reason).toMatchObject(revoked);
   expect(bystander.signal.aborted).toBe(false);
+});
+
+test('a secret that is replaced here ends its streams when the overlap is over, and those of the new one go on', async () => {
+  const { keys, watch, newService } = await openWatch(never);
+  const old = await newService();
+  const watched = watch.watch(old);
+  const { secret } = await keys.rotate({ id: old.keyId, overlapSeconds: 1 });
+  const renewed = await keys.verify(secret);
+  if (!renewed) throw new Error('a new secret is good');
+  const bystander = watch.watch(renewed);
+  expect(watched.signal.aborted).toBe(false);
+  await once(watched.signal, 'abort');
+  expect(watched.signal.reason).toMatchObject(expired);
+  const later = watch.watch(renewed);
+  await keys.rotate({ id: old.keyId, overlapSeconds: 0 });
+  for (const { signal } of [bystander, later]) expect(signal.reason).toMatchObject(expired);
+});
+
+test('a secret that is replaced elsewhere ends its streams at the next poll after the overlap', async () => {
+  const { watch, newService, elsewhere } = await openWatch(10);
+  const [one, other] = [await newService(), await newService()];
+  const [watched, bystander] = [watch.watch(one), watch.watch(other)];
+  const ended = once(watched.signal, 'abort');
+  await (await elsewhere()).rotate({ id: one.keyId, overlapSeconds: 0 });
+  await ended;
+  expect(watched.signal.reason).toMatchObject(expired);
+  expect(bystander.signal.aborted).toBe(false);
+});
+
+test('a secret that was replaced twice ends its streams though the overlap of the first time is not over', async () => {
+  const { keys, watch, newService } = await openWatch(never);
+  const { keyId: id, ...rest } = await newService();
+  const watched = watch.watch({ keyId: id, ...rest });
+  await keys.rotate({ id, overlapSeconds: 600 });
+  expect(watched.signal.aborted).toBe(false);
+  await keys.rotate({ id, overlapSeconds: 600 });
+  expect(watched.signal.reason).toMatchObject(expired);
 });
 
 test('a poll asks for all keys with one statement, and each key once', async () => {
@@ -168,7 +208,7 @@ test('there is no timer and no poll while nothing is watched', async () => {
 
 test('a key that was revoked ends by its expiry where that has come first', async () => {
   const { watch, unrevoked } = watchByFakeTime();
-  unrevoked.mockResolvedValue(new Set());
+  unrevoked.mockResolvedValue(new Map());
   const { signal } = watch.watch({
     kind: 'service',
     keyId: 'k',
@@ -182,7 +222,7 @@ test('a key that was revoked ends by its expiry where that has come first', asyn
 
 test('polls do not overlap, however slow the database is', async () => {
   const { watch, unrevoked } = watchByFakeTime();
-  let answer = (_: Set<string>) => {};
+  let answer = (_: Map<string, KeyLife>) => {};
   unrevoked.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
   const viewer = { kind: 'service', keyId: 'k', name: 'n', scopes: new Set<never>(), expiresAt: null } as const;
   watch.watch(viewer).release();
@@ -192,7 +232,7 @@ test('polls do not overlap, however slow the database is', async () => {
   watch.watch(viewer);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(unrevoked).toHaveBeenCalledTimes(1);
-  answer(new Set(['k']));
+  answer(new Map([['k', lasting]]));
   await vi.advanceTimersByTimeAsync(1000);
   expect(unrevoked).toHaveBeenCalledTimes(2);
 });
@@ -202,9 +242,9 @@ test('a failed poll is reported, ends nothing, and the next one counts', async (
   onTestFinished(() => void vi.useRealTimers());
   const failure = new Error('database is gone');
   const reported: unknown[] = [];
-  const unrevoked = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(new Set());
+  const unrevoked = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(new Map());
   const watch = new CredentialWatch({
-    keys: { unrevoked, onRevoked: () => () => {} },
+    keys: { unrevoked, onChanged: () => () => {} },
     limits: { credentialPollMs: 1000 },
     onError: (error) => reported.push(error),
   });

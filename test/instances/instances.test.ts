@@ -298,6 +298,24 @@ describe.each(hasRedis() ? (['notify', 'redis'] as const) : (['notify'] as const
     expect(performance.now() - revoked).toBeLessThan(5_000);
   });
 
+  test('rotating a key at one ends the streams of the secret before at the other, once the overlap is over', async () => {
+    const userId = await instances.user();
+    const { keys } = instances.apps[0].services;
+    const { key, secret } = await keys.create({ name: 'r', scopes: ['read'], expiresAt: null });
+    const reading = (each: string) => follow(1, { userId }, 'sse', { 'x-api-key': each });
+    const before = await reading(secret);
+    await before.step();
+    const rotated = await keys.rotate({ id: key.id, overlapSeconds: 1 });
+    const [during, renewed] = [await reading(secret), await reading(rotated.secret)];
+    await Promise.all([during, renewed].map((reader) => reader.step()));
+    for (const reader of [before, during]) expect(await reader.end()).toMatchObject({ code: 'TOKEN_EXPIRED' });
+    const viewers = [secret, rotated.secret].map((each) => instances.apps[1].services.keys.verify(each));
+    expect(await Promise.all(viewers)).toMatchObject([null, { keyId: key.id }]);
+    await instances.record(instances.apps[0], userId);
+    expect((await renewed.step()).events).toHaveLength(1);
+    await renewed.close();
+  });
+
   test('changes of runs of one reach a subscriber of the other, also those of a time without a doorbell', async () => {
     const userId = await instances.user();
     const stream = await streamTransports.websocket(instances.apps[1].url, {

@@ -113,11 +113,11 @@ describe(`of ${many} at once`, () => {
     await database.transaction((transaction) => transaction.apiKey.createMany({ data }));
     const [revoked = ''] = ids;
     await keys.revoke(revoked);
-    let unrevoked: ReadonlySet<string> = new Set();
+    let unrevoked: Iterable<string> = [];
     const statements = await statementsOf(async () => {
-      unrevoked = await keys.unrevoked(ids);
+      unrevoked = (await keys.unrevoked(ids)).keys();
     });
-    expect(unrevoked).toEqual(new Set(ids.slice(1)));
+    expect(new Set(unrevoked)).toEqual(new Set(ids.slice(1)));
     expect(statements).toHaveLength(1);
   });
 

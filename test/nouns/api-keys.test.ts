@@ -7,6 +7,8 @@ import { openNewDatabase, provider } from '../support/database.ts';
 
 const draft = { name: 'Sync worker', scopes: ['read', 'write'], expiresAt: null } as const;
 
+const lasting = (life: object = {}) => ({ rotations: 0, expiresAt: null, previousEndsAt: null, ...life });
+
 async function openKeys() {
   const opened = await openNewDatabase();
   const time = { now: Date.parse('2026-06-01T12:00:00Z') };
@@ -30,6 +32,7 @@ test('the secret of a new key makes its service the viewer', async () => {
     name: 'Sync worker',
     scopes: new Set(['read', 'write']),
     expiresAt: null,
+    rotation: 0,
   });
 });
 
@@ -53,10 +56,14 @@ test('the database holds the hash of a secret and never the secret', async () =>
 
 test('a key is shown without its secret and its hash', async () => {
   const { keys, time } = await openKeys();
-  const { key } = await keys.create({ ...draft, scopes: ['admin', 'read', 'admin'] });
+  const { key, secret } = await keys.create({ ...draft, scopes: ['admin', 'read', 'admin'] });
   expect(key).toEqual({
     id: expect.stringMatching(/^[0-9a-f-]{36}$/),
     name: 'Sync worker',
+    prefix: secret.slice(0, 11),
+    lastUsedAt: null,
+    previousEndsAt: null,
+    rotations: 0,
     scopes: ['read', 'admin'],
     createdAt: new Date(time.now),
     expiresAt: null,
@@ -83,7 +90,7 @@ test('a key is good until the millisecond of its expiry', async () => {
   expect(await keys.verify(secret)).toMatchObject({ expiresAt });
   time.now += 1;
   expect(await keys.verify(secret)).toBeNull();
-  expect(await keys.unrevoked([key.id])).toEqual(new Set([key.id])); // so that streams end because it has expired
+  expect(await keys.unrevoked([key.id])).toEqual(new Map([[key.id, lasting({ expiresAt })]])); // so that streams end because it has expired
 });
 
 test('a revoked key is refused', async () => {
@@ -107,17 +114,22 @@ test('an unknown key cannot be revoked', async () => {
   await expect(keys.revoke('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('listeners hear of a revocation until they stop listening', async () => {
+test('listeners hear of a rotation and a revocation until they stop listening', async () => {
   const { keys } = await openKeys();
-  const heard: string[] = [];
-  const stop = keys.onRevoked((id) => heard.push(id));
+  const heard: unknown[] = [];
+  const stop = keys.onChanged((id, life) => heard.push([id, life?.rotations]));
   const { key } = await keys.create(draft);
+  await keys.rotate({ id: key.id, overlapSeconds: 0 });
   await keys.revoke(key.id);
   await expect(keys.revoke('nobody')).rejects.toThrow();
-  expect(heard).toEqual([key.id]);
+  await expect(keys.rotate({ id: key.id, overlapSeconds: 0 })).rejects.toThrow();
+  expect(heard).toEqual([
+    [key.id, 1],
+    [key.id, undefined],
+  ]);
   stop();
   await keys.revoke(key.id);
-  expect(heard).toEqual([key.id]);
+  expect(heard).toHaveLength(2);
 });
 
 test('a credential is looked up with one statement, and many keys at once as well', async () => {
@@ -129,10 +141,10 @@ test('a credential is looked up with one statement, and many keys at once as wel
   await keys.verify(made[0]?.secret ?? '');
   expect(statements).toHaveLength(1);
   statements.length = 0;
-  expect(await keys.unrevoked([...ids, randomUUID()])).toEqual(new Set([ids[0], ids[2]]));
+  expect(await keys.unrevoked([...ids, randomUUID()])).toEqual(new Map([ids[0], ids[2]].map((id) => [id, lasting()])));
   expect(statements).toHaveLength(1);
   statements.length = 0;
-  expect(await keys.unrevoked([])).toEqual(new Set());
+  expect(await keys.unrevoked([])).toEqual(new Map());
   expect(await keys.verify('x'.repeat(1_000_000))).toBeNull();
   expect(statements).toHaveLength(0);
 });
@@ -141,10 +153,11 @@ test('every transaction on keys writes first', async () => {
   const { keys, statements } = await openKeys();
   statements.length = 0;
   const { key } = await keys.create(draft);
+  await keys.rotate({ id: key.id, overlapSeconds: 60 });
   await keys.revoke(key.id);
   // Postgres' adapter tells of the end of a transaction, too.
   const verbs = statements.map((sql) => sql.split(' ')[0]).filter((verb) => verb !== 'COMMIT');
-  expect(verbs).toEqual(['INSERT', 'UPDATE', 'SELECT']);
+  expect(verbs).toEqual(['INSERT', 'UPDATE', 'UPDATE', 'UPDATE', 'SELECT']);
 });
 
 test('a name may have as many characters as the limit says, and not one more', async () => {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { ApiKeys } from '../../src/auth/api-keys.ts';
+import { type ApiKey, ApiKeys } from '../../src/auth/api-keys.ts';
 import { runApiKeyCommand } from '../../src/cli/api-key-command.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { createDatabase, newFileUrl, openAgain } from '../support/database.ts';
@@ -126,21 +127,55 @@ test('list shows every key with its state, and no secret', async () => {
   const good = await keys.create({ name: 'good one', scopes: ['read', 'admin'], expiresAt: null });
   const dead = await keys.create({ name: 'dead one', scopes: ['write'], expiresAt: new Date('2099-01-01') });
   const { revokedAt } = await keys.revoke(dead.key.id);
+  const rotated = await keys.rotate({ id: good.key.id, overlapSeconds: 60 });
 
   const { stdout, stderr, status } = await command('list');
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   const [head, first, second] = stdout.split('\n').map((line) => line.split(/ {2,}/));
-  expect(head).toEqual(['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE']);
-  expect(first).toEqual([good.key.id, 'good one', 'read,admin', good.key.createdAt.toISOString(), 'never', 'good']);
+  expect(head).toEqual(['ID', 'NAME', 'PREFIX', 'SCOPES', 'CREATED', 'EXPIRES', 'LAST USED', 'STATE']);
+  const made = (key: ApiKey) => key.createdAt.toISOString();
+  expect(first).toEqual([
+    ...[good.key.id, 'good one', rotated.secret.slice(0, 11), 'read,admin', made(good.key), 'never', '-'],
+    `good, as is its last secret until ${rotated.key.previousEndsAt?.toISOString()}`,
+  ]);
   expect(second).toEqual([
-    dead.key.id,
-    'dead one',
-    'write',
-    dead.key.createdAt.toISOString(),
-    '2099-01-01T00:00:00.000Z',
+    ...[dead.key.id, 'dead one', dead.secret.slice(0, 11), 'write', made(dead.key), '2099-01-01T00:00:00.000Z', '-'],
     `revoked ${revokedAt?.toISOString()}`,
   ]);
-  expect(stdout).not.toContain('sk-');
+  for (const { secret } of [good, rotated, dead]) expect(stdout).not.toContain(secret.slice(11));
+});
+
+test('rotate prints a new secret alone on the last line, and the one before is good for a day or as long as is asked', async () => {
+  const url = await newDatabaseUrl();
+  const command = commandFor(url);
+  await command('list');
+  const keys = await keysAt(url);
+  const { key, secret } = await keys.create({ name: 'n', scopes: ['read'], expiresAt: null });
+  const first = await command('rotate', key.id);
+  expect(first).toMatchObject({ status: 0, stderr: '' });
+  const renewed = first.stdout.split('\n').at(-2) ?? '';
+  expect(renewed).toMatch(/^sk-[0-9a-f]{64}$/);
+  expect(await keys.verify(renewed)).toMatchObject({ keyId: key.id });
+  expect(await keys.verify(secret)).not.toBeNull();
+  const [rotated] = await keys.list();
+  expect(Number(rotated?.previousEndsAt) / 1_000).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+  expect(first.stdout).toContain(`The secret before ends at ${rotated?.previousEndsAt?.toISOString()}.`);
+
+  expect(await command('rotate', key.id, '--overlap-seconds', '0', '--expires-at', '2099-01-31')).toMatchObject({
+    status: 0,
+    stderr: '',
+  });
+  expect(await keys.verify(renewed)).toBeNull();
+  expect((await keys.list())[0]?.expiresAt).toEqual(new Date('2099-01-31'));
+});
+
+test('rotate says what to do where the new secret is lost', async () => {
+  const url = await newDatabaseUrl();
+  await commandFor(url)('list');
+  const { key } = await (await keysAt(url)).create({ name: 'n', scopes: ['read'], expiresAt: null });
+  const { stderr, status } = await processFor(url, lostOutput.full)('rotate', key.id);
+  expect(stderr).toMatch(/^api-key: The new secret of API key .+ was not written.+rotate the key again\. .+\n$/);
+  expect(status).toBe(1);
 });
 
 test('revoke ends a key, and may be repeated', async () => {
@@ -170,7 +205,16 @@ test('--help explains every command and touches no database', async () => {
   const url = newFileUrl();
   const { stdout, stderr, status } = await commandFor(url)('--help');
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
-  for (const word of ['create', 'list', 'revoke', '--name', '--scopes', '--expires-at', 'DATABASE_URL'])
+  for (const word of [
+    'create',
+    'list',
+    'rotate',
+    'revoke',
+    '--name',
+    '--expires-at',
+    '--overlap-seconds',
+    'DATABASE_URL',
+  ])
     expect(stdout).toContain(word);
   expect(existsSync(url.slice('file:'.length))).toBe(false);
 });
@@ -178,7 +222,7 @@ test('--help explains every command and touches no database', async () => {
 const create = ['create', '--name', 'n', '--scopes', 'read'];
 test.each([
   ['no command', [], 'command is missing'],
-  ['an unknown command', ['rotate'], 'no command rotate'],
+  ['an unknown command', ['rename'], 'no command rename'],
   ['an unknown option', ['list', '--all'], "Unknown option '--all'"],
   ['an option of another command', ['list', '--name', 'n'], '--name belongs to create'],
   ['create without a name', ['create', '--scopes', 'read'], 'needs --name'],
@@ -194,6 +238,15 @@ test.each([
   ['create with its scopes in two options', [...create, '--scopes', 'write'], '--scopes is there twice'],
   ['create with two names', [...create, '--name=m'], '--name is there twice'],
   ['list with a stray word', ['list', 'all'], 'takes no all'],
+  ['list with an overlap', ['list', '--overlap-seconds', '0'], '--overlap-seconds belongs to rotate'],
+  ['revoke with an expiry', ['revoke', 'a', '--expires-at', '2099-01-01'], 'belongs to create and rotate'],
+  ['rotate without an id', ['rotate'], 'ID of one key'],
+  ['rotate with an overlap that is no number', ['rotate', 'a', '--overlap-seconds', '1h'], 'whole number'],
+  [
+    'rotate with too long an overlap',
+    ['rotate', randomUUID(), '--overlap-seconds', '604801'],
+    'overlapSeconds must be',
+  ],
   ['revoke without an id', ['revoke'], 'ID of one key'],
   ['revoke with two ids', ['revoke', 'a', 'b'], 'ID of one key'],
 ])('%s is told in one line with status 2', async (_, args, words) => {

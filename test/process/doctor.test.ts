@@ -86,6 +86,30 @@ describe('the doctor', () => {
     expect(await complaints({ DATABASE_URL: url })).toEqual([]);
   });
 
+  test('tells of keys that end soon, and of those that nobody has used for long, once their uses are written down', async () => {
+    const { url, database } = await openNewDatabase();
+    const { ApiKeys } = await import('../../src/auth/api-keys.ts');
+    const { defaultLimits } = await import('../../src/limits.ts');
+    const keys = new ApiKeys({ database, limits: defaultLimits });
+    const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
+    const change = (id: string, data: object) =>
+      database.transaction((transaction) => transaction.apiKey.update({ where: { id }, data }));
+    const make = async (name: string, expiresAt: Date | null, data = {}) => {
+      const { key } = await keys.create({ name, scopes: ['read'], expiresAt });
+      await change(key.id, data);
+    };
+    await make('used', inDays(30), { createdAt: inDays(-200), lastUsedAt: inDays(-80) });
+    await make('of an earlier release', null, { createdAt: inDays(-200), prefix: null });
+    expect(await complaints({ DATABASE_URL: url })).toEqual([]);
+    await make('ending', inDays(13));
+    await make('unused', null, { createdAt: inDays(-91) });
+    await make('forgotten', null, { createdAt: inDays(-200), lastUsedAt: inDays(-91) });
+    expect(await complaints({ DATABASE_URL: url })).toEqual([
+      warning(/^API keys that end within two weeks: ending \([-0-9a-f]+\)$/),
+      warning(/^API keys that nobody has used for 90 days: forgotten \([-0-9a-f]+\), unused \([-0-9a-f]+\)$/),
+    ]);
+  });
+
   test('tells a database of another program', async () => {
     const url = await newUrl();
     const database = await openAgain(url);
