@@ -106,7 +106,7 @@ export const defaultLimits = {
   serviceRate: { burst: 10_000, perSecond: 1_000 },
   userRate: { burst: 1_000, perSecond: 50 },
   anonymousRate: { burst: 100, perSecond: 10 },
-  /** So many list items of an operation count as one more request. */
+  /** So much of an operation's cost counts as one more request. */
   itemsOfOneCharge: 10,
   /** How many credentials of one address may be refused, before only those are looked at that were good before. */
   failedCredentialRate: { burst: 300, perSecond: 5 },
@@ -178,11 +178,17 @@ export const defaultLimits = {
    */
   variableDepth: 40,
   /**
-   * List items that an operation may ask for in all: the page sizes along each path multiplied, and added up. `user` is for
-   * user tokens and for who shows no credential, `service` for who sees all users.
+   * What an operation may cost in all: the list items that it asks for, page sizes along each path multiplied, and added up, with
+   * the objects that are found for them. `user` is for user tokens and for who shows no credential, `service` for who sees
+   * all users.
    */
   operationItems: { user: 2_000, service: 20_000 },
-  /** An operation that asks for more list items waits for others like it, and runs in slices between which others are served. */
+  /** So many fields of one item, or of an object that is found for it, count as one; as many more count as one more. */
+  fieldsOfOneItem: 20,
+  /** What a list costs beside its items if it has a filter, and if it looks for a text, which may have to be looked for in all. */
+  itemsOfFilter: 5,
+  itemsOfSearch: 50,
+  /** An operation that costs more waits for others like it, and runs in slices between which others are served. */
   lightItems: 1_000,
   /**
    * Sockets and streams open at once on one instance, of everybody together: a socket is one, and each stream on it one more. With 30

@@ -2,7 +2,7 @@ import type { ProviderLink as LinkRow, SyncRun } from '../db/rows.ts';
 import { type EventTypes, findEvent } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
-import { withItems } from '../graphql/items.ts';
+import { withItems, withReads } from '../graphql/items.ts';
 import type { ReasonTypes } from '../reasons/reasons.graphql.ts';
 import { reasonOf } from '../reasons/sync-reason.ts';
 import { runHealth } from '../runs/run-health.ts';
@@ -56,6 +56,7 @@ export function addExplanation(
   builder.prismaObjectField(ProviderLink, 'explain', (t) =>
     t.field({
       type: Explanation,
+      ...withReads(2), // beside the reason's event: the runs under way, and types of data that failed
       description: 'How the connection stands, at the moment of this answer.',
       authScopes: { read: true },
       resolve: explainLink,

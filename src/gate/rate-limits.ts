@@ -70,7 +70,7 @@ interface Charge {
 
 /**
  * How much each account may ask of the server, on all doors together. What is asked is charged by its cost before it is
- * done: 1 for each request, each socket and each operation on one, and 1 more for each `itemsOfOneCharge` list items that an
+ * done: 1 for each request, each socket and each operation on one, and 1 more for each `itemsOfOneCharge` items that an
  * operation may ask for. Events are charged to the account that records them, and to the user whose they are. What is
  * refused costs nothing. While the server cannot keep up, it puts some of it off.
  */

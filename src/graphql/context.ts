@@ -25,7 +25,7 @@ export interface StreamLife {
 export interface Spending {
   /** One request, or one operation on a socket. @throws AppError RATE_LIMITED, UNAVAILABLE */
   request(): void;
-  /** So many list items. @throws AppError RATE_LIMITED, UNAVAILABLE */
+  /** What an operation costs, in items. @throws AppError RATE_LIMITED, UNAVAILABLE */
   items(count: number): void;
   /** A stream that is about to begin. @throws AppError UNAVAILABLE, while the server cannot keep up */
   stream(): void;

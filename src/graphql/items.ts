@@ -36,3 +36,10 @@ export const pageOf = (most: ItemLimit = 'pageSize') => withItems({ by: ['first'
 export function itemsOf(field: GraphQLField<unknown, unknown>): Items | undefined {
   return field.extensions.items as Items | undefined; // only `withItems` writes it
 }
+
+/** The extensions of a field that returns no list, and for which about so many rows are read beside what it shows. */
+export const withReads = (reads: number) => ({ extensions: { reads } });
+
+export function readsOf({ extensions: { reads } }: GraphQLField<unknown, unknown>): number {
+  return typeof reads === 'number' ? reads : 0;
+}

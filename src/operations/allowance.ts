@@ -6,7 +6,7 @@ import { labelOf } from './operation-label.ts';
 
 /** What a client is told of the cost of its operation, in `extensions.cost`. */
 export interface ToldCost {
-  /** The list items that the operation asks for, as they are counted before it runs. */
+  /** The items that the operation asks for, as they are counted before it runs. */
   readonly items: number;
   /** How many an operation of this viewer may ask for. */
   readonly limit: number;
@@ -25,6 +25,6 @@ export function toldCost(
 /** The refusal of an operation that asks for too much; undefined for one that does not. */
 export function refuseCost({ items, limit }: ToldCost, operation: OperationDefinitionNode): AppError | undefined {
   if (items <= limit) return undefined;
-  const message = `An operation may ask for at most ${limit} list items in all, and ${labelOf(operation)} asks for ${items}`;
+  const message = `An operation may ask for at most ${limit} items in all, and ${labelOf(operation)} asks for ${items}`;
   return new AppError('LIMIT_EXCEEDED', message, {}, { nodes: operation });
 }

@@ -1,8 +1,8 @@
 import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, type SelectionNode, visit } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import { isPayloadAsItIs } from '../graphql/payloads.ts';
-import type { ValidOperation, Variables } from './cost.ts';
 import type { StreamedResult } from './result-stream.ts';
+import type { ValidOperation, Variables } from './valid-operation.ts';
 
 /** Subscribers to whom a payload shows the same, as long as nothing but the payload is read. */
 export class Audience {

@@ -5,7 +5,8 @@ import type { Payer } from '../graphql/context.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { refuseDeepVariables } from './check-variables.ts';
-import { type CostOf, createCost, type ValidOperation, type Variables } from './cost.ts';
+import { type CostOf, createCost } from './cost.ts';
+import type { ValidOperation, Variables } from './valid-operation.ts';
 
 /** Who wrote a document, and with it the values of its variables. The bounds of what clients send are none of our own. */
 export type Author = 'client' | 'server';

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Variables } from './cost.ts';
+import type { Variables } from './valid-operation.ts';
 
 /**
  * The refusal of variables that are nested too deep, before anything walks through them by recursion.

@@ -14,7 +14,7 @@ import {
   typeFromAST,
   type VariableDefinitionNode,
 } from 'graphql';
-import type { Variables } from './cost.ts';
+import type { Variables } from './valid-operation.ts';
 
 /** What a client sent as a value of a type, as resolvers get it. @throws whatever, if the value does not fit */
 type Coerce = (value: unknown) => unknown;

@@ -9,7 +9,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { Variables } from './cost.ts';
+import type { Variables } from './valid-operation.ts';
 
 /** What decides which fields are selected, beside the document's nodes. */
 export interface Selecting {

@@ -13,7 +13,7 @@ import {
 import { isObject } from '../lib/json.ts';
 import { whyNotKept } from '../lib/parse-json.ts';
 import type { Limits } from '../limits.ts';
-import type { Variables } from './cost.ts';
+import type { Variables } from './valid-operation.ts';
 
 /** What is wrong with one field of one item of a list; an empty field stands for the item itself. */
 export interface InputProblem {

@@ -17,7 +17,7 @@ import { Audiences } from './audiences.ts';
 import { type Author, Bill } from './bill.ts';
 import { type BoundedExecution, isWithin } from './bounded-execution.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
-import type { CostOf, Variables } from './cost.ts';
+import type { CostOf } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { jsonLength } from './json-length.ts';
@@ -28,6 +28,7 @@ import { withoutSuggestion } from './reticence.ts';
 import { refuseRootFields } from './single-root-field.ts';
 import { writeInSlices, writeJson } from './text/json-text.ts';
 import type { TextSelections } from './text/text-selections.ts';
+import type { Variables } from './valid-operation.ts';
 
 export interface OperationOptions {
   readonly schema: GraphQLSchema;

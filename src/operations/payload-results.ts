@@ -3,8 +3,8 @@ import { isUnavailable } from '../db/faults.ts';
 import { type Context, type ContextParts, createContext } from '../graphql/context.ts';
 import { retry } from '../lib/retry.ts';
 import type { Audience } from './audiences.ts';
-import type { Variables } from './cost.ts';
 import { type PayloadResults, type StreamedResult, withCursor } from './result-stream.ts';
+import type { Variables } from './valid-operation.ts';
 
 /** What executes payloads of one subscription. */
 export interface PayloadExecutor {

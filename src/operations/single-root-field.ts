@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 import { AppError } from '../errors.ts';
 import { collectFields } from './collect-fields.ts';
-import type { ValidOperation, Variables } from './cost.ts';
+import type { ValidOperation, Variables } from './valid-operation.ts';
 
 type Fragments = ReadonlyMap<string, FragmentDefinitionNode>;
 

@@ -123,8 +123,13 @@ describe('the README', () => {
 
   test('its numbers are the limits', () => {
     expect(readme).toContain(`One to ${defaultLimits.eventsPerRecording} events`);
+    expect(readme).toContain(`up to ${defaultLimits.fieldsOfOneItem} fields for each item`);
+    expect(readme).toContain(`| a list with a filter | ${defaultLimits.itemsOfFilter} more |`);
+    expect(readme).toContain(`(\`search\`) | ${defaultLimits.itemsOfSearch} more |`);
     expect(readme).toContain(`at least every ${defaultLimits.checkpointMs / 1000} seconds`);
-    expect(readme).toContain(`${defaultLimits.itemsOfOneCharge} list items that an operation may ask for count 1 more`);
+    expect(readme).toContain(
+      `${defaultLimits.itemsOfOneCharge} items that an [operation costs](#what-an-operation-costs) count 1 more`,
+    );
   });
 
   test('its rate limits are those of the server', () => {

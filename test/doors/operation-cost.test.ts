@@ -6,7 +6,7 @@ import { openWebSocketStream } from '../support/streams.ts';
 
 /** More than the server allows as it is, so that the documents below can be told by eye. */
 const limits = { operationItems: { user: 50_000, service: 50_000 }, documentTokens: 10_000 };
-const refusal = 'An operation may ask for at most 50000 list items in all, and ';
+const refusal = 'An operation may ask for at most 50000 items in all, and ';
 
 let server: TestServer;
 let userId: string;
@@ -29,7 +29,7 @@ const literal = () =>
 
 const wide = 'event { user { recentSyncEvents(limit: 200) { id } } }';
 
-describe('an operation that could ask for too many list items is refused before any of it runs', () => {
+describe('an operation that could ask for too much is refused before any of it runs', () => {
   test('by the results of a mutation, of which there is one for each event', async () => {
     const document = `mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { ${wide} } } }`;
     expect(await refusalOf(500, document)).toContain(refusal);
@@ -167,18 +167,18 @@ describe('what an operation costs', () => {
   });
   afterAll(() => plain.close());
 
-  /** A query that asks for so many list items: pages of a hundred, and a rest of one at least. */
+  /** A query that asks for so much: a hundred events, with their user a hundred more, pages of a hundred, and a rest of one at least. */
   function asking(items: number) {
-    const pages = Math.floor((items - 1) / 100) - 1;
+    const pages = Math.floor((items - 1) / 100) - 2;
     const query = `query Costly($n: Int!) { user(id: "${owner}") {
-      recentSyncEvents(limit: $n) { user { recentSyncEvents(limit: ${pages}) { id } } } rest: recentSyncEvents(limit: ${items - 100 * (pages + 1)}) { id } } }`;
+      recentSyncEvents(limit: $n) { user { recentSyncEvents(limit: ${pages}) { id } } } rest: recentSyncEvents(limit: ${items - 100 * (pages + 2)}) { id } } }`;
     return { query, variables: { n: 100 } };
   }
 
   test.each([
     ['a service', 20_000],
     ['a user', 2_000],
-  ])('may be, for %s, %i list items, and is told with every answer on every door', async (who, limit) => {
+  ])('may be, for %s, %i items, and is told with every answer on every door', async (who, limit) => {
     const headers = who === 'a user' ? await plain.userToken(owner) : plain.admin;
     for (const [transport, ask] of Object.entries(transports)) {
       const within = await ask(plain.url, { ...asking(limit), headers });
@@ -193,7 +193,7 @@ describe('what an operation costs', () => {
         transport,
         errors: [
           {
-            message: `An operation may ask for at most ${limit} list items in all, and query Costly asks for ${limit + 1}`,
+            message: `An operation may ask for at most ${limit} items in all, and query Costly asks for ${limit + 1}`,
             locations: [{ line: 1, column: 1 }],
             extensions: { code: 'LIMIT_EXCEEDED' },
           },
@@ -202,6 +202,81 @@ describe('what an operation costs', () => {
       });
       expect(past.data).toBeUndefined();
     }
+  });
+
+  /** The cost of a query by the test's user, as it is told. */
+  async function costOf(query: string, variables: Record<string, unknown> = {}): Promise<number> {
+    const { errors, extensions } = await transports.post(plain.url, { query, variables, headers: plain.admin });
+    const codes = errors?.map((error) => error.extensions.code) ?? [];
+    expect(codes.filter((code) => code !== 'LIMIT_EXCEEDED')).toEqual([]);
+    return (extensions as { cost: { items: number } }).cost.items;
+  }
+  const aliases = (count: number, field: string) =>
+    Array.from({ length: count }, (_, index) => `a${index}: ${field}`).join(' ');
+  const events = (fields: string) => `{ user(id: "${owner}") { recentSyncEvents(limit: 100) { ${fields} } } }`;
+  const runs = (args: string, fields: string) => `{ user(id: "${owner}") { syncRuns${args} { ${fields} } } }`;
+
+  test('counts what is found for an item, however often it is asked for', async () => {
+    expect(await costOf(events('id'))).toBe(100);
+    expect(await costOf(events('run { runId }'))).toBe(200);
+    expect(await costOf(events('run { user { id } } user { id }'))).toBe(400);
+    expect(await costOf(events(aliases(10, 'run { runId }')))).toBe(1_100);
+    expect(
+      await costOf(events(`${aliases(10, 'run { ...Whose }')} } } } fragment Whose on SyncRun { user { ... { id`)),
+    ).toBe(2_100);
+  });
+
+  test('counts each further 20 fields of an item', async () => {
+    expect(await costOf(events(aliases(20, 'metadata')))).toBe(100);
+    expect(await costOf(events(aliases(21, 'metadata')))).toBe(200);
+    expect(await costOf(events(`${aliases(20, 'id')} ... on SyncEvent { __typename }`))).toBe(200);
+    // What comes with an item is of it: here the reason.
+    expect(await costOf(events(aliases(10, 'reason { class text }')))).toBe(100);
+    expect(await costOf(events(aliases(10, 'reason { class text actor }')))).toBe(200);
+    expect(await costOf(events(`run { ${aliases(21, 'message')} }`))).toBe(300);
+    expect(await costOf(`{ user(id: "${owner}") { ${aliases(20, 'email')} } }`)).toBe(0);
+    expect(await costOf(`{ user(id: "${owner}") { ${aliases(21, 'email')} } }`)).toBe(1);
+  });
+
+  test('counts what fragments bring as often as they are spread, and what a directive may leave out', async () => {
+    const fragment = `fragment Wide on SyncEvent { ${aliases(11, 'id')} run { runId } }`;
+    expect(await costOf(`${events('...Wide')} ${fragment}`)).toBe(200);
+    expect(await costOf(`${events('...Wide ...Wide')} ${fragment}`)).toBe(400);
+    const switched = `query ($on: Boolean!) ${events('id run @include(if: $on) { runId }')}`;
+    expect(await costOf(switched, { on: true })).toBe(200);
+    expect(await costOf(switched, { on: false })).toBe(200);
+  });
+
+  test('counts a page once, whatever of it is asked for, and what stands on it beside its items once', async () => {
+    expect(await costOf(runs('(first: 10)', 'totalCount'))).toBe(10);
+    expect(
+      await costOf(runs('(first: 10)', 'pageInfo { hasNextPage endCursor } edges { cursor node { runId } }')),
+    ).toBe(10);
+    expect(await costOf(runs('(first: 10)', 'edges { cursor } edges { node { user { id } } }'))).toBe(20);
+    const wide = `${aliases(10, 'edges { node { runId } }')} b: edges { node { ${aliases(11, 'runId').replaceAll('a', 'b')} } }`;
+    expect(await costOf(runs('(first: 10)', wide))).toBe(20);
+  });
+
+  test('counts what has to be looked for more than what is shown', async () => {
+    expect(await costOf(runs('(first: 1)', 'edges { cursor }'))).toBe(1);
+    expect(await costOf(runs('(first: 1, filter: {})', 'edges { cursor }'))).toBe(1);
+    expect(await costOf(runs('(first: 1, filter: { providers: ["x"] })', 'edges { cursor }'))).toBe(6);
+    expect(await costOf(runs('(first: 1, filter: { search: "x" })', 'edges { cursor }'))).toBe(51);
+    const asked = `query ($f: SyncRunFilter, $s: String) { user(id: "${owner}") {
+      a: syncRuns(first: 1, filter: $f) { edges { cursor } } b: syncRuns(first: 1, filter: { search: $s }) { edges { cursor } } } }`;
+    expect(await costOf(asked, { f: { providers: null } })).toBe(7);
+    expect(await costOf(asked, { f: { providers: ['x'] }, s: 'x' })).toBe(57);
+    expect(await costOf(asked, { f: { search: 'x' }, s: 'x' })).toBe(102);
+    expect(await costOf('{ users(first: 1, search: "x") { edges { cursor } } }')).toBe(51);
+    expect(await costOf(`{ user(id: "${owner}") { connections { explain { verdict } } } }`)).toBe(200);
+  });
+
+  test('refuses lists of little that would be answered with much', async () => {
+    const all =
+      'fragment F on SyncRun { runId userId provider message progress error attempts reopened batches status stage source }';
+    const query = `{ users(first: 4) { edges { node { recentSyncEvents(limit: 200) { ${aliases(30, 'run { ...F }')} } } } } } ${all}`;
+    const { errors } = await transports.post(plain.url, { query, headers: plain.admin });
+    expect(errors).toMatchObject([{ message: expect.stringContaining('{ users } asks for 25604') }]);
   });
 
   test('is as much for who shows no credential as for a user', async () => {

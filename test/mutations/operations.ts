@@ -147,10 +147,24 @@ export const operations: Area = {
     },
     {
       breaks: 'items of lists within lists are added up',
-      file: 'src/operations/cost.ts',
-      find: 'Math.min(size * (1 + inner), MOST)',
-      replace: 'Math.min(size + inner, MOST)',
+      file: 'src/operations/amounts.ts',
+      find: 'Math.min(size * one, MOST)',
+      replace: 'Math.min(size + one, MOST)',
       tests: ['test/doors/operation-cost.test.ts'],
+    },
+    {
+      breaks: 'what is found for an item costs nothing',
+      file: 'src/operations/cost.ts',
+      find: 'sumOf([this.#itemsFor(inner.fields), inner.items]);\n    return { fields: 1, items: sumOf([found',
+      replace: 'inner.items;\n    return { fields: 1, items: sumOf([found',
+      tests: ['test/doors/operation-cost.test.ts', 'test/doors/cost-covers-answers.test.ts'],
+    },
+    {
+      breaks: 'an item costs the same, however much of it is asked for',
+      file: 'src/operations/cost.ts',
+      find: 'Math.max(1, Math.ceil(fields / this.#limits.fieldsOfOneItem))',
+      replace: 'Math.max(1, Math.ceil(fields / 1_000))',
+      tests: ['test/doors/operation-cost.test.ts', 'test/doors/cost-covers-answers.test.ts'],
     },
     {
       breaks: 'a user may ask for as much as a service',
@@ -161,7 +175,7 @@ export const operations: Area = {
     },
     {
       breaks: 'a fragment is counted with the variables of the first request',
-      file: 'src/operations/cost.ts',
+      file: 'src/operations/amounts.ts',
       find: 'if (answered !== question) answer',
       replace: 'if (answered === 0) answer',
       tests: ['test/doors/operation-cost.test.ts'],
@@ -212,7 +226,7 @@ export const operations: Area = {
       breaks: 'fragments cost nothing',
       file: 'src/operations/cost.ts',
       find: 'return this.#ofFragment(selection.name.value);',
-      replace: 'return 0;',
+      replace: 'return nothing;',
       tests: ['test/doors/operation-cost.test.ts'],
     },
     {
