@@ -41,10 +41,13 @@ export function createAuthenticate({ keys, tokens }: AuthenticateOptions): Authe
   }
 }
 
-/** The token behind the scheme `Bearer`, in any case; empty when it is missing. Null for any other scheme. */
+/**
+ * The token behind the scheme `Bearer`, in any case; empty when it is missing. Null for any other scheme. Spaces alone stand
+ * between the two (RFC 9110, 11.4): what stands there instead belongs to the token, and makes it a bad one.
+ */
 function bearerToken(authorization: string | null | undefined): string | null {
-  const [scheme = '', ...rest] = (authorization ?? '').trim().split(/\s+/);
-  return scheme.toLowerCase() === 'bearer' ? rest.join(' ') : null;
+  const [, token] = /^ *bearer(?: +|(?=[^!-~])|$)(.*?) *$/is.exec(authorization ?? '') ?? [];
+  return token ?? null;
 }
 
 /** An outage is held back until it is known whether the other credential is good. */

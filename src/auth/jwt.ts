@@ -9,6 +9,7 @@ import {
 } from 'jose';
 import { AppError, badInput } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { hasKeyTwice } from '../lib/parse-json.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
@@ -29,7 +30,7 @@ const scopeClaims: readonly string[] = ['scope', 'scopes', 'scp'];
 export interface Tokens {
   /**
    * Who a JWT speaks for, or null when it is not good: malformed, wrongly signed, expired, not yet valid, without
-   * `sub` or `exp`, with a time that is out of range (before 1970, or from 2100 on, as one in milliseconds is), or of an algorithm that this server has no key for. There is no leeway for clocks.
+   * `sub` or `exp`, with a claim that stands twice, with a time that is out of range (before 1970, or from 2100 on, as one in milliseconds is), or of an algorithm that this server has no key for. There is no leeway for clocks.
    *
    * HS256 is checked with the shared secret only, RS256 and ES256 with the key set only. Of the key set, `iss` and
    * `aud` must match. A shared secret comes with no audience of ours, so an HS256 token that names one was made for
@@ -72,6 +73,7 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
     // A key set may have lost the key since.
     if (known && known.key === (known.header.alg === 'HS256' ? sharedKey : await publicKeys?.(known.header)))
       return performance.now() < known.endsAt && isTimeFor(known.claims, clock()) ? known.claims : null;
+    if (!isExact(token)) return null;
     const currentDate = new Date(clock());
     const { alg } = decodeProtectedHeader(token);
     if (alg === 'HS256' && sharedKey) {
@@ -140,6 +142,19 @@ function remoteKeys(url: string): (...asked: Parameters<ReturnType<typeof create
       throw outage;
     }
   };
+}
+
+/**
+ * Is a token written as every library writes it, and is each of its claims there once? jose takes texts that only decode
+ * to the same, so that one token would have many spellings; and of two claims of one name the last, which may widen what the
+ * first has narrowed (RFC 7519, 4).
+ */
+function isExact(token: string): boolean {
+  const parts = token.split('.');
+  if (parts.length !== 3) return false;
+  const decoded = parts.map((part) => Buffer.from(part, 'base64url'));
+  if (decoded.some((bytes, index) => bytes.toString('base64url') !== parts[index])) return false;
+  return decoded.slice(0, 2).every((bytes) => !hasKeyTwice(bytes.toString()));
 }
 
 /** When the time of a token is over, by `performance.now()`. */

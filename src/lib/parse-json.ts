@@ -31,6 +31,12 @@ export function parseJson(text: string): unknown {
   return root.value;
 }
 
+/** Does a key stand twice in its object, as far as that can be told? The text is well-formed JSON. */
+export function hasKeyTwice(text: string): boolean {
+  if (countKeysInText(text) === countKeys(JSON.parse(text))) return false;
+  return findUnkept(text).some(({ isNumber }) => !isNumber);
+}
+
 /** What `parseJson` has put in the place of a value that it could not keep: why. Undefined for any value that it has kept. */
 export function whyNotKept(value: unknown): string | undefined {
   return typeof value === 'symbol' ? value.description : undefined;
@@ -45,6 +51,7 @@ interface Unkept {
   /** Keys and indices from the root. */
   readonly path: readonly (string | number)[];
   readonly problem: string;
+  readonly isNumber?: true;
 }
 
 /** An object or a list that is being read. */
@@ -83,7 +90,7 @@ function findUnkept(text: string): readonly Unkept[] {
     if (char === '-' || (char >= '0' && char <= '9')) {
       numberToken.lastIndex = at;
       const [token = char] = numberToken.exec(text) ?? [];
-      if (!isKept(token)) numbers.push({ path: here(), problem: sayNumber(token, placeText(here())) });
+      if (!isKept(token)) numbers.push({ path: here(), problem: sayNumber(token, placeText(here())), isNumber: true });
       at += token.length;
       continue;
     }

@@ -49,6 +49,8 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     headersTimeout: keepAliveMs + limits.headersMs,
     requestTimeout: keepAliveMs + limits.requestMs,
     connectionsCheckingInterval: Math.min(LOOK_MS, limits.headersMs),
+    // Node would take the first of two headers `Authorization`, and others the last: joined, they are no good credential.
+    joinDuplicateHeaders: true,
     shouldUpgradeCallback: asksForWebSocket, // of Node 22.21, 24.9 and newer
   };
   const server = createServer(http, (request, response) => {
