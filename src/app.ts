@@ -160,6 +160,7 @@ async function serve(
     corsOrigins: config.corsOrigins,
     servesLocalPages,
     trustedProxies: config.trustedProxies,
+    opensMetrics: config.opensMetrics,
     rates,
     limits,
     shutdown: shutdown.signal,

@@ -1,3 +1,4 @@
+import { isPrivateAddress } from './lib/private-address.ts';
 import { missingBesideJwks, wrongDirectUrl, wrongPgSslMode } from './settings/contradictions.ts';
 import { settings } from './settings/settings.ts';
 import { installedSources } from './sources/installed.ts';
@@ -39,6 +40,8 @@ export interface Config {
   readonly trustedDocuments: string | undefined;
   /** Whom it binds. */
   readonly trustedDocumentsFor: 'all' | 'users';
+  /** May anybody read the metrics, and what is away, or who has the scope for it? */
+  readonly opensMetrics: boolean;
   readonly logLevel: string;
 }
 
@@ -102,6 +105,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     trustedDocuments: env.TRUSTED_DOCUMENTS,
     trustedDocumentsFor: env.TRUSTED_DOCUMENTS_FOR,
+    opensMetrics: (env.METRICS_ACCESS ?? (isPrivateAddress(env.HOST) ? 'open' : 'credential')) === 'open',
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -15,6 +15,7 @@ const scopeDescriptions: Record<Scope, string> = {
   read: 'Query and subscribe; make user tokens.',
   write: 'Record events; make and change users.',
   admin: 'Delete users; list, make, rotate and revoke API keys.',
+  metrics: 'Read how the server is, at `/metrics` and in the detail of `/readyz`.',
 };
 
 const kindDescriptions: Record<Viewer['kind'], string> = {

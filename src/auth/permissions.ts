@@ -6,13 +6,14 @@ type Grant = boolean | Scope;
 /**
  * Every permission and who holds it. `delegate` is to make a token for one user: reading is enough, as the token can
  * do less than its maker. A user may not, or a short-lived token could renew itself for ever. `operate` is to see what
- * concerns all users at once.
+ * concerns all users at once, and `metrics` how the server is, which concerns nobody's data.
  */
 const permissions = {
   public: { service: true, developer: true, user: true, anonymous: true },
   read: { service: 'read', developer: true, user: true, anonymous: false },
   write: { service: 'write', developer: 'write', user: false, anonymous: false },
   admin: { service: 'admin', developer: 'admin', user: false, anonymous: false },
+  metrics: { service: 'metrics', developer: 'metrics', user: false, anonymous: false },
   delegate: { service: 'read', developer: true, user: false, anonymous: false },
   operate: { service: 'read', developer: true, user: false, anonymous: false },
 } as const satisfies Record<string, Record<Viewer['kind'], Grant>>;

@@ -1,5 +1,5 @@
 /** What a credential may be granted. No scope implies another. */
-export const scopes = ['read', 'write', 'admin'] as const;
+export const scopes = ['read', 'write', 'admin', 'metrics'] as const;
 
 export type Scope = (typeof scopes)[number];
 

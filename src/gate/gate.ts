@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import { Admission } from './admit.ts';
 import { ClientAddresses } from './clients.ts';
 import { OpenStreams } from './open-streams.ts';
+import { OperatorAccess } from './operator-access.ts';
 import { Origins } from './origins.ts';
 import type { RateLimits } from './rate-limits.ts';
 
@@ -17,6 +18,7 @@ export interface Gate {
   readonly origins: Origins;
   readonly streams: OpenStreams;
   readonly rates: RateLimits;
+  readonly operators: OperatorAccess;
 }
 
 /** One gate for all doors of a server. @param shutdown aborts when the server stops. */
@@ -26,15 +28,18 @@ export function createGate(options: {
   readonly corsOrigins: readonly string[];
   readonly servesLocalPages: boolean;
   readonly trustedProxies: readonly string[];
+  readonly opensMetrics: boolean;
   readonly rates: RateLimits;
   readonly limits: Limits;
   readonly shutdown: AbortSignal;
 }): Gate {
+  const admission = new Admission(options.authenticate, options.rates);
   return {
-    admission: new Admission(options.authenticate, options.rates),
+    admission,
     addresses: new ClientAddresses(options.trustedProxies),
     origins: new Origins(options.corsOrigins, options),
     streams: new OpenStreams(options.credentials, options.limits, options.shutdown),
     rates: options.rates,
+    operators: new OperatorAccess(admission, options.opensMetrics),
   };
 }

@@ -91,6 +91,7 @@ export function createBuilder(): Builder {
         read: may(viewer, 'read'),
         write: may(viewer, 'write'),
         admin: may(viewer, 'admin'),
+        metrics: may(viewer, 'metrics'),
         delegate: may(viewer, 'delegate'),
         operate: may(viewer, 'operate'),
       }),

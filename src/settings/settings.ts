@@ -57,6 +57,7 @@ export const settings = z.object({
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   TRUSTED_DOCUMENTS: z.string().optional(),
   TRUSTED_DOCUMENTS_FOR: z.enum(['all', 'users'], { error: 'must be all or users' }).default('all'),
+  METRICS_ACCESS: z.enum(['open', 'credential'], { error: 'must be open or credential' }).optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 });
 

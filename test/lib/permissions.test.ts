@@ -28,6 +28,7 @@ const held: [string, Viewer, Permission[]][] = [
   ['a service that reads', service('read'), ['public', 'read', 'delegate', 'operate']],
   ['a service that writes', service('write'), ['public', 'write']],
   ['a service that administers', service('admin'), ['public', 'admin']],
+  ['a service that watches', service('metrics'), ['public', 'metrics']],
   ['a developer', developer('read'), ['public', 'read', 'delegate', 'operate']],
   ['a developer who names no scope', developer(), ['public', 'read', 'delegate', 'operate']],
   ['a developer who writes', developer('read', 'write'), ['public', 'read', 'write', 'delegate', 'operate']],
@@ -35,7 +36,7 @@ const held: [string, Viewer, Permission[]][] = [
 ];
 
 test.each(held)('%s holds exactly its permissions', (_, viewer, expected) => {
-  const all: Permission[] = ['public', 'read', 'write', 'admin', 'delegate', 'operate'];
+  const all: Permission[] = ['public', 'read', 'write', 'admin', 'metrics', 'delegate', 'operate'];
   expect(all.filter((permission) => may(viewer, permission))).toEqual(expected);
 });
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import type { Availability } from '../../db/availability.ts';
 import type { Database } from '../../db/database.ts';
 import type { DatabaseFigures } from '../../db/database-figures.ts';
@@ -21,6 +21,8 @@ export interface HealthOptions {
   readonly databaseFigures: DatabaseFigures;
   /** Aborts when the server begins to shut down. */
   readonly shutdown: AbortSignal;
+  /** May this client be told what is away? Never rejects. */
+  readonly isOperator: (context: Context) => Promise<boolean>;
   /** Told why the database does not answer; the client is not. */
   readonly onError: (error: unknown) => void;
 }
@@ -28,10 +30,10 @@ export interface HealthOptions {
 /** `/healthz`: the process lives. `/readyz`: it can serve reads and writes, so it should be sent requests. */
 export function addHealth(app: Hono, options: HealthOptions): void {
   addGet(app, '/healthz', () => json(200, '{"status":"ok"}'));
-  addGet(app, '/readyz', async () => {
+  addGet(app, '/readyz', async (context) => {
     const isReady = !options.shutdown.aborted && (await canServe(options));
     const away = options.outages.present;
-    const detail = Object.keys(away).length > 0 ? { detail: away } : {};
+    const detail = Object.keys(away).length > 0 && (await options.isOperator(context)) ? { detail: away } : {};
     return isReady
       ? json(200, JSON.stringify({ status: 'ok', ...detail }))
       : json(unavailable.httpStatus, JSON.stringify({ status: 'unavailable', ...detail }), unavailable.headers);

@@ -1,4 +1,4 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { addGet } from '../add-get.ts';
 import { type Metric, registryOf } from './metric.ts';
@@ -7,13 +7,16 @@ interface MetricsOptions {
   /** What the process counts, as {@link collectProcessMetrics} has begun to; undefined: from the first scrape. */
   readonly processMetrics: Registry | undefined;
   readonly metrics: readonly Metric[];
+  /** @throws AppError for who may not read them */
+  readonly check: (context: Context) => Promise<void>;
 }
 
 /** `/metrics`: how this process is, in Prometheus' text format. */
-export function addMetrics(app: Hono, { metrics, ...options }: MetricsOptions): void {
+export function addMetrics(app: Hono, { metrics, check, ...options }: MetricsOptions): void {
   const own = registryOf(metrics);
   let { processMetrics } = options;
-  addGet(app, '/metrics', async () => {
+  addGet(app, '/metrics', async (context) => {
+    await check(context);
     processMetrics ??= collectProcessMetrics();
     const text = await Registry.merge([own, processMetrics]).metrics();
     return new Response(text, { headers: { 'content-type': own.contentType } });

@@ -3,6 +3,7 @@ import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
 import { AppError, headersOf } from '../../errors.ts';
+import type { Presented } from '../../gate/admit.ts';
 import { accountOf } from '../../gate/clients.ts';
 import type { Gate } from '../../gate/gate.ts';
 import { JSON_TYPE } from '../../gate/read-body.ts';
@@ -79,10 +80,12 @@ export function createRestListener(options: RestOptions) {
   addMetrics(app, {
     processMetrics: options.processMetrics,
     metrics: serverMetrics({ ...options, requests: requestLog.counts }),
+    check: (context) => gate.operators.check(presentedBy(context, gate)),
   });
   // Formatting an error reports it, too; nobody is answered with the words.
   const onError = (error: unknown) => void formatError(error);
-  addHealth(app, { ...options.health, shutdown, onError });
+  const isOperator = (context: Context) => gate.operators.isLetIn(presentedBy(context, gate));
+  addHealth(app, { ...options.health, shutdown, isOperator, onError });
 
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
@@ -97,6 +100,12 @@ export function createRestListener(options: RestOptions) {
     }
     if (!(await lists.answer(request, response))) await listener(request, response);
   };
+}
+
+/** What somebody presents who asks how the server is. */
+function presentedBy({ req, env }: Context, { addresses }: Gate): Presented {
+  const { incoming } = env as HttpBindings; // as the listener makes it
+  return { door: 'pages', address: addresses.of(incoming), header: (name) => req.raw.headers.get(name) };
 }
 
 /** What tells how the server is, is answered whoever asks how often. */
