@@ -19,7 +19,8 @@ export function refuseDeepVariables(
   return undefined;
 }
 
-function isDeeper(value: unknown, most: number): boolean {
+/** Is a value of JSON nested deeper than so many levels? */
+export function isDeeper(value: unknown, most: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (most === 0) return true;
   if (Array.isArray(value)) return value.some((item) => isDeeper(item, most - 1));

@@ -4,6 +4,7 @@ import { isObject } from '../lib/json.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import { readUtf8 } from '../lib/utf8.ts';
 import type { Limits } from '../limits.ts';
+import { isDeeper } from '../operations/check-variables.ts';
 
 /** Close code of RFC 6455 for a message that is too long. */
 const MESSAGE_TOO_BIG = 1009;
@@ -41,7 +42,14 @@ export class ClientMessages {
       };
     if (!this.#take(bytes.byteLength))
       return { code: CloseCode.TooManyInitialisationRequests, reason: 'Too many messages' };
-    return messageIn(bytes) ?? { code: CloseCode.BadRequest, reason: 'Invalid message received' };
+    return this.#messageIn(bytes) ?? { code: CloseCode.BadRequest, reason: 'Invalid message received' };
+  }
+
+  /** Undefined for none. What an operation is sent with has bounds of its own, with which it alone is refused. */
+  #messageIn(bytes: Uint8Array): Message | undefined {
+    const message = messageIn(bytes);
+    const isOfSocket = message && message.type !== MessageType.Subscribe && 'payload' in message;
+    return isOfSocket && isDeeper(message.payload, this.#limits.variableDepth) ? undefined : message;
   }
 
   #take(bytes: number): boolean {

@@ -52,6 +52,10 @@ describe('a WebSocket', () => {
     ['a binary frame of garbage', Buffer.from([0xff, 0x00, 0x80])],
     ['a message that only the server may send', { type: 'connection_ack' }, 4500],
     ['JSON that is 100,000 lists deep', deepList(100_000)],
+    ['a ping that is 100,000 lists deep', `{"type":"ping","payload":{"v":${deepList(100_000)}}}`],
+    ['a pong that is 100,000 lists deep', `{"type":"pong","payload":{"v":${deepList(100_000)}}}`],
+    ['a subscription whose id is 100,000 lists deep', `{"type":"subscribe","id":${deepList(100_000)},"payload":{}}`],
+    ['a completion whose id is 100,000 lists deep', `{"type":"complete","id":${deepList(100_000)}}`],
   ];
   for (const [what, message, expected = 4400] of broken)
     test(`is closed as the protocol says, and the server serves on, after ${what}`, async () => {
@@ -87,6 +91,29 @@ describe('a WebSocket', () => {
     });
     expect(await socket.next()).toEqual({ type: 'complete', id: 'deep' });
     socket.close();
+  });
+
+  test('answers a ping with what came with it, as deep as a variable may be, and no level deeper', async () => {
+    const socket = await opened();
+    socket.send(`{"type":"ping","payload":{"v":${deepList(39)}}}`);
+    expect(await socket.next()).toEqual({ type: 'pong', payload: { v: JSON.parse(deepList(39)) } });
+    socket.send(`{"type":"ping","payload":{"v":${deepList(40)}}}`);
+    expect(await socket.closed).toMatchObject({ code: 4400 });
+  });
+
+  test('runs an operation whatever is in extensions that nobody reads', async () => {
+    const socket = await opened();
+    socket.send(
+      `{"type":"subscribe","id":"1","payload":{"query":"{ __typename }","extensions":{"v":${deepList(100_000)}}}}`,
+    );
+    expect(await socket.next()).toMatchObject({ type: 'next', id: '1', payload: { data: { __typename: 'Query' } } });
+    socket.close();
+  });
+
+  test('is closed with 4400 for a connection_init that is 100,000 lists deep', async () => {
+    const socket = await openRawSocket(server.url);
+    socket.send(`{"type":"connection_init","payload":{"v":${deepList(100_000)}}}`);
+    expect(await socket.closed).toMatchObject({ code: 4400 });
   });
 
   test('is closed with 4429 for a second connection_init', async () => {
