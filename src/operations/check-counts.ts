@@ -40,7 +40,7 @@ export function checkCounts(
 
 function checkCount(operation: OperationDefinitionNode, found: number, most: number, what: string): void {
   if (found <= most) return;
-  const message = `An operation may have at most ${most} ${what}, and ${labelOf(operation)} has ${found}`;
+  const message = `An operation may have at most ${most} ${what}, fragments counted as often as they are spread, and ${labelOf(operation)} has ${found}`;
   throw new AppError('LIMIT_EXCEEDED', message, {}, { nodes: operation });
 }
 

@@ -132,14 +132,12 @@ function useOperations(
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     requestLog.of(req)?.runs(operation);
-    if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asDocumentError) };
+    if (prepared.mistakes.length > 0) return { errors: prepared.mistakes.map(asRequestError) };
     if (operation.kind === 'subscription') streams.markSubscription(request);
     const context = await contextOf(request, admitting);
     if (operation.kind === 'subscription') return operation.subscribe(context, variables ?? {}, 'text');
     const result = await (begun?.result ?? operation.run(context, variables ?? {}));
-    return 'data' in result
-      ? result
-      : { ...result, errors: result.errors?.map((error) => withHttp(error, { status: 400 })) ?? [] };
+    return 'data' in result ? result : { ...result, errors: result.errors?.map(asRequestError) ?? [] };
   }
 
   return {
@@ -160,7 +158,7 @@ function prepare(operations: Operations, query: string): PreparedDocument {
   try {
     return operations.prepare(query);
   } catch (error) {
-    throw error instanceof GraphQLError ? asDocumentError(error) : error;
+    throw error instanceof GraphQLError ? asRequestError(error) : error;
   }
 }
 
@@ -168,7 +166,7 @@ function checkTrusted({ trusted }: Operations, query: string, viewer: Viewer): v
   try {
     trusted.check(query, viewer);
   } catch (error) {
-    throw error instanceof GraphQLError ? asDocumentError(error) : error;
+    throw error instanceof GraphQLError ? asRequestError(error) : error;
   }
 }
 
@@ -185,10 +183,11 @@ function operationFor({ method }: Request, document: PreparedDocument, name: str
 }
 
 /**
- * A document that is wrong in itself. `spec` is for Yoga: the status counts for clients that accept
+ * A request that is well-formed, and of which nothing was run: its document is wrong or past a bound, its
+ * variables do not fit, or it costs too much. `spec` is for Yoga: the status counts for clients that accept
  * `application/graphql-response+json`, and others get 200, as GraphQL over HTTP has it.
  */
-function asDocumentError(error: GraphQLError): GraphQLError {
+function asRequestError(error: GraphQLError): GraphQLError {
   return withHttp(error, { spec: true, status: 400 });
 }
 

@@ -1,5 +1,6 @@
 import { type AuditFail, serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deepList } from '../support/extreme-input.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -48,6 +49,42 @@ describe('GraphQL over HTTP', () => {
     });
     expect(server.app.services.log.followedLogs).toBe(0);
   });
+
+  test.each([
+    ['a document past a bound', { query: `{ ${'a: __typename '.repeat(31)} }` }],
+    ['a document that does not fit the schema', { query: '{ nothing }' }],
+    ['a text that is no document', { query: '{' }],
+    ['variables that do not fit', { query: 'query ($id: UUID!) { user(id: $id) { id } }', variables: { id: 'x' } }],
+    ['variables that are nested too deep', { query: '{ __typename }', variables: { deep: JSON.parse(deepList(41)) } }],
+    [
+      'a cost past the bound',
+      { query: '{ users(first: 100) { edges { node { syncRuns(first: 200) { edges { node { user { id } } } } } } } }' },
+    ],
+    [
+      'too much of the schema',
+      {
+        query: `{ ${Array.from({ length: 20 }, (_, n) => `a${n}: __schema { types { fields { name type { fields { name } } } } }`).join(' ')} }`,
+      },
+    ],
+  ])(
+    'refuses %s with 400 to who accepts the media type of GraphQL, and with 200 to who knows JSON alone',
+    async (_, parameters) => {
+      const answers = ['application/graphql-response+json', 'application/json'].map(async (accept) => {
+        const headers = { ...server.admin, 'content-type': 'application/json', accept };
+        const response = await fetch(`${server.url}/graphql`, {
+          method: 'POST',
+          headers,
+          body: JSON.stringify(parameters),
+        });
+        return { status: response.status, body: await response.json() };
+      });
+      const [graphql, json] = await Promise.all(answers);
+      expect([graphql?.status, json?.status]).toEqual([400, 200]);
+      expect(graphql?.body).toEqual(json?.body);
+      expect(graphql?.body).toMatchObject({ errors: [{ extensions: { code: expect.any(String) } }] });
+      expect(graphql?.body).not.toHaveProperty('data');
+    },
+  );
 
   test.each([
     ['application/json', 200, 'UNAUTHENTICATED'],

@@ -55,7 +55,8 @@ const bounds: readonly Bounded[] = [
       query: `query Many { viewer { ${repeated(count - 21, (index) => `a${index}: kind`)} ...ten } other: viewer { ...ten } }
         fragment ten on Viewer { ... { ${repeated(10, (index) => `b${index}: kind`)} } }`,
     }),
-    refusal: 'An operation may have at most 30 aliases, and query Many has 31',
+    refusal:
+      'An operation may have at most 30 aliases, fragments counted as often as they are spread, and query Many has 31',
     locations: [{ line: 1, column: 1 }],
   },
   {
@@ -65,7 +66,7 @@ const bounds: readonly Bounded[] = [
       query: `{ ${repeated(count - 8, () => '__typename')} ...four ... { ...four } } fragment four on Query { a: __typename viewer { kind name } b: __typename c: __typename }`,
     }),
     refusal:
-      'An operation may have at most 20 fields at its root, and query { __typename __typename __typename __typename __typename } has 21',
+      'An operation may have at most 20 fields at its root, fragments counted as often as they are spread, and query { __typename __typename __typename __typename __typename } has 21',
   },
   {
     what: 'directives',
@@ -75,7 +76,8 @@ const bounds: readonly Bounded[] = [
         fragment two on Viewer { kind @skip(if: $on) name @skip(if: $on) }`,
       variables: { on: true },
     }),
-    refusal: 'An operation may have at most 20 directives, and query Switched has 21',
+    refusal:
+      'An operation may have at most 20 directives, fragments counted as often as they are spread, and query Switched has 21',
   },
 ];
 
@@ -115,7 +117,10 @@ describe('an operation may have so many', () => {
     const query = `subscription Runs { syncRuns { ${repeated(31, (index) => `a${index}: runId`)} } }`;
     const { errors } = await transports.sse(server.url, { query, headers: server.admin });
     expect(errors).toMatchObject([
-      { message: 'An operation may have at most 30 aliases, and subscription Runs has 31' },
+      {
+        message:
+          'An operation may have at most 30 aliases, fragments counted as often as they are spread, and subscription Runs has 31',
+      },
     ]);
   });
 
