@@ -156,6 +156,8 @@ export const defaultLimits = {
   webhookBytes: 1_048_576,
   /** Lexical tokens of a GraphQL document. */
   documentTokens: 2_000,
+  /** Mistakes of a document that are listed; it is read no further. Each may take a millisecond, to find names like one that is mistyped. */
+  documentMistakes: 20,
   /**
    * How deep the fields of an operation are nested, fragments flattened. Twelve is a type of data's reason, of an event, of a
    * run, of a user, in pages.
@@ -185,6 +187,9 @@ export const defaultLimits = {
   operationItems: { user: 2_000, service: 20_000 },
   /** So many fields of one item, or of an object that is found for it, count as one; as many more count as one more. */
   fieldsOfOneItem: 20,
+  /** So many fields of the schema itself count as one, since nothing is read for them; and so much an operation may ask for of it. */
+  introspectedFieldsOfOneItem: 100,
+  introspectionItems: 200,
   /** What a list costs beside its items if it has a filter, and if it looks for a text, which may have to be looked for in all. */
   itemsOfFilter: 5,
   itemsOfSearch: 50,

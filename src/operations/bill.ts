@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { refuseDeepVariables } from './check-variables.ts';
 import { type CostOf, createCost } from './cost.ts';
+import { introspectionItems, refuseIntrospection } from './introspection-cost.ts';
 import type { ValidOperation, Variables } from './valid-operation.ts';
 
 /** Who wrote a document, and with it the values of its variables. The bounds of what clients send are none of our own. */
@@ -27,6 +28,8 @@ export interface Weighed {
 export class Bill {
   readonly #options: BillOptions;
   #costOf: CostOf | undefined;
+  /** What it asks for of the schema itself, once that is known. */
+  #introspected = 0;
 
   constructor(options: BillOptions) {
     this.#options = options;
@@ -34,8 +37,16 @@ export class Bill {
 
   /** Reads the operation's cost, if it was not read yet: that of a client's operation is when it first runs. */
   prepare(): CostOf {
-    this.#costOf ??= createCost(this.#options, this.#options.limits);
+    this.#costOf ??= this.#read();
     return this.#costOf;
+  }
+
+  #read(): CostOf {
+    const { limits } = this.#options;
+    const costOf = createCost(this.#options, limits);
+    const introspected = introspectionItems(this.#options, limits);
+    this.#introspected = introspected;
+    return introspected === 0 ? costOf : (variables) => costOf(variables) + introspected;
   }
 
   /** Does it ask for so little that it need not wait for others? */
@@ -48,7 +59,7 @@ export class Bill {
     const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
     if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
     const cost = toldCost(this.prepare()(variables), viewer, limits);
-    const tooMuch = refuseCost(cost, operation);
+    const tooMuch = refuseCost(cost, operation) ?? refuseIntrospection(this.#introspected, limits, operation);
     return { refused: tooMuch && { errors: [tooMuch] }, told: { extensions: { cost } } };
   }
 

@@ -113,7 +113,7 @@ class ItemCount {
     return asked;
   }
 
-  /** Introspection is no field of its parent here and counts nothing: graphql-js bounds how deep it goes, and tokens how wide. */
+  /** Introspection is no field of its parent here: what it costs is counted apart. */
   #ofField(node: FieldNode, parent: unknown): Asked {
     const field = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[node.name.value] : undefined;
     if (!field) return oneField;

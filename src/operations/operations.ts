@@ -99,8 +99,9 @@ export class Operations {
   }
 
   #mistakesIn(document: DocumentNode): readonly GraphQLError[] {
-    if (this.#options.introspection) return validate(this.schema, document, validationRules);
-    return validate(this.schema, document, [...validationRules, noIntrospection]).map(
+    const most = { maxErrors: this.#options.limits.documentMistakes };
+    if (this.#options.introspection) return validate(this.schema, document, validationRules, most);
+    return validate(this.schema, document, [...validationRules, noIntrospection], most).map(
       ({ message, nodes }) => new GraphQLError(withoutSuggestion(message), { nodes: nodes ?? null }),
     );
   }

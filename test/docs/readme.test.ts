@@ -124,6 +124,9 @@ describe('the README', () => {
   test('its numbers are the limits', () => {
     expect(readme).toContain(`One to ${defaultLimits.eventsPerRecording} events`);
     expect(readme).toContain(`up to ${defaultLimits.fieldsOfOneItem} fields for each item`);
+    expect(readme).toContain(
+      `1 for ${defaultLimits.introspectedFieldsOfOneItem} fields of the answer; at most ${defaultLimits.introspectionItems} in`,
+    );
     expect(readme).toContain(`| a list with a filter | ${defaultLimits.itemsOfFilter} more |`);
     expect(readme).toContain(`(\`search\`) | ${defaultLimits.itemsOfSearch} more |`);
     expect(readme).toContain(`at least every ${defaultLimits.checkpointMs / 1000} seconds`);

@@ -1,6 +1,7 @@
 import { getIntrospectionQuery } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withDemoDefaults } from '../../src/demo/demo-settings.ts';
+import { defaultLimits } from '../../src/limits.ts';
 import { type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
@@ -86,6 +87,77 @@ describe('in production', () => {
     expect(await page(production)).toContain('This server does not show its schema');
     expect(await page(open)).not.toContain('This server does not show its schema');
   });
+});
+
+describe('the schema, where it is shown', () => {
+  const itemsOf = ({ extensions }: OperationAnswer) => (extensions as { cost: { items: number } }).cost.items;
+  /** All that clients and tools ask for at once: GraphiQL, and what makes code of a schema. */
+  const all = getIntrospectionQuery({
+    specifiedByUrl: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    inputValueDeprecation: true,
+  });
+  const refusal = 'An operation may ask for at most 200 items of the schema itself, and ';
+
+  test('is told to everybody, on every door, at a cost that who shows no credential can pay several times', async () => {
+    for (const [transport, ask] of Object.entries(transports)) {
+      const answer = await ask(open.url, { query: all });
+      expect({ transport, errors: answer.errors }).toEqual({ transport, errors: undefined });
+      expect(itemsOf(answer)).toBeGreaterThan(30);
+      expect(itemsOf(answer) / defaultLimits.itemsOfOneCharge).toBeLessThan(defaultLimits.anonymousRate.burst / 5);
+    }
+  });
+
+  test.each([
+    [
+      'by aliases',
+      (times: number) => Array.from({ length: times }, (_, n) => `a${n}: __schema { types { ...Type } }`).join(' '),
+    ],
+    [
+      'by fragments',
+      (times: number) =>
+        `__schema { ${Array.from({ length: times }, (_, n) => `t${n}: types { ...Type }`).join(' ')} }`,
+    ],
+  ])('is not told many times at once, %s, on any door and to nobody', async (_, asked) => {
+    const query = (times: number) => `{ ${asked(times)} } 
+      fragment Type on __Type { kind name description fields { name description args { name type { name } } type { name kind ofType { name kind } } } }`;
+    for (const [transport, ask] of Object.entries(transports)) {
+      expect(itemsOf(await ask(open.url, { query: query(1), headers: open.admin }))).toBeGreaterThan(5);
+      const { data, errors } = await ask(open.url, { query: query(20), headers: open.admin });
+      expect({ transport, data, errors }).toMatchObject({
+        transport,
+        data: undefined,
+        errors: [{ message: expect.stringContaining(refusal), extensions: { code: 'LIMIT_EXCEEDED' } }],
+      });
+    }
+  });
+
+  test('costs what the answer has of it, for a type that is named, and at most that for one that a variable names', async () => {
+    const fields = 'fields { name type { name fields { name } } }';
+    const written = await transports.post(open.url, { query: `{ __type(name: "SyncRun") { ${fields} } }` });
+    const named = await transports.post(open.url, {
+      query: `query ($name: String!) { __type(name: $name) { ${fields} } }`,
+      variables: { name: 'SyncRun' },
+    });
+    const values = (value: unknown): number =>
+      typeof value === 'object' && value !== null
+        ? Object.values(value).reduce((sum: number, each) => sum + values(each), 0)
+        : 1;
+    for (const answer of [written, named])
+      expect(itemsOf(answer) * defaultLimits.introspectedFieldsOfOneItem).toBeGreaterThanOrEqual(values(answer.data));
+    expect(itemsOf(await transports.post(open.url, { query: '{ __type(name: "Nothing") { name } }' }))).toBe(1);
+  });
+});
+
+test('a document with many mistakes is told of the first 20', async () => {
+  const wrong = (count: number) => `{ viewer { ${Array.from({ length: count }, (_, n) => `kimd${n}`).join(' ')} } }`;
+  for (const server of [open, production]) {
+    expect((await server.graphql(wrong(20))).errors).toHaveLength(20);
+    const { errors } = await server.graphql(wrong(300));
+    expect(errors).toHaveLength(21);
+    expect(errors.at(-1)?.message).toContain('Too many validation errors');
+  }
 });
 
 test('a server that is asked to does not show its schema elsewhere either', async () => {

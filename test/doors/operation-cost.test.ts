@@ -132,8 +132,7 @@ describe('an operation that asks for too much', () => {
     levels === 0 ? 'id' : `recentSyncEvents(limit: 200) { user { ${nested(levels - 1)} } }`;
 
   test('is refused before it runs: events of users of events', async () => {
-    const { status, errors } = await server.graphql(`{ user(id: "${randomUUID()}") { ${nested(3)} } }`);
-    expect(status).toBe(400);
+    const { errors } = await server.graphql(`{ user(id: "${randomUUID()}") { ${nested(3)} } }`);
     expect(errors.map(({ extensions }) => extensions.code)).toEqual(['LIMIT_EXCEEDED']);
   });
 
