@@ -1,4 +1,5 @@
 import { openFilled, type Provider } from '../data/databases.ts';
+import { usageOf } from '../measure/process-usage.ts';
 import { type MeasuredServer, startServer } from '../measure/server-process.ts';
 import { ratios, spreadOf } from '../measure/statistics.ts';
 import type { Bench } from '../part.ts';
@@ -6,9 +7,12 @@ import type { Comparison } from '../report/comparison.ts';
 
 const USERS = 100;
 const EVENTS_PER_USER = 200;
-/** Clients that repeat the largest query, and how many users it may ask for: 49 of them, twice 200 events of each. */
+const MEGABYTE = 1_000_000;
+/** Clients that repeat the largest query, and how many users it may ask for: 16 of them, twice 200 events of each. */
 const MISUSERS = 4;
-const LARGEST = 49;
+const LARGEST = 16;
+/** A fifth client asks for much of few events: so many times for the run of each of 200, with all of its plain fields. */
+const WIDEST = 30;
 
 /** The most that p99 may be, as a multiple of idle. */
 const GOAL = 3;
@@ -29,16 +33,18 @@ export async function measureFairness(provider: Provider, { options, say, uses }
     most: [] as number[],
   }));
   const largest: number[] = [];
+  const resident: number[] = [];
   const client = clientOf(server, database.apiKey);
   try {
     for (let round = 0; round <= options.rounds; round += 1)
       for (const own of figures) {
         const stop = new AbortController();
-        const misusers = Array.from({ length: own.who === 'idle' ? 0 : MISUSERS }, async (_, each) => {
+        const misusers = Array.from({ length: own.who === 'idle' ? 0 : MISUSERS + 1 }, async (_, each) => {
           for (let turn = 0; !stop.signal.aborted; turn += 1) {
             const begun = performance.now();
-            await client(`${askingForMost} # ${round} ${each} ${turn}`); // not the same text, which would be kept
-            if (round > 0) largest.push(performance.now() - begun);
+            const query = each === MISUSERS ? askingForWide(turn) : askingForMost;
+            await client(`${query} # ${round} ${each} ${turn}`); // not the same text, which would be kept
+            if (round > 0 && each < MISUSERS) largest.push(performance.now() - begun);
           }
         });
         const times: number[] = [];
@@ -47,6 +53,7 @@ export async function measureFairness(provider: Provider, { options, say, uses }
           const begun = performance.now();
           await client(`{ viewer { kind } } # ${round} ${turn}`);
           times.push(performance.now() - begun);
+          if (round > 0 && own.who !== 'idle') resident.push(usageOf(server.pid).residentBytes / MEGABYTE);
         }
         stop.abort();
         await Promise.all(misusers);
@@ -64,7 +71,7 @@ export async function measureFairness(provider: Provider, { options, say, uses }
   const compared: Comparison = {
     id: 'Q1',
     database: provider,
-    title: `the smallest query, while ${MISUSERS} clients repeat the largest`,
+    title: `the smallest query, while ${MISUSERS} clients repeat the largest, and one asks for much of few events`,
     lines: figures.map(({ who, p50, p99, most }) => ({
       who,
       figures: { 'p50 ms': spreadOf(p50), 'p99 ms': spreadOf(p99), 'most ms': spreadOf(most) },
@@ -76,6 +83,7 @@ export async function measureFairness(provider: Provider, { options, say, uses }
         unit: 'x',
         goal: { bound: GOAL, better: 'lower' },
       },
+      { of: 'resident memory at most', reached: spreadOf([Math.max(...resident)]), unit: ' MB' },
       { of: 'the largest query itself', reached: spreadOf(largest), unit: ' ms' },
     ],
   };
@@ -83,6 +91,16 @@ export async function measureFairness(provider: Provider, { options, say, uses }
 }
 
 const askingForMost = `{ users(first: ${LARGEST}) { edges { node { a: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} b: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} } } } }`;
+
+const runFields =
+  'runId userId provider message progress itemsProcessed itemsTotal error primaryUserId newestPrimaryUserId windowStart windowEnd openedAt traceId milestoneStatus milestoneStatusRaw milestoneError lastEndedAt attempts failedAttempts reopened batches failedBatches itemsInserted itemsUpdated itemsLate startedAt newestStartedAt endedAt lastEventAt durationMs eventCount isTerminal health source sourceRaw stage stageRaw status statusRaw scope scopeRaw';
+
+/** In turns of four users, which is refused by its cost, and of one, which is not. */
+function askingForWide(turn: number): string {
+  const runs = Array.from({ length: WIDEST }, (_, index) => `r${index}: run { ...F }`).join(' ');
+  const users = turn % 2 === 0 ? 4 : 1;
+  return `{ users(first: ${users}) { edges { node { recentSyncEvents(limit: ${EVENTS_PER_USER}) { ${runs} } } } } } fragment F on SyncRun { ${runFields} }`;
+}
 
 /** Asks, and reads the answer to its end. @throws for an answer with errors of another kind than time */
 function clientOf({ url }: MeasuredServer, apiKey: string): (query: string) => Promise<void> {
