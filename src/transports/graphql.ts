@@ -15,7 +15,7 @@ import type { Services } from '../services.ts';
 import { type GraphiqlPage, GraphiqlPages } from './graphiql.ts';
 import { type Begun, PlainRequests } from './plain-requests.ts';
 import { mayBeLong, useRequestGuard } from './request-guard.ts';
-import { codesOf, type RequestLog } from './request-log.ts';
+import type { RequestLog } from './request-log.ts';
 import { createServerSentEvents, type ServerSentEvents } from './yoga-events.ts';
 
 export interface GraphqlOptions {
@@ -220,8 +220,7 @@ function useErrorCodes(formatError: FormatError, requestLog: RequestLog): Plugin
     onResultProcess({ result, setResult, serverContext }) {
       if (Array.isArray(result) || Symbol.asyncIterator in result || !result.errors) return;
       const errors = result.errors.map(formatError);
-      const entry = requestLog.of(serverContext.req);
-      if (entry) entry.codes = codesOf(errors);
+      requestLog.of(serverContext.req)?.fails(errors);
       const later = result.data == null ? errors.find(({ extensions }) => isForLater(extensions.code)) : undefined;
       setResult({ ...result, errors, ...(later && { extensions: { ...result.extensions, http: comeAgain(later) } }) });
     },

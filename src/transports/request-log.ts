@@ -4,9 +4,13 @@ import type { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import type { Door } from '../gate/rate-limits.ts';
+import { continueTrace, type TraceContext } from '../lib/trace-context.ts';
 import type { Operation } from '../operations/operation.ts';
 import { type Ending, RequestCounts } from './request-counts.ts';
 import { pathOf } from './request-target.ts';
+
+/** An id of a request, and nothing that looks like a key or a token. */
+const saneId = /^(?!.*(?:sk-|whsec_|eyJ))[\w.:+/=@-]{1,128}$/;
 
 /** What is counted of a request that asks for nothing that there is. */
 const NOTHING = 'none';
@@ -23,6 +27,10 @@ export class RequestEntry {
   label: string | undefined;
   /** Codes of the errors that were answered. */
   codes: readonly unknown[] = [];
+  /** What its client calls it, if the client does. */
+  id: string | undefined;
+  trace: TraceContext | undefined;
+  #errorIds: readonly unknown[] = [];
   /** Does it last as long as its reader stays? */
   isStream = false;
 
@@ -39,6 +47,12 @@ export class RequestEntry {
     this.isStream = kind === 'subscription';
   }
 
+  /** These errors are answered. */
+  fails(errors: readonly GraphQLError[]): void {
+    this.codes = errors.map(({ extensions }) => extensions.code);
+    this.#errorIds = errors.flatMap(({ extensions }) => extensions.id ?? []);
+  }
+
   /**
    * Counts it, and writes its line. Called once.
    * @param outcome for people
@@ -48,11 +62,14 @@ export class RequestEntry {
     const ms = performance.now() - this.#begun;
     const [code = ending] = this.codes as readonly Ending[]; // errors that are answered have a code of the table
     this.#counts.add(this.door, this.operation, code, this.isStream ? undefined : ms / 1_000);
-    if (!this.#log.isLevelEnabled('debug')) return;
+    const level = code === 'INTERNAL_SERVER_ERROR' ? 'warn' : 'debug';
+    if (!this.#log.isLevelEnabled(level)) return;
     const errors = this.codes.length > 0 ? ` ${[...new Set(this.codes)].join(' ')}` : '';
-    const { door, label: operation } = this;
-    this.#log.debug(
-      { id: randomUUID(), door, operation, ms: Math.round(ms * 10) / 10, outcome: outcome + errors },
+    const { id = randomUUID(), door, label: operation, trace } = this;
+    const line = { id, door, operation, ms: Math.round(ms * 10) / 10, outcome: outcome + errors };
+    const ofTrace = trace && { traceId: trace.traceId, spanId: trace.spanId };
+    this.#log[level](
+      { ...line, ...ofTrace, ...(this.#errorIds.length > 0 && { errorIds: this.#errorIds }) },
       'request',
     );
   }
@@ -64,8 +81,10 @@ const entry = Symbol('the entry of a request');
 type Watched = IncomingMessage & { [entry]?: RequestEntry };
 
 /**
- * Counts each request when its answer or its stream has ended, and writes a line for it at the level `debug`. Of what a client
- * has sent, the line holds the name of the operation or the path alone: everything else may be secret.
+ * Counts each request when its answer or its stream has ended, and writes a line for it at the level `debug`, and at `warn` where
+ * the server is to blame; the lines of its errors have the ids that stand in it. Of what a client has sent, the line holds the name
+ * of the operation or the path, and what request and trace are called: everything else may be secret. A client that names either gets
+ * it back.
  */
 export class RequestLog {
   readonly counts = new RequestCounts();
@@ -86,7 +105,17 @@ export class RequestLog {
 
   /** Begins the entry of a request, which ends with its response. */
   watch(door: Door, request: Watched, response: ServerResponse): void {
-    request[entry] = this.begin(door);
+    const begun = this.begin(door);
+    request[entry] = begun;
+    const { traceparent, 'x-request-id': id } = request.headers;
+    if (traceparent !== undefined) {
+      begun.trace = continueTrace(String(traceparent));
+      response.setHeader('traceparent', begun.trace.traceparent);
+    }
+    if (id !== undefined) {
+      begun.id = saneId.test(String(id)) ? String(id) : randomUUID();
+      response.setHeader('x-request-id', begun.id);
+    }
     response.on('close', endOfResponse);
   }
 
@@ -123,9 +152,4 @@ function shownPath(request: IncomingMessage): string {
   return pathOf(request)
     .slice(0, 200)
     .replaceAll(/(sk-|eyJ)[^/]*/g, '$1…');
-}
-
-/** What a line says of errors. */
-export function codesOf(errors: readonly GraphQLError[] = []): unknown[] {
-  return errors.map(({ extensions }) => extensions.code);
 }

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { passingEnd, type StreamedResult } from '../operations/result-stream.ts';
-import { codesOf, type RequestEntry } from './request-log.ts';
+import type { RequestEntry } from './request-log.ts';
 import { nextFrame } from './result-message.ts';
 
 /** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
@@ -80,7 +80,7 @@ export class SocketOperation {
 
   #send(result: StreamedResult): void {
     this.#isInterrupted = result[passingEnd] === true;
-    if (result.errors) this.entry.codes = codesOf(result.errors);
+    if (result.errors) this.entry.fails(result.errors);
     this.#owner.sendFrame(nextFrame(this.id, result), this);
   }
 

@@ -7,13 +7,14 @@ import type { Admitted, Arrival } from '../gate/admit.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
+import { continueTrace } from '../lib/trace-context.ts';
 import type { FormatError } from '../operations/format-error.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Services } from '../services.ts';
 import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
 import type { Ending } from './request-counts.ts';
-import { codesOf, type RequestEntry, type RequestLog } from './request-log.ts';
+import type { RequestEntry, RequestLog } from './request-log.ts';
 import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
 import { textFrame } from './text-frame.ts';
 
@@ -63,6 +64,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   readonly #tools: ConnectionTools;
   /** With the request, until it is known who is asking. */
   #presented: Arrival | undefined;
+  /** The trace that the socket was opened in. */
+  readonly #traceparent: string | undefined;
   #initialisation: NodeJS.Timeout | undefined;
   #accepted: Accepted | undefined;
   /** Set when the server ends the connection: what to close the socket with. */
@@ -79,6 +82,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
     this.#socket = socket;
     this.#stream = stream;
     this.#presented = presented;
+    this.#traceparent = presented.header('traceparent') ?? undefined;
     this.#tools = tools;
     this.#messages = new ClientMessages(tools.services.limits);
     this.#pingSlot = this.#awaitPing();
@@ -176,6 +180,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       this.#close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
     else {
       const operation = new SocketOperation(id, this, this.#tools.requestLog.begin('websocket'));
+      if (this.#traceparent !== undefined) operation.entry.trace = continueTrace(this.#traceparent);
       this.#running.set(id, operation);
       operation.run(this.#answer(this.#accepted, payload, operation.entry));
     }
@@ -212,7 +217,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
   }
 
   failed({ id, entry }: SocketOperation, errors: readonly GraphQLError[]): void {
-    entry.codes = codesOf(errors);
+    entry.fails(errors);
     this.#remove(id, 'refused');
     this.#send(`{"id":${JSON.stringify(id)},"type":"error","payload":${JSON.stringify(errors)}}`);
   }

@@ -60,7 +60,10 @@ export function createRestListener(options: RestOptions) {
   const fail = (error: unknown) => answerFailure(formatError, error);
   const app = new Hono();
   const api = new Hono<RestEnvironment>();
-  app.onError(fail);
+  app.onError((error, { env }) => {
+    requestLog.of((env as HttpBindings).incoming)?.fails([formatError(error)]); // as the listener makes it
+    return fail(error);
+  });
   app.notFound(() => detail(404, 'Not Found'));
   api.use(`${BASE_PATH}/*`, lists.middleware, cors(gate.origins));
   for (const [path, handlers] of openRoutes(options, lists)) {
