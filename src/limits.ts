@@ -52,6 +52,8 @@ export const defaultLimits = {
   retainedEvents: 200,
   /** Events that retention, or the deletion of a user, removes in one transaction. */
   retentionBatch: 500,
+  /** For how long the audit log is kept: a yearly review finds the year before. */
+  auditDays: 400,
   /** Users that retention looks at in one statement. */
   retentionUsers: 100,
 

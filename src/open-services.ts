@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { Audit } from './audit/audit.ts';
 import { ApiKeys, type OwnKey } from './auth/api-keys.ts';
 import { createAskAboutKey } from './auth/ask-open-wearables.ts';
 import { CredentialWatch } from './auth/credential-watch.ts';
@@ -142,7 +143,9 @@ async function openOneByOne(
   const watching = { database, limits, clock, wakeUps: log.wakeUps, onError };
   const runChanges = opened.add(new RowChanges({ ...watching, rows: watchedRuns(database) }));
   const connectionChanges = opened.add(new RowChanges({ ...watching, rows: watchedLinks(database) }));
+  const audit = new Audit({ database, limits, clock });
   const retention = new Retention({
+    also: (now, signal) => audit.sweep(now, signal),
     ...{ database, limits, days: config.retentionDays, clock, onError },
     onSwept: (swept) => logger.info(swept, 'retention has removed what was too old'),
     onDoubt: (now) => logger.warn({ now }, doubtText(limits)),
@@ -169,6 +172,7 @@ async function openOneByOne(
     connections,
     connectionChanges,
     users,
+    audit,
     sources,
     keys,
     tokens,

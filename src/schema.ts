@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import { addAccess } from './access/access.graphql.ts';
+import { addAudit } from './audit/audit.graphql.ts';
 import { addAllConnections } from './connections/all-connections.graphql.ts';
 import { addBackfill } from './connections/backfill.graphql.ts';
 import { addConnections } from './connections/connections.graphql.ts';
@@ -36,6 +37,7 @@ export function buildSchema(): GraphQLSchema {
   const events = addEvents(builder, users, words);
   const reasons = addReasons(builder, events);
   const dataTypeWords = addDataTypeWords(builder);
+  addAudit(builder);
   addRecording(builder, events, words, reasons, dataTypeWords);
   addFollowing(builder, events);
   const runs = addRuns(builder, users, events, words);

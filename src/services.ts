@@ -1,3 +1,4 @@
+import type { Audit } from './audit/audit.ts';
 import type { ApiKeys } from './auth/api-keys.ts';
 import type { CredentialWatch } from './auth/credential-watch.ts';
 import type { Tokens } from './auth/jwt.ts';
@@ -20,7 +21,7 @@ import type { Users } from './users/users.ts';
  * A noun is one class, its service. The constructor takes one object of parts (the database, the limits, the clock, other
  * services) and does nothing visible; whatever a service opens or starts later, its `close` ends. Each method says in
  * its comment what it answers, in how many statements and with which errors. A service knows neither GraphQL nor who is
- * asking: a resolver checks access, calls one method and returns. The database is a part of services and no service, so
+ * asking, but for the name that it puts into the audit log: a resolver checks access, calls one method and returns. The database is a part of services and no service, so
  * no resolver can reach it.
  */
 export interface Services {
@@ -33,6 +34,7 @@ export interface Services {
   readonly connections: Connections;
   readonly connectionChanges: RowChanges<ProviderLink>;
   readonly users: Users;
+  readonly audit: Audit;
   readonly sources: Sources;
   readonly keys: ApiKeys;
   readonly tokens: Tokens;

@@ -1,5 +1,6 @@
 import { type Scope, scopes, type Viewer } from '../auth/viewer.ts';
 import { noSuchUser } from '../errors.ts';
+import { administratorOf } from '../graphql/administrator-of.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
 import { withItems } from '../graphql/items.ts';
@@ -100,7 +101,10 @@ function addUserTokens(builder: Builder): void {
       authScopes: { delegate: true },
       resolve: async (_, { userId, expiresInSeconds }, context) => {
         if (!(await findVisibleUser(userId, context)) && !mayAwaitUser(userId, context)) throw noSuchUser(userId);
-        return context.services.tokens.mintUserToken({ userId, expiresInSeconds });
+        const { tokens, audit } = context.services;
+        const token = await tokens.mintUserToken({ userId, expiresInSeconds });
+        await audit.count('user_tokens_made', administratorOf(context.viewer)); // nobody has the token before it is counted
+        return token;
       },
     }),
   }));

@@ -1,5 +1,6 @@
 import type { ApiKeyPlace, ApiKey as ApiKeyRow, NewSecret } from '../auth/api-keys.ts';
 import { type Scope, scopes } from '../auth/viewer.ts';
+import { administratorOf } from '../graphql/administrator-of.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
 import { pageOf, withItems } from '../graphql/items.ts';
 import { inWords, pageSizes } from '../graphql/limit-texts.ts';
@@ -31,7 +32,8 @@ export function addApiKeys(builder: Builder, ApiKeyScope: ScopeType): void {
       description: 'Makes an API key. Needs the scope `admin`.',
       args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key.' }) },
       authScopes: { admin: true },
-      resolve: (_, { input }, { services: { keys } }) => keys.create({ ...input, expiresAt: input.expiresAt ?? null }),
+      resolve: (_, { input }, { viewer, services: { keys } }) =>
+        keys.create({ ...input, expiresAt: input.expiresAt ?? null }, administratorOf(viewer)),
     }),
     rotateApiKey: t.field({
       type: RotateApiKeyPayload,
@@ -39,14 +41,14 @@ export function addApiKeys(builder: Builder, ApiKeyScope: ScopeType): void {
         'Makes another secret for an API key. The one before stays good for a while, and then ends together with the streams that were opened with it. A key has two good secrets at most. Needs the scope `admin`.',
       args: { input: t.arg({ type: RotateApiKeyInput, required: true, description: 'Which key, and how.' }) },
       authScopes: { admin: true },
-      resolve: (_, { input }, { services: { keys } }) => keys.rotate(input),
+      resolve: (_, { input }, { viewer, services: { keys } }) => keys.rotate(input, administratorOf(viewer)),
     }),
     revokeApiKey: t.field({
       type: ApiKey,
       description: 'Ends an API key for good, and the streams that were opened with it. Needs the scope `admin`.',
       args: { id: t.arg.id({ required: true, description: 'Public id of the key.' }) },
       authScopes: { admin: true },
-      resolve: (_, { id }, { services: { keys } }) => keys.revoke(id),
+      resolve: (_, { id }, { viewer, services: { keys } }) => keys.revoke(id, administratorOf(viewer)),
     }),
   }));
 }

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { type Administrator, program } from '../audit/acts.ts';
+import { writeAuditLine } from '../audit/audit.ts';
 import { selectOf } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { isListed } from '../db/listed.ts';
@@ -103,7 +105,7 @@ export class ApiKeys {
    * @throws AppError `BAD_USER_INPUT`: a name that is blank, too long (`limits.apiKeyNameLength`, counted
    * in UTF-16 code units without the blanks around it) or not one line; no scope; an expiry that is not in the future.
    */
-  async create(draft: ApiKeyDraft): Promise<NewSecret> {
+  async create(draft: ApiKeyDraft, by: Administrator = program): Promise<NewSecret> {
     const { name, scopes, expiresAt } = checkDraft(draft, this.#limits, this.#clock());
     const secret = newSecret();
     const data = {
@@ -115,7 +117,13 @@ export class ApiKeys {
       createdAt: new Date(this.#clock()),
       expiresAt,
     };
-    const row = await this.#database.transaction((transaction) => transaction.apiKey.create({ data }));
+    const row = await this.#database.transaction(async (transaction) => {
+      const made = await transaction.apiKey.create({ data });
+      const { prefix } = made;
+      const details = { name, scopes, prefix, expiresAt };
+      await writeAuditLine(transaction, { act: 'api_key_created', by, target: made.id, at: data.createdAt, details });
+      return made;
+    });
     return { key: fromRow(row), secret };
   }
 
@@ -143,7 +151,7 @@ export class ApiKeys {
    * @throws AppError `NOT_FOUND`; `BAD_USER_INPUT` for a key that is revoked or has expired, an overlap that is not a whole
    * number within `limits.keyOverlapSeconds`, or an expiry that is not in the future
    */
-  async rotate({ id, overlapSeconds, expiresAt }: Rotation): Promise<NewSecret> {
+  async rotate({ id, overlapSeconds, expiresAt }: Rotation, by: Administrator = program): Promise<NewSecret> {
     if (!isUuid(id)) throw noSuchKey();
     const { min, max } = this.#limits.keyOverlapSeconds;
     if (!Number.isInteger(overlapSeconds) || overlapSeconds < min || overlapSeconds > max)
@@ -159,7 +167,7 @@ export class ApiKeys {
         data: { rotations: { increment: 1 } },
       });
       if (!key || (key.expiresAt && key.expiresAt.getTime() <= now)) throw await whyNotRotated(transaction, id);
-      return transaction.apiKey.update({
+      const rotated = await transaction.apiKey.update({
         where: { id },
         data: {
           prefix: shownPartOf(secret),
@@ -169,6 +177,10 @@ export class ApiKeys {
           ...(expiresAt !== undefined && { expiresAt }),
         },
       });
+      const { prefix, previousEndsAt } = rotated;
+      const details = { prefix, expiresAt: rotated.expiresAt, previousSecretEndsAt: previousEndsAt };
+      await writeAuditLine(transaction, { act: 'api_key_rotated', by, target: id, at: new Date(now), details });
+      return rotated;
     });
     const key = fromRow(row);
     this.#tell(id, key);
@@ -179,13 +191,15 @@ export class ApiKeys {
    * Ends a key for good and then tells the listeners. Repeating it changes nothing: the first time stays.
    * @throws AppError `NOT_FOUND`
    */
-  async revoke(id: string): Promise<ApiKey> {
+  async revoke(id: string, by: Administrator = program): Promise<ApiKey> {
     if (!isUuid(id)) throw noSuchKey();
     const row = await this.#database.transaction(async (transaction) => {
-      await transaction.apiKey.updateMany({
+      const at = new Date(this.#clock());
+      const { count } = await transaction.apiKey.updateMany({
         where: { id, revokedAt: null },
-        data: { revokedAt: new Date(this.#clock()) },
+        data: { revokedAt: at },
       });
+      if (count > 0) await writeAuditLine(transaction, { act: 'api_key_revoked', by, target: id, at });
       return transaction.apiKey.findUnique({ where: { id } });
     });
     if (!row) throw noSuchKey();

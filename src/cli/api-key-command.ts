@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { commandLine } from '../audit/acts.ts';
 import { type ApiKey, ApiKeys } from '../auth/api-keys.ts';
 import { type Scope, scopes, scopesAmong } from '../auth/viewer.ts';
 import { parseConfig } from '../config.ts';
@@ -49,7 +50,7 @@ function parseCommand(args: readonly string[]): Command {
     if (options.scopes === undefined) throw new UsageError('create needs --scopes');
     const draft = { name, scopes: parseScopes(options.scopes), expiresAt: parseTime(expiresAt) ?? null };
     return async (keys) => {
-      const { key, secret } = await keys.create(draft);
+      const { key, secret } = await keys.create(draft, commandLine);
       const says = `API key ${key.id} (${key.name}) may ${key.scopes.join(', ')} and ${lifeOf(key)}.`;
       return { lines: withSecret(says, secret), takeBack: ({ message }) => revokeUnseen(keys, key, message) };
     };
@@ -63,7 +64,7 @@ function parseCommand(args: readonly string[]): Command {
       expiresAt: parseTime(options['expires-at']),
     };
     return async (keys) => {
-      const { key, secret } = await keys.rotate(rotation);
+      const { key, secret } = await keys.rotate(rotation, commandLine);
       const says = `API key ${id} (${key.name}) has a new secret and ${lifeOf(key)}. The secret before ends at ${key.previousEndsAt?.toISOString()}.`;
       return { lines: withSecret(says, secret), takeBack: ({ message }) => tellUnseen(key, message) };
     };
@@ -76,7 +77,7 @@ function parseCommand(args: readonly string[]): Command {
     const [id] = operands;
     if (id === undefined || operands.length > 1) throw new UsageError('revoke needs the ID of one key');
     return async (keys) => {
-      const { name, revokedAt } = await keys.revoke(id);
+      const { name, revokedAt } = await keys.revoke(id, commandLine);
       return { lines: [`API key ${id} (${name}) is revoked since ${revokedAt?.toISOString()}.`] };
     };
   }
@@ -110,7 +111,7 @@ async function tellUnseen({ id, name, previousEndsAt }: ApiKey, why: string): Pr
 
 /** Nobody has seen the secret, so that nobody can use the key. */
 async function revokeUnseen(keys: ApiKeys, { id, name }: ApiKey, why: string): Promise<never> {
-  const state = await keys.revoke(id).then(
+  const state = await keys.revoke(id, commandLine).then(
     () => 'is revoked',
     (error: unknown) =>
       `could not be revoked (${reasonOf(error)}); do it with: ${asTyped(`npm run api-key -- revoke ${id}`)}`,
@@ -218,14 +219,14 @@ export interface CommandLine {
  * Runs the command and returns its exit status. A failure is one line of `output.error`.
  * @throws UnprintedError of `output.log`, where nothing had to be taken back
  */
-export async function runApiKeyCommand(commandLine: CommandLine): Promise<0 | 1 | 2> {
+export async function runApiKeyCommand(given: CommandLine): Promise<0 | 1 | 2> {
   try {
-    await run(commandLine);
+    await run(given);
     return 0;
   } catch (error) {
     if (error instanceof UnprintedError) throw error;
     const { line, status } = failure(error);
-    commandLine.output.error(`api-key: ${line}`);
+    given.output.error(`api-key: ${line}`);
     return status;
   }
 }

@@ -9,6 +9,7 @@ export type { default as PrismaTypes } from './generated/pothos.ts';
 export { getDatamodel } from './generated/pothos.ts';
 export type {
   ApiKey,
+  AuditEntry,
   DeletedUser,
   LogState,
   PrismaClient,
@@ -33,4 +34,5 @@ export const providerDataTypeFields = Object.keys(Prisma.ProviderDataTypeScalarF
 export const connectionFields = Object.keys(Prisma.ProviderLinkScalarFieldEnum);
 export const userFields = Object.keys(Prisma.UserScalarFieldEnum);
 export const quarantinedEntryFields = Object.keys(Prisma.QuarantinedEntryScalarFieldEnum);
+export const auditFields = Object.keys(Prisma.AuditEntryScalarFieldEnum);
 export const apiKeyFields = Object.keys(Prisma.ApiKeyScalarFieldEnum);

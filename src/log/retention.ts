@@ -29,6 +29,7 @@ export class Retention {
   readonly #onError: (error: unknown) => void;
   readonly #onSwept: (swept: Cut) => void;
   readonly #onDoubt: (now: Date) => void;
+  readonly #also: (now: Date, signal: AbortSignal) => Promise<void>;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #doubtsClock = false;
@@ -47,6 +48,8 @@ export class Retention {
     onSwept?: (swept: Cut) => void;
     /** Told when the clock begins to be doubted, and what it says. */
     onDoubt?: (now: Date) => void;
+    /** Removes what else has an age, with each sweep by a clock that is believed. */
+    also?: (now: Date, signal: AbortSignal) => Promise<void>;
   }) {
     this.#database = options.database;
     this.#sql = options.sql ?? logSqlOf(options.database);
@@ -56,6 +59,7 @@ export class Retention {
     this.#onError = options.onError;
     this.#onSwept = options.onSwept ?? (() => {});
     this.#onDoubt = options.onDoubt ?? (() => {});
+    this.#also = options.also ?? (async () => {});
   }
 
   /** Did the last sweep remove nothing because the database's clock has jumped? */
@@ -89,6 +93,7 @@ export class Retention {
     if (!isBelieved && !this.#doubtsClock) this.#onDoubt(now);
     this.#doubtsClock = !isBelieved;
     if (!isBelieved) return { events: 0, runs: 0 };
+    await this.#also(now, this.#closing.signal);
     const times = { cutoff: new Date(now.getTime() - this.#keepMs), latest };
     let events = 0;
     let runs = 0;

@@ -20,6 +20,12 @@ export function foldUser(user: UserTexts): Pick<User, 'searchText' | 'foldedFrom
   };
 }
 
+/** The texts of a user that are others than when they were folded last. */
+export function changedFields(user: User): (typeof textFields)[number][] {
+  const before = (user.foldedFrom ?? '').split(SEPARATOR);
+  return textFields.filter((field, index) => (user[field] ?? '') !== (before[index] ?? ''));
+}
+
 /** The texts of the user `u`, joined as in `folded_from`. The index `user_to_fold_idx` has the same expression in it. */
 const texts: Readonly<Record<Provider, string>> = { sqlite: textsBetween('char'), postgresql: textsBetween('chr') };
 

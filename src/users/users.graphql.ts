@@ -2,6 +2,7 @@ import { maySeeUser, visibility } from '../auth/permissions.ts';
 import { isStorable } from '../db/columns.ts';
 import type { User } from '../db/rows.ts';
 import { badInput, noSuchUser } from '../errors.ts';
+import { administratorOf } from '../graphql/administrator-of.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
@@ -10,6 +11,8 @@ import { inWords, pageSizes } from '../graphql/limit-texts.ts';
 import { fetchConnection, isKeyTime, keyCursor, parsePage } from '../graphql/paging.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { defaultLimits } from '../limits.ts';
+import type { ErasureReceipt } from './erase-user.ts';
+import { addErasureReceipt } from './erasure-receipt.graphql.ts';
 import type { UserKey, UserPageRequest } from './users.ts';
 
 const usersById: Batch<string, User | null> = {
@@ -132,13 +135,18 @@ function addUserMutations(builder: Builder, { User }: UserTypes): void {
       lastName: t.string({ description: `Family name, 1 to ${inWords(defaultLimits.userFieldLength)} characters.` }),
     }),
   });
-  const DeleteUserPayload = builder.objectRef<{ userId: string }>('DeleteUserPayload').implement({
+  const DeleteUserPayload = builder.objectRef<ErasureReceipt>('DeleteUserPayload').implement({
     description: 'The outcome of deleting a user.',
     fields: (t) => ({
       deletedUserId: t.field({
         type: 'UUID',
         description: 'The id of the user who is gone.',
         resolve: (p) => p.userId,
+      }),
+      receipt: t.field({
+        type: addErasureReceipt(builder),
+        description: 'What was erased, to be kept as proof.',
+        resolve: (p) => p,
       }),
     }),
   });
@@ -149,17 +157,14 @@ function addUserMutations(builder: Builder, { User }: UserTypes): void {
       description: 'Makes a user or changes one. Needs the scope `write`.',
       args: { input: t.arg({ type: UpsertUserInput, required: true, description: 'The user.' }) },
       authScopes: { write: true },
-      resolve: (_, { input }, { services: { users } }) => users.upsert(input),
+      resolve: (_, { input }, { viewer, services: { users } }) => users.upsert(input, administratorOf(viewer)),
     }),
     deleteUser: t.field({
       type: DeleteUserPayload,
       description: 'Removes a user with all events and runs, and ends the streams on the log. Needs the scope `admin`.',
       args: { id: t.arg({ type: 'UUID', required: true, description: 'The id of the user.' }) },
       authScopes: { admin: true },
-      resolve: async (_, { id }, { services: { users } }) => {
-        await users.delete(id);
-        return { userId: id };
-      },
+      resolve: (_, { id }, { viewer, services: { users } }) => users.delete(id, administratorOf(viewer)),
     }),
   }));
 }

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { type Administrator, program } from '../audit/acts.ts';
+import { writeAuditLine } from '../audit/audit.ts';
 import type { Visibility } from '../auth/permissions.ts';
 import { isStorable, selectOf } from '../db/columns.ts';
 import type { Database, Queryable, Transaction } from '../db/database.ts';
@@ -14,7 +16,9 @@ import type { Page } from '../lib/page.ts';
 import { type Piece, walkPages } from '../lib/walk-pages.ts';
 import type { Limits } from '../limits.ts';
 import { cutLog } from '../log/cut-log.ts';
-import { foldUser, holds, type Sought, textFields, toSought } from './search-text.ts';
+import type { Cut } from '../log/sql/log-sql.ts';
+import { type ErasureReceipt, eraseUser } from './erase-user.ts';
+import { changedFields, foldUser, holds, type Sought, textFields, toSought } from './search-text.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
 const WALKED_PER_STATEMENT = 10_000;
@@ -120,9 +124,11 @@ export class Users {
    * @throws AppError BAD_USER_INPUT for text that is too long or not storable, and when the external id is another
    * user's.
    */
-  async upsert(draft: UserDraft): Promise<User> {
+  async upsert(draft: UserDraft, by: Administrator = program): Promise<User> {
     checkDraft(draft, this.#limits);
-    const user = this.#database.transaction((transaction) => upsert(transaction, draft, new Date(this.#clock())));
+    const user = this.#database.transaction((transaction) =>
+      upsert(transaction, draft, { now: new Date(this.#clock()), by }),
+    );
     return user.catch((error: unknown) => {
       if (!isUniqueViolation(error)) throw error;
       throw badInput('externalUserId belongs to another user', ['input', 'externalUserId']);
@@ -151,21 +157,30 @@ export class Users {
   /**
    * Removes a user with the log and the runs, and ends the streams. Of a log longer than `limits.retentionBatch` the
    * oldest events go before, batch by batch as retention takes them: what fails in between leaves a shorter log.
+   * @returns what this call has removed
    * @throws AppError NOT_FOUND
    */
-  async delete(id: string): Promise<void> {
-    await this.#shortenLog(id);
-    const count = await this.#database.transaction((transaction) => remove(transaction, id, new Date(this.#clock())));
-    if (count === 0) throw noSuchUser(id);
+  async delete(id: string, by: Administrator = program): Promise<ErasureReceipt> {
+    const removed = await this.#shortenLog(id);
+    const receipt = await this.#database.transaction((transaction) =>
+      eraseUser(transaction, id, { removed, now: new Date(this.#clock()), by }),
+    );
+    if (!receipt) throw noSuchUser(id);
     this.#wakeUps.notify({ kind: 'deleted', userId: id });
+    return receipt;
   }
 
-  async #shortenLog(id: string): Promise<void> {
+  async #shortenLog(id: string): Promise<Cut> {
+    const removed = { events: 0, runs: 0 };
     const [user] = await this.byIds([id]);
-    if (!user) return;
+    if (!user) return removed;
     const batch = this.#limits.retentionBatch;
-    for (let tail = user.tailSequence + batch; tail <= user.headSequence; tail += batch)
-      await cutLog(this.#database, user, tail);
+    for (let tail = user.tailSequence + batch; tail <= user.headSequence; tail += batch) {
+      const cut = await cutLog(this.#database, user, tail);
+      removed.events += cut.events;
+      removed.runs += cut.runs;
+    }
+    return removed;
   }
 }
 
@@ -199,15 +214,26 @@ function checkDraft(draft: UserDraft, limits: Limits): void {
   }
 }
 
-async function upsert(transaction: Transaction, draft: UserDraft, now: Date): Promise<User> {
+async function upsert(
+  transaction: Transaction,
+  draft: UserDraft,
+  { now, by }: { readonly now: Date; readonly by: Administrator },
+): Promise<User> {
   const { id, ...fields } = draft;
   const data = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const where = id ? { id } : draft.externalUserId ? { externalUserId: draft.externalUserId } : undefined;
   // The update comes first although it may find nobody: a transaction has to begin with a write.
   const [updated] = where ? await transaction.user.updateManyAndReturn({ where, data }) : [];
-  if (updated) return fold(transaction, updated);
+  if (updated) {
+    const changed = changedFields(updated).filter((field) => draft[field] !== undefined);
+    const line = { act: 'user_updated', by, target: updated.id, at: now, details: { fields: changed } } as const;
+    if (changed.length > 0) await writeAuditLine(transaction, line);
+    return fold(transaction, updated);
+  }
   const folded = foldUser({ ...noTexts, ...data });
   const user = await transaction.user.create({ data: { ...data, ...folded, id: id ?? randomUUID(), createdAt: now } });
+  const given = textFields.filter((field) => user[field] !== null);
+  await writeAuditLine(transaction, { act: 'user_created', by, target: user.id, at: now, details: { fields: given } });
   const deleted = id && (await transaction.deletedUser.findUnique({ where: { id } }));
   return (deleted && (await makeLater(transaction, deleted, now))) || user;
 }
@@ -268,14 +294,4 @@ function readDeleted(queryable: Queryable, database: Database, ids: readonly str
 /** Was something said of a user before the user was deleted? What was said without a time counts as before. */
 export function isOlder(saidAt: Date | null | undefined, deletedAt: Date): boolean {
   return !saidAt || saidAt <= deletedAt;
-}
-
-/** Resolves to the number of users who are gone. Nobody is deleted before being made, whatever the clocks say. */
-async function remove(transaction: Transaction, id: string, now: Date): Promise<number> {
-  const [user] = await transaction.user.updateManyAndReturn({ where: { id }, data: { id } }); // locks, and looks
-  if (!user) return 0;
-  const { count } = await transaction.user.deleteMany({ where: { id } });
-  const deletedAt = user.createdAt > now ? user.createdAt : now;
-  await transaction.deletedUser.upsert({ where: { id }, create: { id, deletedAt }, update: { deletedAt } });
-  return count;
 }

@@ -16,6 +16,7 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'tables', files: /^(errors|limits)\.ts$/ },
   { name: 'database', files: /^db\// },
   { name: 'instances', files: /^instances\// },
+  { name: 'audit', files: /^audit\// },
   { name: 'log and viewer', files: /^(auth|log)\//, apart: true },
   { name: 'nouns', files: /^((runs|users|data-types|connections|reasons|access|events)\/|sources\/[^/]+$)/ },
   { name: 'installed sources', files: /^sources\/([^/]+\/|installed\.ts$)/ },
@@ -24,7 +25,7 @@ const layers: readonly { name: string; files: RegExp; apart?: true }[] = [
   { name: 'operations and gate', files: /^(operations|gate)\//, apart: true },
   {
     name: 'graphql modules',
-    files: /^(events|runs|users|data-types|connections|reasons|access|sources)\/[^/]+\.graphql\.ts$/,
+    files: /^(audit|events|runs|users|data-types|connections|reasons|access|sources)\/[^/]+\.graphql\.ts$/,
   },
   { name: 'schema', files: /^schema\.ts$/ },
   { name: 'transports', files: /^transports\// },

@@ -157,7 +157,7 @@ test('every transaction on keys writes first', async () => {
   await keys.revoke(key.id);
   // Postgres' adapter tells of the end of a transaction, too.
   const verbs = statements.map((sql) => sql.split(' ')[0]).filter((verb) => verb !== 'COMMIT');
-  expect(verbs).toEqual(['INSERT', 'UPDATE', 'UPDATE', 'UPDATE', 'SELECT']);
+  expect(verbs).toEqual(['INSERT', 'INSERT', 'UPDATE', 'UPDATE', 'INSERT', 'UPDATE', 'INSERT', 'SELECT']);
 });
 
 test('a name may have as many characters as the limit says, and not one more', async () => {

@@ -169,6 +169,22 @@ test('rotate prints a new secret alone on the last line, and the one before is g
   expect((await keys.list())[0]?.expiresAt).toEqual(new Date('2099-01-31'));
 });
 
+test('each act of the command leaves a line in the audit log, as somebody with a shell', async () => {
+  const url = await newDatabaseUrl();
+  const command = commandFor(url);
+  await command('create', '--name', 'n', '--scopes', 'read');
+  const database = await openAgain(url);
+  const [key] = await new ApiKeys({ database, limits: defaultLimits }).list();
+  const target = key?.id ?? '';
+  for (const act of ['rotate', 'revoke']) await command(act, target);
+  const lines = await database.reader.auditEntry.findMany({ orderBy: { at: 'asc' } });
+  expect(lines).toMatchObject(
+    ['api_key_created', 'api_key_rotated', 'api_key_revoked'].map((act) => ({
+      ...{ act, target, byKind: 'command_line', byId: null, byName: null },
+    })),
+  );
+});
+
 test('rotate says what to do where the new secret is lost', async () => {
   const url = await newDatabaseUrl();
   await commandFor(url)('list');

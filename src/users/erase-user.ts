@@ -1,0 +1,41 @@
+import type { Administrator } from '../audit/acts.ts';
+import { erased, eraseFromAudit, writeAuditLine } from '../audit/audit.ts';
+import type { Transaction } from '../db/database.ts';
+import type { Cut } from '../log/sql/log-sql.ts';
+
+/** What was removed with a user. */
+export interface ErasureReceipt extends Cut {
+  readonly userId: string;
+  readonly erasedAt: Date;
+  /** Line of the audit log that says the same. */
+  readonly auditId: string;
+  readonly connections: number;
+  readonly dataTypes: number;
+}
+
+/**
+ * Removes a user with everything that is theirs; nothing if there is none with this id. Nobody is deleted before being made,
+ * whatever the clocks say.
+ * @param options.removed what of the log went before, in transactions of its own
+ */
+export async function eraseUser(
+  transaction: Transaction,
+  id: string,
+  { removed, now, by }: { readonly removed: Cut; readonly now: Date; readonly by: Administrator },
+): Promise<ErasureReceipt | undefined> {
+  const [user] = await transaction.user.updateManyAndReturn({ where: { id }, data: { id } }); // locks, and looks
+  if (!user) return undefined;
+  const ofUser = { where: { userId: id } };
+  const counts = {
+    events: removed.events + user.headSequence - user.tailSequence + 1, // the log is dense
+    runs: removed.runs + (await transaction.syncRun.count(ofUser)),
+    connections: await transaction.providerLink.count(ofUser),
+    dataTypes: await transaction.providerDataType.count(ofUser),
+  };
+  await transaction.user.deleteMany({ where: { id } });
+  const deletedAt = user.createdAt > now ? user.createdAt : now;
+  await transaction.deletedUser.upsert({ where: { id }, create: { id, deletedAt }, update: { deletedAt } });
+  await eraseFromAudit(transaction, id);
+  const line = { act: 'user_deleted', by, target: erased(id), at: now, details: counts } as const;
+  return { userId: id, erasedAt: now, auditId: await writeAuditLine(transaction, line), ...counts };
+}
