@@ -1,3 +1,4 @@
+import type { ProducerText } from './auth/producer-texts.ts';
 import { isPrivateAddress } from './lib/private-address.ts';
 import { missingBesideJwks, wrongDirectUrl, wrongPgSslMode } from './settings/contradictions.ts';
 import { settings } from './settings/settings.ts';
@@ -34,6 +35,8 @@ export interface Config {
   readonly loadShedding: boolean;
   /** What clients may record of one user in a day. */
   readonly userQuota: { readonly events: number; readonly bytes: number };
+  /** What user tokens are shown of what producers write. */
+  readonly userVisible: readonly ProducerText[];
   /** Does the server show its schema, and suggest names of it to who has mistyped one? */
   readonly introspection: boolean;
   /** The file, or folder, of the only documents that are run. */
@@ -102,6 +105,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     rateLimits: env.RATE_LIMITS,
     loadShedding: env.LOAD_SHEDDING === 'on',
     userQuota: { events: env.USER_EVENTS_PER_DAY, bytes: env.USER_MEGABYTES_PER_DAY * 1_000_000 },
+    userVisible: env.USER_VISIBLE,
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     trustedDocuments: env.TRUSTED_DOCUMENTS,
     trustedDocumentsFor: env.TRUSTED_DOCUMENTS_FOR,

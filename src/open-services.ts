@@ -6,6 +6,7 @@ import { CredentialWatch } from './auth/credential-watch.ts';
 import { createTokens } from './auth/jwt.ts';
 import { KeyUses } from './auth/key-uses.ts';
 import { OpenWearablesKeys } from './auth/open-wearables-keys.ts';
+import { hiddenTextsBut, type ProducerText } from './auth/producer-texts.ts';
 import { createConnectionProjection } from './connections/connection-projection.ts';
 import { Connections } from './connections/connections.ts';
 import { startJudgingLinks } from './connections/keep-judged.ts';
@@ -51,6 +52,8 @@ interface ServicesSettings {
   readonly jwks: Parameters<typeof createTokens>[0]['jwks'];
   /** Who is asked about API keys that are not in the database. */
   readonly openWearablesUrl?: string | undefined;
+  /** What user tokens are shown of what producers write. */
+  readonly userVisible: readonly ProducerText[];
 }
 
 interface ServicesOptions {
@@ -178,7 +181,9 @@ async function openOneByOne(
     tokens,
     credentials,
   };
-  return { services: { database, databaseFigures: figures, availability, outages, ...nouns, limits, clock }, onError };
+  const hiddenFromUsers = hiddenTextsBut(config.userVisible);
+  const beneath = { database, databaseFigures: figures, availability, outages };
+  return { services: { ...beneath, ...nouns, limits, hiddenFromUsers, clock }, onError };
 }
 
 /** What an operator has to know when retention stands still. */

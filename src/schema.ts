@@ -17,6 +17,7 @@ import { addRecording } from './events/record.graphql.ts';
 import { addWords } from './events/words.graphql.ts';
 import { createBuilder } from './graphql/builder.ts';
 import { addDateTimeRange } from './graphql/date-time-range.ts';
+import { hideTexts } from './graphql/hide-texts.ts';
 import { addScalars } from './graphql/scalars.ts';
 import { forgetBetweenMutations } from './operations/forget-between-mutations.ts';
 import { addReasons } from './reasons/reasons.graphql.ts';
@@ -55,5 +56,5 @@ export function buildSchema(): GraphQLSchema {
   addConnectionWatching(builder, connections, lists);
   addSources(builder);
   addAccess(builder);
-  return forgetBetweenMutations(builder.toSchema());
+  return forgetBetweenMutations(hideTexts(builder.toSchema()));
 }

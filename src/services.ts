@@ -2,6 +2,7 @@ import type { Audit } from './audit/audit.ts';
 import type { ApiKeys } from './auth/api-keys.ts';
 import type { CredentialWatch } from './auth/credential-watch.ts';
 import type { Tokens } from './auth/jwt.ts';
+import type { HiddenTexts } from './auth/producer-texts.ts';
 import type { Connections } from './connections/connections.ts';
 import type { DataTypes } from './data-types/data-types.ts';
 import type { ProviderLink, SyncRun } from './db/rows.ts';
@@ -40,6 +41,8 @@ export interface Services {
   readonly tokens: Tokens;
   readonly credentials: CredentialWatch;
   readonly limits: Limits;
+  /** What whoever has a token for one user is not shown of what producers write. */
+  readonly hiddenFromUsers: HiddenTexts;
   /** The database's, which all instances share: what time it is for whatever is stored or judged. */
   readonly clock: Clock;
 }

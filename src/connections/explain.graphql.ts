@@ -77,6 +77,7 @@ async function explainLink(link: LinkRow, _: object, context: Context): Promise<
     link,
     health: healthOf(link, run, context),
     reason,
+    hidesProblem: context.hidden.error,
     dataTypes,
     running,
     history,

@@ -63,10 +63,10 @@ const rules: readonly Rule[] = [
     };
   },
 
-  ({ link, reason }) =>
+  ({ link, reason, hidesProblem }) =>
     reason && link.problem !== null && link.consecutiveFailures === 0
       ? {
-          verdict: `${link.firstAttemptAt ? 'Syncs do not fail, but the' : 'The'} platform reports ${onOneLine(link.problem)}.`,
+          verdict: `${link.firstAttemptAt ? 'Syncs do not fail, but the' : 'The'} platform reports ${hidesProblem ? 'that something is wrong' : onOneLine(link.problem)}.`,
           since: link.notedAt,
           actor: reason.actor,
           evidence: [],

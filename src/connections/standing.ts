@@ -23,6 +23,8 @@ export interface Standing {
   readonly health: JudgedHealth;
   /** What is wrong with the connection; null when nothing is. */
   readonly reason: Judgement | null;
+  /** Is nobody to read the words that told what is wrong? */
+  readonly hidesProblem?: boolean;
   /** Types of data that did not succeed. */
   readonly dataTypes: readonly ProviderDataType[];
   /** The newest event of the run that is under way, and when that began. */

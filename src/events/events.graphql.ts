@@ -23,6 +23,7 @@ import { isOpen, type SyncEventFilter, withoutRecording } from '../log/filter.ts
 import type { LogBounds } from '../log/found-log.ts';
 import type { RecordedCountRequest } from '../log/recorded-within.ts';
 import { requireUser, type UserTypes } from '../users/users.graphql.ts';
+import { withinSight } from './within-sight.ts';
 import { addWordFields, refuseUnrecognized, type WordTypes } from './words.graphql.ts';
 
 const eventPages: Batch<EventPageRequest, readonly SyncEventRow[]> = {
@@ -133,7 +134,7 @@ function checkSearch(search: string, { searchLength }: Limits): void {
 }
 
 /** What the description of a filter says of its text. */
-export const searchDescription = `A part of \`message\`, \`error\` or \`runId\`, at most ${inWords(defaultLimits.searchLength)} characters. A to Z are found in either case, other letters as they are written here, all in lower or all in upper case. Blanks at the ends do not count.`;
+export const searchDescription = `A part of \`message\`, \`error\` or \`runId\`, at most ${inWords(defaultLimits.searchLength)} characters. A to Z are found in either case, other letters as they are written here, all in lower or all in upper case. Blanks at the ends do not count. What a user token is not shown is not found with one.`;
 
 /** Sync events, and the log of a user. */
 export function addEvents(builder: Builder, users: UserTypes, words: WordTypes) {
@@ -262,9 +263,10 @@ function addLogOfUser(
         filter: t.arg({ type: SyncEventFilterInput, description: 'Only events that match.' }),
       },
       authScopes: { read: true },
-      resolve: async (user, { limit, filter }, { load, limits }) => {
+      resolve: async (user, { limit, filter: asked }, { load, limits, hidden }) => {
         parseLimit('limit', limit, limits.pageSize);
-        checkFilter(filter, limits);
+        checkFilter(asked, limits);
+        const filter = withinSight(asked, { hidden });
         return [...(await load(eventPages, { log: logOf(user), limit, fromEnd: true, filter }))].reverse();
       },
     }),
@@ -279,7 +281,7 @@ function addLogOfUser(
       authScopes: { read: true },
       resolve: (user, { filter, ...args }, context) => {
         checkFilter(filter, context.limits);
-        return eventConnection(logOf(user), args, filter, context);
+        return eventConnection(logOf(user), args, withinSight(filter, context), context);
       },
     }),
     headCursor: t.field({

@@ -11,6 +11,7 @@ import { defaultLimits } from '../limits.ts';
 import type { FollowedEvents, FollowReset } from '../log/follow/steps.ts';
 import { findVisibleUser, mayAwaitUser } from '../users/users.graphql.ts';
 import { checkFilter, type EventTypes } from './events.graphql.ts';
+import { withinSight } from './within-sight.ts';
 
 const resetDescriptions: Record<FollowReset['reason'], string> = {
   CURSOR_EXPIRED: 'The next events are no longer kept; the stream goes on with the oldest kept.',
@@ -46,7 +47,7 @@ export function addFollowing(builder: Builder, events: EventTypes): void {
         if (!(await findVisibleUser(userId, context)) && !mayAwaitUser(userId, context)) throw noSuchUser(userId);
         const after = resumeAfter(context) ?? args.after ?? undefined;
         return services.log.follow(
-          { userId, after, replayLast: replayLast ?? undefined, filter },
+          { userId, after, replayLast: replayLast ?? undefined, filter: withinSight(filter, context) },
           streamSignal(context),
         );
       },

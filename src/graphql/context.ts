@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { type HiddenTexts, hiddenFrom } from '../auth/producer-texts.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import type { Limits } from '../limits.ts';
 import type { EventDraft } from '../log/event.ts';
@@ -43,6 +44,8 @@ export interface Spending {
 /** What every resolver gets, the same on every transport. */
 export interface Context {
   readonly viewer: Viewer;
+  /** What the viewer is not shown of what producers write. */
+  readonly hidden: HiddenTexts;
   readonly limits: Limits;
   /** What the operation may take; nothing is read for one that is past it. */
   readonly bounds: OperationBounds;
@@ -92,6 +95,7 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
   return {
     ...parts,
     limits: services.limits,
+    hidden: hiddenFrom(parts.viewer, services.hiddenFromUsers),
     bounds,
     get services() {
       bounds.check();

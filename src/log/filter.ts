@@ -1,11 +1,11 @@
 import { isWithin, type TimeSpan } from '../lib/time-span.ts';
 import type { SyncEvent } from './event.ts';
-import { holdsText } from './found-text.ts';
+import { holdsText, type TextSearch } from './found-text.ts';
 import { meantScope } from './meant-scope.ts';
 import { wordOf } from './words.ts';
 
 /** Which events are wanted: those that match every given part. An empty list matches nothing. Words are wire words, and match in any case. */
-export interface SyncEventFilter extends RecordingSpan {
+export interface SyncEventFilter extends RecordingSpan, TextSearch {
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
   readonly stages?: readonly string[] | null | undefined;
@@ -16,8 +16,6 @@ export interface SyncEventFilter extends RecordingSpan {
   /** When they happened, by the producer's clock: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
   readonly until?: Date | null | undefined;
-  /** A part of one of their texts. */
-  readonly search?: string | null | undefined;
 }
 
 /** When something was recorded, by our clock: at the first time or later, and before the second one. */
@@ -67,7 +65,7 @@ export function matches(event: SyncEvent, filter: SyncEventFilter | null | undef
   if (filter.runId != null && event.runId !== filter.runId) return false;
   if (!isWithin(event.timestamp, filter) || !isWithin(event.recordedAt, recordingSpan(filter))) return false;
   if (filter.scopes?.includes(meantScope(event.scope)) === false) return false;
-  return matchesWords(event, filter) && (filter.search == null || holdsText(event, filter.search));
+  return matchesWords(event, filter) && holdsText(event, filter);
 }
 
 /** Are these words among those that the filter asks for? */

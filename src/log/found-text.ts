@@ -1,10 +1,20 @@
+import { toColumn } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../db/sql.ts';
 import { foldText } from '../lib/fold-text.ts';
 
 /** The texts of an event or a run that a search looks through. */
 export const searchedFields = ['message', 'error', 'runId'] as const;
-type SearchedTexts = Readonly<Record<(typeof searchedFields)[number], string | null>>;
+type SearchedField = (typeof searchedFields)[number];
+type SearchedTexts = Readonly<Record<SearchedField, string | null>>;
+
+/** What is looked for, and where. */
+export interface TextSearch {
+  /** A part of one of the texts. */
+  readonly search?: string | null | undefined;
+  /** The texts that are looked through; all of them if it is left out. */
+  readonly searchedIn?: readonly SearchedField[] | undefined;
+}
 
 /** In lower case, as far as it is A to Z: that is what every database can do, and does in the same way. */
 const lowerAToZ = (text: string) => text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
@@ -19,10 +29,11 @@ function formsOf(search: string): string[] {
   return [...new Set(forms.map(lowerAToZ))].filter(Boolean); // what is nothing but control characters folds to nothing
 }
 
-/** Is what is sought a part of one of the texts? */
-export function holdsText(texts: SearchedTexts, search: string): boolean {
+/** Is what is sought, if anything is, a part of one of the texts? */
+export function holdsText(texts: SearchedTexts, { search, searchedIn = searchedFields }: TextSearch): boolean {
+  if (search == null) return true;
   const forms = formsOf(search);
-  return searchedFields.some((field) => {
+  return searchedIn.some((field) => {
     const text = lowerAToZ(texts[field] ?? '');
     return forms.some((form) => text.includes(form));
   });
@@ -35,11 +46,13 @@ const dialects: Readonly<Record<Provider, { readonly position: Sql; readonly inL
     postgresql: { position: rawSql('strpos'), inLowerCase: (column) => rawSql(`lower(${column} COLLATE "C")`) },
   };
 
-/** The same condition as {@link holdsText}, of these columns. No character of what is sought is a wildcard. */
-export function holdsTextIn(columns: readonly string[], search: string, kind: Provider): Sql {
+/** The same condition as {@link holdsText}, of a table of that name. No character of what is sought is a wildcard. */
+export function holdsTextIn(table: string, { search, searchedIn = searchedFields }: TextSearch, kind: Provider): Sql[] {
+  if (search == null) return [];
+  const columns = searchedIn.map((field) => `${table}.${toColumn(field)}`);
   const { position, inLowerCase } = dialects[kind];
   const found = formsOf(search).flatMap((form) =>
     columns.map((column) => sql`${position}(${inLowerCase(column)}, ${form}) > 0`),
   );
-  return sql`(${joinSql(found, ' OR ')})`;
+  return [sql`(${joinSql(found, ' OR ')})`];
 }

@@ -1,17 +1,17 @@
-import { isOneOf, toColumn } from '../db/columns.ts';
+import { isOneOf } from '../db/columns.ts';
 import type { Provider } from '../db/database.ts';
 import type { SyncRun } from '../db/rows.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { areWithin } from '../db/within.ts';
 import { isWithin } from '../lib/time-span.ts';
 import { boundsRecording, meantBy, type RecordingSpan, recordingSpan } from '../log/filter.ts';
-import { holdsText, holdsTextIn, searchedFields } from '../log/found-text.ts';
+import { holdsText, holdsTextIn, type TextSearch } from '../log/found-text.ts';
 import { meantScope, meantScopeIn } from '../log/meant-scope.ts';
 import { meantByColumn } from '../log/sql/meant-by-column.ts';
 import { type RunHealth, runHealth } from './run-health.ts';
 
 /** Which runs are wanted: those that match every given part. An empty list matches nothing. Words are wire words. */
-export interface SyncRunFilter extends RecordingSpan {
+export interface SyncRunFilter extends RecordingSpan, TextSearch {
   readonly userId?: string | null | undefined;
   readonly providers?: readonly string[] | null | undefined;
   readonly sources?: readonly string[] | null | undefined;
@@ -22,8 +22,6 @@ export interface SyncRunFilter extends RecordingSpan {
   /** When the newest event happened, as `lastEventAt` tells it: at `since` or later, and before `until`. */
   readonly since?: Date | null | undefined;
   readonly until?: Date | null | undefined;
-  /** A part of one of their texts. */
-  readonly search?: string | null | undefined;
 }
 
 const listFilters = [
@@ -44,15 +42,13 @@ export function isTold(filter: SyncRunFilter | null | undefined): boolean {
 
 /** What a run `r` must tell by itself. */
 export function toldBy(filter: SyncRunFilter | null | undefined, kind: Provider): Sql[] {
-  const { scopes, search, ...others } = filter ?? {};
+  const { scopes, search, searchedIn, ...others } = filter ?? {};
   return [
     ...areWithin(sql`r.recorded_at`, recordingSpan(others)),
     ...(scopes == null ? [] : [isOneOf(meantScopeIn('r'), scopes)]),
-    ...(search == null ? [] : [holdsTextIn(searched, search, kind)]),
+    ...holdsTextIn('r', { search, searchedIn }, kind),
   ];
 }
-
-const searched = searchedFields.map((field) => `r.${toColumn(field)}`);
 
 /** The words that a run `r`, or a kind `k`, must have. */
 export function wordsOf(filter: SyncRunFilter | null | undefined, table: 'r' | 'k'): Sql[] {
@@ -70,5 +66,5 @@ export function matchesRun(run: SyncRun, filter: SyncRunFilter | null | undefine
   if (filter.scopes?.includes(meantScope(run.scope)) === false) return false;
   if (filter.health && !filter.health.includes(runHealth(run, now))) return false;
   if (!listFilters.every(([list, field]) => filter[list]?.includes(meantBy(field, run[field])) ?? true)) return false;
-  return filter.search == null || holdsText(run, filter.search);
+  return holdsText(run, filter);
 }

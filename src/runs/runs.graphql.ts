@@ -3,6 +3,7 @@ import { isStorable } from '../db/columns.ts';
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import { checkFilter, type EventTypes, eventConnection, logOf } from '../events/events.graphql.ts';
+import { withinSight } from '../events/within-sight.ts';
 import { addWordFields, enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder, EnumOf } from '../graphql/builder.ts';
@@ -61,9 +62,10 @@ const runCursor = keyCursor<RunKey>(
 );
 
 /** @param owner the user whose runs these are, where they are a field of a user. */
-function runConnection(args: PageArgs, filter: SyncRunFilter | null | undefined, context: Context, owner?: string) {
+function runConnection(args: PageArgs, asked: SyncRunFilter | null | undefined, context: Context, owner?: string) {
   const { viewer, limits, now, load } = context;
-  checkFilter(filter, limits);
+  checkFilter(asked, limits);
+  const filter = withinSight(asked, context);
   const page = parsePage(args, runCursor, { size: limits.defaultPageSize, maxSize: limits.pageSize });
   const userId = filter?.userId ?? owner;
   const isOfAnother = owner !== undefined && userId !== owner;

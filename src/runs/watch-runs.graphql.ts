@@ -1,5 +1,6 @@
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
 import { checkFilter } from '../events/events.graphql.ts';
+import { withinSight } from '../events/within-sight.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import { followVisible, withoutSign } from '../graphql/follow-visible.ts';
@@ -48,7 +49,8 @@ export function addRunWatching(builder: Builder, { SyncRun, SyncRunFilterInput }
   );
 }
 
-function followRuns(filter: SyncRunFilter | null | undefined, context: Context) {
-  checkFilter(filter, context.limits);
+function followRuns(asked: SyncRunFilter | null | undefined, context: Context) {
+  checkFilter(asked, context.limits);
+  const filter = withinSight(asked, context);
   return followVisible(context.services.runChanges, (run, judgedAt) => matchesRun(run, filter, judgedAt), context);
 }

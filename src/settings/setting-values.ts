@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { type ProducerText, producerTexts } from '../auth/producer-texts.ts';
 import { PostgresUrlError, readPostgresUrl } from '../db/postgres-url.ts';
 import { problemOfSqliteUrl } from '../db/sqlite-path.ts';
 
@@ -59,6 +60,15 @@ export const integer = (min: number, max: number) =>
     .regex(/^\d+$/, `must be a whole number, ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number, ${min} to ${max}`);
+
+/** Which texts of producers are shown; `none` for none. */
+export const visibleTexts = z.string().transform((text, context): ProducerText[] => {
+  const words = text.split(',').map((word) => word.trim());
+  const known = producerTexts.filter((each) => words.includes(each));
+  if (text === 'none' || known.length === words.length) return known;
+  context.addIssue({ code: 'custom', message: `must be none, or some of ${producerTexts.join(', ')}` });
+  return z.NEVER;
+});
 
 /** By how much the rates of `limits.ts` are multiplied. */
 export const rateLimits = z

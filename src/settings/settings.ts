@@ -14,6 +14,7 @@ import {
   isOrigin,
   listOf,
   rateLimits,
+  visibleTexts,
 } from './setting-values.ts';
 
 /** Of fewer, a user's part would not hold a socket and a stream on it. */
@@ -53,6 +54,7 @@ export const settings = z.object({
   RATE_LIMITS: rateLimits.default(1),
   USER_EVENTS_PER_DAY: integer(1, 1_000_000_000).default(1_000_000),
   USER_MEGABYTES_PER_DAY: integer(1, 1_000_000).default(1_000),
+  USER_VISIBLE: visibleTexts.default(['message']),
   LOAD_SHEDDING: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   TRUSTED_DOCUMENTS: z.string().optional(),

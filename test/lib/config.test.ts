@@ -37,6 +37,7 @@ describe('settings', () => {
       loadShedding: true,
       userQuota: { events: 1_000_000, bytes: 1_000_000_000 },
       introspection: true,
+      userVisible: ['message'],
       sources: {},
       logLevel: 'info',
     });
@@ -307,6 +308,7 @@ describe('settings', () => {
     'OPEN_WEARABLES_REDIS_URL',
     'OPEN_WEARABLES_WEBHOOK_SECRET',
     'LOG_LEVEL',
+    'USER_VISIBLE',
   ])('do not repeat what was wrong with %s', (name) => {
     const besideJwks = name === 'JWT_JWKS_URL' ? { JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' } : {};
     const problems = problemsOf({ [name]: '[hush-hush', ...besideJwks });

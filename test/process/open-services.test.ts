@@ -7,7 +7,7 @@ import { createDatabase, provider } from '../support/database.ts';
 import { showsOpenFiles, timesOpen } from '../support/open-files.ts';
 
 const draft = { runId: 'r', provider: 'oura', source: 'pull', stage: 'fetching', status: 'in_progress' };
-const settings = { redisUrl: undefined, retentionDays: 30, jwtSecret: undefined, jwks: undefined };
+const settings = { userVisible: [], redisUrl: undefined, retentionDays: 30, jwtSecret: undefined, jwks: undefined };
 const options = {
   limits: { ...defaultLimits, eventsPerTransaction: 1 },
   ...{ clock: undefined, logger: pino({ level: 'silent' }), onStatement: undefined, ownKey: undefined },

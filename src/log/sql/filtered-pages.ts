@@ -1,10 +1,10 @@
-import { isOneOf, toColumn } from '../../db/columns.ts';
+import { isOneOf } from '../../db/columns.ts';
 import type { Provider } from '../../db/database.ts';
 import { joinSql, rawSql, type Sql, sql } from '../../db/sql.ts';
 import { selectWeighedEnd, weightOf } from '../../db/weighed.ts';
 import { areWithin } from '../../db/within.ts';
 import { listFilters } from '../filter.ts';
-import { holdsTextIn, searchedFields } from '../found-text.ts';
+import { holdsTextIn } from '../found-text.ts';
 import { meantScopeIn } from '../meant-scope.ts';
 import { eventKindSqlOf } from './event-kinds.ts';
 import type { FilteredPage, LogSql } from './log-sql.ts';
@@ -93,11 +93,9 @@ function toldBy({ filter }: FilteredPage, kind: Provider): Sql[] {
   return [
     ...areWithin(sql`e.timestamp`, filter),
     ...(filter.scopes == null ? [] : [isOneOf(meantScopeIn('e'), filter.scopes)]),
-    ...(filter.search == null ? [] : [holdsTextIn(searched, filter.search, kind)]),
+    ...holdsTextIn('e', filter, kind),
   ];
 }
-
-const searched = searchedFields.map((field) => `e.${toColumn(field)}`);
 
 function wordsOf({ filter }: FilteredPage): Sql[] {
   return listFilters.flatMap(([list, field]) => {
