@@ -59,7 +59,11 @@ export class Bill {
     const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
     if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
     const cost = toldCost(this.prepare()(variables), viewer, limits);
-    const tooMuch = refuseCost(cost, operation) ?? refuseIntrospection(this.#introspected, limits, operation);
+    // A document of ours asks for a page at once.
+    const isOurs = author === 'server';
+    const tooMuch = isOurs
+      ? undefined
+      : (refuseCost(cost, operation) ?? refuseIntrospection(this.#introspected, limits, operation));
     return { refused: tooMuch && { errors: [tooMuch] }, told: { extensions: { cost } } };
   }
 

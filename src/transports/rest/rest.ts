@@ -150,11 +150,13 @@ function openRoutes(
   const paths = new Map<string, Map<string, Answer>>();
   const tools = { operations, services, streams };
   for (const { method, path, open, operationId, takesTokenInQuery, answer: given } of routes) {
-    const isStream = given.type === 'text/event-stream';
+    const isStream = given.type !== 'application/json';
     const handle: Handler = open({
       limits: services.limits,
       prepare: (document) => prepareDocument(tools, document),
       prepareStream: (document) => prepareStream(tools, document),
+      schema: operations.schema,
+      openLife: (visit, left) => streams.open(visit, 'rest', left),
     });
     const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
     answers.set(method, async (context) => {

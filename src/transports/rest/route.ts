@@ -1,5 +1,7 @@
+import type { GraphQLSchema } from 'graphql';
 import type { HonoRequest } from 'hono';
 import type { ErrorCode } from '../../errors.ts';
+import type { StreamLife } from '../../graphql/context.ts';
 import type { Limits } from '../../limits.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { type Parameters, readParameters, type ValuesOf } from './parameters.ts';
@@ -16,6 +18,10 @@ export interface RouteTools {
   readonly prepare: <Data>(document: string) => RunDocument<Data>;
   /** Makes a subscription ready to run. @throws GraphQLError if it does not fit the schema */
   readonly prepareStream: (document: string) => FollowDocument;
+  /** What documents are about. */
+  readonly schema: GraphQLSchema;
+  /** Begins the life of an answer that takes as long as its client does. @param left aborts when the client leaves */
+  readonly openLife: (visit: Visit, left: AbortSignal) => StreamLife;
 }
 
 /** One way to call the server, and what is written about it in the API description. */
@@ -33,7 +39,7 @@ export interface Description<P extends Parameters> {
   readonly answer: {
     readonly status: 200 | 201;
     readonly description: string;
-    readonly type: 'application/json' | 'text/event-stream';
+    readonly type: 'application/json' | 'text/event-stream' | 'application/x-ndjson';
     readonly schema: JsonSchema;
     /** Each header with its description. */
     readonly headers?: Readonly<Record<string, string>>;

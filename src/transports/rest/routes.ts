@@ -1,3 +1,4 @@
+import { userExport } from './export.ts';
 import { recentEvents } from './recent.ts';
 import { eventRecording } from './record.ts';
 import type { Route } from './route.ts';
@@ -19,4 +20,5 @@ export const routes: readonly Route[] = [
   runHistory,
   eventStream,
   eventRecording,
+  userExport,
 ];

@@ -1,0 +1,197 @@
+import { isLeafType, isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { buildSchema } from '../../src/schema.ts';
+import { type PlantedUser, planted, plantUser } from '../support/planted-user.ts';
+import { rest } from '../support/rest-client.ts';
+import { type Headers, startServer, type TestServer } from '../support/server.ts';
+
+const word = 'zebra';
+let server: TestServer;
+let user: PlantedUser;
+const statements: string[] = [];
+
+beforeAll(async () => {
+  server = await startServer({ onStatement: ({ sql }) => statements.push(sql) });
+  user = await plantUser(server, word);
+  await plantUser(server, 'xylophone');
+});
+afterAll(() => server.close());
+
+const urlOf = (id: string) => `${server.url}/api/v1/users/${id}/export`;
+const exported = (id: string, headers: Headers = server.admin) => rest(urlOf(id), { headers });
+const linesOf = (text: string): Record<string, unknown>[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const typesOf = (text: string) => linesOf(text).map(({ type }) => type);
+
+async function openStreams(): Promise<number> {
+  const { text } = await rest(`${server.url}/metrics`, { headers: server.admin });
+  return Number(/^synclog_open_streams\{door="rest"\} (\d+)/m.exec(text)?.[1]);
+}
+
+describe('an export of a user', () => {
+  test('has a line for each thing that is kept, and ends with their counts', async () => {
+    const { status, headers, text } = await exported(user.id);
+    expect(status).toBe(200);
+    expect(headers['content-type']).toBe('application/x-ndjson');
+    expect(headers['cache-control']).toContain('no-store');
+    const lines = linesOf(text);
+    const [first, second] = lines;
+    expect(first).toMatchObject({ type: 'export', user_id: user.id, head_cursor: '3' });
+    expect(second).toMatchObject({ type: 'user', id: user.id, email: `${word}@example.org` });
+    expect(typesOf(text)).toEqual([
+      ...['export', 'user', 'connection', 'connection', 'run', 'run', 'event', 'event', 'event', 'end'],
+    ]);
+    expect(lines.at(-1)).toEqual({
+      type: 'end',
+      complete: true,
+      counts: { users: 1, connections: 2, runs: 2, events: 3 },
+    });
+    expect(lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+    expect(lines.find(({ run_id: runId }) => runId === user.runId)).toMatchObject({
+      data_types: [{ data_type: `${word}_type`, error: planted(word, 'error') }],
+    });
+  });
+
+  test('holds every text that is stored of the user, and nothing of another', async () => {
+    const { text } = await exported(user.id);
+    const { reader } = server.app.services.database;
+    const where = { userId: user.id };
+    const stored: object[] = [
+      ...(await reader.user.findMany({ where: { id: user.id }, omit: { searchText: true, foldedFrom: true } })),
+      ...(await reader.syncEvent.findMany({ where })),
+      ...(await reader.syncRun.findMany({ where })),
+      ...(await reader.syncRunBatch.findMany({ where })),
+      ...(await reader.syncRunDataType.findMany({ where })),
+      ...(await reader.providerDataType.findMany({ where })),
+      ...(await reader.providerLink.findMany({ where })),
+    ];
+    const texts = stored.flatMap((row) => Object.values(row)).filter((each) => typeof each === 'string');
+    const planted = texts.filter((each) => each.includes(word));
+    expect(planted.length).toBeGreaterThan(30);
+    expect(planted.filter((each) => !text.includes(JSON.stringify(each)))).toEqual([]);
+    expect(text).not.toContain('xylophone');
+  });
+
+  test('has every field of a type that is no object and needs no argument', async () => {
+    const lines = linesOf((await exported(user.id)).text);
+    const schema = buildSchema();
+    const shown = { user: 'User', connection: 'ProviderLink', run: 'SyncRun', event: 'SyncEvent' };
+    for (const [line, name] of Object.entries(shown)) {
+      const type = schema.getType(name);
+      const fields = isObjectType(type) ? Object.values(type.getFields()) : [];
+      const leaves = fields.filter((field) => isLeafType('ofType' in field.type ? field.type.ofType : field.type));
+      const missing = leaves.filter(
+        (field) =>
+          !(
+            field.name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) in
+            (lines.find(({ type: t }) => t === line) ?? {})
+          ),
+      );
+      expect([line, missing.map((field) => field.name)]).toEqual([line, []]);
+    }
+  });
+
+  test('is for who may read the user: with a user token the own one, without what is hidden from it', async () => {
+    const own = await exported(user.id, await server.userToken(user.id));
+    expect(linesOf(own.text).at(-1)).toMatchObject({ complete: true });
+    expect(own.text).toContain(planted(word, 'message'));
+    for (const hidden of ['error', 'metadata'] as const) expect(own.text).not.toContain(planted(word, hidden));
+    const stranger = await server.userToken(await server.user());
+    const nobody = await exported('3fa85f64-5717-4562-b3fc-2c963f66afa6');
+    for (const answer of [await exported(user.id, stranger), nobody])
+      expect([answer.status, answer.text]).toEqual([404, '{"detail":"User not found"}']);
+    expect((await exported(user.id, await server.key('write'))).status).toBe(403);
+    expect((await exported(user.id, {})).status).toBe(401);
+  });
+
+  test('asked for by HEAD is not begun', async () => {
+    const before = statements.length;
+    const { status, headers, text } = await rest(urlOf(user.id), { method: 'HEAD', headers: server.admin });
+    expect([status, headers['content-type'], text]).toEqual([200, 'application/x-ndjson', '']);
+    expect(statements.slice(before).filter((sql) => /FROM sync_(event|run)/.test(sql))).toEqual([]);
+    expect(await openStreams()).toBe(0);
+  });
+});
+
+describe('a long export', () => {
+  const EVENTS = 10_000;
+  let id: string;
+
+  beforeAll(async () => {
+    id = await server.user();
+    const message = 'm'.repeat(2_000);
+    for (let done = 0; done < EVENTS; done += 500)
+      await server.record(
+        ...Array.from({ length: 500 }, (_, index) => ({ userId: id, runId: `run_${(done + index) % 300}`, message })),
+      );
+  }, 120_000);
+
+  const pagesRead = () => statements.filter((sql) => /FROM sync_event/.test(sql)).length;
+
+  /** Until the server reads no more, though it is asked other things meanwhile. */
+  async function untilStill(): Promise<number> {
+    for (let before = -1; ; ) {
+      const now = pagesRead();
+      if (now === before) return now;
+      before = now;
+      for (let asked = 0; asked < 50; asked += 1) await server.graphql('{ viewer { kind } }');
+    }
+  }
+
+  test('is read as it is taken, and is complete', { timeout: 120_000 }, async () => {
+    statements.length = 0;
+    const response = await fetch(urlOf(id), { headers: server.admin });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const decoder = new TextDecoder();
+    let text = decoder.decode((await reader.read()).value, { stream: true });
+    expect(await untilStill()).toBeLessThan(100); // of 125 pages; what was read waits in buffers of the network
+    for (let step = await reader.read(); !step.done; step = await reader.read())
+      text += decoder.decode(step.value, { stream: true });
+    const lines = linesOf(text);
+    expect(lines.at(-1)).toMatchObject({ complete: true, counts: { events: EVENTS, runs: 300 } });
+    const sequences = lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence);
+    expect(sequences).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
+  });
+
+  test('that nobody takes any more is read no further, and counts no longer', { timeout: 60_000 }, async () => {
+    const leave = new AbortController();
+    const response = await fetch(urlOf(id), { headers: server.admin, signal: leave.signal });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    expect(await openStreams()).toBe(1);
+    leave.abort();
+    await expect.poll(openStreams).toBe(0);
+    await untilStill();
+  });
+
+  test('ends with a line that says that it is not complete, when its key is revoked', { timeout: 60_000 }, async () => {
+    const { keys } = server.app.services;
+    const { key, secret } = await keys.create({ name: 'exporter', scopes: ['read'], expiresAt: null });
+    const response = await fetch(urlOf(id), { headers: { 'x-api-key': secret } });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    await keys.revoke(key.id);
+    let text = '';
+    const decoder = new TextDecoder();
+    for (let step = await reader.read(); !step.done; step = await reader.read())
+      text = (text + decoder.decode(step.value, { stream: true })).slice(-10_000);
+    expect(linesOf(text.slice(text.indexOf('\n') + 1)).at(-1)).toMatchObject({ type: 'end', complete: false });
+  });
+
+  test('waits where its account may ask no more, and goes on', { timeout: 60_000 }, async () => {
+    const poor = await startServer({
+      settings: { RATE_LIMITS: 'on' },
+      limits: { userRate: { burst: 20, perSecond: 40 } },
+    });
+    onTestFinished(() => poor.close());
+    const owner = await poor.user();
+    await poor.record(...Array.from({ length: 300 }, () => ({ userId: owner })));
+    const headers = await poor.userToken(owner);
+    const { status, text } = await rest(`${poor.url}/api/v1/users/${owner}/export`, { headers });
+    expect(status).toBe(200);
+    expect(linesOf(text).at(-1)).toMatchObject({ complete: true, counts: { events: 300 } });
+  });
+});
