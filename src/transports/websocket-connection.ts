@@ -144,7 +144,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       case MessageType.Pong:
         break;
       default:
-        this.#close(CloseCode.InternalServerError, `Unexpected message of type ${message.type} received`);
+        this.#close(CloseCode.BadRequest, `Unexpected message of type ${message.type} received`);
     }
   }
 

@@ -7,9 +7,9 @@ import { defaultLimits } from '../../src/limits.ts';
 const root = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const page = read('docs/guarantees.md');
-const proofs = new Set(
-  [...read('test/proofs/faults/prove.ts').matchAll(/hold\('([a-z-]+)'/g)].map(([, name = '']) => name),
-);
+const proofsOf = (folder: string) =>
+  [...read(`test/proofs/${folder}/prove.ts`).matchAll(/hold\('([a-z-]+)'/g)].map(([, name = '']) => name);
+const proofs = new Set([...proofsOf('faults'), ...proofsOf('hostile')]);
 /** The last column of the table of promises: tests and names of proofs. */
 const provedBy = [...page.matchAll(/^\| \*\*.*\| ([^|]+) \|$/gm)].map(([, cell = '']) => cell);
 
@@ -37,6 +37,12 @@ describe('the page of promises', () => {
       for (const name of parseArgs({ args, options, allowPositionals: true }).positionals)
         expect(proofs).toContain(name);
     }
+  });
+
+  test('shows commands that `npm run hostile` takes', () => {
+    const only = [...page.matchAll(/^npm run hostile -- .*--only ([a-z-]+)/gm)].map(([, name]) => name);
+    expect(only).not.toEqual([]);
+    for (const name of only) expect(proofsOf('hostile')).toContain(name);
   });
 
   test('has the numbers of the limits', () => {

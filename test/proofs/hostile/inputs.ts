@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import type { GraphQLSchema } from 'graphql';
+import { craftedInputs } from './crafted/crafted-inputs.ts';
+import { doors, inputsFor } from './generated/generated-inputs.ts';
+import { type Input, textOf, toCommand } from './input.ts';
+import { problemsOf } from './judge.ts';
+import type { Line } from './line.ts';
+import { inventoryFigures, inventoryProblems, REST_MS } from './rest.ts';
+import { send } from './send.ts';
+import type { Sizes } from './sizes.ts';
+import type { Target } from './target.ts';
+
+/** Inputs that are under way at once. */
+const LANES = 6;
+/** How often a smaller input is looked for that breaks the promise as well. */
+const SHRINKS = 150;
+
+export interface Attack {
+  readonly target: Target;
+  readonly schema: GraphQLSchema;
+  readonly sizes: Sizes;
+  readonly seed: number;
+}
+
+/** No input, whatever it is, crashes the server, hangs, is answered with 500, or shows what is inside. */
+export async function proveInputs(attack: Attack): Promise<Line> {
+  const { target, schema, sizes } = attack;
+  const tally = new Tally(attack);
+  const crafted = craftedInputs(schema, target);
+  const chosen = crafted.filter((_, index) => index % sizes.everyCrafted === 0);
+
+  for (const input of chosen.slice(0, 200)) await tally.send(input); // what a server takes for good, it takes by now
+  const before = await target.takeAtRest(REST_MS);
+  await inLanes(chosen, async (input) => {
+    const problems = await tally.send(input);
+    if (problems.length > 0) tally.found(input, problems);
+  });
+  const between = await target.takeAtRest(REST_MS);
+  await Promise.all(doors.map((door, index) => generate(attack, tally, door, index)));
+  const after = await target.takeAtRest(REST_MS);
+
+  const states = [...tally.statuses].sort().map(([status, count]) => `${count} x ${status}`);
+  return {
+    promise: 'no input breaks the server or shows what is inside',
+    figures: {
+      crafted: chosen.length,
+      kinds: new Set(chosen.map(({ kind }) => kind)).size,
+      generated: sizes.generated,
+      'answered with data': tally.withData,
+      statuses: states.join(' '),
+      broken: tally.wrong.length,
+      'slowest (ms)': Math.round(tally.slowestMs),
+      ...inventoryFigures([before, between, after]),
+    },
+    wrong: [
+      ...tally.wrong,
+      ...inventoryProblems(before, after),
+      ...(target.isAlive() ? [] : ['the process has ended']),
+    ],
+  };
+}
+
+async function generate(attack: Attack, tally: Tally, door: (typeof doors)[number], index: number): Promise<void> {
+  const { schema, target, sizes, seed } = attack;
+  let tries = SHRINKS;
+  const property = fc.asyncProperty(inputsFor(door, schema, target), async (input) => {
+    if (tries === 0) return true; // small enough
+    const isGood = (await tally.send(input)).length === 0;
+    if (!isGood || tries < SHRINKS) tries -= 1;
+    return isGood;
+  });
+  const numRuns = Math.ceil(sizes.generated / doors.length);
+  const { counterexample } = await fc.check(property, { seed: seed + index, numRuns });
+  const [smallest] = counterexample ?? [];
+  if (smallest) tally.found(smallest, await tally.send(smallest));
+}
+
+/** What has come of inputs so far. */
+class Tally {
+  readonly statuses = new Map<string, number>();
+  readonly wrong: string[] = [];
+  withData = 0;
+  slowestMs = 0;
+  readonly #attack: Attack;
+
+  constructor(attack: Attack) {
+    this.#attack = attack;
+  }
+
+  /** Sends an input, and returns what is wrong with its answer. */
+  async send(input: Input): Promise<string[]> {
+    const { target, sizes } = this.#attack;
+    const answer = await send(target.url, input, sizes.patienceMs);
+    const status = input.form === 'socket' ? `socket ${answer.status || 'open'}` : String(answer.status || 'cut');
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+    if (/"data":\{"/.test(answer.text)) this.withData += 1;
+    this.slowestMs = Math.max(this.slowestMs, answer.ms);
+    return problemsOf(answer, textOf(input), target.secrets);
+  }
+
+  found(input: Input, problems: readonly string[]): void {
+    const what = problems.join(', ') || 'not again';
+    this.wrong.push(
+      `${input.kind} by ${input.door}: ${what}\n      ${toCommand(input, this.#attack.target.url).slice(0, 2_000)}`,
+    );
+  }
+}
+
+/** Works on a list, some of it at once. */
+async function inLanes<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...list];
+  const lane = async () => {
+    for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
