@@ -4,6 +4,7 @@ import { craftedInputs } from './crafted/crafted-inputs.ts';
 import { doors, inputsFor } from './generated/generated-inputs.ts';
 import { type Input, textOf, toCommand } from './input.ts';
 import { problemsOf } from './judge.ts';
+import { inLanes } from './lanes.ts';
 import type { Line } from './line.ts';
 import { inventoryFigures, inventoryProblems, REST_MS } from './rest.ts';
 import { send } from './send.ts';
@@ -31,7 +32,7 @@ export async function proveInputs(attack: Attack): Promise<Line> {
 
   for (const input of chosen.slice(0, 200)) await tally.send(input); // what a server takes for good, it takes by now
   const before = await target.takeAtRest(REST_MS);
-  await inLanes(chosen, async (input) => {
+  await inLanes(chosen, LANES, async (input) => {
     const problems = await tally.send(input);
     if (problems.length > 0) tally.found(input, problems);
   });
@@ -63,16 +64,21 @@ export async function proveInputs(attack: Attack): Promise<Line> {
 async function generate(attack: Attack, tally: Tally, door: (typeof doors)[number], index: number): Promise<void> {
   const { schema, target, sizes, seed } = attack;
   let tries = SHRINKS;
+  let first: readonly string[] = [];
   const property = fc.asyncProperty(inputsFor(door, schema, target), async (input) => {
     if (tries === 0) return true; // small enough
-    const isGood = (await tally.send(input)).length === 0;
+    const problems = await tally.send(input);
+    const isGood = problems.length === 0;
+    if (!isGood && first.length === 0) first = problems;
     if (!isGood || tries < SHRINKS) tries -= 1;
     return isGood;
   });
   const numRuns = Math.ceil(sizes.generated / doors.length);
   const { counterexample } = await fc.check(property, { seed: seed + index, numRuns });
   const [smallest] = counterexample ?? [];
-  if (smallest) tally.found(smallest, await tally.send(smallest));
+  if (!smallest) return;
+  const again = await tally.send(smallest);
+  tally.found(smallest, again.length > 0 ? again : first.map((problem) => `once ${problem}, and not again`));
 }
 
 /** What has come of inputs so far. */
@@ -99,18 +105,9 @@ class Tally {
   }
 
   found(input: Input, problems: readonly string[]): void {
-    const what = problems.join(', ') || 'not again';
+    const what = problems.join(', ');
     this.wrong.push(
       `${input.kind} by ${input.door}: ${what}\n      ${toCommand(input, this.#attack.target.url).slice(0, 2_000)}`,
     );
   }
-}
-
-/** Works on a list, some of it at once. */
-async function inLanes<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = [...list];
-  const lane = async () => {
-    for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
 }

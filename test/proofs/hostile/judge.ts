@@ -9,7 +9,7 @@ export interface Secret {
 /** What only the inside of a server looks like. Scripts and pages of ours may have such words. */
 const internals: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['a stack frame', /\n\s+at \S.*:\d+:\d+/],
-  ['a path of a file', /file:\/\/\/|node_modules|\/(home|tmp|usr|opt|var|etc)\/[\w.-]+/],
+  ['a path of a file', /file:\/\/\/|node_modules|\/(home|tmp|usr|opt|var)\/[\w.-]+/],
   ['a statement', /\b(SELECT\b.*\bFROM\b|INSERT INTO|DELETE FROM|UPDATE\b.*\bSET)\b/],
   ['the name of the database layer', /prisma|libsql|SQLITE_[A-Z]+|\bSQLSTATE\b|constraint failed/i],
   ['an error of the system', /\bE(CONN[A-Z]+|NOENT|ACCES|PIPE|MFILE|NOSPC)\b/],

@@ -3,12 +3,13 @@ import { buildSchema } from 'graphql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { proveInputs } from './inputs.ts';
 import { nothing, startPlanted } from './planted-server.ts';
+import { forms } from './sizes.ts';
 import type { Target } from './target.ts';
 
 const schema = buildSchema(
   'type Query { a(text: String): Int b(id: ID): Int } type Mutation { c: Int } type Subscription { d: Int }',
 );
-const sizes = { everyCrafted: 200, generated: 60, patienceMs: 2_000 };
+const sizes = { ...forms.short, everyCrafted: 200, generated: 60, patienceMs: 2_000 };
 
 const ok: RequestListener = (_, response) => void response.writeHead(200, { connection: 'close' }).end('{}');
 

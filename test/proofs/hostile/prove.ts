@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema } from 'graphql';
+import { proveCloseCodes } from './close-codes.ts';
+import { proveConnections } from './connections.ts';
 import { proveInputs } from './inputs.ts';
 import { isKept, type Line, toText } from './line.ts';
 import type { Sizes } from './sizes.ts';
-import { startTarget } from './target.ts';
+import { startTarget, type Target } from './target.ts';
 
 export interface ProofOptions {
   readonly seed: number;
@@ -17,7 +19,7 @@ export interface ProofOptions {
 }
 
 /** What `only` can name. */
-export const proofs = ['inputs'] as const;
+export const proofs = ['inputs', 'connections', 'codes'] as const;
 
 /** Holds each promise against what hostile clients do, one after another. Returns whether all are kept. */
 export async function prove({ seed, sizes, only = [], print, progress = () => {} }: ProofOptions): Promise<boolean> {
@@ -36,13 +38,18 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
     for (const wrong of line.wrong) print(`    ${wrong}`);
   }
 
-  await hold('inputs', async () => {
-    const target = await startTarget();
-    try {
-      return await proveInputs({ target, schema, sizes, seed });
-    } finally {
-      await target.remove();
-    }
-  });
+  await hold('inputs', () => against((target) => proveInputs({ target, schema, sizes, seed })));
+  await hold('connections', () => against((target) => proveConnections(target, sizes)));
+  await hold('codes', () => against((target) => proveCloseCodes(target, sizes.patienceMs)));
   return kept && proved > 0;
+}
+
+/** Attacks a server of its own. */
+async function against(attack: (target: Target) => Promise<Line>): Promise<Line> {
+  const target = await startTarget();
+  try {
+    return await attack(target);
+  } finally {
+    await target.remove();
+  }
 }

@@ -48,6 +48,7 @@ const settings = {
   LOG_LEVEL: 'warn',
   JWT_SECRET: jwtSecret,
   MAX_STREAMS: '10000',
+  KEEP_ALIVE_SECONDS: '5', // what it is to be is the operator's, and a proof waits for it
   OPEN_WEARABLES_WEBHOOK_SECRET: webhookSecret,
   NODE_OPTIONS: `--import tsx --import ${pathToFileURL(`${import.meta.dirname}/report-memory.ts`)}`,
 };
