@@ -13,5 +13,3 @@ export function toText(line: Line): string {
   const list = Object.entries(line.figures).map(([name, value]) => `${name} ${value}`);
   return `${isKept(line) ? 'KEPT  ' : 'BROKEN'} ${line.promise}: ${list.join(', ')}`;
 }
-
-export const megabytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(0)} MB`;

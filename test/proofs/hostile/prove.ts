@@ -4,6 +4,7 @@ import { buildSchema } from 'graphql';
 import { proveCloseCodes } from './close-codes.ts';
 import { proveConnections } from './connections.ts';
 import { proveInputs } from './inputs.ts';
+import { proveNoLeaks } from './leaks.ts';
 import { isKept, type Line, toText } from './line.ts';
 import type { Sizes } from './sizes.ts';
 import { startTarget, type Target } from './target.ts';
@@ -19,7 +20,7 @@ export interface ProofOptions {
 }
 
 /** What `only` can name. */
-export const proofs = ['inputs', 'connections', 'codes'] as const;
+export const proofs = ['inputs', 'leaks', 'connections', 'codes'] as const;
 
 /** Holds each promise against what hostile clients do, one after another. Returns whether all are kept. */
 export async function prove({ seed, sizes, only = [], print, progress = () => {} }: ProofOptions): Promise<boolean> {
@@ -39,6 +40,7 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
   }
 
   await hold('inputs', () => against((target) => proveInputs({ target, schema, sizes, seed })));
+  await hold('leaks', () => proveNoLeaks(sizes));
   await hold('connections', () => against((target) => proveConnections(target, sizes)));
   await hold('codes', () => against((target) => proveCloseCodes(target, sizes.patienceMs)));
   return kept && proved > 0;

@@ -40,6 +40,8 @@ export interface Target {
 }
 
 export const webhookSecret = `whsec_${Buffer.from('a signing secret of webhooks').toString('base64')}`;
+/** What stands in events of others than the user who has a token. */
+export const anothersWords: Secret = { name: "another's words", text: 'planted words of another person' };
 const jwtSecret = 'planted: the secret by which tokens are signed';
 
 /** Bounds of sizes are as shipped; what counts or puts off requests would hide what becomes of them. */
@@ -73,7 +75,14 @@ async function furnish(server: ServerProcess): Promise<Target> {
   const [ada] = userIds;
   const events = userIds.flatMap((userId, n) =>
     ['STARTED', 'FETCHING', 'COMPLETED'].map((stage, step) => ({
-      ...{ userId, runId: `run ${n}`, provider: 'oura', source: 'PULL', stage, message: `Step ${step} of ${n}` },
+      ...{
+        userId,
+        runId: `run ${n}`,
+        provider: 'oura',
+        source: 'PULL',
+        stage,
+        message: n === 0 ? `Step ${step}` : anothersWords.text,
+      },
       ...{ status: stage === 'COMPLETED' ? 'SUCCESS' : 'IN_PROGRESS', metadata: { data_247: { sleep: 3 } } },
     })),
   );
@@ -121,6 +130,7 @@ async function furnish(server: ServerProcess): Promise<Target> {
       { name: 'the folder of the server', text: process.cwd() },
       { name: "another's key", text: admin['x-api-key'] },
       { name: "another's key", text: reader['x-api-key'] },
+      { name: "a user's token", text: made.createUserToken.token },
     ],
     pid,
     isAlive: () => server.pid === pid && lives(pid),
