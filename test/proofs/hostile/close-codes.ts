@@ -2,6 +2,7 @@ import { initMessage, openRawSocket, type RawSocket } from '../../support/raw-so
 import { graphql } from '../../support/server-process.ts';
 import type { Line } from './line.ts';
 import type { Target } from './target.ts';
+import { within } from './within.ts';
 
 const subscribe = (id: string, query: string) => ({ type: 'subscribe', id, payload: { query } });
 
@@ -104,13 +105,4 @@ const record = `mutation ($userId: UUID!, $runId: ID!) { recordSyncEvents(input:
 function begin(socket: RawSocket, { admin }: Target): RawSocket {
   socket.send(initMessage(admin));
   return socket;
-}
-
-/** @throws when it takes longer */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let patience: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    patience = setTimeout(() => reject(new Error(`nothing within ${ms} ms`)), ms);
-  });
-  return Promise.race([work, silence]).finally(() => clearTimeout(patience));
 }

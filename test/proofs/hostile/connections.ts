@@ -15,14 +15,11 @@ const MOST_OF_A_BODY = 64 * 1_048_576;
 const FLOOD = 200 * 1_048_576;
 /** Of sockets and streams, one credential may have a tenth. */
 const MOST_OF_ONE = 1_000;
-/** What slow headers may take: the server's limit, a wait for the first request, and how often it looks. */
-const SLOW_HEADERS_MS = 35_000;
-
 /** Whatever connections a client opens, holds and kills, another one is answered, and nothing is left of them. */
 export async function proveConnections(target: Target, sizes: Sizes): Promise<Line> {
   const wrong: string[] = [];
   const { url } = target;
-  await killConnections(target, 50); // what a server takes for good, it takes by now
+  await killConnections(target, 50, sizes.patienceMs); // what a server takes for good, it takes by now
   const before = await target.takeAtRest(REST_MS);
   const bystander = startBystander(target, sizes.patienceMs);
 
@@ -36,8 +33,8 @@ export async function proveConnections(target: Target, sizes: Sizes): Promise<Li
   const taken = await sendEndlessly(url, endlessChunks, chunk, 4 * sizes.patienceMs);
   if (taken === undefined || taken > MOST_OF_A_BODY)
     wrong.push(`of chunks without an end ${taken ?? 'all'} bytes were taken`);
-  const closed = await sendFragments(url, sizes.fragments);
-  if (closed !== 1008) wrong.push(`${sizes.fragments} fragments of one byte end with ${closed}`);
+  const closed = await sendFragments(url, sizes.fragments, sizes.patienceMs);
+  if (closed !== '1008') wrong.push(`${sizes.fragments} fragments of one byte end with ${closed}`);
   const rssBefore = (await target.take()).rss;
   const floods = [
     await floodSocket(target, pingFrame, sizes.floodBytes),
@@ -50,8 +47,8 @@ export async function proveConnections(target: Target, sizes: Sizes): Promise<Li
   if (byOne > MOST_OF_ONE) wrong.push(`one credential has ${byOne} sockets`);
   const byMany = await openSockets(target, sizes.sockets, await newKeys(target, 20));
   if (byMany < sizes.sockets * 0.9) wrong.push(`20 credentials have ${byMany} sockets of ${sizes.sockets}`);
-  wrong.push(...(await killConnections(target, sizes.cycles)));
-  const left = await slow.leftAfter(SLOW_HEADERS_MS + sizes.patienceMs);
+  wrong.push(...(await killConnections(target, sizes.cycles, sizes.patienceMs)));
+  const left = await slow.leftAfter(sizes.slowHeadersMs + sizes.patienceMs);
   if (left > 0) wrong.push(`${left} connections with slow headers are still open`);
   slow.cut();
 

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { initMessage, openRawSocket } from '../../support/raw-socket.ts';
 import { inLanes } from './lanes.ts';
 import type { Target } from './target.ts';
+import { within } from './within.ts';
 
 /** Ways to connect and be killed. */
 const ways: readonly ((target: Target) => Promise<void>)[] = [
@@ -45,12 +46,13 @@ const ways: readonly ((target: Target) => Promise<void>)[] = [
 ];
 
 /** Connects and is killed so many times, in each way. @returns what went wrong otherwise */
-export async function killConnections(target: Target, cycles: number): Promise<string[]> {
+export async function killConnections(target: Target, cycles: number, patienceMs: number): Promise<string[]> {
   const wrong = new Set<string>();
   const turns = Array.from({ length: cycles }, (_, index) => index);
   await inLanes(turns, 20, async (index) => {
     const way = index % ways.length;
-    await ways[way]?.(target).catch((error: Error) => wrong.add(`way ${way + 1}: ${error.message}`));
+    const cycle = ways[way]?.(target);
+    if (cycle) await within(patienceMs, cycle).catch((error: Error) => wrong.add(`way ${way + 1}: ${error.message}`));
   });
   return [...wrong];
 }

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Inventory, Target } from './target.ts';
 
 /** A server that breaks a promise on purpose, as a target: what it takes and has open is what it says. */
@@ -8,6 +9,8 @@ export async function startPlanted(
   { take = () => nothing, isAlive = () => true }: Partial<{ take: () => Inventory; isAlive: () => boolean }> = {},
 ): Promise<Target> {
   const server = createServer(listener);
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket) => socket.on('message', (data) => answer(socket, String(data))));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // it listens on a TCP port
   return {
@@ -26,6 +29,7 @@ export async function startPlanted(
     take: async () => take(),
     takeAtRest: async () => take(),
     async remove() {
+      for (const socket of sockets.clients) socket.terminate();
       server.closeAllConnections();
       server.close();
     },
@@ -33,3 +37,10 @@ export async function startPlanted(
 }
 
 export const nothing: Inventory = { heapUsed: 0, rss: 0, sockets: 0, streams: 0, kept: 0 };
+
+/** Takes everybody, and ends whatever it does not know as if all were well. */
+function answer(socket: WebSocket, text: string): void {
+  if (text.includes('connection_init')) socket.send('{"type":"connection_ack"}');
+  else if (text.includes('"subscribe"')) socket.send('{"type":"next","id":"stream","payload":{}}');
+  else socket.close(1000);
+}

@@ -1,6 +1,8 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { buildSchema } from 'graphql';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { proveCloseCodes } from './close-codes.ts';
+import { proveConnections } from './connections.ts';
 import { proveInputs } from './inputs.ts';
 import { nothing, startPlanted } from './planted-server.ts';
 import { forms } from './sizes.ts';
@@ -85,5 +87,47 @@ describe('a server that breaks the promise of inputs', () => {
       'streams are still open',
     ])
       expect(wrong).toContain(text);
+  });
+});
+
+describe('a server that breaks the promise of connections', () => {
+  test('is found out when it keeps a bystander waiting, takes all that comes, and cuts nobody', async () => {
+    const listener: RequestListener = (request, response) => {
+      request.once('data', (chunk: Buffer) => {
+        if (!chunk.includes('viewer')) response.end('{"data":{"createApiKey":{"secret":"x"}}}');
+      });
+      request.resume();
+    };
+    const target = await startPlanted(listener, { take: () => ({ ...nothing, sockets: 7 }) });
+    onTestFinished(() => target.remove());
+    const small = {
+      ...sizes,
+      patienceMs: 300,
+      slowConnections: 1,
+      slowHeadersMs: 100,
+      fragments: 100,
+      floodBytes: 1e6,
+    };
+    const { wrong } = await proveConnections(target, { ...small, sockets: 1_010, cycles: 10 });
+    for (const text of [
+      "a bystander's small query is nothing within 300 ms",
+      'of chunks without an end all bytes were taken',
+      '100 fragments of one byte end with nothing within 300 ms',
+      'one credential has 1010 sockets',
+      'connections with slow headers are still open',
+      '7 connections are still open',
+    ])
+      expect(wrong.join('\n')).toContain(text);
+  });
+});
+
+describe('a server that breaks the promise of codes', () => {
+  test('is found out when it closes with others, and when a stream is not served on', async () => {
+    const target = await startPlanted((_, response) => void response.end('{"data":{}}'));
+    onTestFinished(() => target.remove());
+    const { wrong } = await proveCloseCodes(target, 200);
+    for (const code of [4400, 4401, 4403, 4406, 4408, 4409, 4429])
+      expect(wrong.join('\n')).toContain(`${code} is provoked, and the socket ends with`);
+    expect(wrong.join('\n')).toContain('its neighbour is told');
   });
 });

@@ -72,8 +72,9 @@ export async function sendEndlessly(
     isTaken &&= error.message !== 'patience';
   });
   socket.resume().write(beginning);
+  const end = new Promise((resolve) => socket.once('close', resolve));
   while (!isOver)
-    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
+    if (!socket.write(piece)) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), end]);
   clearTimeout(patience);
   return isTaken ? socket.bytesWritten : undefined;
 }

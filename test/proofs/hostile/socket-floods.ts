@@ -3,13 +3,15 @@ import { connect } from 'node:net';
 import { frameOf, initMessage, opcodes, openRawSocket, type RawSocket } from '../../support/raw-socket.ts';
 import { inLanes } from './lanes.ts';
 import type { Headers, Target } from './target.ts';
+import { within } from './within.ts';
 
-/** @returns the code with which so many fragments of one byte end the socket */
-export async function sendFragments(url: string, count: number): Promise<number> {
+/** @returns how so many fragments of one byte end the socket */
+export async function sendFragments(url: string, count: number, patienceMs: number): Promise<string> {
   const socket = await openRawSocket(url);
   const fragment = frameOf(opcodes.continuation, 'x', { isLast: false });
   socket.write(Buffer.concat([frameOf(opcodes.text, 'x', { isLast: false }), ...Array<Buffer>(count).fill(fragment)]));
-  return (await socket.closed).code;
+  const ended = within(patienceMs, socket.closed).then(({ code }) => String(code));
+  return ended.catch((error: Error) => error.message).finally(() => socket.cut());
 }
 
 /** Opens sockets all at once, shows the credentials in turn, and leaves. @returns how many were taken at most */
@@ -48,13 +50,15 @@ export async function floodSocket(
   socket.write(frameOf(opcodes.text, JSON.stringify(initMessage(admin))));
   const frames = Buffer.concat(Array<Buffer>(1_000).fill(frame));
   let isCut = false;
-  socket.once('close', () => {
+  const end = new Promise((resolve) => socket.once('close', resolve));
+  void end.then(() => {
     isCut = true;
   });
   while (!isCut && socket.bytesWritten < most)
     if (!socket.write(frames)) {
       const quiet = new Promise((resolve) => setTimeout(resolve, 2_000, 'quiet'));
-      const next = await Promise.race([once(socket, 'drain'), once(socket, 'close'), quiet]).catch(() => {});
+      const drain = new Promise((resolve) => socket.once('drain', resolve));
+      const next = await Promise.race([drain, end, quiet]);
       if (next === 'quiet') break; // the server takes no more, which is as good
     }
   const bytes = socket.bytesWritten;
