@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
@@ -128,12 +130,13 @@ describe('a process that gets SIGTERM', () => {
     const endOfBody = { closeCode: undefined };
     expect(ends.map(({ by }) => by)).toEqual([goingAway, goingAway, endOfBody, endOfBody]);
     expect(await idle.closed).toBe(1001);
-    await expect(graphql(server, '{ viewer { name } }')).rejects.toThrow('fetch failed');
+    await expect(once(get(server.url, { agent: false }), 'response')).rejects.toThrow('ECONNREFUSED');
 
     request.finish();
     const answer = await request.answer;
     expect(answer).toMatch(/200 OK/);
     expect(answer).toMatch(/"sequence":3/);
+    expect(answer).toMatch(/^connection: close\r$/im); // or its client would send the next request into the end
     expect(await exit).toEqual({ code: 0, signal: null });
     expect(performance.now() - start).toBeLessThan(graceMs);
 
@@ -353,6 +356,26 @@ describe('closing an app', () => {
     await server.app.close();
     await cut;
     expect(performance.now() - startedAt).toBeLessThan(graceMs);
+  });
+
+  test('answers one more request on a connection whose stream it has ended, as its client could not know better', async () => {
+    const server = await startOwnServer();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const ask = async (path: string) => {
+      const request = get(server.url + path, { agent, headers: server.admin });
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      return { request, response };
+    };
+    const { response: stream } = await ask(`/api/v1/users/${await server.user()}/sync/stream`);
+    const closing = server.app.close();
+    stream.resume();
+    await once(stream, 'end');
+    const { request, response } = await ask('/healthz');
+    expect(request.reusedSocket).toBe(true);
+    expect([response.statusCode, response.headers.connection]).toEqual([200, 'close']);
+    response.resume();
+    await closing;
   });
 
   test('twice is the same as once', async () => {
