@@ -4,7 +4,8 @@ import { createOnServer, type ScratchPostgres, startPostgres } from '../../prism
 import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { memoryLog } from '../support/memory-log.ts';
-import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
+import { hasProgram } from '../support/program.ts';
 import { startServer } from '../support/server.ts';
 
 let postgres: ScratchPostgres;
@@ -36,7 +37,7 @@ async function onPostgres(url: string, ...statements: string[]): Promise<pg.Quer
   }
 }
 
-describe.runIf(hasPgBouncer())('behind PgBouncer', () => {
+describe.runIf(hasProgram('pgbouncer'))('behind PgBouncer', () => {
   test.each(['session', 'transaction'] as const)(
     'in %s mode two instances start at once, record, read and follow',
     async (mode) => {

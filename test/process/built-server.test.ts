@@ -71,13 +71,14 @@ async function synclog(args: readonly string[], settings: Readonly<Record<string
 }
 
 describe('what npm pack holds', () => {
-  test('is the build, the migrations, the schema and what there is to read, and nothing else', () => {
+  test('is the build, the migrations, the schema, what it is deployed with and what there is to read, and nothing else', () => {
     expect(readdirSync(installed).sort()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',
       'bin',
+      'deploy',
       'dist',
       'docs',
       'package.json',

@@ -9,7 +9,8 @@ import { examine } from '../../src/doctor/examine.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { createDatabase, openAgain, openNewDatabase, provider } from '../support/database.ts';
 import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
-import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+import { startPgBouncer } from '../support/pgbouncer.ts';
+import { hasProgram } from '../support/program.ts';
 
 const isPostgres = provider === 'postgresql';
 
@@ -157,7 +158,7 @@ describe.runIf(isPostgres)('of a Postgres, the doctor tells', () => {
     expect(await complaints({ DATABASE_URL: server.url })).toContainEqual(warning(/of 10 connections are free/));
   });
 
-  test.runIf(hasPgBouncer())(
+  test.runIf(hasProgram('pgbouncer'))(
     'that a pooler keeps instances from waking one another, unless they have another way',
     async () => {
       const { url } = await openNewDatabase();

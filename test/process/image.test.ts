@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { settingNames } from '../../src/settings/settings.ts';
 import { build, dataFolder, installPackages, listens, somebody } from '../support/built-server.ts';
+import { inContainer, mayMount } from '../support/container.ts';
 import { createDatabase, provider } from '../support/database.ts';
 import { unsetSettings } from '../support/unset-settings.ts';
 
@@ -36,7 +37,7 @@ function layOut(): string {
   return app;
 }
 
-test('the image runs the server as nobody, who may write nowhere but to its data, says that it is well, and ends with SIGTERM', async () => {
+test('the image runs the server as nobody and as the first process, on a root file system that is read-only, says that it is well, and ends with SIGTERM', async () => {
   expect(one(/^USER (\S+)$/gm)).toBe('65534:65534');
   const [app, data] = [layOut(), dataFolder()];
   const settings = Object.fromEntries(
@@ -46,7 +47,8 @@ test('the image runs the server as nobody, who may write nowhere but to its data
   );
   for (const name of Object.keys(settings)) expect([...settingNames, 'NODE_ENV']).toContain(name);
   expect(settings).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0' });
-  const inPlace = (text: string) => text.replace('/app/', `${app}/`).replace('/data/', `${data}/`);
+  // Where nothing can be mounted, the same files stand in a folder that nobody may write to.
+  const inPlace = (text: string) => (mayMount ? text : text.replace('/app/', `${app}/`).replace('/data/', `${data}/`));
 
   const { url: databaseUrl, drop } = await createDatabase();
   onTestFinished(drop);
@@ -62,19 +64,30 @@ test('the image runs the server as nobody, who may write nowhere but to its data
     ...JSON.parse(one(/^CMD (\[.+\])$/gm)),
   ];
   expect(program).toBe('node'); // the first process, which no shell stands in front of
-  const child = spawn(process.execPath, args.map(inPlace), {
-    cwd: app,
+  const [command, commandArgs]: [string, string[]] = mayMount
+    ? inContainer(app, data, one(/^USER (\S+)$/gm), args)
+    : [process.execPath, args.map(inPlace)];
+  const child = spawn(command, commandArgs, {
+    ...(mayMount ? {} : { cwd: app, ...somebody }),
     env,
-    ...somebody,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  const pid = () => (mayMount ? firstProcessOf(child.pid) : child.pid) ?? 0;
+  onTestFinished(() => {
+    if (child.exitCode === null) process.kill(pid(), 'SIGKILL');
+  });
   const { port } = new URL(await listens(child));
 
   const [, ...check] = JSON.parse(one(/^HEALTHCHECK .*?CMD (\[.+\])$/gm)) as string[];
   const health = (at: string) => spawnSync(process.execPath, check, { env: { ...env, PORT: at } }).status;
   expect(health(port)).toBe(0);
-  child.kill('SIGTERM');
+  if (provider === 'sqlite') expect(existsSync(join(data, 'synclog.db'))).toBe(true);
+  process.kill(pid(), 'SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
   expect(health(port)).toBe(1);
 });
+
+/** The process that is the first one in the namespace that `unshare` has made for it. */
+function firstProcessOf(unshare: number | undefined): number {
+  return Number(readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8').trim());
+}

@@ -1,26 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../prisma/scratch-postgres.ts';
-
-/** Where PgBouncer is, or nothing. In CI it has to be there; elsewhere its absence is said loudly. */
-export function hasPgBouncer(): boolean {
-  if (findPgBouncer()) return true;
-  if (process.env.CI === 'true')
-    throw new Error('pgbouncer is not on the path, and in CI its tests may not be skipped');
-  process.stderr.write('\n*** NO pgbouncer ON THE PATH: its tests are SKIPPED (apt-get install pgbouncer) ***\n\n');
-  return false;
-}
-
-/** Debian puts it where the path of a user who is not root does not lead. */
-function findPgBouncer(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
-  return folders.map((folder) => join(folder, 'pgbouncer')).find((file) => existsSync(file));
-}
+import { findProgram } from './program.ts';
 
 /**
  * A real PgBouncer with the settings that it comes with, apart from those that are given, in front of a Postgres. It goes with
@@ -49,7 +35,9 @@ export async function startPgBouncer(
   writeFileSync(file, `[databases]\n* = host=${hostname} port=${postgresPort}\n[pgbouncer]\n${lines.join('\n')}\n`);
 
   const asRoot = process.getuid?.() === 0 ? ['--user', 'nobody'] : [];
-  const child = spawn(findPgBouncer() ?? 'pgbouncer', [...asRoot, file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(findProgram('pgbouncer') ?? 'pgbouncer', [...asRoot, file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const gone = once(child, 'exit');
   onTestFinished(async () => {
     child.kill('SIGKILL');
