@@ -1,0 +1,173 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createOnServer, freePort } from '../../prisma/scratch-postgres.ts';
+import { openLog } from '../support/log-reader.ts';
+import { asRun, codeBlocks } from '../support/printed.ts';
+import { hasProgram } from '../support/program.ts';
+import { anEvent } from '../support/server.ts';
+import { graphql, newUser, type ServerProcess, startProcess } from '../support/server-process.ts';
+import { streamTransports } from '../support/streams.ts';
+import { unsetSettings } from '../support/unset-settings.ts';
+
+const root = join(import.meta.dirname, '../..');
+const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+const blocks = codeBlocks(page, 'sh').map(({ code }) => code);
+/** What this file has run. */
+const tried = new Set<string>();
+
+/** A folder that goes with the test, with `synclog` as a command in it. */
+function newPlace(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'synclog-operations-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, 'bin'));
+  const command = join(folder, 'bin/synclog');
+  writeFileSync(
+    command,
+    `#!/bin/sh\ncd '${root}' && exec '${process.execPath}' --import tsx src/cli/synclog.ts "$@"\n`,
+  );
+  chmodSync(command, 0o755);
+  return folder;
+}
+
+/** Runs the block of the page that has these words, of which each command has to succeed. */
+async function run(
+  words: string,
+  folder: string,
+  variables: Readonly<Record<string, string>>,
+  url = '',
+): Promise<string> {
+  const block = blocks.filter((code) => code.includes(words));
+  expect(block, words).toHaveLength(1);
+  tried.add(block[0] ?? '');
+  const addresses = { '/var/backups/': `${folder}/`, '/var/lib/synclog/': `${folder}/`, 'http://127.0.0.1:4000': url };
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', asRun(block[0] ?? '', addresses)], {
+    env: {
+      ...unsetSettings,
+      ...variables,
+      PATH: [join(folder, 'bin'), variables.PATH ?? process.env.PATH].join(delimiter),
+    },
+  });
+  return stdout;
+}
+
+async function record(server: ServerProcess, userId: string, count: number): Promise<number[]> {
+  const { recordSyncEvents } = await graphql(
+    server,
+    'mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) { results { event { sequence } } } }',
+    { events: Array.from({ length: count }, () => ({ ...anEvent, userId })) },
+  );
+  return recordSyncEvents.results.map(({ event }: { event: { sequence: number } }) => event.sequence);
+}
+
+/** The first thing that a client hears who comes back with this cursor. */
+async function comeBack(server: ServerProcess, userId: string, after: string) {
+  const reader = await openLog(streamTransports.sse, server, { userId, after });
+  const { events, reset } = await reader.step();
+  await reader.close();
+  return { sequences: events.map(({ sequence }) => sequence), reset: reset?.reason };
+}
+
+/** What the page says of cursors after a restore, for a log that had 3 events when it was backed up, and 5 when it was lost. */
+async function expectLogToGoOn(server: ServerProcess, userId: string): Promise<void> {
+  expect(await comeBack(server, userId, '5')).toEqual({ sequences: [], reset: 'CURSOR_AHEAD' });
+  expect(await comeBack(server, userId, '1')).toEqual({ sequences: [2, 3], reset: undefined });
+  expect(await record(server, userId, 3)).toEqual([4, 5, 6]);
+  expect(await comeBack(server, userId, '3')).toEqual({ sequences: [4, 5, 6], reset: undefined });
+  expect(await comeBack(server, userId, '5')).toEqual({ sequences: [6], reset: undefined }); // as the page says, untold
+}
+
+/** A Postgres of Debian, as that of npm's registry comes without `pg_dump`. @returns its URL, and the folder of its commands */
+async function startDebianPostgres(): Promise<{ url: string; commands: string }> {
+  const releases = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(a) - Number(b));
+  const commands = `/usr/lib/postgresql/${releases.at(-1)}/bin`;
+  const folder = mkdtempSync(join(tmpdir(), 'synclog-debian-'));
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (nobody.uid) chownSync(folder, nobody.uid, nobody.gid);
+  const data = join(folder, 'data');
+  const options = ['--username=synclog', '--auth=trust', '--encoding=UTF8', '--locale=C'];
+  execFileSync(join(commands, 'initdb'), ['-D', data, ...options], { ...nobody, cwd: folder, stdio: 'ignore' });
+  const port = String(await freePort());
+  const server = spawn(
+    join(commands, 'postgres'),
+    ['-D', data, '-p', port, '-k', folder, '-c', 'listen_addresses=127.0.0.1'],
+    { ...nobody, cwd: folder, stdio: 'ignore' },
+  );
+  onTestFinished(async () => {
+    server.kill('SIGINT');
+    await once(server, 'exit');
+    rmSync(folder, { recursive: true });
+  });
+  const isReady = () =>
+    promisify(execFile)(join(commands, 'pg_isready'), ['-h', '127.0.0.1', '-p', port]).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(isReady).toBe(true);
+  return { url: `postgresql://synclog@127.0.0.1:${port}/postgres`, commands };
+}
+
+describe('the page for operators', () => {
+  test('installs, looks, backs up a SQLite file, loses it and restores it, and its logs go on', async () => {
+    const folder = newPlace();
+    const environment = { DATABASE_URL: `file:${folder}/synclog.db` };
+    const KEY = (await run('synclog migrate', folder, environment)).trim().split('\n').at(-1) ?? '';
+    const server = await startProcess(environment);
+    onTestFinished(() => server.remove());
+    expect(await run('/healthz', folder, { ...environment, KEY }, server.url)).toContain('synclog_open_streams');
+    const userId = await newUser({ url: server.url, headers: { 'x-api-key': KEY } });
+    await record(server, userId, 3);
+    await run('synclog backup', folder, environment);
+    await record(server, userId, 2);
+    await server.end('SIGTERM');
+    writeFileSync(join(folder, 'synclog.db'), 'lost');
+    await run('rm -f', folder, environment);
+    await server.start();
+    await expectLogToGoOn(server, userId);
+  });
+
+  test.runIf(hasProgram('pg_dump', 'postgresql'))(
+    'backs up a Postgres, loses it and restores it, its logs go on, and their sizes can be read',
+    async () => {
+      const folder = newPlace();
+      const { url, commands } = await startDebianPostgres();
+      const PATH = [commands, process.env.PATH].join(delimiter);
+      const lost = await createOnServer(url);
+      const server = await startProcess({ DATABASE_URL: lost.url });
+      onTestFinished(() => server.remove());
+      const userId = await newUser(server);
+      await record(server, userId, 3);
+      await run('pg_dump', folder, { PATH, DATABASE_URL: lost.url });
+      await record(server, userId, 2);
+      await server.end('SIGTERM');
+      await lost.drop();
+      const DATABASE_URL = (await createOnServer(url)).url;
+      await run('pg_restore', folder, { PATH, DATABASE_URL });
+      await server.start({ DATABASE_URL });
+      await expectLogToGoOn(server, userId);
+      expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+6 \|/);
+    },
+  );
+
+  test('has no block that nobody runs', () => {
+    const all = hasProgram('pg_dump', 'postgresql') ? blocks : blocks.filter((code) => !/\b(pg_\w+|psql) /.test(code));
+    expect([...tried].sort()).toEqual([...all].sort());
+  });
+
+  test('names settings and files that there are', () => {
+    for (const [, path = ''] of page.matchAll(/`(deploy\/[\w./-]+)`/g)) readFileSync(join(root, path));
+  });
+});
