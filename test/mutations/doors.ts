@@ -32,9 +32,23 @@ export const doors: Area = {
     {
       breaks: 'a connection that waits for its next request is cut when the server stops',
       file: 'src/transports/idle-connections.ts',
-      find: '    setTimeout(() => {\n      for (const socket of idle) socket.destroy();\n    }, GRACE_MS);',
-      replace: '    for (const socket of idle) socket.destroy();',
+      find: 'if (idle.size > 0) cutIfIdle([...idle]);',
+      replace: 'for (const socket of idle) socket.destroy();',
       tests: ['test/doors/idle-connections.test.ts'],
+    },
+    {
+      breaks: 'a stream that ends as the server stops takes its connection with it',
+      file: 'src/transports/idle-connections.ts',
+      find: 'if (ending) cutIfIdle([socket]);',
+      replace: 'if (ending) socket.destroySoon();',
+      tests: ['test/process/shutdown.test.ts'],
+    },
+    {
+      breaks: 'an answer that has not begun does not say that the server stops',
+      file: 'src/transports/idle-connections.ts',
+      find: "if (!answer.headersSent) answer.setHeader('connection', 'close');",
+      replace: "if (!answer.headersSent) answer.setHeader('x-nothing', 'close');",
+      tests: ['test/process/shutdown.test.ts'],
     },
     {
       breaks: 'a request that offers another protocol takes the place of the ones before it',
