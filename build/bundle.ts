@@ -15,7 +15,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { packageFolder } from '../src/lib/package-folder.ts';
-import { licenceTexts, packagesOf } from './licences.ts';
+import { licenseTexts, packagesOf } from './licenses.ts';
 
 const { resolve: find } = createRequire(import.meta.url);
 
@@ -76,7 +76,7 @@ export async function bundle(out: string, { clean }: { readonly clean: boolean }
     });
     for (const name of assets) cpSync(find(name), join(fresh, 'assets', name));
     const packages = packagesOf([...Object.keys(metafile.inputs), ...assets.map((name) => `node_modules/${name}`)]);
-    writeFileSync(join(fresh, 'licenses.txt'), licenceTexts(packages));
+    writeFileSync(join(fresh, 'licenses.txt'), licenseTexts(packages));
     const sizes = filesIn(fresh).map((file) => statSync(file).size);
     writeFileSync(join(fresh, LIST), JSON.stringify(readdirSync(fresh)));
     if (!clean) keepModules(folder, fresh);

@@ -126,6 +126,10 @@ const pressureTexts: Readonly<Record<PressureState, string>> = {
   overloaded: 'the server cannot keep up: new streams, requests without a credential and large lists are refused',
 };
 
+/** What the log says when new streams of all are refused. */
+const FULL =
+  'as many sockets and streams are open as MAX_STREAMS allows: more are refused. Raise it where there is memory for them, or start another instance';
+
 /** Opens every transport. `stop` ends the streams and resolves when the last connection is closed. */
 async function serve(
   config: Config,
@@ -164,6 +168,7 @@ async function serve(
     rates,
     limits,
     shutdown: shutdown.signal,
+    onFull: (open) => logger.warn({ open }, FULL),
   });
   const operations = new Operations({
     schema: buildSchema(),

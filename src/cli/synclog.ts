@@ -14,7 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 
 const help = `A durable, live log of wearable-data syncs, served as GraphQL.
 
-  synclog, synclog start
+  synclog start
       Starts the server.
   synclog migrate
       Brings the database up to date, as the server does when it starts.
@@ -49,7 +49,7 @@ const program: Command = {
   },
 };
 
-const [name = 'start', ...args] = process.argv.slice(2);
+const [name = '--help', ...args] = process.argv.slice(2); // who asks for nothing is told what there is
 const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
 if (load) await runCommand(await load(), args);
 else await runCommand(program, [name, ...args]);

@@ -32,13 +32,15 @@ export function createGate(options: {
   readonly rates: RateLimits;
   readonly limits: Limits;
   readonly shutdown: AbortSignal;
+  /** Told how many sockets and streams are open, when there may be no more. */
+  readonly onFull: (open: number) => void;
 }): Gate {
   const admission = new Admission(options.authenticate, options.rates);
   return {
     admission,
     addresses: new ClientAddresses(options.trustedProxies),
     origins: new Origins(options.corsOrigins, options),
-    streams: new OpenStreams(options.credentials, options.limits, options.shutdown),
+    streams: new OpenStreams(options.credentials, options.limits, options.shutdown, options.onFull),
     rates: options.rates,
     operators: new OperatorAccess(admission, options.opensMetrics),
   };

@@ -19,10 +19,13 @@ export class OpenStreams {
   readonly #byDoor: Record<StreamDoor, number> = { graphql: 0, websocket: 0, rest: 0 };
   #sockets = 0;
 
-  /** @param shutdown aborts when the server stops, with the reason that streams end with. */
-  constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal) {
+  /**
+   * @param shutdown aborts when the server stops, with the reason that streams end with.
+   * @param onFull as {@link StreamCounts} tells it
+   */
+  constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal, onFull?: (open: number) => void) {
     this.#credentials = credentials;
-    this.#counts = new StreamCounts(limits);
+    this.#counts = new StreamCounts(limits, onFull);
     this.#shutdown = shutdown;
     // A listener for each stream would make the opening of many slow: each new one is compared with all others.
     shutdown.addEventListener('abort', () => {

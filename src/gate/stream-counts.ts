@@ -28,11 +28,15 @@ const RETRY_AFTER = 10;
  */
 export class StreamCounts {
   readonly #limits: Pick<Limits, 'openStreams' | 'streamParts'>;
+  readonly #onFull: ((open: number) => void) | undefined;
   readonly #open = new Map<string, number>();
   #total = 0;
+  #isFullTold = false;
 
-  constructor(limits: Pick<Limits, 'openStreams' | 'streamParts'>) {
+  /** @param onFull told how many are open when one is refused for all of them; again once it has been half of that */
+  constructor(limits: Pick<Limits, 'openStreams' | 'streamParts'>, onFull?: (open: number) => void) {
     this.#limits = limits;
+    this.#onFull = onFull;
   }
 
   /**
@@ -55,8 +59,11 @@ export class StreamCounts {
     const { openStreams, streamParts } = this.#limits;
     const isOperator = viewer.kind === 'service' || viewer.kind === 'developer';
     const reserved = isOperator ? 0 : this.#part(isArriving ? 2 * streamParts.operators : streamParts.operators);
-    if (this.#total >= openStreams - reserved)
+    if (this.#total >= openStreams - reserved) {
+      if (!this.#isFullTold) this.#onFull?.(this.#total);
+      this.#isFullTold = true;
       throw new AppError('UNAVAILABLE', 'The server has as many sockets and streams open as it may');
+    }
     const accounts = new Set([accountOf(viewer, address)]);
     if (!isOperator) accounts.add(accountOf({ kind: 'anonymous' }, address));
     for (const account of accounts) this.#check(account);
@@ -70,6 +77,7 @@ export class StreamCounts {
       isCounted = isNow;
       const more = isNow ? 1 : -1;
       this.#total += more;
+      if (this.#total < this.#limits.openStreams / 2) this.#isFullTold = false;
       for (const account of accounts) this.#add(account, more);
       return true;
     };

@@ -69,7 +69,7 @@ async function started(child: ChildProcess): Promise<{ url: string; lines: strin
 
 function start(settings: Readonly<Record<string, string>>, { cwd = root, project = root } = {}) {
   return started(
-    spawn(process.execPath, [join(project, 'bin/synclog.mjs')], {
+    spawn(process.execPath, [join(project, 'bin/synclog.mjs'), 'start'], {
       cwd,
       env: { ...process.env, ...unsetSettings, PORT: '0', ...settings },
     }),
@@ -241,7 +241,7 @@ describe('settings', () => {
     const environment = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !settingNames.includes(name)),
     );
-    const child = spawn(process.execPath, [join(project, 'bin/synclog.mjs')], {
+    const child = spawn(process.execPath, [join(project, 'bin/synclog.mjs'), 'start'], {
       cwd: newFolder(),
       env: { ...environment, PORT: '0', LOG_LEVEL: 'info' },
     });

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openEventStream } from '../support/event-stream.ts';
+import { memoryLog } from '../support/memory-log.ts';
 import { initMessage, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
@@ -9,11 +10,13 @@ import { openSseStream } from '../support/streams.ts';
 /** Of 40: 4 for operators, 10 of a key, 8 of an address, 4 of a user. */
 const limits = { openStreams: 40, streamParts: { operators: 10, service: 4, address: 5, user: 10 } };
 let server: TestServer;
+let log: ReturnType<typeof memoryLog>;
 let userId: string;
 let token: Headers;
 
 beforeEach(async () => {
-  server = await startServer({ limits, settings: { TRUSTED_PROXIES: '127.0.0.1' } });
+  log = memoryLog();
+  server = await startServer({ limits, logger: log.logger, settings: { TRUSTED_PROXIES: '127.0.0.1' } });
   userId = await server.user();
   token = await server.userToken(userId);
 });
@@ -133,6 +136,7 @@ describe('one socket too many', () => {
     onTestFinished(() => followed.close());
     subscribe(await opened(server.admin), '1');
     await expect(arrive(at('192.0.2.99'))).rejects.toThrow('HTTP 503');
+    expect(log.about('MAX_STREAMS')).toHaveLength(1); // clients are not told the name of the setting, and operators are
   });
 });
 

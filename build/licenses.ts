@@ -23,7 +23,7 @@ function read(folder: string): Bundled {
 }
 
 /** What the licenses of packages want to be handed on with their code. */
-export function licenceTexts(packages: readonly Bundled[]): string {
+export function licenseTexts(packages: readonly Bundled[]): string {
   const parts = packages.map(({ folder, name, version, license }) => {
     const files = readdirSync(join(packageFolder, folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file));
     const texts = files.map((file) => readFileSync(join(packageFolder, folder, file), 'utf8').trim());
