@@ -35,10 +35,7 @@ function newPlace(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'bin'));
   const command = join(folder, 'bin/synclog');
-  writeFileSync(
-    command,
-    `#!/bin/sh\ncd '${root}' && exec '${process.execPath}' --import tsx src/cli/synclog.ts "$@"\n`,
-  );
+  writeFileSync(command, `#!/bin/sh\ncd '${root}' && exec '${process.execPath}' bin/synclog.mjs "$@"\n`);
   chmodSync(command, 0o755);
   return folder;
 }
@@ -137,7 +134,7 @@ describe('the page for operators', () => {
     await run('rm -f', folder, environment);
     await server.start();
     await expectLogToGoOn(server, userId);
-  });
+  }, 240_000); // processes start, one after the other
 
   test.runIf(hasProgram('pg_dump', 'postgresql'))(
     'backs up a Postgres, loses it and restores it, its logs go on, and their sizes can be read',
@@ -160,6 +157,7 @@ describe('the page for operators', () => {
       await expectLogToGoOn(server, userId);
       expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+6 \|/);
     },
+    240_000,
   );
 
   test('has no block that nobody runs', () => {
