@@ -165,7 +165,14 @@ describe('the page for operators', () => {
     expect([...tried].sort()).toEqual([...all].sort());
   });
 
-  test('names settings and files that there are', () => {
+  test('says for each alert what to do', () => {
+    const rules = readFileSync(join(root, 'deploy/prometheus/alerts.yaml'), 'utf8');
+    const alerts = [...rules.matchAll(/^\s*- alert: (\w+)$/gm)].map(([, name]) => name);
+    expect(alerts.length).toBeGreaterThan(10);
+    expect([...page.matchAll(/^### (Synclog\w+)$/gm)].map(([, name]) => name).sort()).toEqual(alerts.sort());
+  });
+
+  test('names files that there are', () => {
     for (const [, path = ''] of page.matchAll(/`(deploy\/[\w./-]+)`/g)) readFileSync(join(root, path));
   });
 });
