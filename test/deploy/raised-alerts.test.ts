@@ -143,6 +143,7 @@ describe.runIf(hasPrometheus && hasRedis())('a Prometheus that scrapes real serv
     onTestFinished(() => emitter.close());
     const userId = await server.user();
     await expect.poll(() => server.app.services.sources.opened.some(({ isLive }) => isLive)).toBe(true);
+    await server.record({ userId }); // a rate is told of what was counted before
     const emitting = setInterval(() => void emitter.emitText(userId, `x ${randomUUID()}`), 200);
     await raises(undefined, 'SynclogQuarantine').finally(() => clearInterval(emitting));
     const other = new Libsql(server.databaseUrl.slice('file:'.length));
