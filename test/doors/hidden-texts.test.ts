@@ -212,6 +212,7 @@ const notFree: ReadonlySet<string> = new Set([
 
 /** Types that a token for one user is never shown. */
 const forOperators: ReadonlySet<string> = new Set([
+  'AuditEntry',
   ...[
     'Source',
     'SourceBackfill',

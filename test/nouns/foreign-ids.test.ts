@@ -85,6 +85,7 @@ const alike = (text: string): Probe => ({ foreign: text, nobodys: text });
 const probes: Readonly<Record<string, () => readonly Probe[]>> = {
   id: () => [quoted(foreign.id, nobody.id), quoted(foreign.eventId, nobody.eventId)],
   userId: () => [quoted(foreign.id, nobody.id)],
+  target: () => [quoted(foreign.id, nobody.id)],
   primaryUserId: () => [quoted(foreign.id, nobody.id)],
   runId: () => [quoted(foreign.runId, nobody.runId)],
   connectionId: () => [quoted(`${foreignWord}-connection`, 'xylophonf-connection')],
