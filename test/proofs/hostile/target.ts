@@ -105,7 +105,13 @@ async function furnish(server: ServerProcess): Promise<Target> {
       report = server.output.slice(before).find((line) => line.startsWith('{"hostile"'));
     }
     const { body: metrics } = await send(url, { method: 'GET', path: '/metrics', headers: admin });
-    const gauge = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1] ?? Number.NaN);
+    const gauge = (name: string) => {
+      const values = [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
+        Number(value),
+      );
+      if (values.length === 0) throw new Error(`There is no metric ${name}`);
+      return values.reduce((sum, value) => sum + value, 0);
+    };
     return {
       ...JSON.parse(report).hostile,
       streams: gauge('synclog_open_streams'),
