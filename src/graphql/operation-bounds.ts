@@ -48,7 +48,12 @@ export class OperationBounds {
   /** So much more of the answer is written. @throws AppError LIMIT_EXCEEDED */
   written(length: number): void {
     this.#length += length;
-    if (!this.#limits || this.#length <= this.#limits.answerLength) return;
+    this.checkLength(0);
+  }
+
+  /** So much more of the answer is about to be written. @throws AppError LIMIT_EXCEEDED */
+  checkLength(more: number): void {
+    if (!this.#limits || this.#length + more <= this.#limits.answerLength) return;
     this.#exceeded ??= new AppError(
       'LIMIT_EXCEEDED',
       `An answer may have at most ${this.#limits.answerLength} characters of data: ask for less at once`,

@@ -1,5 +1,5 @@
 import { buildSchema, type GraphQLError } from 'graphql';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createQueryContext, type Spending } from '../../src/graphql/context.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
@@ -86,6 +86,25 @@ describe('an answer', () => {
     userId = await server.user();
   });
   afterAll(() => server.close());
+
+  test('is not written any further once it is too long', async () => {
+    const server = await startServer({ limits: { answerLength: 200_000 } });
+    onTestFinished(() => server.close());
+    const userId = await server.user();
+    const message = 'ö'.repeat(4_096);
+    await server.record(...Array.from({ length: 200 }, () => ({ userId, message })));
+    const aliases = Array.from({ length: 30 }, (_, index) => `m${index}: message`).join(' ');
+    const written = vi.spyOn(JSON, 'stringify');
+    onTestFinished(() => written.mockRestore());
+    const { data, errors } = await server.graphql(
+      `{ user(id: "${userId}") { recentSyncEvents(limit: 200) { ${aliases} } } }`,
+    );
+    expect({ data, codes: errors.map(({ extensions }) => extensions.code) }).toEqual({
+      data: null,
+      codes: ['LIMIT_EXCEEDED'],
+    });
+    expect(written.mock.calls.filter(([value]) => value === message).length).toBeLessThan(100);
+  });
 
   test('may be as long as the limit on every door, and no character longer', async () => {
     await server.record({ userId, message: 'x'.repeat(1_000) }, { userId, message: 'y'.repeat(500) });

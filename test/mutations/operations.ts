@@ -225,8 +225,8 @@ export const operations: Area = {
     {
       breaks: 'an answer may be one character longer',
       file: 'src/graphql/operation-bounds.ts',
-      find: 'this.#length <= this.#limits.answerLength',
-      replace: 'this.#length <= this.#limits.answerLength + 1',
+      find: 'this.#length + more <= this.#limits.answerLength',
+      replace: 'this.#length + more <= this.#limits.answerLength + 1',
       tests: ['test/doors/time-and-length.test.ts'],
     },
     {

@@ -14,6 +14,9 @@ import { collectFields, type Selecting } from '../collect-fields.ts';
 import { writeLeaf } from './json-text.ts';
 import { plainFieldOf } from './plain-field.ts';
 
+/** What is longer may be more than an answer may have: so much is looked at on the way. */
+const LONG = 65_536;
+
 /** Writes a value as JSON. @throws whatever, for a value that it cannot write */
 export type WriteValue = (value: unknown, context: Context) => string;
 
@@ -40,7 +43,10 @@ function listWriter(write: WriteValue): WriteValue {
   return (value, context) => {
     if (!Array.isArray(value)) return refuse();
     let text = '';
-    for (const item of value) text += `${text === '' ? '' : ','}${write(item, context)}`;
+    for (const item of value) {
+      text += `${text === '' ? '' : ','}${write(item, context)}`;
+      if (text.length > LONG) context.bounds.checkLength(text.length);
+    }
     return `[${text}]`;
   };
 }
@@ -53,7 +59,10 @@ function objectWriter(type: GraphQLObjectType, nodes: readonly FieldNode[], sele
   return (value, context) => {
     if (isNoValue(value)) return refuse();
     let text = '';
-    for (const { head, write } of fields) text += head + write(value, context);
+    for (const { head, write } of fields) {
+      text += head + write(value, context);
+      if (text.length > LONG) context.bounds.checkLength(text.length);
+    }
     return `{${text}}`;
   };
 }
