@@ -1,5 +1,6 @@
 import { isLeafType, isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { cutLog } from '../../src/log/cut-log.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { type PlantedUser, planted, plantUser } from '../support/planted-user.ts';
 import { rest } from '../support/rest-client.ts';
@@ -25,6 +26,12 @@ const linesOf = (text: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 const typesOf = (text: string) => linesOf(text).map(({ type }) => type);
+
+/** What retention does: removes all events before `oldest`. */
+async function cut(id: string, oldest: number): Promise<void> {
+  const { database } = server.app.services;
+  await cutLog(database, await database.reader.user.findUniqueOrThrow({ where: { id } }), oldest);
+}
 
 async function openStreams(): Promise<number> {
   const { text } = await rest(`${server.url}/metrics`, { headers: server.admin });
@@ -107,6 +114,15 @@ describe('an export of a user', () => {
     expect((await exported(user.id, {})).status).toBe(401);
   });
 
+  test('begins with the oldest event that retention has left', async () => {
+    const id = await server.user();
+    await server.record(...Array.from({ length: 5 }, () => ({ userId: id })));
+    await cut(id, 4);
+    const lines = linesOf((await exported(id)).text);
+    expect(lines.at(-1)).toMatchObject({ complete: true, counts: { events: 2 } });
+    expect(lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence)).toEqual([4, 5]);
+  });
+
   test('asked for by HEAD is not begun', async () => {
     const before = statements.length;
     const { status, headers, text } = await rest(urlOf(user.id), { method: 'HEAD', headers: server.admin });
@@ -179,6 +195,28 @@ describe('a long export', () => {
     for (let step = await reader.read(); !step.done; step = await reader.read())
       text = (text + decoder.decode(step.value, { stream: true })).slice(-10_000);
     expect(linesOf(text.slice(text.indexOf('\n') + 1)).at(-1)).toMatchObject({ type: 'end', complete: false });
+  });
+
+  test('that retention overtakes goes on with the oldest event that is left', { timeout: 120_000 }, async () => {
+    const response = await fetch(urlOf(id), { headers: server.admin });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const decoder = new TextDecoder();
+    let text = decoder.decode((await reader.read()).value, { stream: true });
+    await untilStill();
+    const oldest = EVENTS - 5;
+    await cut(id, oldest);
+    for (let step = await reader.read(); !step.done; step = await reader.read())
+      text += decoder.decode(step.value, { stream: true });
+    const lines = linesOf(text);
+    const sequences = lines.filter(({ type }) => type === 'event').map(({ sequence }) => Number(sequence));
+    const before = sequences.indexOf(oldest);
+    expect(lines.at(-1)).toMatchObject({ complete: true, counts: { events: before + 6 } });
+    const expected = [
+      ...Array.from({ length: before }, (_, index) => index + 1),
+      ...[5, 4, 3, 2, 1, 0].map((n) => EVENTS - n),
+    ];
+    expect(sequences).toEqual(expected);
+    expect(before).toBeLessThan(oldest - 1);
   });
 
   test('waits where its account may ask no more, and goes on', { timeout: 60_000 }, async () => {

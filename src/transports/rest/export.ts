@@ -1,4 +1,11 @@
-import { type GraphQLObjectType, type GraphQLSchema, getNamedType, isLeafType, isObjectType } from 'graphql';
+import {
+  GraphQLError,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  isLeafType,
+  isObjectType,
+} from 'graphql';
 import { AppError } from '../../errors.ts';
 import type { StreamLife } from '../../graphql/context.ts';
 import { pause } from '../../lib/pause.ts';
@@ -17,7 +24,6 @@ type Line = Readonly<Record<string, unknown>>;
 
 interface Edges {
   readonly edges: readonly { readonly cursor: string; readonly node: Line }[];
-  readonly pageInfo: { readonly hasNextPage: boolean; readonly hasPreviousPage: boolean };
 }
 
 interface UserAlone {
@@ -27,10 +33,10 @@ interface Connections {
   readonly user: { readonly connections: readonly Line[] } | null;
 }
 interface Runs {
-  readonly user: { readonly syncRuns: Edges } | null;
+  readonly user: { readonly syncRuns: Edges & { readonly pageInfo: { readonly hasPreviousPage: boolean } } } | null;
 }
 interface Events {
-  readonly user: { readonly syncEvents: Edges } | null;
+  readonly user: { readonly head_cursor: string; readonly syncEvents: Edges } | null;
 }
 
 /** How many lines of each kind an export has. */
@@ -85,17 +91,17 @@ type Reads = ReturnType<typeof prepareReads>;
 
 function prepareReads({ prepare, schema }: RouteTools) {
   const of = (type: string) => selectionOf(schema, objectType(schema, type));
-  const page = (fields: string) => `{ edges { cursor node { ${fields} } } pageInfo { hasNextPage hasPreviousPage } }`;
+  const edges = (type: string) => `edges { cursor node { ${of(type)} } }`;
   return {
     user: prepare<UserAlone>(`query ExportUser($userId: UUID!) { user(id: $userId) { ${of('User')} } }`),
     connections: prepare<Connections>(
       `query ExportConnections($userId: UUID!) { user(id: $userId) { connections { ${of('ProviderLink')} } } }`,
     ),
     runs: prepare<Runs>(`query ExportRuns($userId: UUID!, $before: String) {
-      user(id: $userId) { syncRuns(last: ${PAGE}, before: $before) ${page(of('SyncRun'))} }
+      user(id: $userId) { syncRuns(last: ${PAGE}, before: $before) { ${edges('SyncRun')} pageInfo { hasPreviousPage } } }
     }`),
-    events: prepare<Events>(`query ExportEvents($userId: UUID!, $after: String!) {
-      user(id: $userId) { syncEvents(first: ${PAGE}, after: $after) ${page(of('SyncEvent'))} }
+    events: prepare<Events>(`query ExportEvents($userId: UUID!, $after: String) {
+      user(id: $userId) { head_cursor: headCursor syncEvents(first: ${PAGE}, after: $after) { ${edges('SyncEvent')} } }
     }`),
   };
 }
@@ -158,12 +164,20 @@ async function* linesOf(
       .join('');
   }
 
-  for (let after = '0', isLast = head === 0; !isLast; ) {
-    const { edges, pageInfo } = gone((await ask(read.events, { after })).user).syncEvents;
+  // Without a cursor a page begins with the oldest event that is kept. Only the head tells the end: a page that retention has
+  // overtaken may be empty, and is asked for again.
+  for (let after: string | undefined; Number(after ?? 0) < head; ) {
+    const page = await ask(read.events, { after }).catch(expired);
+    if (!page) {
+      after = undefined;
+      continue;
+    }
+    const owner = gone(page.user);
+    if (Number(owner.head_cursor) < head) gone(null); // the log of another, who was made under the same id
+    const { edges } = owner.syncEvents;
     const within = edges.filter(({ node }) => Number(node.sequence) <= head);
     counts.events += within.length;
     after = edges.at(-1)?.cursor ?? after;
-    isLast = !pageInfo.hasNextPage || Number(after) >= head;
     yield within.map(({ node }) => line('event', node)).join('');
   }
   yield line('end', { complete: true, counts });
@@ -180,6 +194,11 @@ async function pay({ spending }: Visit, signal: AbortSignal): Promise<void> {
       await pause(error.extensions.retryAfter * 1_000, signal);
     }
   }
+}
+
+/** Nothing, where retention has removed what comes after a cursor. @throws every other error */
+function expired(error: unknown): undefined {
+  if (!(error instanceof GraphQLError) || error.extensions.reason !== 'CURSOR_EXPIRED') throw error;
 }
 
 /** What is left of a user, who may have been deleted meanwhile. */
