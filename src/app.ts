@@ -11,6 +11,7 @@ import { RateLimits } from './gate/rate-limits.ts';
 import { RateSharing } from './gate/rate-sharing.ts';
 import { openRedisBuckets } from './instances/redis-buckets.ts';
 import type { Clock } from './lib/clock.ts';
+import { isObject } from './lib/json.ts';
 import { createLogger } from './lib/logger.ts';
 import type { Outages } from './lib/outages.ts';
 import { withoutSecrets } from './lib/redis-url.ts';
@@ -27,6 +28,7 @@ import { type GraphiqlPage, graphiqlPage } from './transports/graphiql.ts';
 import { createGraphqlListener } from './transports/graphql.ts';
 import { listen } from './transports/http.ts';
 import { RequestLog } from './transports/request-log.ts';
+import type { RequestSpans } from './transports/request-spans.ts';
 import { createRestListener, type RestOptions } from './transports/rest/rest.ts';
 import { WebSocketEndpoint } from './transports/websocket.ts';
 
@@ -109,6 +111,14 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
+/** Undefined where no SDK of OpenTelemetry has been loaded: it stands under this name for all copies of its API. */
+async function openSpans(): Promise<RequestSpans | undefined> {
+  const api: unknown = Reflect.get(globalThis, Symbol.for('opentelemetry.js.api.1'));
+  if (!isObject(api) || api.trace === undefined) return undefined;
+  const { RequestSpans } = await import('./transports/request-spans.ts');
+  return new RequestSpans();
+}
+
 /** Counts together with the other instances. */
 function shareRates(rates: RateLimits, redisUrl: string, outages: Outages): RateSharing {
   const outage = outages.watch('rate limits', {
@@ -178,7 +188,7 @@ async function serve(
     trusted,
   });
   const kept = config.cache ? new KeptAnswers(services) : undefined;
-  const requestLog = new RequestLog(logger);
+  const requestLog = new RequestLog(logger, await openSpans());
   const common = { operations, services, gate, formatError, kept, requestLog };
   const graphql = createGraphqlListener({ ...common, graphiql });
   const webSockets = new WebSocketEndpoint(common);

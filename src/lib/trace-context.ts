@@ -10,12 +10,20 @@ export interface TraceContext {
 }
 
 /** A later version may have more at the end; the first has not. */
-const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:$|(?<!^00.*)-)/;
+const form = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|(?<!^00.*)-)/;
 
 /** Goes on with the trace that a header tells of; with one of its own where the header cannot be read. */
 export function continueTrace(header: string): TraceContext {
-  const [, , traceId = randomBytes(16).toString('hex'), flags = '00'] = form.exec(header) ?? [];
-  const spanId = randomBytes(8).toString('hex');
-  const isSampled = (Number.parseInt(flags, 16) & 1) === 1;
+  const { traceId, traceFlags } = parentIn(header) ?? { traceId: randomBytes(16).toString('hex'), traceFlags: 0 };
+  return toTraceContext(traceId, randomBytes(8).toString('hex'), traceFlags === 1);
+}
+
+/** What a header says of who asks; undefined where it cannot be read. Of its flags, the first alone has a meaning. */
+export function parentIn(header: string) {
+  const [, , traceId, spanId, flags = ''] = form.exec(header) ?? [];
+  return traceId && spanId ? { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1 } : undefined;
+}
+
+export function toTraceContext(traceId: string, spanId: string, isSampled: boolean): TraceContext {
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}` };
 }

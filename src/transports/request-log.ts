@@ -7,6 +7,7 @@ import type { Door } from '../gate/rate-limits.ts';
 import { continueTrace, type TraceContext } from '../lib/trace-context.ts';
 import type { Operation } from '../operations/operation.ts';
 import { type Ending, RequestCounts } from './request-counts.ts';
+import type { RequestSpan, RequestSpans } from './request-spans.ts';
 import { pathOf } from './request-target.ts';
 
 /** An id of a request, and nothing that looks like a key or a token. */
@@ -30,6 +31,8 @@ export class RequestEntry {
   /** What its client calls it, if the client does. */
   id: string | undefined;
   trace: TraceContext | undefined;
+  /** Where traces are collected. */
+  span: RequestSpan | undefined;
   #errorIds: readonly unknown[] = [];
   /** Does it last as long as its reader stays? */
   isStream = false;
@@ -62,6 +65,7 @@ export class RequestEntry {
     const ms = performance.now() - this.#begun;
     const [code = ending] = this.codes as readonly Ending[]; // errors that are answered have a code of the table
     this.#counts.add(this.door, this.operation, code, this.isStream ? undefined : ms / 1_000);
+    this.span?.end(this.label ?? this.door, this.door, code === 'OK' ? undefined : code);
     const level = code === 'INTERNAL_SERVER_ERROR' ? 'warn' : 'debug';
     if (!this.#log.isLevelEnabled(level)) return;
     const errors = this.codes.length > 0 ? ` ${[...new Set(this.codes)].join(' ')}` : '';
@@ -89,9 +93,12 @@ type Watched = IncomingMessage & { [entry]?: RequestEntry };
 export class RequestLog {
   readonly counts = new RequestCounts();
   readonly #log: Logger;
+  readonly #spans: RequestSpans | undefined;
 
-  constructor(log: Logger) {
+  /** @param spans undefined where nobody collects traces */
+  constructor(log: Logger, spans?: RequestSpans) {
     this.#log = log;
+    this.#spans = spans;
   }
 
   /** Does anybody read the lines? */
@@ -99,19 +106,20 @@ export class RequestLog {
     return this.#log.isLevelEnabled('debug');
   }
 
-  begin(door: Door): RequestEntry {
-    return new RequestEntry(this.#log, this.counts, door);
+  /** @param traceparent the header of the request, if it has one */
+  begin(door: Door, traceparent?: string): RequestEntry {
+    const begun = new RequestEntry(this.#log, this.counts, door);
+    begun.span = this.#spans?.begin(traceparent);
+    begun.trace = begun.span?.place ?? (traceparent === undefined ? undefined : continueTrace(traceparent));
+    return begun;
   }
 
   /** Begins the entry of a request, which ends with its response. */
   watch(door: Door, request: Watched, response: ServerResponse): void {
-    const begun = this.begin(door);
-    request[entry] = begun;
     const { traceparent, 'x-request-id': id } = request.headers;
-    if (traceparent !== undefined) {
-      begun.trace = continueTrace(String(traceparent));
-      response.setHeader('traceparent', begun.trace.traceparent);
-    }
+    const begun = this.begin(door, traceparent === undefined ? undefined : String(traceparent));
+    request[entry] = begun;
+    if (traceparent !== undefined && begun.trace) response.setHeader('traceparent', begun.trace.traceparent);
     if (id !== undefined) {
       begun.id = saneId.test(String(id)) ? String(id) : randomUUID();
       response.setHeader('x-request-id', begun.id);

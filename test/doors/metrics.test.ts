@@ -79,6 +79,22 @@ describe('/metrics', () => {
     ).toBeGreaterThanOrEqual(3);
   });
 
+  test('blames a client of REST for its mistakes, and not the server', async () => {
+    const server = await started();
+    const userId = await server.user();
+    const json = { ...server.admin, 'content-type': 'application/json' };
+    const asked: [string, RequestInit][] = [
+      [`/api/v1/users/${userId}/sync/recent?limit=abc`, { headers: server.admin }],
+      ['/api/v1/users/nobody/sync/recent', { headers: server.admin }],
+      [`/api/v1/users/${userId}/sync/events`, { method: 'POST', headers: json, body: '{' }],
+      [`/api/v1/users/${userId}/sync/events`, { method: 'POST', headers: server.admin, body: 'x' }],
+    ];
+    for (const [path, init] of asked) expect((await fetch(server.url + path, init)).status).toBeLessThan(500);
+    const counted = async () => Object.keys(await requests(server)).filter((key) => key.startsWith('rest '));
+    await expect.poll(counted).toContainEqual(expect.stringMatching(/BAD_USER_INPUT$/));
+    expect((await counted()).filter((key) => key.endsWith('INTERNAL_SERVER_ERROR'))).toEqual([]);
+  });
+
   test('counts a request whose client has left before it was answered', async () => {
     const server = await started();
     const { hostname, port } = new URL(server.url);

@@ -41,7 +41,7 @@ test('the log has a line for each request, with an id, the operation, how long i
   const shown = logged.map(({ door, operation, outcome }) => `${door}: ${operation}: ${outcome}`);
   expect(shown.slice(0, 3)).toEqual(Array(3).fill('graphql: query Named: 200'));
   expect(shown[3]).toBe('graphql: query { users viewer }: 200 BAD_USER_INPUT');
-  expect(shown[4]).toBe(`rest: GET /api/v1/users/${userId}/sync/recent: 401`);
+  expect(shown[4]).toBe(`rest: GET /api/v1/users/${userId}/sync/recent: 401 UNAUTHENTICATED`);
 });
 
 test('an operation on a socket, and a stream, have one when they end', async () => {

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { codesOf, type Operation, type OperationAnswer, transports } from '../support/graphql-transports.ts';
+import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { initMessage, openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { jwtSecret, startServer, type TestServer } from '../support/server.ts';
 import { readFrames } from '../support/streams.ts';
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -167,9 +168,10 @@ describe('a document that is not in the list', () => {
     expect(codesOf(answer)).toEqual(['PERSISTED_QUERY_NOT_IN_LIST']);
   });
 
-  test('is run for API keys where the list binds users alone, and REST goes on', async () => {
-    const { data } = await server.graphql(text);
-    expect(data.viewer.scopes).toContain('ADMIN');
+  test('is run for API keys and developers where the list binds users alone, and REST goes on', async () => {
+    const developer = await signWithSecret(jwtSecret, claimsWith({ scope: 'read admin' }));
+    for (const headers of [server.admin, { authorization: `Bearer ${developer}` }])
+      expect((await server.graphql(text, {}, headers)).data.viewer.scopes).toContain('ADMIN');
     const user = await server.userToken(userId);
     const { body } = await rest(`${server.url}/api/v1/users/${userId}/sync/recent`, { headers: { ...user } });
     expect(body).toHaveLength(1);

@@ -316,7 +316,7 @@ export const operations: Area = {
     {
       breaks: 'a text that is in no list is run',
       file: 'src/operations/trusted-documents.ts',
-      find: "(this.#bound === 'users' && viewer.kind === 'service')",
+      find: "(this.#bound === 'users' && seesAll(viewer))",
       replace: "this.#bound === 'users'",
       tests: ['test/doors/trusted-documents.test.ts'],
     },

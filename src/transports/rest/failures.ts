@@ -20,14 +20,18 @@ export function detailOf(code: ErrorCode): string | undefined {
   return details[code];
 }
 
+/** A mistake in the request itself, which has a status and no code. */
+export function isOfHttp(error: unknown): error is HTTPException | BodyError {
+  return error instanceof HTTPException || error instanceof BodyError;
+}
+
 /**
  * The answer to a request that failed: the status of the error's code, and `{"detail": …}`. An API key that may not do
  * something gets 403 and not 401, as another attempt with the same key would fare no better. `formatError` reports
  * what is unexpected, of which the client sees nothing.
  */
 export function answerFailure(formatError: (error: unknown) => GraphQLError, error: unknown): Response {
-  if (error instanceof HTTPException) return detail(error.status, error.message);
-  if (error instanceof BodyError) return detail(error.status, error.message);
+  if (isOfHttp(error)) return detail(error.status, error.message);
   const formatted = formatError(error);
   const { message, extensions } = formatted;
   const code = extensions.code as ErrorCode; // formatted errors have one

@@ -20,7 +20,7 @@ import type { RequestEntry, RequestLog } from '../request-log.ts';
 import { pathOf } from '../request-target.ts';
 import { cors } from './cors.ts';
 import { addDocs } from './docs.ts';
-import { answerFailure } from './failures.ts';
+import { answerFailure, isOfHttp } from './failures.ts';
 import { KeptLists, type RestEnvironment } from './kept-lists.ts';
 import { describeApi } from './openapi.ts';
 import { detail } from './rest-answer.ts';
@@ -61,7 +61,8 @@ export function createRestListener(options: RestOptions) {
   const app = new Hono();
   const api = new Hono<RestEnvironment>();
   app.onError((error, { env }) => {
-    requestLog.of((env as HttpBindings).incoming)?.fails([formatError(error)]); // as the listener makes it
+    const entry = requestLog.of((env as HttpBindings).incoming); // as the listener makes it
+    if (!isOfHttp(error)) entry?.fails([formatError(error)]);
     return fail(error);
   });
   app.notFound(() => detail(404, 'Not Found'));
