@@ -54,6 +54,10 @@ export const defaultLimits = {
   retentionBatch: 500,
   /** For how long the audit log is kept: a yearly review finds the year before. */
   auditDays: 400,
+  /** How seldom it is written down how many user tokens were made. */
+  auditCountMs: 60_000,
+  /** Credentials and hours whose user tokens wait to be written down; those of others are not counted meanwhile. */
+  auditCounts: 10_000,
   /** Users that retention looks at in one statement. */
   retentionUsers: 100,
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { ActCounts } from './audit/act-counts.ts';
 import { Audit } from './audit/audit.ts';
 import { ApiKeys, type OwnKey } from './auth/api-keys.ts';
 import { createAskAboutKey } from './auth/ask-open-wearables.ts';
@@ -146,7 +147,8 @@ async function openOneByOne(
   const watching = { database, limits, clock, wakeUps: log.wakeUps, onError };
   const runChanges = opened.add(new RowChanges({ ...watching, rows: watchedRuns(database) }));
   const connectionChanges = opened.add(new RowChanges({ ...watching, rows: watchedLinks(database) }));
-  const audit = new Audit({ database, limits, clock });
+  const audit = new Audit({ database, limits });
+  const actCounts = opened.add(new ActCounts({ database, limits, clock, onError }));
   const retention = new Retention({
     also: (now, signal) => audit.sweep(now, signal),
     ...{ database, limits, days: config.retentionDays, clock, onError },
@@ -176,6 +178,7 @@ async function openOneByOne(
     connectionChanges,
     users,
     audit,
+    actCounts,
     sources,
     keys,
     tokens,

@@ -1,3 +1,4 @@
+import type { ActCounts } from './audit/act-counts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { ApiKeys } from './auth/api-keys.ts';
 import type { CredentialWatch } from './auth/credential-watch.ts';
@@ -36,6 +37,7 @@ export interface Services {
   readonly connectionChanges: RowChanges<ProviderLink>;
   readonly users: Users;
   readonly audit: Audit;
+  readonly actCounts: ActCounts;
   readonly sources: Sources;
   readonly keys: ApiKeys;
   readonly tokens: Tokens;

@@ -64,7 +64,9 @@ function addAuditEntry(builder: Builder) {
         description:
           'Id of the API key or user that it was done to; of an erased user `sha256:` and the hash of the id, as only who has the id may know. Null for acts that are counted.',
       }),
-      count: t.exposeInt('count', { description: 'How many; 1 but for acts that are counted.' }),
+      count: t.exposeInt('count', {
+        description: `How many; 1 but for acts that are counted, which is told up to ${defaultLimits.auditCountMs / 1_000} seconds late.`,
+      }),
       details: t.expose('details', { type: 'JSONObject', description: 'More of it, by the kind of act.' }),
     }),
   });

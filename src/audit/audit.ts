@@ -3,16 +3,12 @@ import { selectOf } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type AuditEntry as AuditRow, auditFields } from '../db/rows.ts';
 import { joinSql, rawSql, sql } from '../db/sql.ts';
-import { inTurns } from '../lib/batch-turns.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import type { Act, Administrator } from './acts.ts';
 
 const HOUR_MS = 3_600_000;
-/** Acts that are counted with one transaction. */
-const COUNTED_TOGETHER = 1_000;
 
 /** A line as it is written. It holds no secret, and of a user nothing but the id. */
 interface AuditLine {
@@ -64,26 +60,13 @@ export function erased(userId: string): string {
 export class Audit {
   readonly #database: Database;
   readonly #limits: Pick<Limits, 'auditDays' | 'retentionBatch'>;
-  readonly #clock: Clock;
-  readonly #count: (counted: Counted) => Promise<true>;
 
   constructor(parts: {
     readonly database: Database;
     readonly limits: Pick<Limits, 'auditDays' | 'retentionBatch'>;
-    readonly clock: Clock;
   }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
-    this.#clock = parts.clock;
-    this.#count = inTurns((counted) => this.#write(counted), COUNTED_TOGETHER);
-  }
-
-  /**
-   * Counts an act that is too frequent for a line of its own, in the line of its credential and hour; durable when it
-   * resolves. All that are counted at once are one transaction.
-   */
-  async count(act: Act, by: Administrator): Promise<void> {
-    await this.#count({ act, by });
   }
 
   /** A page, newest first; one statement, by an index. */
@@ -122,42 +105,10 @@ export class Audit {
             SELECT id FROM audit_entry WHERE at < ${cutoff} ORDER BY at, id LIMIT ${retentionBatch})`,
       );
   }
-
-  async #write(counted: readonly Counted[]): Promise<true[]> {
-    const at = new Date(this.#clock());
-    const hour = Math.floor(at.getTime() / HOUR_MS);
-    const byId = new Map<string, { counted: Counted; count: number }>();
-    for (const each of counted) {
-      const id = idOfCount(each, hour);
-      byId.set(id, { counted: each, count: (byId.get(id)?.count ?? 0) + 1 });
-    }
-    await this.#database.transaction(async (transaction) => {
-      for (const [id, { counted: each, count }] of [...byId].sort(([a], [b]) => (a < b ? -1 : 1)))
-        await transaction.auditEntry.upsert({
-          where: { id },
-          create: { ...rowOf(each.act, each.by, at), id, target: null, details: '{}', count },
-          update: { count: { increment: count } },
-        });
-    });
-    return counted.map(() => true);
-  }
-}
-
-interface Counted {
-  readonly act: Act;
-  readonly by: Administrator;
 }
 
 const selectedLine = selectOf('a', auditFields);
 
 function rowOf(act: Act, by: Administrator, at: Date) {
   return { act, at, byKind: by.kind, byId: by.id, byName: by.name };
-}
-
-/** The same on every instance, in the form of a UUID. */
-function idOfCount({ act, by }: Counted, hour: number): string {
-  return hash('sha256', JSON.stringify([act, by.kind, by.id, hour])).replace(
-    /^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/,
-    '$1-$2-$3-$4-$5',
-  );
 }

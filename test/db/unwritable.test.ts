@@ -4,6 +4,7 @@ import pg from 'pg';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
+import type { Limits } from '../../src/limits.ts';
 import { openLog } from '../support/log-reader.ts';
 import { memoryLog } from '../support/memory-log.ts';
 import { rest } from '../support/rest-client.ts';
@@ -12,6 +13,7 @@ import { createSmallDisk, hasSmallDisk } from '../support/small-disk.ts';
 import { streamTransports } from '../support/streams.ts';
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const createToken = 'mutation ($userId: UUID!) { createUserToken(userId: $userId) { token } }';
 const isReadable = 'query ($id: UUID!) { user(id: $id) { headCursor } }';
 const recordEvent =
   'mutation ($event: SyncEventInput!) { recordSyncEvents(input: { events: [$event] }) { results { duplicate } } }';
@@ -68,7 +70,8 @@ const places: Record<string, () => Promise<Place>> = {
     return {
       url: own,
       drop,
-      breakWrites: async () => void (await change(`REVOKE INSERT, UPDATE ON "user", sync_event, api_key FROM ${role}`)),
+      breakWrites: async () =>
+        void (await change(`REVOKE INSERT, UPDATE ON "user", sync_event, api_key, audit_entry FROM ${role}`)),
       mendWrites: async () => void (await change(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`)),
     };
   },
@@ -133,13 +136,14 @@ if (hasSmallDisk()) {
 }
 
 describe.each(Object.entries(places))('on %s', (_, createPlace) => {
-  async function brokenServer() {
+  async function brokenServer(limits: Partial<Limits> = {}) {
     const place = await createPlace();
     const { logger, lines, about } = memoryLog();
     const server = await startServer({
       database: place,
       settings: { OPEN_WEARABLES_WEBHOOK_SECRET: secret },
       logger,
+      limits,
     });
     onTestFinished(() => server.close());
     const userId = await server.user();
@@ -206,6 +210,21 @@ describe.each(Object.entries(places))('on %s', (_, createPlace) => {
     expect(about('the database can be written again')).toHaveLength(1);
     expect(lines.filter((line) => line.includes('stack') || line.includes('unexpected'))).toEqual([]);
     expect((await server.graphql(isReadable, { id: userId })).status).toBe(200);
+  });
+
+  test('tokens for users are made, so that readers stay, and are counted once that can be written', async () => {
+    const { place, server, userId } = await brokenServer({ auditCountMs: 10 });
+    await untilRefused(server, userId);
+    for (let made = 0; made < 3; made += 1) {
+      const { data, errors } = await server.graphql(createToken, { userId });
+      expect(errors).toEqual([]);
+      const { token } = data.createUserToken;
+      expect((await server.graphql(isReadable, { id: userId }, { authorization: `Bearer ${token}` })).status).toBe(200);
+    }
+    await place.mendWrites();
+    await expect
+      .poll(async () => (await server.graphql('{ auditLog { edges { node { act count } } } }')).data.auditLog.edges)
+      .toContainEqual({ node: { act: 'USER_TOKENS_MADE', count: 3 } });
   });
 
   test('users and API keys that cannot be stored are UNAVAILABLE, too', async () => {
