@@ -48,7 +48,7 @@ export class Retention {
     onSwept?: (swept: Cut) => void;
     /** Told when the clock begins to be doubted, and what it says. */
     onDoubt?: (now: Date) => void;
-    /** Removes what else has an age, with each sweep by a clock that is believed. */
+    /** Removes what else has an age, after each sweep by a clock that is believed; neither keeps the other from its work. */
     also?: (now: Date, signal: AbortSignal) => Promise<void>;
   }) {
     this.#database = options.database;
@@ -93,8 +93,14 @@ export class Retention {
     if (!isBelieved && !this.#doubtsClock) this.#onDoubt(now);
     this.#doubtsClock = !isBelieved;
     if (!isBelieved) return { events: 0, runs: 0 };
-    await this.#also(now, this.#closing.signal);
-    const times = { cutoff: new Date(now.getTime() - this.#keepMs), latest };
+    try {
+      return await this.#sweepLogs({ cutoff: new Date(now.getTime() - this.#keepMs), latest });
+    } finally {
+      await this.#also(now, this.#closing.signal).catch(this.#onError);
+    }
+  }
+
+  async #sweepLogs(times: AgeTimes): Promise<Cut> {
     let events = 0;
     let runs = 0;
     for (let after: string | undefined; !this.#closing.signal.aborted; ) {

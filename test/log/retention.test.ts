@@ -130,6 +130,24 @@ test('it goes oldest first, in small batches, and stops between two of them when
   expect(Math.max(...looked)).toBe(10);
 });
 
+test('what else is removed comes last: that it fails is told, and keeps no event', async () => {
+  const userId = await userWith(kept + 5);
+  const failure = new Error('the audit log is away');
+  const errors: unknown[] = [];
+  let left: number | undefined;
+  const sweeping = retention({
+    onError: (error) => errors.push(error),
+    async also() {
+      left = (await logOf(userId)).sequences.length;
+      throw failure;
+    },
+  });
+  expect((await sweeping.sweep()).events).toBeGreaterThanOrEqual(5);
+  expect(left).toBe(kept);
+  expect(errors).toEqual([failure]);
+  expect(sweeping.sweptAt).toBeDefined();
+});
+
 test.each(['websocket', 'sse'] as const)('an old cursor over %s is reset to the oldest event', async (name) => {
   const userId = await userWith(50);
   const follow = (after: string) =>
