@@ -63,7 +63,8 @@ export class RequestEntry {
    */
   end(outcome: string, ending: Ending): void {
     const ms = performance.now() - this.#begun;
-    const [code = ending] = this.codes as readonly Ending[]; // errors that are answered have a code of the table
+    const codes = this.codes as readonly Ending[]; // errors that are answered have a code of the table
+    const code = codes.find((each) => each === 'INTERNAL_SERVER_ERROR') ?? codes[0] ?? ending; // our mistake is hidden by none of theirs
     this.#counts.add(this.door, this.operation, code, this.isStream ? undefined : ms / 1_000);
     this.span?.end(this.label ?? this.door, this.door, code === 'OK' ? undefined : code);
     const level = code === 'INTERNAL_SERVER_ERROR' ? 'warn' : 'debug';

@@ -1,5 +1,7 @@
+import { GraphQLError } from 'graphql';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { RequestLog } from '../../src/transports/request-log.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { openWebSocketStream } from '../support/streams.ts';
 
@@ -76,4 +78,17 @@ test('nothing is written at `info`', async () => {
   await other.graphql('{ viewer { scopes } }');
   await other.close();
   expect(quiet.join('')).not.toContain('"request"');
+});
+
+test('a mistake of the server counts and warns, whatever errors of the client stand before it', async () => {
+  const written: string[] = [];
+  const log = new RequestLog(pino({ level: 'info' }, { write: (line) => written.push(line) }));
+  const entry = log.begin('graphql');
+  entry.fails(
+    ['NOT_FOUND', 'INTERNAL_SERVER_ERROR', 'NOT_FOUND'].map((code) => new GraphQLError(code, { extensions: { code } })),
+  );
+  entry.end('200', 'OK');
+  expect(written.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 40, outcome: '200 NOT_FOUND INTERNAL_SERVER_ERROR' },
+  ]);
 });
