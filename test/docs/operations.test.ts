@@ -7,7 +7,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,18 +42,21 @@ function newPlace(): string {
   return folder;
 }
 
-/** Runs the block of the page that has these words, of which each command has to succeed. */
+/** So that each command of a block has to succeed; a shell into which an operator pastes it is not like that. */
+const STRICT = ['-euo', 'pipefail'];
+
+/** Runs the block of the page that has these words. */
 async function run(
   words: string,
   folder: string,
   variables: Readonly<Record<string, string>>,
-  url = '',
+  { url = '', shell = STRICT } = {},
 ): Promise<string> {
   const block = blocks.filter((code) => code.includes(words));
   expect(block, words).toHaveLength(1);
   tried.add(block[0] ?? '');
   const addresses = { '/var/backups/': `${folder}/`, '/var/lib/synclog/': `${folder}/`, 'http://127.0.0.1:4000': url };
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', asRun(block[0] ?? '', addresses)], {
+  const { stdout } = await promisify(execFile)('bash', [...shell, '-c', asRun(block[0] ?? '', addresses)], {
     env: {
       ...unsetSettings,
       ...variables,
@@ -59,6 +64,15 @@ async function run(
     },
   });
   return stdout;
+}
+
+/** Yesterday's backup, as it were. @returns where it is */
+function laidBy(folder: string, ending: 'db' | 'dump'): string {
+  const names = readdirSync(folder).filter((name) => /^synclog-\d/.test(name));
+  expect(names).toEqual([expect.stringMatching(new RegExp(`^synclog-[\\d-]{10}\\.${ending}$`))]);
+  const backup = join(folder, `synclog-2020-01-31.${ending}`);
+  renameSync(join(folder, names[0] ?? ''), backup);
+  return backup;
 }
 
 async function record(server: ServerProcess, userId: string, count: number): Promise<number[]> {
@@ -124,14 +138,28 @@ describe('the page for operators', () => {
     const KEY = (await run('synclog migrate', folder, environment)).trim().split('\n').at(-1) ?? '';
     const server = await startProcess(environment);
     onTestFinished(() => server.remove());
-    expect(await run('/healthz', folder, { ...environment, KEY }, server.url)).toContain('synclog_open_streams');
+    expect(await run('/healthz', folder, { ...environment, KEY }, { url: server.url })).toContain(
+      'synclog_open_streams',
+    );
     const userId = await newUser({ url: server.url, headers: { 'x-api-key': KEY } });
     await record(server, userId, 3);
     await run('synclog backup', folder, environment);
     await record(server, userId, 2);
     await server.end('SIGTERM');
     writeFileSync(join(folder, 'synclog.db'), 'lost');
-    await run('rm -f', folder, environment);
+    if (process.getuid?.() === 0) chownSync(folder, 65_534, 65_534);
+    const BACKUP = laidBy(folder, 'db');
+    writeFileSync(join(folder, 'empty'), '');
+    const before = readdirSync(folder);
+    for (const wrong of [{}, { BACKUP: join(folder, 'none.db') }, { BACKUP: join(folder, 'empty') }])
+      await expect(run('cp "$BACKUP"', folder, { ...environment, ...wrong }, { shell: [] })).rejects.toThrow();
+    expect(readdirSync(folder)).toEqual(before);
+
+    await run('cp "$BACKUP"', folder, { ...environment, BACKUP });
+    const aside = readdirSync(folder).find((name) => name.startsWith('replaced-')) ?? '';
+    expect(readFileSync(join(folder, aside, 'synclog.db'), 'utf8')).toBe('lost');
+    expect(statSync(join(folder, 'synclog.db'))).toMatchObject({ uid: statSync(folder).uid, mode: 0o100600 });
+    expect(statSync(BACKUP).size).toBeGreaterThan(0);
     await server.start();
     await expectLogToGoOn(server, userId);
   }, 240_000); // processes start, one after the other
@@ -152,7 +180,10 @@ describe('the page for operators', () => {
       await server.end('SIGTERM');
       await lost.drop();
       const DATABASE_URL = (await createOnServer(url)).url;
-      await run('pg_restore', folder, { PATH, DATABASE_URL });
+      const BACKUP = laidBy(folder, 'dump');
+      const none = { PATH, DATABASE_URL, BACKUP: join(folder, 'none.dump') };
+      await expect(run('pg_restore', folder, none, { shell: [] })).rejects.toThrow();
+      await run('pg_restore', folder, { PATH, DATABASE_URL, BACKUP });
       await server.start({ DATABASE_URL });
       await expectLogToGoOn(server, userId);
       expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+6 \|/);
