@@ -174,7 +174,7 @@ async function serve(
     corsOrigins: config.corsOrigins,
     servesLocalPages,
     trustedProxies: config.trustedProxies,
-    opensMetrics: config.opensMetrics,
+    metricsAccess: config.metricsAccess,
     rates,
     limits,
     shutdown: shutdown.signal,

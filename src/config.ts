@@ -1,4 +1,5 @@
 import type { ProducerText } from './auth/producer-texts.ts';
+import type { MetricsAccess } from './gate/operator-access.ts';
 import { isPrivateAddress } from './lib/private-address.ts';
 import { missingBesideJwks, wrongDirectUrl, wrongPgSslMode } from './settings/contradictions.ts';
 import { settings } from './settings/settings.ts';
@@ -43,8 +44,8 @@ export interface Config {
   readonly trustedDocuments: string | undefined;
   /** Whom it binds. */
   readonly trustedDocumentsFor: 'all' | 'users';
-  /** May anybody read the metrics, and what is away, or who has the scope for it? */
-  readonly opensMetrics: boolean;
+  /** Who reads the metrics, and what is away? */
+  readonly metricsAccess: MetricsAccess;
   readonly logLevel: string;
 }
 
@@ -109,7 +110,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     trustedDocuments: env.TRUSTED_DOCUMENTS,
     trustedDocumentsFor: env.TRUSTED_DOCUMENTS_FOR,
-    opensMetrics: (env.METRICS_ACCESS ?? (isPrivateAddress(env.HOST) ? 'open' : 'credential')) === 'open',
+    metricsAccess:
+      env.METRICS_ACCESS ?? (isPrivateAddress(env.HOST) && !env.TRUSTED_PROXIES[0] ? 'direct' : 'credential'),
     logLevel: env.LOG_LEVEL,
   };
 }

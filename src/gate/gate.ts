@@ -4,7 +4,7 @@ import type { Limits } from '../limits.ts';
 import { Admission } from './admit.ts';
 import { ClientAddresses } from './clients.ts';
 import { OpenStreams } from './open-streams.ts';
-import { OperatorAccess } from './operator-access.ts';
+import { type MetricsAccess, OperatorAccess } from './operator-access.ts';
 import { Origins } from './origins.ts';
 import type { RateLimits } from './rate-limits.ts';
 
@@ -28,7 +28,7 @@ export function createGate(options: {
   readonly corsOrigins: readonly string[];
   readonly servesLocalPages: boolean;
   readonly trustedProxies: readonly string[];
-  readonly opensMetrics: boolean;
+  readonly metricsAccess: MetricsAccess;
   readonly rates: RateLimits;
   readonly limits: Limits;
   readonly shutdown: AbortSignal;
@@ -42,6 +42,6 @@ export function createGate(options: {
     origins: new Origins(options.corsOrigins, options),
     streams: new OpenStreams(options.credentials, options.limits, options.shutdown, options.onFull),
     rates: options.rates,
-    operators: new OperatorAccess(admission, options.opensMetrics),
+    operators: new OperatorAccess(admission, options.metricsAccess),
   };
 }

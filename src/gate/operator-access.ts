@@ -8,24 +8,34 @@ import type { Admission, Presented } from './admit.ts';
 const MOST_KNOWN = 10;
 
 /**
- * Who may see how the server is: everybody where it is bound to a private address or the operator says so, and else who
- * has the scope `metrics`. Whoever was let in before still is while the credential cannot be checked, as the metrics are
+ * Who needs no credential to see how the server is: everybody, who comes by no proxy, nobody. Strangers reach a private
+ * address by a proxy that stands beside the server.
+ */
+export type MetricsAccess = 'open' | 'direct' | 'credential';
+
+/** What proxies write of whom they ask for. */
+const PROXY_HEADERS = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via'];
+
+/**
+ * Who may see how the server is: who needs no credential for it, and who has the scope `metrics`. Whoever was let in before still is while the credential cannot be checked, as the metrics are
  * wanted most while the database is away.
  */
 export class OperatorAccess {
   readonly #admission: Admission;
-  readonly #isOpen: boolean;
+  readonly #access: MetricsAccess;
   /** Hashes of what was presented. */
   readonly #known = new Set<string>();
 
-  constructor(admission: Admission, isOpen: boolean) {
+  constructor(admission: Admission, access: MetricsAccess) {
     this.#admission = admission;
-    this.#isOpen = isOpen;
+    this.#access = access;
   }
 
   /** @throws AppError UNAUTHENTICATED or FORBIDDEN for who may not, and what admission throws */
   async check(presented: Presented): Promise<void> {
-    if (this.#isOpen) return;
+    const { header } = presented;
+    if (this.#access === 'open') return;
+    if (this.#access === 'direct' && PROXY_HEADERS.every((name) => (header(name) ?? null) === null)) return;
     const key = keyOf(presented);
     try {
       const { viewer } = await this.#admission.admit(presented);

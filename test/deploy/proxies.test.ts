@@ -100,6 +100,11 @@ async function followToLast(begin: (after: string) => Promise<TestStream>) {
   return { sequences: seen.map(({ sequence }) => sequence), streams };
 }
 
+async function statusAndText(url: string, headers: Readonly<Record<string, string>> = {}) {
+  const response = await fetch(url, { headers });
+  return { status: response.status, text: await response.text() };
+}
+
 /** The status of an anonymous request that comes from an address of this machine, whatever it says of others. */
 const statusFrom = (url: string, localAddress: string, forged: string) =>
   new Promise<number | undefined>((resolve, reject) => {
@@ -145,6 +150,17 @@ describe.each(['nginx', 'caddy'] as const)('behind %s, set up as deploy/ says', 
       expect((await post(defaultLimits.requestBytes)).status).toBe(200);
       const { status } = await post(defaultLimits.requestBytes + 1);
       expect(status === 413 || (name === 'caddy' && status === 502), String(status)).toBe(true); // it loses the answer
+    });
+
+    test('no stranger is given the metrics, nor who has a key for them, and each server has them for Prometheus', async () => {
+      const { url, headers } = await start();
+      for (const path of ['/metrics', '/metrics/', '//metrics', '/%6detrics', '/./metrics', '/metrics?x'])
+        for (const asked of [{}, headers]) {
+          const answer = await statusAndText(`${url}${path}`, asked);
+          expect(answer, path).toEqual({ status: 404, text: expect.not.stringContaining('synclog_') });
+        }
+      expect(await statusAndText(`${url}/readyz`)).toEqual({ status: 200, text: '{"status":"ok"}' });
+      expect((await fetch(`${servers[0].url}/metrics`)).status).toBe(401);
     });
 
     test.each(['websocket', 'sse', 'rest'] as const)(

@@ -86,11 +86,39 @@ describe('where the metrics are not for everybody', () => {
 });
 
 test('they are open on an address that no stranger reaches, unless the operator says otherwise', () => {
-  const opens = (settings: Record<string, string>) => parseConfig(settings).opensMetrics;
+  const access = (settings: Record<string, string>) => parseConfig(settings).metricsAccess;
   for (const HOST of ['127.0.0.1', 'localhost', '::1', '10.1.2.3', '172.31.0.1', '192.168.1.1', 'fd00::1', 'fe80::1'])
-    expect(opens({ HOST }), HOST).toBe(true);
+    expect(access({ HOST }), HOST).toBe('direct');
   for (const HOST of ['0.0.0.0', '::', '172.32.0.1', '203.0.113.1', '2001:db8::1', 'synclog.example'])
-    expect(opens({ HOST }), HOST).toBe(false);
-  expect(opens({ METRICS_ACCESS: 'credential' })).toBe(false);
-  expect(opens({ HOST: '0.0.0.0', METRICS_ACCESS: 'open' })).toBe(true);
+    expect(access({ HOST }), HOST).toBe('credential');
+  expect(access({ HOST: '127.0.0.1', TRUSTED_PROXIES: '127.0.0.1' })).toBe('credential');
+  expect(access({ METRICS_ACCESS: 'credential' })).toBe('credential');
+  expect(access({ HOST: '0.0.0.0', METRICS_ACCESS: 'open' })).toBe('open');
+  expect(access({ TRUSTED_PROXIES: '127.0.0.1', METRICS_ACCESS: 'open' })).toBe('open');
+});
+
+test('who comes by a proxy needs a credential on a private address too, unless the operator says otherwise', async () => {
+  const byProxy: Headers[] = [
+    { 'x-forwarded-for': '203.0.113.7' },
+    { 'x-forwarded-for': '127.0.0.1' },
+    { 'x-forwarded-for': '' },
+    { forwarded: 'for=203.0.113.7' },
+    { 'x-real-ip': '203.0.113.7' },
+    { via: '1.1 proxy' },
+  ];
+  const server = await startServer();
+  onTestFinished(() => server.close());
+  server.app.services.outages.watch('Redis', { away: 'gone', back: 'back' }).failed(new Error('refused'));
+  const watching = await server.key('metrics');
+  const get = (path: string, headers: Headers = {}) => fetch(server.url + path, { headers });
+  expect((await get('/metrics')).status).toBe(200);
+  expect(await (await get('/readyz')).json()).toHaveProperty('detail');
+  for (const headers of byProxy) {
+    expect((await get('/metrics', headers)).status, JSON.stringify(headers)).toBe(401);
+    expect(await (await get('/readyz', headers)).json()).toEqual({ status: 'ok' });
+    expect((await get('/metrics', { ...headers, ...watching })).status).toBe(200);
+  }
+  const open = await startServer({ settings: { METRICS_ACCESS: 'open' } });
+  onTestFinished(() => open.close());
+  for (const headers of byProxy) expect((await fetch(`${open.url}/metrics`, { headers })).status).toBe(200);
 });

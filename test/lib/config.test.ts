@@ -33,7 +33,7 @@ describe('settings', () => {
       trustedProxies: [],
       cache: true,
       rateLimits: 1,
-      opensMetrics: true,
+      metricsAccess: 'direct',
       loadShedding: true,
       userQuota: { events: 1_000_000, bytes: 1_000_000_000 },
       introspection: true,
