@@ -114,3 +114,12 @@ test('kubernetes.yaml runs the image as its user, may write nothing, and probes 
     expect((await fetch(server.url + path)).status).toBe(200);
   }
 });
+
+test('an upgrade replaces one instance after the other, and each text that tells of it says what to leave alone meanwhile', () => {
+  const [deployment] = documentsOf('deploy/kubernetes.yaml');
+  expect(deployment.spec.strategy.type).toBe('RollingUpdate');
+  for (const path of ['deploy/kubernetes.yaml', 'docs/operations.md', 'CHANGELOG.md'])
+    expect(read(path).replace(/\s+(# )?/g, ' '), path).toMatch(
+      /[Uu]ntil all (instances )?are new, rotate no key and erase no user/,
+    );
+});
