@@ -1,4 +1,5 @@
 import { isLeafType, isObjectType } from 'graphql';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cutLog } from '../../src/log/cut-log.ts';
 import { buildSchema } from '../../src/schema.ts';
@@ -10,9 +11,18 @@ const word = 'zebra';
 let server: TestServer;
 let user: PlantedUser;
 const statements: string[] = [];
+const logged: string[] = [];
+/** While it is set, runs cannot be read. */
+let failure: Error | undefined;
 
 beforeAll(async () => {
-  server = await startServer({ onStatement: ({ sql }) => statements.push(sql) });
+  server = await startServer({
+    logger: pino({ level: 'warn' }, { write: (text) => logged.push(text) }),
+    onStatement({ sql }) {
+      statements.push(sql);
+      if (failure && /FROM sync_run/.test(sql)) throw failure;
+    },
+  });
   user = await plantUser(server, word);
   await plantUser(server, 'xylophone');
 });
@@ -31,6 +41,15 @@ const typesOf = (text: string) => linesOf(text).map(({ type }) => type);
 async function cut(id: string, oldest: number): Promise<void> {
   const { database } = server.app.services;
   await cutLog(database, await database.reader.user.findUniqueOrThrow({ where: { id } }), oldest);
+}
+
+async function exportsEndedWith(code: string): Promise<number> {
+  const { text } = await rest(`${server.url}/metrics`, { headers: server.admin });
+  const count = new RegExp(
+    `^synclog_requests_total\\{door="rest",operation="exportUser",code="${code}"\\} (\\d+)`,
+    'm',
+  );
+  return Number(count.exec(text)?.[1] ?? 0);
 }
 
 async function openStreams(): Promise<number> {
@@ -123,6 +142,25 @@ describe('an export of a user', () => {
     expect(lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence)).toEqual([4, 5]);
   });
 
+  test('that fails ends with the code of the error, and with the id under which a mistake of ours is in the log', async () => {
+    onTestFinished(() => {
+      failure = undefined;
+    });
+    const failing = async (error: Error) => {
+      failure = error;
+      return linesOf((await exported(user.id)).text).at(-1);
+    };
+    const away = Object.assign(new Error('secret'), { code: 'ECONNREFUSED' });
+    expect(await failing(away)).toMatchObject({ type: 'end', complete: false, code: 'UNAVAILABLE' });
+    await expect.poll(() => exportsEndedWith('UNAVAILABLE')).toBe(1);
+
+    const end = await failing(new Error('secret'));
+    expect(end).toMatchObject({ type: 'end', complete: false, code: 'INTERNAL_SERVER_ERROR', id: expect.any(String) });
+    expect(JSON.stringify(end)).not.toContain('secret');
+    await expect.poll(() => exportsEndedWith('INTERNAL_SERVER_ERROR')).toBe(1);
+    expect(logged.filter((text) => text.includes(String(end?.id)))).toHaveLength(2); // the error, and its request
+  });
+
   test('asked for by HEAD is not begun', async () => {
     const before = statements.length;
     const { status, headers, text } = await rest(urlOf(user.id), { method: 'HEAD', headers: server.admin });
@@ -194,7 +232,11 @@ describe('a long export', () => {
     const decoder = new TextDecoder();
     for (let step = await reader.read(); !step.done; step = await reader.read())
       text = (text + decoder.decode(step.value, { stream: true })).slice(-10_000);
-    expect(linesOf(text.slice(text.indexOf('\n') + 1)).at(-1)).toMatchObject({ type: 'end', complete: false });
+    expect(linesOf(text.slice(text.indexOf('\n') + 1)).at(-1)).toMatchObject({
+      type: 'end',
+      complete: false,
+      code: 'UNAUTHENTICATED',
+    });
   });
 
   test('that retention overtakes goes on with the oldest event that is left', { timeout: 120_000 }, async () => {

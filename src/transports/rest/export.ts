@@ -10,7 +10,7 @@ import { AppError } from '../../errors.ts';
 import type { StreamLife } from '../../graphql/context.ts';
 import { pause } from '../../lib/pause.ts';
 import { userInPath } from './parameters.ts';
-import { defineRoute, type RouteTools } from './route.ts';
+import { defineRoute, type Fails, type RouteTools } from './route.ts';
 import type { RunDocument } from './stored-document.ts';
 import { Visit } from './visit.ts';
 
@@ -57,7 +57,7 @@ export const userExport = defineRoute({
     'Lines of JSON (NDJSON), each with a `type`: first `export`, then the `user`, each `connection` and each `run`, both with',
     'their types of data, oldest activity first, each `event` of the log, oldest first, and last `end`. Fields are those of the',
     'GraphQL types in snake case. The last line says whether the export is `complete`, with `counts` of the lines before it:',
-    'without one, or with `complete: false`, the export was cut off. Events are those up to the head of the log as',
+    'without one, or with `complete: false` and the `code` and `reason` of an error, the export was cut off. Events are those up to the head of the log as',
     'the first line tells it. A run that changes meanwhile may stand there twice; the later line counts. What is recorded,',
     'or removed by retention, during an export may be missing. It is as quick as the account may ask.',
   ].join(' '),
@@ -71,7 +71,7 @@ export const userExport = defineRoute({
   errors: ['NOT_FOUND'],
   open(tools) {
     const read = prepareReads(tools);
-    return async ({ user_id: userId }, visit, request) => {
+    return async ({ user_id: userId }, visit, request, fails) => {
       const { user } = await read.user(unpaid(visit), { userId });
       if (!user) throw new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
       const headers = {
@@ -82,7 +82,7 @@ export const userExport = defineRoute({
       if (request.method === 'HEAD') return new Response(null, { headers });
       visit.spending.stream();
       const life = tools.openLife(visit, request.raw.signal);
-      return new Response(streamOf(linesOf(read, visit, user, life), life), { headers });
+      return new Response(streamOf(linesOf(read, visit, user, life), life, fails), { headers });
     };
   },
 });
@@ -209,12 +209,18 @@ function gone<T>(user: T | null): T {
 
 const line = (type: string, fields: Line) => `${JSON.stringify({ type, ...fields })}\n`;
 
-/** The lines as they are taken: the next page is read when the last one has gone. However it ends, so does the life. */
-function streamOf(lines: AsyncGenerator<string, void, undefined>, life: StreamLife): ReadableStream<Uint8Array> {
+/**
+ * The lines as they are taken: the next page is read when the last one has gone. However it ends, so does the life.
+ */
+function streamOf(
+  lines: AsyncGenerator<string, void, undefined>,
+  life: StreamLife,
+  fails: Fails,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const end = (controller: ReadableStreamDefaultController<Uint8Array>) => {
-    controller.close();
     life.end();
+    controller.close();
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -227,9 +233,12 @@ function streamOf(lines: AsyncGenerator<string, void, undefined>, life: StreamLi
             return controller.enqueue(encoder.encode(value));
           }
         } catch (error) {
-          // Nobody is told more than that: what was sent already has a status of its own.
-          const reason = error instanceof AppError ? error.message : 'The export has failed';
-          controller.enqueue(encoder.encode(line('end', { complete: false, reason })));
+          const cause: unknown = life.signal.aborted ? life.signal.reason : error;
+          // A life that the server ends has one of our errors as its reason. Else the client has left, and nobody reads on.
+          if (life.signal.aborted && !(cause instanceof AppError)) return end(controller);
+          const { message: reason, extensions } = fails(cause);
+          const { code, id } = extensions;
+          controller.enqueue(encoder.encode(line('end', { complete: false, code, id, reason })));
           return end(controller);
         }
       },

@@ -24,7 +24,7 @@ import { answerFailure, isOfHttp } from './failures.ts';
 import { KeptLists, type RestEnvironment } from './kept-lists.ts';
 import { describeApi } from './openapi.ts';
 import { detail } from './rest-answer.ts';
-import type { Handler } from './route.ts';
+import type { Fails, Handler } from './route.ts';
 import { BASE_PATH, routes, TOKEN_PARAMETER } from './routes.ts';
 import { prepareDocument, prepareStream } from './stored-document.ts';
 import { streamForLater } from './stream.ts';
@@ -171,7 +171,12 @@ function openRoutes(
         tokenInUrl: takesTokenInQuery && request.queries(TOKEN_PARAMETER)?.at(-1),
       };
       const admit = () => admission.admitToRest(presented);
-      const answering = lists.enter(context, admit, (visit) => handle(request, visit));
+      const fails: Fails = (error) => {
+        const formatted = formatError(error);
+        entry?.fails([formatted]);
+        return formatted;
+      };
+      const answering = lists.enter(context, admit, (visit) => handle(request, visit, fails));
       if (!isStream || !isEventSource(request)) return answering;
       return answering.catch((error: unknown) => {
         const formatted = formatError(error);

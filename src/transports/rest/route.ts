@@ -1,4 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
+import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { HonoRequest } from 'hono';
 import type { ErrorCode } from '../../errors.ts';
 import type { StreamLife } from '../../graphql/context.ts';
@@ -8,8 +8,14 @@ import { type Parameters, readParameters, type ValuesOf } from './parameters.ts'
 import type { FollowDocument, RunDocument } from './stored-document.ts';
 import type { Visit } from './visit.ts';
 
+/**
+ * Tells of an error after the answer has begun: the request counts and is logged as one that failed.
+ * @returns what the client may see of it
+ */
+export type Fails = (error: unknown) => GraphQLError;
+
 /** Answers a request of an authenticated viewer. What it throws becomes an answer by `failures.ts`. */
-export type Handler = (request: HonoRequest, visit: Visit) => Promise<Response>;
+export type Handler = (request: HonoRequest, visit: Visit, fails: Fails) => Promise<Response>;
 
 /** What a route is opened with. */
 export interface RouteTools {
@@ -59,7 +65,9 @@ export interface Route extends Description<Parameters> {
 }
 
 interface Definition<P extends Parameters> extends Description<P> {
-  readonly open: (tools: RouteTools) => (values: ValuesOf<P>, visit: Visit, request: HonoRequest) => Promise<Response>;
+  readonly open: (
+    tools: RouteTools,
+  ) => (values: ValuesOf<P>, visit: Visit, request: HonoRequest, fails: Fails) => Promise<Response>;
 }
 
 /** A route whose handler gets its parameters read. */
@@ -69,7 +77,7 @@ export function defineRoute<P extends Parameters>({ open, ...description }: Defi
     open(tools) {
       const parameters = description.parameters(tools.limits);
       const handle = open(tools);
-      return async (request, visit) => handle(readParameters(request, parameters), visit, request);
+      return async (request, visit, fails) => handle(readParameters(request, parameters), visit, request, fails);
     },
   };
 }
