@@ -19,6 +19,13 @@ export interface SyncReason<Event = null> extends Judgement {
   readonly event: Event;
 }
 
+/** Characters at each end of a text that the rules are held against. */
+const LOOKED_AT = 512;
+/** Parts of a sync whose errors are read. */
+const MOST_PARTS = 30;
+/** Characters at each end of one of these. */
+const LOOKED_AT_OF_PART = 64;
+
 /** A rule, and what was recognized by it. */
 interface Found {
   readonly rule: Rule;
@@ -35,13 +42,17 @@ const byPattern = reasonRules.flatMap((rule) => {
   return pattern ? [{ rule, pattern }] : [];
 });
 
+/** A query may ask for the reason of an event under many names, one after the other. */
+let lastFound: { readonly event: ToldOutcome; readonly found: Omit<SyncReason, 'event'> } | undefined;
+
 /**
  * Why the sync of an event did not succeed, or null when the event says nothing of the kind. What its producer states counts
  * more than what the rules find in the rest.
  */
 export function reasonOf<Event extends ToldOutcome>(event: Event): SyncReason<Event> | null {
   if (!saysTrouble(event)) return null;
-  const found = foundReason(event);
+  const found = event === lastFound?.event ? lastFound.found : foundReason(event);
+  lastFound = { event, found };
   const { reason: stated } = event;
   if (!isObject(stated)) return { ...found, event };
   return { ...statedJudgement(stated), text: isText(stated.text) ? stated.text : found.text, event };
@@ -55,15 +66,15 @@ export function reasonOf<Event extends ToldOutcome>(event: Event): SyncReason<Ev
 function foundReason(event: ToldOutcome): Omit<SyncReason, 'event'> {
   const metadata = isObject(event.metadata) ? event.metadata : {};
   const errors = errorsOf(event);
-  const parts = partErrors(metadata.params);
+  const parts = partErrors(metadata.params).slice(0, MOST_PARTS);
   const found = [
     ...[metadata.error_code, metadata.reason].flatMap(foundInCode),
-    ...errors.flatMap(foundInText),
-    ...parts.flatMap(foundInText).sort((a, b) => weightOf(a) - weightOf(b)),
+    ...errors.flatMap((text) => foundInText(text, LOOKED_AT)),
+    ...parts.flatMap((text) => foundInText(text, LOOKED_AT_OF_PART)).sort((a, b) => weightOf(a) - weightOf(b)),
     ...[metadata.status_code].flatMap(foundInCode),
   ];
   const best = found.find(({ rule }) => rule.class !== 'OTHER') ?? found[0];
-  const inWords = [...errors, ...parts];
+  const inWords = [...errors, ...partErrors(metadata.params)];
   const text = best && inWords.includes(best.text) ? best.text : (inWords[0] ?? best?.text ?? null);
   return { ...judgementOf(best?.rule ?? judgementOfClass.OTHER), text };
 }
@@ -102,12 +113,21 @@ function weightOf({ rule }: Found): number {
   return reasonClasses.indexOf(rule.class);
 }
 
-function foundInText(text: string): Found[] {
+function foundInText(text: string, ends: number): Found[] {
+  const told = endsOf(text, ends);
   const rule =
-    byStatus.get(statusIn(text)) ??
-    byPattern.find(({ pattern }) => pattern.test(text))?.rule ??
-    byWord.get(codeOf(text));
+    byStatus.get(statusIn(told)) ??
+    byPattern.find(({ pattern }) => pattern.test(told))?.rule ??
+    byWord.get(codeOf(told));
   return rule ? [{ rule, text }] : [];
+}
+
+/**
+ * A text says first or last what it is about: an error in one sentence, or a trace with its error at the end. The rules are
+ * held against these, as a text may be long, and is looked at for each answer that has its reason.
+ */
+function endsOf(text: string, length: number): string {
+  return text.length <= 2 * length ? text : `${text.slice(0, length)}\n${text.slice(-length)}`;
 }
 
 /** What a word says, or a status as a number or as a text. */

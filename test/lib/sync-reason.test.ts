@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { goodWords, reasonClasses, reasonRules } from '../../src/reasons/reason-rules.ts';
 import { reasonOf, reasonOfWord, type SyncReason } from '../../src/reasons/sync-reason.ts';
 
@@ -459,5 +459,40 @@ describe('an event', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('a text that is long', () => {
+  const failed = { stage: 'FAILED', status: 'FAILED', metadata: {} };
+
+  test('is understood by what stands at its begin, and at its end as in a trace', () => {
+    const trace = 'x\n'.repeat(8_000);
+    expect(reasonOf({ ...failed, error: `401 Unauthorized: ${trace}` })?.class).toBe('RECONNECT_NEEDED');
+    expect(reasonOf({ ...failed, error: `${trace}httpx.ReadTimeout: timed out` })?.class).toBe('TIMEOUT');
+  });
+
+  test.each([
+    ['of words that begin what a rule knows', 'database '.repeat(1_800)],
+    ['of statuses that are none', 'HTTP status code 4 '.repeat(800)],
+    ['of words that deny', 'never 0 no not without '.repeat(700)],
+  ])('is looked at in its first and last part, whatever it is made of: %s', (_, error) => {
+    const seen: number[] = [];
+    const exec = RegExp.prototype.exec;
+    const watch = vi.spyOn(RegExp.prototype, 'exec').mockImplementation(function (this: RegExp, text: string) {
+      seen.push(text.length);
+      return exec.call(this, text);
+    });
+    const params = Object.fromEntries(
+      Array.from({ length: 200 }, (_, n) => [`part${n}`, { error: error.slice(0, 300) }]),
+    );
+    reasonOf({ ...failed, error, metadata: { params } });
+    watch.mockRestore();
+    expect(Math.max(...seen)).toBeLessThanOrEqual(1_025);
+  });
+
+  test('is read once for an event, under however many names its reason is asked for', () => {
+    const event = { ...failed, error: 'the database is down', metadata: {} };
+    expect(reasonOf(event)).toEqual(reasonOf({ ...event }));
+    expect(reasonOf(event)).toEqual(reasonOf(event));
   });
 });
