@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { isObject } from '../../src/lib/json.ts';
 import { pick } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { buildSchema } from '../../src/schema.ts';
@@ -18,12 +19,12 @@ const limits = {
   operationDirectives: 1_000,
 };
 
-/** How many items lists have in an answer, and how many values there are that are neither object nor list. */
+/** How many objects lists have in an answer, and how many values there are that are neither object nor list; JSON has lists of these. */
 function sizeOf(value: unknown): { items: number; values: number } {
   if (typeof value !== 'object' || value === null) return { items: 0, values: 1 };
   const inner = Object.values(value).map(sizeOf);
   return {
-    items: inner.reduce((sum, { items }) => sum + items, Array.isArray(value) ? value.length : 0),
+    items: inner.reduce((sum, { items }) => sum + items, Array.isArray(value) ? value.filter(isObject).length : 0),
     values: inner.reduce((sum, { values }) => sum + values, 0),
   };
 }
