@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Administrator, program } from '../audit/acts.ts';
 import { writeAuditLine } from '../audit/audit.ts';
 import { selectOf } from '../db/columns.ts';
@@ -79,7 +79,7 @@ export class ApiKeys {
   readonly #database: Database;
   readonly #limits: ApiKeyParts['limits'];
   readonly #clock: Clock;
-  readonly #own: { readonly secret: string; readonly viewer: ServiceViewer } | undefined;
+  readonly #own: { readonly hash: Buffer; readonly viewer: ServiceViewer } | undefined;
   readonly #elsewhere: ApiKeyParts['elsewhere'];
   /** What is asked for until the last answer came is one statement. */
   readonly #bySecretHash: (hash: string) => Promise<FoundKey | undefined>;
@@ -93,7 +93,7 @@ export class ApiKeys {
     this.#limits = limits;
     this.#clock = clock;
     this.#uses = uses;
-    this.#own = ownKey && { secret: ownKey.secret, viewer: viewerOf(ownKey) };
+    this.#own = ownKey && { hash: Buffer.from(hashOf(ownKey.secret)), viewer: viewerOf(ownKey) };
     this.#bySecretHash = oneByOne(
       (hashes) => findBySecretHash(database, hashes),
       (found) => found.hash,
@@ -214,8 +214,9 @@ export class ApiKeys {
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
-    if (secret === this.#own?.secret) return this.#own.viewer;
-    const row = await this.#bySecretHash(hashOf(secret));
+    const hash = hashOf(secret);
+    if (this.#own && timingSafeEqual(Buffer.from(hash), this.#own.hash)) return this.#own.viewer;
+    const row = await this.#bySecretHash(hash);
     if (!row) return (await this.#elsewhere?.verify(secret)) ?? null;
     const rotation = row.secretHash === row.hash ? row.rotations : row.rotations - 1;
     if (!this.isGood(row, rotation)) return null;
