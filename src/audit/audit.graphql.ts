@@ -62,7 +62,7 @@ function addAuditEntry(builder: Builder) {
       target: t.exposeString('target', {
         nullable: true,
         description:
-          'Id of the API key or user that it was done to; of an erased user `sha256:` and the hash of the id, as only who has the id may know. Null for acts that are counted.',
+          'Id of the API key or user that it was done to; of an erased user `sha256:` and the hash of the id, by which who has the id, or guesses it, finds the line. Null for acts that are counted.',
       }),
       count: t.exposeInt('count', {
         description: `How many; 1 but for acts that are counted, which is told up to ${defaultLimits.auditCountMs / 1_000} seconds late.`,

@@ -45,13 +45,16 @@ export async function writeAuditLine(
 
 /**
  * Takes an erased user out of the lines about them, in the transaction of the erasure. What stays in place of the id finds
- * the lines for whoever has the id, and tells it to nobody else.
+ * the lines for whoever has the id, or can guess it.
  */
 export async function eraseFromAudit(transaction: Transaction, userId: string): Promise<void> {
   await transaction.auditEntry.updateMany({ where: { target: userId }, data: { target: erased(userId) } });
 }
 
-/** What stands in the audit log for a user who was erased. The ids are random, so that a hash cannot be guessed back. */
+/**
+ * What stands in the audit log for a user who was erased. A random id cannot be guessed back from it. Clients choose ids, though:
+ * one that is made from something else, such as an address of mail, is found by whoever tries that.
+ */
 export function erased(userId: string): string {
   return `sha256:${hash('sha256', userId)}`;
 }
