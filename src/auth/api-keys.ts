@@ -10,6 +10,7 @@ import { AppError, badInput } from '../errors.ts';
 import { oneByOne } from '../lib/batch-turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Page } from '../lib/page.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { type ApiKeyDraft, checkDraft, checkExpiry } from './check-api-key.ts';
@@ -17,7 +18,7 @@ import { Deadlines } from './deadlines.ts';
 import { endOfSecret, type KeyLife } from './key-life.ts';
 import type { KeyUses } from './key-uses.ts';
 import type { OpenWearablesKeys } from './open-wearables-keys.ts';
-import { hashOf, newSecret, shownPartOf } from './secret.ts';
+import { newSecret, shownPartOf } from './secret.ts';
 import { type Scope, type ServiceViewer, scopesAmong } from './viewer.ts';
 
 /** A key as it may be shown: without its secret, and without the hash of it. */
@@ -93,7 +94,7 @@ export class ApiKeys {
     this.#limits = limits;
     this.#clock = clock;
     this.#uses = uses;
-    this.#own = ownKey && { hash: Buffer.from(hashOf(ownKey.secret)), viewer: viewerOf(ownKey) };
+    this.#own = ownKey && { hash: Buffer.from(sha256(ownKey.secret)), viewer: viewerOf(ownKey) };
     this.#bySecretHash = oneByOne(
       (hashes) => findBySecretHash(database, hashes),
       (found) => found.hash,
@@ -112,7 +113,7 @@ export class ApiKeys {
       id: randomUUID(),
       name,
       prefix: shownPartOf(secret),
-      secretHash: hashOf(secret),
+      secretHash: sha256(secret),
       scopes: scopes.join(' '),
       createdAt: new Date(this.#clock()),
       expiresAt,
@@ -171,7 +172,7 @@ export class ApiKeys {
         where: { id },
         data: {
           prefix: shownPartOf(secret),
-          secretHash: hashOf(secret),
+          secretHash: sha256(secret),
           previousHash: overlapSeconds === 0 ? null : key.secretHash,
           previousEndsAt: key.expiresAt && key.expiresAt < endsAt ? key.expiresAt : endsAt,
           ...(expiresAt !== undefined && { expiresAt }),
@@ -214,7 +215,7 @@ export class ApiKeys {
    */
   async verify(secret: string): Promise<ServiceViewer | null> {
     if (secret.length > this.#limits.apiKeyLength) return null;
-    const hash = hashOf(secret);
+    const hash = sha256(secret);
     if (this.#own && timingSafeEqual(Buffer.from(hash), this.#own.hash)) return this.#own.viewer;
     const row = await this.#bySecretHash(hash);
     if (!row) return (await this.#elsewhere?.verify(secret)) ?? null;

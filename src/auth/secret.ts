@@ -1,6 +1,6 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
-/** What every secret starts with. */
+/** What every secret starts with. The rest is 256 random bits, so a plain hash without salt cannot be guessed back. */
 export const SECRET_PREFIX = 'sk-';
 const SECRET_BYTES = 32;
 /** So much of a secret is shown for good: 8 digits of 64 tell keys apart, and 56 are left to guess. */
@@ -13,9 +13,4 @@ export function newSecret(): string {
 /** What may be stored and shown of a secret. */
 export function shownPartOf(secret: string): string {
   return secret.slice(0, SHOWN_LENGTH);
-}
-
-/** A secret is 256 random bits, so a plain hash without salt cannot be guessed back. */
-export function hashOf(secret: string): string {
-  return hash('sha256', secret);
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Source, stripIgnoredCharacters } from 'graphql';
 import { z } from 'zod';
 import { KnownFailure } from '../lib/known-failure.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { defaultLimits } from '../limits.ts';
 
 /** One document that clients may send. */
@@ -45,11 +45,6 @@ export async function readDocumentList(path: string): Promise<readonly ListedDoc
   return documents.length > 0 ? documents : refuse(path, 'it holds no document');
 }
 
-/** The SHA-256 by which clients name a text. */
-export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 async function filesAt(path: string): Promise<readonly string[]> {
   const found = await stat(path).catch((error: Error) => refuse(path, error.message));
   if (!found.isDirectory()) return [path];
@@ -61,7 +56,7 @@ async function filesAt(path: string): Promise<readonly string[]> {
 }
 
 function entriesOf(file: string, content: string): readonly (readonly [id: string, text: string])[] {
-  if (isDocument.test(file)) return [[hashOf(content), content]];
+  if (isDocument.test(file)) return [[sha256(content), content]];
   let json: unknown;
   try {
     json = JSON.parse(content);

@@ -3,7 +3,8 @@ import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { KnownFailure } from '../lib/known-failure.ts';
-import { hashOf, type ListedDocument, readDocumentList } from './document-list.ts';
+import { sha256 } from '../lib/sha256.ts';
+import { type ListedDocument, readDocumentList } from './document-list.ts';
 
 /** What names a document in the place of its text: in GraphQL over HTTP, in Relay, and with whom else. */
 export const idNames = ['documentId', 'doc_id', 'id'] as const;
@@ -57,7 +58,7 @@ export class TrustedDocuments {
     if (this.#known.has(text) || this.#known.has(strippedOf(text))) return;
     throw new AppError(
       'PERSISTED_QUERY_NOT_IN_LIST',
-      `This server runs listed documents only. To list this one (SHA-256 ${hashOf(text)}), build its client anew and hand the list that the build writes to the operator (TRUSTED_DOCUMENTS)`,
+      `This server runs listed documents only. To list this one (SHA-256 ${sha256(text)}), build its client anew and hand the list that the build writes to the operator (TRUSTED_DOCUMENTS)`,
     );
   }
 }
@@ -76,7 +77,7 @@ const seesAll = ({ kind }: Viewer) => kind !== 'user' && kind !== 'anonymous';
 function byName(list: readonly ListedDocument[]): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   for (const { id, text, file } of list)
-    for (const name of [id, hashOf(text)]) {
+    for (const name of [id, sha256(text)]) {
       const known = texts.get(name);
       if (known !== undefined && strippedOf(known) !== strippedOf(text))
         throw new KnownFailure(`TRUSTED_DOCUMENTS: ${file} has another text for ${name} than the list has before it`);
