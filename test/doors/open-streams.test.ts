@@ -16,7 +16,11 @@ let token: Headers;
 
 beforeEach(async () => {
   log = memoryLog();
-  server = await startServer({ limits, logger: log.logger, settings: { TRUSTED_PROXIES: '127.0.0.1' } });
+  server = await startServer({
+    limits,
+    logger: log.logger,
+    settings: { TRUSTED_PROXIES: '127.0.0.1', METRICS_ACCESS: 'open' },
+  });
   userId = await server.user();
   token = await server.userToken(userId);
 });
