@@ -4,6 +4,9 @@ import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { aroundStatements } from './around-statements.ts';
 import type { SqliteReadConnection } from './sqlite-read-connection.ts';
 
+/** Of what is deleted, or replaced, nothing stays in parts of the file that are free again. */
+export const overwriteDeleted = 'PRAGMA secure_delete = ON';
+
 type Statement = Parameters<Client['execute']>[0];
 
 /**
@@ -14,6 +17,8 @@ type Statement = Parameters<Client['execute']>[0];
 export class OneConnectionLibSql extends PrismaLibSql {
   override createClient(config: Config): Client {
     const client = super.createClient(config);
+    // A file that cannot even be asked fails at the first statement that somebody waits for.
+    client.execute(overwriteDeleted).catch(() => {});
     return replaceMethods(client, { transaction: () => begin(client) });
   }
 }

@@ -3,6 +3,7 @@ import type { InValue } from '@libsql/client';
 import Libsql from 'libsql';
 import { inPieces } from '../lib/in-pieces.ts';
 import type { Decide, Write } from './database.ts';
+import { overwriteDeleted } from './libsql-adapter.ts';
 import { type FromColumn, toObjects } from './raw-reads.ts';
 import { type SqlTemplate, toSql } from './sql.ts';
 import { fromSqliteType, toSqliteValue } from './sqlite-values.ts';
@@ -40,7 +41,7 @@ export class SqliteChanges {
   constructor(path: string, busyTimeoutMs: number, observe?: StatementObserver) {
     this.#open = () => {
       const connection = new Libsql(path, { timeout: busyTimeoutMs });
-      connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+      connection.exec(`PRAGMA cache_size = -${CACHE_KIB}; ${overwriteDeleted}`);
       return connection;
     };
     this.#observe = observe;

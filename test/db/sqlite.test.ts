@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import LibSql from 'libsql';
@@ -24,6 +24,26 @@ describe('a SQLite file', () => {
     });
     expect(pragmas).toEqual([{ synchronous: FULL }]);
     expect(await database.reader.$queryRaw`PRAGMA foreign_keys`).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  test('holds nothing any more of a user who was erased, nor of what was replaced', async () => {
+    const url = newFileUrl();
+    const server = await startServer({ database: { url, drop: async () => {} } });
+    const id = await server.user({ email: 'before-marker@mail.example', firstName: 'Marker-First' });
+    await server.user({ id, email: 'after-marker@mail.example' });
+    const event = {
+      userId: id,
+      message: `marker-message ${'m'.repeat(3_000)}`,
+      error: `marker-error ${'e'.repeat(9_000)}`,
+    };
+    for (let batch = 0; batch < 5; batch += 1) await server.record(...Array.from({ length: 40 }, () => event));
+    const { data } = await server.graphql(`mutation { deleteUser(id: "${id}") { receipt { events } } }`);
+    expect(data.deleteUser.receipt.events).toBe(200);
+    await server.close();
+    const left = readFileSync(sqlitePath(url), 'latin1').match(
+      /(?:before|after)-marker|marker-(?:first|message|error)/gi,
+    );
+    expect(left).toBeNull();
   });
 
   test('is not written, nor locked, through the connection that reads', async () => {
