@@ -64,12 +64,14 @@ describe('a document', () => {
     expect(await refusal(`${deeper} ${chain(5)}`)).toBe('LIMIT_EXCEEDED');
   });
 
-  test('may spread a fragment so often that following each spread would take for ever', async () => {
+  test('that spreads fragments so often that following each spread would take for ever is refused at once by its cost', async () => {
     const doubling = Array.from(
       { length: 100 },
       (_, n) => `fragment F${n} on User { ${n < 99 ? `...F${n + 1} ...F${n + 1}` : 'id'} }`,
     );
-    expect((await server.graphql(`${inUser('...F0')} ${doubling.join(' ')}`)).data.user).toEqual({ id: userId });
+    expect(await refusal(`${inUser('...F0')} ${doubling.join(' ')}`)).toBe('LIMIT_EXCEEDED');
+    const few = inUser('...F90');
+    expect((await server.graphql(`${few} ${doubling.slice(90).join(' ')}`)).data.user).toEqual({ id: userId });
   });
 
   test('with fragments in a circle, or missing, is refused by validation', async () => {
