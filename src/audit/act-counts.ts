@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import type { Clock } from '../lib/clock.ts';
 import { inPieces } from '../lib/in-pieces.ts';
+import { LaterWrites } from '../lib/later-writes.ts';
 import type { Limits } from '../limits.ts';
 import type { Act, Administrator } from './acts.ts';
 
@@ -30,9 +31,7 @@ export class ActCounts {
   readonly #onError: (error: unknown) => void;
   /** By the id of the line. */
   readonly #counted = new Map<string, Counted>();
-  #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> | undefined;
-  #closed = false;
+  readonly #later: LaterWrites;
 
   constructor(parts: {
     readonly database: Database;
@@ -44,36 +43,27 @@ export class ActCounts {
     this.#limits = parts.limits;
     this.#clock = parts.clock;
     this.#onError = parts.onError;
+    this.#later = new LaterWrites({
+      afterMs: parts.limits.auditCountMs,
+      isEmpty: () => this.#counted.size === 0,
+      write: () => this.#write(),
+    });
   }
 
   /** The act is done now. */
   add(act: Act, by: Administrator): void {
-    if (this.#closed) return;
+    if (this.#later.isClosed) return;
     const at = new Date(this.#clock());
     const id = idOf(act, by, at);
     const counted = this.#counted.get(id);
     if (counted) counted.count += 1;
     else if (this.#counted.size < this.#limits.auditCounts) this.#counted.set(id, { act, by, at, count: 1 });
-    this.#schedule();
+    this.#later.schedule();
   }
 
   /** Writes what was counted, unless that takes as long as a database that is away. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#writing;
-    await this.#write();
-  }
-
-  #schedule(): void {
-    if (this.#timer || this.#writing || this.#closed) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#writing = this.#write().finally(() => {
-        this.#writing = undefined;
-        if (this.#counted.size > 0) this.#schedule();
-      });
-    }, this.#limits.auditCountMs).unref();
+  close(): Promise<void> {
+    return this.#later.close();
   }
 
   /** What could not be written waits for the next time. */

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { rawSql, sql } from '../db/sql.ts';
 import type { Clock } from '../lib/clock.ts';
+import { LaterWrites } from '../lib/later-writes.ts';
 import type { Limits } from '../limits.ts';
 
 /** Keys whose uses may wait to be written; of others nothing is noted meanwhile. */
@@ -22,14 +23,11 @@ const usedRows = {
  */
 export class KeyUses {
   readonly #database: Database;
-  readonly #limits: Pick<Limits, 'keyUseMs'>;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   /** By id, in milliseconds since 1970. */
   #noted = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> | undefined;
-  #closed = false;
+  readonly #later: LaterWrites;
 
   constructor(parts: {
     readonly database: Database;
@@ -38,35 +36,25 @@ export class KeyUses {
     readonly onError: (error: unknown) => void;
   }) {
     this.#database = parts.database;
-    this.#limits = parts.limits;
     this.#clock = parts.clock;
     this.#onError = parts.onError;
+    this.#later = new LaterWrites({
+      afterMs: parts.limits.keyUseMs,
+      isEmpty: () => this.#noted.size === 0,
+      write: () => this.#write(),
+    });
   }
 
   /** The key is used now. */
   note(id: string): void {
-    if (this.#closed || (this.#noted.size >= MOST && !this.#noted.has(id))) return;
+    if (this.#later.isClosed || (this.#noted.size >= MOST && !this.#noted.has(id))) return;
     this.#noted.set(id, this.#clock());
-    this.#schedule();
+    this.#later.schedule();
   }
 
   /** Writes what was noted, unless that takes as long as a database that is away. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#writing;
-    await this.#write();
-  }
-
-  #schedule(): void {
-    if (this.#timer || this.#writing || this.#closed) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#writing = this.#write().finally(() => {
-        this.#writing = undefined;
-        if (this.#noted.size > 0) this.#schedule();
-      });
-    }, this.#limits.keyUseMs).unref();
+  close(): Promise<void> {
+    return this.#later.close();
   }
 
   /** What could not be written waits for the next time. */

@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { sha256 } from '../lib/sha256.ts';
 import { productVersion } from '../lib/version.ts';
 import { type Migration, onlyAddsIndexes, tablesOf } from './migration.ts';
 import type { MigrationSession } from './migration-session.ts';
@@ -48,7 +49,7 @@ function readNote(text: unknown): Note {
 /** Notes, within the transaction that applies the migration, that it is applied. */
 export async function addToHistory(session: MigrationSession, migration: Migration): Promise<void> {
   const name = quoted(migration.name);
-  const checksum = createHash('sha256').update(migration.sql).digest('hex');
+  const checksum = sha256(migration.sql);
   const logs: Note = { release: productVersion(), onlyAddsIndexes: onlyAddsIndexes(migration) };
   await session.run(`
     DELETE FROM "${TABLE}" WHERE migration_name = ${name} AND finished_at IS NULL AND rolled_back_at IS NULL;

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { credentialsFromHeaders } from '../auth/credentials.ts';
 import { may, whyNot } from '../auth/permissions.ts';
 import { AppError } from '../errors.ts';
+import { sha256 } from '../lib/sha256.ts';
 import type { Admission, Presented } from './admit.ts';
 
 /** So many credentials are remembered as let in. An installation has one or two that scrape it. */
@@ -67,5 +67,5 @@ export class OperatorAccess {
 
 function keyOf({ header }: Presented): string {
   const { authorization, apiKey } = credentialsFromHeaders(header);
-  return createHash('sha256').update(`${authorization}\n${apiKey}`).digest('hex');
+  return sha256(`${authorization}\n${apiKey}`);
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { PostgresSession } from '../db/postgres-session.ts';
 import { openSession, type PostgresTarget, reachPostgres } from '../db/postgres-target.ts';
 import { pause } from '../lib/pause.ts';
 import { retry } from '../lib/retry.ts';
+import { sha256 } from '../lib/sha256.ts';
 import type { DoorbellEvents, DoorbellWire } from './doorbell.ts';
 
 /** Silence after which the wire is tested by a message to oneself. */
@@ -138,5 +138,5 @@ async function keepsSessions(target: PostgresTarget): Promise<boolean> {
 function channelOf({ schema }: PostgresTarget): string {
   if (schema === 'public') return 'synclog';
   // A channel's name has no more room than that of a schema.
-  return `synclog_${createHash('sha256').update(schema).digest('hex').slice(0, 16)}`;
+  return `synclog_${sha256(schema).slice(0, 16)}`;
 }

@@ -130,7 +130,7 @@ export const doors: Area = {
     {
       breaks: 'the use of an API key is written with the request',
       file: 'src/auth/key-uses.ts',
-      find: '    this.#schedule();\n  }\n\n  /** Writes what was noted',
+      find: '    this.#later.schedule();\n  }\n\n  /** Writes what was noted',
       replace: '    void this.#write();\n  }\n\n  /** Writes what was noted',
       tests: ['test/nouns/key-uses.test.ts'],
     },
