@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
+import { closed } from '../support/closed.ts';
 import { startServer } from '../support/server.ts';
 
 async function startOwnServer(settings: Record<string, string> = {}) {
@@ -23,7 +24,7 @@ async function openConnection(url: string) {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
       let text = '';
       while (!text.includes('{"status":"ok"}')) {
-        const [chunk] = await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [undefined])]);
+        const [chunk] = await Promise.race([once(socket, 'data'), closed(socket).then(() => [undefined])]);
         if (chunk === undefined) throw new Error(`The connection has ended after ${JSON.stringify(text)}`);
         text += String(chunk);
       }
@@ -42,7 +43,7 @@ describe('a connection that waits for its next request', () => {
     const server = await startOwnServer({ KEEP_ALIVE_SECONDS: '1' });
     const [used, unused] = [await openConnection(server.url), await openConnection(server.url)];
     expect(await used.ask()).toMatch(/\r\nKeep-Alive: timeout=1\r\n/);
-    await Promise.all([used, unused].map(({ socket }) => once(socket, 'close')));
+    await Promise.all([used, unused].map(({ socket }) => closed(socket)));
   });
 
   test('may bring one more request when the server has begun to stop, and is closed with its answer', async () => {
@@ -51,7 +52,7 @@ describe('a connection that waits for its next request', () => {
     await connection.ask();
     const closing = server.app.close();
     expect(await connection.ask()).toMatch(/\r\nconnection: close\r\n/i);
-    await once(connection.socket, 'close');
+    await closed(connection.socket);
     await closing;
   });
 

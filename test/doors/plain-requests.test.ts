@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { KeptAnswers } from '../../src/operations/kept-answers.ts';
+import { closed } from '../support/closed.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer } from '../support/server.ts';
 
@@ -31,7 +32,7 @@ test('a client that leaves while its credential is looked up leaves no stream be
   socket.write([...head, ...credential, `Content-Length: ${body.length}`, '', body].join('\r\n'));
   await lookedUp;
   socket.destroy();
-  await once(socket, 'close');
+  await closed(socket);
   await rest(`${server.url}/healthz`); // by then the server has heard of it
   steps.emit('left');
   services.keys.verify = verify;
@@ -48,7 +49,7 @@ test('a body that breaks off changes nothing, even where what has come of it is 
   const socket = connect(Number(port), hostname);
   socket.end([...head, ...credential, `Content-Length: ${body.length + 1}`, '', body].join('\r\n'));
   socket.resume();
-  await once(socket, 'close');
+  await closed(socket);
   await ask({}, { query: 'mutation { upsertUser(input: {}) { id } }' });
   expect(await services.users.byIds([id])).toEqual([]);
 });

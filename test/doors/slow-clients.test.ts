@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { closed } from '../support/closed.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -26,7 +27,7 @@ async function dribble(beginning: string, byte: string): Promise<string> {
   });
   socket.write(beginning);
   const dribbling = setInterval(() => socket.write(byte), 50);
-  await once(socket, 'close');
+  await closed(socket);
   clearInterval(dribbling);
   return text;
 }
@@ -61,10 +62,10 @@ describe('a client that is slow', () => {
 
   test('does not hold up others, nor is it held, when it is many', async () => {
     const silent = Array.from({ length: 300 }, open);
-    const closed = silent.map((socket) => once(socket, 'close'));
+    const allClosed = Promise.all(silent.map(closed));
     await Promise.all(silent.map((socket) => once(socket, 'connect')));
     expect((await server.graphql('{ __typename }')).status).toBe(200);
     for (const socket of silent) socket.resume();
-    await Promise.all(closed);
+    await allClosed;
   });
 });

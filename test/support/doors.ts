@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { BASE_PATH, routes } from '../../src/transports/rest/routes.ts';
+import { closed } from './closed.ts';
 import { openRawSocket } from './raw-socket.ts';
 
 /** A header line as it is sent: the name with its value. A name may stand there twice. */
@@ -87,7 +87,7 @@ async function readAnswer(socket: Socket): Promise<string> {
     text += chunk;
     if (text.endsWith('\r\n0\r\n\r\n')) socket.destroy(); // a stream has ended, and its connection stays open
   });
-  await once(socket, 'close');
+  await closed(socket);
   return text;
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { closed } from '../../support/closed.ts';
 import { initMessage, openRawSocket } from '../../support/raw-socket.ts';
 import { inLanes } from './lanes.ts';
 import type { Target } from './target.ts';
@@ -17,13 +18,13 @@ const ways: readonly ((target: Target) => Promise<void>)[] = [
     const socket = await connected(url);
     const head = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Api-Key: ${admin['x-api-key']}`;
     socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`, () => socket.resetAndDestroy());
-    await once(socket, 'close');
+    await closed(socket);
   },
   async ({ url, admin }) => {
     const socket = await connected(url);
     const head = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Api-Key: ${admin['x-api-key']}`;
     socket.write(`${head}\r\nContent-Length: 1000\r\n\r\n{"query":"{`, () => socket.destroy());
-    await once(socket, 'close');
+    await closed(socket);
   },
   async ({ url, admin, userIds: [userId] }) => {
     const socket = await openRawSocket(url);

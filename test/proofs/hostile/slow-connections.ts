@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
+import { closed } from '../../support/closed.ts';
 
 const crlf = '\r\n';
 const head = ['POST /graphql HTTP/1.1', 'Host: x', 'Content-Type: application/json'].join(crlf);
@@ -42,7 +43,7 @@ export async function openSlowConnections(url: string, ofEach: number): Promise<
     opened: sockets.length,
     async leftAfter(patienceMs) {
       const ends = sockets.filter(({ mustEnd }) => mustEnd).map(({ socket }) => socket);
-      const all = Promise.all(ends.map((socket) => socket.closed || once(socket, 'close')));
+      const all = Promise.all(ends.map((socket) => closed(socket)));
       await Promise.race([all, wait(patienceMs, undefined, { ref: false })]);
       return ends.filter((socket) => !socket.closed).length;
     },
