@@ -30,7 +30,7 @@ import { listen } from './transports/http.ts';
 import { RequestLog } from './transports/request-log.ts';
 import type { RequestSpans } from './transports/request-spans.ts';
 import { createRestListener, type RestOptions } from './transports/rest/rest.ts';
-import { WebSocketEndpoint } from './transports/websocket.ts';
+import { WebSocketEndpoint } from './transports/websocket/websocket.ts';
 
 /** What is not a setting: bounds, the time, and what watches from outside. */
 export interface AppOptions {

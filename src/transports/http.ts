@@ -12,7 +12,7 @@ import type { RequestLog } from './request-log.ts';
 import { GRAPHQL_PATH, hasSeveralHosts, normaliseTarget, pathOf } from './request-target.ts';
 import { serverResponseFor } from './server-response.ts';
 import { endWithConnection } from './waiting-responses.ts';
-import { refuseUpgrade, type WebSocketEndpoint } from './websocket.ts';
+import { refuseUpgrade, type WebSocketEndpoint } from './websocket/websocket.ts';
 
 export interface HttpOptions {
   readonly graphql: (request: IncomingMessage, response: ServerResponse) => unknown;

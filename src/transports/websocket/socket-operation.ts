@@ -1,7 +1,7 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { passingEnd, type StreamedResult } from '../operations/result-stream.ts';
-import type { RequestEntry } from './request-log.ts';
-import { nextFrame } from './result-message.ts';
+import { passingEnd, type StreamedResult } from '../../operations/result-stream.ts';
+import type { RequestEntry } from '../request-log.ts';
+import { nextFrame } from '../result-message.ts';
 
 /** What an operation comes to: the errors that it was refused with, a result, or a stream of them. */
 export type SocketAnswer = readonly GraphQLError[] | ExecutionResult | AsyncGenerator<StreamedResult, void>;

@@ -1,36 +1,20 @@
 import type { Duplex } from 'node:stream';
-import { GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import { CloseCode, type Message, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
-import { AppError, type ErrorCode } from '../errors.ts';
-import type { Admitted, Arrival } from '../gate/admit.ts';
-import type { Gate } from '../gate/gate.ts';
-import type { StreamLife } from '../graphql/context.ts';
-import type { Alarmed, Alarms } from '../lib/alarms.ts';
-import { continueTrace } from '../lib/trace-context.ts';
-import type { FormatError } from '../operations/format-error.ts';
-import type { Operations } from '../operations/operations.ts';
-import type { Services } from '../services.ts';
+import { AppError, type ErrorCode } from '../../errors.ts';
+import type { Arrival } from '../../gate/admit.ts';
+import type { Alarmed } from '../../lib/alarms.ts';
+import { continueTrace } from '../../lib/trace-context.ts';
+import type { Ending } from '../request-counts.ts';
+import { textFrame } from '../text-frame.ts';
+import { type Accepted, answerOperation, type ConnectionTools } from './answer-operation.ts';
 import { ClientMessages } from './client-messages.ts';
 import { closeReason } from './close-reason.ts';
-import type { Ending } from './request-counts.ts';
-import type { RequestEntry, RequestLog } from './request-log.ts';
-import { type OperationOwner, type SocketAnswer, SocketOperation } from './socket-operation.ts';
-import { textFrame } from './text-frame.ts';
+import { type OperationOwner, SocketOperation } from './socket-operation.ts';
 
 /** What letting a client in is counted as. */
 export const CONNECTION = 'connection';
-
-/** What all connections work with. */
-export interface ConnectionTools {
-  readonly operations: Operations;
-  readonly services: Services;
-  readonly gate: Gate;
-  readonly formatError: FormatError;
-  readonly requestLog: RequestLog;
-  /** For the pings of all sockets. */
-  readonly pings: Alarms;
-}
 
 /** Close code of RFC 6455 for a server that stops. */
 const GOING_AWAY = 1001;
@@ -40,11 +24,6 @@ const TRY_AGAIN_LATER = 1013;
 const passing: ReadonlySet<unknown> = new Set(['UNAVAILABLE', 'RATE_LIMITED', 'INTERNAL_SERVER_ERROR']);
 /** When a credential ends: how long last results may take to be written before the socket is closed all the same. */
 const LAST_RESULTS_MS = 1_000;
-
-/** Who is at the other end, and until when. */
-interface Accepted extends Admitted {
-  readonly life: StreamLife;
-}
 
 /**
  * One socket that speaks graphql-transport-ws.
@@ -182,37 +161,7 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const operation = new SocketOperation(id, this, this.#tools.requestLog.begin('websocket'));
       if (this.#traceparent !== undefined) operation.entry.trace = continueTrace(this.#traceparent);
       this.#running.set(id, operation);
-      operation.run(this.#answer(this.#accepted, payload, operation.entry));
-    }
-  }
-
-  async #answer(
-    { life, ...admitted }: Accepted,
-    payload: SubscribePayload,
-    entry: RequestEntry,
-  ): Promise<SocketAnswer> {
-    const { operations, services, gate, formatError } = this.#tools;
-    const { viewer, spending } = admitted;
-    try {
-      if (this.#running.size > services.limits.streamsPerSocket)
-        throw new AppError(
-          'LIMIT_EXCEEDED',
-          `At most ${services.limits.streamsPerSocket} operations can run on one connection`,
-        );
-      spending.request();
-      const { query } = operations.trusted.resolve(payload);
-      operations.trusted.check(query, viewer);
-      const { mistakes, operation: operationNamed } = operations.prepare(query);
-      if (mistakes.length > 0) return mistakes.map(formatError);
-      const operation = operationNamed(payload.operationName);
-      if (!operation) throw new GraphQLError('The document has no such operation, or several and no operationName');
-      entry.runs(operation);
-      const openStream = () => gate.streams.openWithin(admitted, life.signal);
-      const parts = { viewer, spending, services, resumeAfter: null, openStream };
-      const answer = await operation.answer(parts, payload.variables ?? {});
-      return answer;
-    } catch (error) {
-      return [formatError(error)];
+      operation.run(answerOperation(this.#tools, this.#accepted, this.#running.size, payload, operation.entry));
     }
   }
 

@@ -1,10 +1,10 @@
 import { CloseCode, type Message, MessageType, validateMessage } from 'graphql-ws';
 import type { RawData } from 'ws';
-import { isObject } from '../lib/json.ts';
-import { parseJson } from '../lib/parse-json.ts';
-import { readUtf8 } from '../lib/utf8.ts';
-import type { Limits } from '../limits.ts';
-import { isDeeper } from '../operations/check-variables.ts';
+import { isObject } from '../../lib/json.ts';
+import { parseJson } from '../../lib/parse-json.ts';
+import { readUtf8 } from '../../lib/utf8.ts';
+import type { Limits } from '../../limits.ts';
+import { isDeeper } from '../../operations/check-variables.ts';
 
 /** Close code of RFC 6455 for a message that is too long. */
 const MESSAGE_TOO_BIG = 1009;

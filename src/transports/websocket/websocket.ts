@@ -2,12 +2,13 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
-import { AppError, headersOf } from '../errors.ts';
-import type { Place } from '../gate/stream-counts.ts';
-import { Alarms } from '../lib/alarms.ts';
-import type { Ending } from './request-counts.ts';
-import { protectiveHeaders } from './server-response.ts';
-import { CONNECTION, type ConnectionTools, WebSocketConnection } from './websocket-connection.ts';
+import { AppError, headersOf } from '../../errors.ts';
+import type { Place } from '../../gate/stream-counts.ts';
+import { Alarms } from '../../lib/alarms.ts';
+import type { Ending } from '../request-counts.ts';
+import { protectiveHeaders } from '../server-response.ts';
+import type { ConnectionTools } from './answer-operation.ts';
+import { CONNECTION, WebSocketConnection } from './websocket-connection.ts';
 
 /** What a client may take to agree to the end of its socket, in milliseconds, before it is cut. */
 const CLOSE_MS = 5_000;
