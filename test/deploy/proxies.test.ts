@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createOnServer, type ScratchPostgres, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { defaultLimits } from '../../src/limits.ts';
@@ -184,6 +186,45 @@ describe.each(['nginx', 'caddy'] as const)('behind %s, set up as deploy/ says', 
         statuses.add(await statusFrom(url, '127.0.0.2', `198.51.100.${sent % 250}`));
       expect(statuses).toContain(429);
       expect(await statusFrom(url, '127.0.0.3', '127.0.0.2')).toBe(200);
+    });
+
+    test('a token in a URL is in no log of the proxy, however the server lets it be spelled', async () => {
+      const { url, written } = await proxies[name]([servers[0].url, servers[1].url], prefix);
+      const { headers } = servers[0];
+      const userId = await newUser({ url, headers });
+      const { createUserToken } = await graphql(
+        { url, headers },
+        'mutation ($id: UUID!) { createUserToken(userId: $id) { token } }',
+        { id: userId },
+      );
+      const { token } = createUserToken;
+      const stream = `/api/v1/users/${userId}/sync/stream`;
+      const spellings = ['?access_token=', '?after=0&access_token=x&access%5Ftoken=', '?%61ccess%5ftoke%6e='];
+      for (const spelling of spellings) {
+        const leaving = new AbortController();
+        const { status } = await fetch(`${url}${stream}${spelling}${token}`, { signal: leaving.signal });
+        expect([spelling, status]).toEqual([spelling, 200]);
+        leaving.abort();
+      }
+      await fetch(`${url}${stream}?access_token=${encodeURIComponent(token).replace(/\./g, '%2E')}`, {
+        method: 'HEAD',
+      });
+      const lines = () => written().split(stream).length - 1;
+      await expect.poll(lines).toBeGreaterThanOrEqual(spellings.length + 1);
+      const [key = ''] = Object.values(headers);
+      for (const secret of [...token.split('.'), key]) expect(written()).not.toContain(secret);
+    });
+
+    test('nor is one of a request that a server fails', async () => {
+      const failing = createServer(({ url }, response) => (url === '/healthz' ? response.end() : response.destroy()));
+      await once(failing.listen(0, '127.0.0.1'), 'listening');
+      onTestFinished(() => void failing.close());
+      const behind = `http://127.0.0.1:${(failing.address() as AddressInfo).port}`;
+      const { url, written } = await proxies[name]([behind, behind], prefix);
+      const { status } = await fetch(`${url}/lost?access_token=s3cret`, { headers: { 'x-api-key': 's3cret' } });
+      expect(status).toBe(502);
+      await expect.poll(written).toContain('/lost');
+      expect(written()).not.toContain('s3cret');
     });
 
     // Once for each proxy.

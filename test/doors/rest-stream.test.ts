@@ -440,6 +440,12 @@ describe('a user token in the query', () => {
       expect(await rest(server.url + elsewhere)).toMatchObject({ status: 401, body: authenticationRequired });
   });
 
+  it('is found however its name is encoded', async () => {
+    const userId = await userWith(1);
+    const query = `?%61ccess%5Ftoke%6e=${tokenOf(await server.userToken(userId))}`;
+    expect(messages(await (await follow(userId, query, {})).take(1))).toEqual([1]);
+  });
+
   it('may be no other credential, and none that is bad', async () => {
     const userId = await userWith(1);
     const developer = tokenOf(await bearerFor(60_000));

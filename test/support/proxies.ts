@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
@@ -9,8 +9,14 @@ import { findProgram } from './program.ts';
 
 const shipped = (name: string) => readFileSync(join(import.meta.dirname, '../../deploy', name), 'utf8');
 
+export interface RunningProxy {
+  readonly url: string;
+  /** All that it has written so far, into its logs and otherwise. */
+  written(): string;
+}
+
 /** Starts a proxy from the file that is shipped, on a free port, in front of two servers; it goes with the test. */
-type StartProxy = (servers: readonly [string, string], prefix: string) => Promise<{ readonly url: string }>;
+type StartProxy = (servers: readonly [string, string], prefix: string) => Promise<RunningProxy>;
 
 /** Both proxies, under the names that a suite loops over. */
 export const proxies = { nginx: startNginx, caddy: startCaddy } as const satisfies Record<string, StartProxy>;
@@ -22,6 +28,8 @@ function startNginx(servers: readonly [string, string], prefix: string) {
       ['127.0.0.1:4001', new URL(servers[1]).host],
       ['listen 80;', `listen 127.0.0.1:${port};`],
       ['location /synclog/ {', `location ${prefix}/ {`],
+      ['/var/log/nginx/synclog.access.log', join(folder, 'access.log')],
+      ['/var/log/nginx/synclog.error.log', join(folder, 'error.log')],
     ].reduce((text, [written = '', real = '']) => {
       expect(text.split(written), written).toHaveLength(2);
       return text.replace(written, real);
@@ -64,21 +72,23 @@ async function startProxy(
   name: string,
   prefix: string,
   prepare: (folder: string, port: number) => CommandLine | Promise<CommandLine>,
-): Promise<{ url: string }> {
+): Promise<RunningProxy> {
   const folder = mkdtempSync(join(tmpdir(), `synclog-${name}-`));
   chmodSync(folder, 0o755); // as root, nginx works as another user
   const port = await freePort();
   const { args, env } = await prepare(folder, port);
   const child = spawn(findProgram(name) ?? name, args, {
     env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(async () => {
     await endOf(child);
     rmSync(folder, { recursive: true, force: true });
   });
   const said: string[] = [];
-  child.stderr?.on('data', (text) => said.push(String(text)));
+  for (const output of [child.stdout, child.stderr]) output?.on('data', (text) => said.push(String(text)));
+  const logs = () => readdirSync(folder).filter((file) => file.endsWith('.log'));
+  const written = () => [...said, ...logs().map((file) => readFileSync(join(folder, file), 'utf8'))].join('');
   const url = `http://127.0.0.1:${port}${prefix}`;
   const answers = async () =>
     child.exitCode !== null ||
@@ -88,7 +98,7 @@ async function startProxy(
     );
   await expect.poll(answers).toBe(true);
   if (child.exitCode !== null) throw new Error(`${name} has ended: ${said.join('')}`);
-  return { url };
+  return { url, written };
 }
 
 async function endOf(child: ChildProcess): Promise<void> {

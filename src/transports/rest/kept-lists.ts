@@ -52,7 +52,7 @@ export class KeptLists {
   /** Sends an answer that was given before, if there is one that holds. Never rejects. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (!this.#kept || request.method !== 'GET' || !request.url?.startsWith(BASE_PATH)) return false;
-    if (request.url.includes(`${TOKEN_PARAMETER}=`)) return false; // only its route knows whether it takes one there
+    if (namesToken(request.url)) return false; // only its route knows whether it takes one there
     const { admission, addresses } = this.#gate;
     const header = (name: string) => headerOf(request, name);
     const admitting = admission.admitToRest({ door: 'rest', address: addresses.of(request), header });
@@ -109,4 +109,10 @@ export class KeptLists {
 /** Pages of other origins are answered with other headers. */
 function keyOf({ url = '', headers: { origin = '' } }: IncomingMessage): string {
   return `${origin}\n${url}`;
+}
+
+/** Does a query hold a token, however its name is encoded? */
+function namesToken(url: string): boolean {
+  if (url.includes(`${TOKEN_PARAMETER}=`)) return true;
+  return url.includes('%') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has(TOKEN_PARAMETER);
 }
