@@ -1,5 +1,6 @@
 import {
   defaultFieldResolver,
+  type GraphQLField,
   type GraphQLResolveInfo,
   type GraphQLSchema,
   isNonNullType,
@@ -25,26 +26,55 @@ export const fieldsOfTexts = {
   'DataTypeSync.nativeType': 'metadata',
 } as const satisfies Record<string, ProducerText>;
 
+/** Every field in which a user's log may name another user, whom no setting shows to a user token. */
+export const fieldsOfOthers = [
+  'SyncEvent.primaryUserId',
+  'SyncRun.primaryUserId',
+  'SyncRun.newestPrimaryUserId',
+] as const;
+
+type Field = GraphQLField<unknown, Context>;
+
+/** What a field shows to a viewer, of what it reads. */
+type Shows = (read: () => unknown, context: Context) => unknown;
+
 /**
- * Makes each field of the table null to viewers from whom its text is hidden, and `{}` where it cannot be null. Every door
+ * Makes each field of the tables null to viewers from whom it is hidden, and `{}` where it cannot be null. Every door
  * shows events, runs and connections by these fields.
  * @throws for a field that the schema does not have
  */
 export function hideTexts(schema: GraphQLSchema): GraphQLSchema {
   for (const [coordinate, text] of Object.entries(fieldsOfTexts)) {
-    const [typeName = '', fieldName = ''] = coordinate.split('.');
-    const type = schema.getType(typeName);
-    const field = isObjectType(type) ? type.getFields()[fieldName] : undefined;
-    if (!field) throw new Error(`There is no field ${coordinate}`);
-    const read = field.resolve ?? defaultFieldResolver;
+    const field = fieldAt(schema, coordinate);
     const hidden = isNonNullType(field.type) ? {} : null;
-    // What reads only its object needs none of the last parameter; with it, a field would not be plain.
-    const info = { fieldName } as GraphQLResolveInfo;
-    const resolve = (source: unknown, args: object, context: Context) =>
-      context.hidden[text] ? hidden : read(source, args, context, info);
-    field.resolve = resolve;
-    field.extensions = { ...field.extensions, pothosOriginalResolve: resolve };
+    show(field, (read, context) => (context.hidden[text] ? hidden : read()));
     field.description = `${field.description} ${hidden ? 'Empty' : 'Null'} for a user token, unless \`USER_VISIBLE\` names \`${text}\`.`;
   }
+  for (const coordinate of fieldsOfOthers) {
+    const field = fieldAt(schema, coordinate);
+    show(field, (read, { viewer }) => {
+      const id = read();
+      return viewer.kind === 'user' && id !== viewer.userId ? null : id;
+    });
+    field.description = `${field.description} Null for a user token, but where it is the user of the token.`;
+  }
   return schema;
+}
+
+function fieldAt(schema: GraphQLSchema, coordinate: string): Field {
+  const [typeName = '', fieldName = ''] = coordinate.split('.');
+  const type = schema.getType(typeName);
+  const field = isObjectType(type) ? type.getFields()[fieldName] : undefined;
+  if (!field) throw new Error(`There is no field ${coordinate}`);
+  return field;
+}
+
+function show(field: Field, shows: Shows): void {
+  const read = field.resolve ?? defaultFieldResolver;
+  // What reads only its object needs none of the last parameter; with it, a field would not be plain.
+  const info = { fieldName: field.name } as GraphQLResolveInfo;
+  const resolve = (source: unknown, args: object, context: Context) =>
+    shows(() => read(source, args, context, info), context);
+  field.resolve = resolve;
+  field.extensions = { ...field.extensions, pothosOriginalResolve: resolve };
 }

@@ -1,6 +1,6 @@
 import { type GraphQLNamedType, type GraphQLSchema, getNamedType, isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { fieldsOfTexts } from '../../src/graphql/hide-texts.ts';
+import { fieldsOfOthers, fieldsOfTexts } from '../../src/graphql/hide-texts.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { transports } from '../support/graphql-transports.ts';
 import { type PlantedUser, planted, plantUser } from '../support/planted-user.ts';
@@ -9,7 +9,7 @@ import { openRestLogStream } from '../support/rest-log-stream.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
-/** What producers write freely, and user tokens are not shown: by default `error` and `metadata`. */
+/** What producers write freely, and user tokens are not shown: by default `error` and `metadata`; and ids of other users. */
 
 const word = 'zebra';
 const [message, error, metadata] = (['message', 'error', 'metadata'] as const).map((text) => planted(word, text));
@@ -18,20 +18,23 @@ const [message, error, metadata] = (['message', 'error', 'metadata'] as const).m
 const limits = { operationItems: { user: 100_000, service: 100_000 } };
 
 let server: TestServer;
+/** The log of `user` names `primary`, whose sync brought the data. */
+let primary: string;
 let user: PlantedUser;
 let token: Headers;
 
 beforeAll(async () => {
   server = await startServer({ limits });
-  user = await plantUser(server, word);
+  primary = await server.user();
+  user = await plantUser(server, word, primary);
   token = await server.userToken(user.id);
 });
 afterAll(() => server.close());
 
 const typesOfRow =
   'dataTypes { dataType error errorCode nativeType reason { class text event { id error metadata } } }';
-const event = `id message error metadata extra reason { class text } ${typesOfRow}`;
-const run = `runId message error milestoneError traceId reason { text event { error } } ${typesOfRow}`;
+const event = `id primaryUserId message error metadata extra reason { class text } ${typesOfRow}`;
+const run = `runId primaryUserId newestPrimaryUserId message error milestoneError traceId reason { text event { error } } ${typesOfRow}`;
 const link = `provider problem reason { text class } explain { verdict evidence { error metadata } } ${typesOfRow}`;
 const everything = `{
   users(first: 5) { edges { node {
@@ -48,15 +51,15 @@ const everything = `{
 /** The hidden ones among the texts that an answer holds. */
 const hiddenIn = (answer: unknown) => {
   const text = JSON.stringify(answer);
-  return [error, metadata].filter((each) => text.includes(String(each)));
+  return [error, metadata, primary].filter((each) => text.includes(String(each)));
 };
 
-describe('a user token is shown no error and no metadata', () => {
+describe('a user token is shown no error, no metadata and no id of another', () => {
   test.each(Object.entries(transports))('over %s, and a service is, though it asks the same', async (_name, ask) => {
     for (let repeated = 0; repeated < 2; repeated += 1) {
       const ofService = await ask(server.url, { query: everything, headers: server.admin });
       expect(ofService.errors).toBeUndefined();
-      expect(hiddenIn(ofService)).toEqual([error, metadata]);
+      expect(hiddenIn(ofService)).toEqual([error, metadata, primary]);
       const ofUser = await ask(server.url, { query: everything, headers: token });
       expect(ofUser.errors).toBeUndefined();
       expect(hiddenIn(ofUser)).toEqual([]);
@@ -64,6 +67,7 @@ describe('a user token is shown no error and no metadata', () => {
       const [first] = ofUser.data.users.edges[0].node.recentSyncEvents;
       expect(first).toMatchObject({
         message,
+        primaryUserId: null,
         error: null,
         metadata: {},
         extra: null,
@@ -73,9 +77,9 @@ describe('a user token is shown no error and no metadata', () => {
   });
 
   test('in a plain list, of which the answer is kept', async () => {
-    const query = `{ user(id: "${user.id}") { recentSyncEvents(limit: 5) { message error metadata } } }`;
+    const query = `{ user(id: "${user.id}") { recentSyncEvents(limit: 5) { primaryUserId message error metadata } } }`;
     for (let repeated = 0; repeated < 3; repeated += 1) {
-      expect(hiddenIn((await server.graphql(query)).data)).toEqual([error, metadata]);
+      expect(hiddenIn((await server.graphql(query)).data)).toEqual([error, metadata, primary]);
       expect(hiddenIn((await server.graphql(query, {}, token)).data)).toEqual([]);
     }
   });
@@ -100,7 +104,7 @@ describe('a user token is shown no error and no metadata', () => {
           stage: 'FAILED',
           status: 'FAILED',
         },
-        ...{ message, error, metadata: { trace_id: metadata, [String(metadata)]: 1 } },
+        ...{ primaryUserId: primary, message, error, metadata: { trace_id: metadata, [String(metadata)]: 1 } },
       });
       const seconds = await Promise.all(streams.map((each) => each.next()));
       for (const [index, each] of [...firsts, ...seconds].entries()) {
@@ -108,6 +112,7 @@ describe('a user token is shown no error and no metadata', () => {
         if (index % 2 === 0) expect(hiddenIn(each)).toEqual([]);
       }
       expect(hiddenIn([seconds[1], seconds[3]])).toContain(error);
+      if (!query.includes('connectionChanges')) expect(hiddenIn([seconds[1], seconds[3]])).toContain(primary);
     }
   });
 
@@ -127,12 +132,25 @@ describe('a user token is shown no error and no metadata', () => {
         const [all, own] = [await rest(url, { headers: server.admin }), await rest(url, { headers: token })];
         expect([url, all.status, own.status]).toEqual([url, 200, 200]);
         expect([url, hiddenIn(all.body).includes(String(error))]).toEqual([url, true]);
+        if (!url.includes('/history')) expect([url, hiddenIn(all.body).includes(primary)]).toEqual([url, true]);
         expect([url, hiddenIn(own.body)]).toEqual([url, []]);
       }
     const stream = await openRestLogStream(server.url, { userId: user.id, replay: 5 }, token);
     onTestFinished(() => stream.close());
     const replayed = await stream.next();
     expect(hiddenIn(replayed)).toEqual([]);
+  });
+});
+
+test('a user token is shown the own id where the log names it as whose sync brought the data', async () => {
+  await server.record({ userId: user.id, runId: 'own-linked', primaryUserId: user.id });
+  const query = `{ user(id: "${user.id}") {
+    syncRun(runId: "own-linked") { primaryUserId newestPrimaryUserId events(last: 1) { edges { node { primaryUserId } } } }
+  } }`;
+  const { data } = await server.graphql(query, {}, token);
+  expect(data.user.syncRun).toEqual({
+    ...{ primaryUserId: user.id, newestPrimaryUserId: user.id },
+    events: { edges: [{ node: { primaryUserId: user.id } }] },
   });
 });
 
@@ -195,10 +213,11 @@ test.each([
 ])('with USER_VISIBLE=%s a user token is shown just that', async (setting, shown) => {
   const other = await startServer({ settings: { USER_VISIBLE: setting }, limits });
   onTestFinished(() => other.close());
-  const { id } = await plantUser(other, word);
+  const another = await other.user();
+  const { id } = await plantUser(other, word, another);
   const { data } = await other.graphql(everything, {}, await other.userToken(id));
   const text = JSON.stringify(data);
-  expect([message, error, metadata].filter((each) => text.includes(String(each)))).toEqual(shown);
+  expect([message, error, metadata, another].filter((each) => text.includes(String(each)))).toEqual(shown);
 });
 
 /** Texts of fields that are not what a producer writes freely: ids, slugs, words, and what Synclog itself says. */
@@ -235,6 +254,29 @@ test('every text of the schema is in the table of what is hidden, or known to be
     (each) => !(each in fieldsOfTexts) && !notFree.has(each) && !forOperators.has(each.split('.')[0] ?? ''),
   );
   expect(undecided).toEqual([]);
+});
+
+/** Fields with the id of who or what is shown anyway. */
+const ownIds: ReadonlySet<string> = new Set([
+  ...[
+    'User.id',
+    'SyncEvent.id',
+    'SyncEvent.userId',
+    'SyncRun.userId',
+    'Viewer.userId',
+    'DeleteUserPayload.deletedUserId',
+  ],
+]);
+
+test('every UUID of the schema is in the table of what may name another user, or known to be of who is shown', () => {
+  const schema = buildSchema();
+  const ids = ownTypes(schema).flatMap((type) =>
+    Object.values(type.getFields())
+      .filter((field) => getNamedType(field.type).name === 'UUID')
+      .map((field) => `${type.name}.${field.name}`),
+  );
+  const decided: ReadonlySet<string> = new Set([...fieldsOfOthers, ...ownIds]);
+  expect(ids.filter((each) => !decided.has(each) && !forOperators.has(each.split('.')[0] ?? ''))).toEqual([]);
 });
 
 test('the description of a hidden field says so', () => {

@@ -45,8 +45,8 @@ const cursors: { foreign: string; nobodys: string }[] = [];
 
 beforeAll(async () => {
   server = await startServer();
-  own = await plantUser(server, 'marimba');
   foreign = await plantUser(server, foreignWord);
+  own = await plantUser(server, 'marimba', foreign.id);
   const token = await server.userToken(own.id);
   tokens = [token];
   const { data } = await server.graphql(

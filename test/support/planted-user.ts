@@ -12,8 +12,12 @@ export interface PlantedUser {
 /** What is planted for the texts that a setting hides: the word, and which of them it is. */
 export const planted = (word: string, text: 'message' | 'error' | 'metadata') => `${word}-${text}`;
 
-/** Makes a user with a log, runs, types of data and connections. @param word lower-case letters */
-export async function plantUser(server: TestServer, word: string): Promise<PlantedUser> {
+/**
+ * Makes a user with a log, runs, types of data and connections.
+ * @param word lower-case letters
+ * @param primaryUserId another user, whose sync brought the data
+ */
+export async function plantUser(server: TestServer, word: string, primaryUserId?: string): Promise<PlantedUser> {
   const id = await server.user({
     externalUserId: `${word}-external`,
     email: `${word}@example.org`,
@@ -32,7 +36,7 @@ export async function plantUser(server: TestServer, word: string): Promise<Plant
     error,
     reason: { class: 'OTHER', text: error },
   };
-  const report = { userId: id, runId, provider, message: planted(word, 'message') };
+  const report = { userId: id, runId, provider, primaryUserId, message: planted(word, 'message') };
   await server.record(
     { ...report, stage: 'STARTED', metadata: { trace_id: metadata, batch_id: metadata } },
     { ...report, runId: `${word}-other`, stage: 'STARTED' },
