@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
+import { connectTo } from '../support/connection.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import { type FaultyRedis, hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { createEmitter, wireEvent } from '../support/open-wearables-emitter.ts';
@@ -171,10 +171,9 @@ describe.runIf(hasPrometheus && hasRedis())('a Prometheus that scrapes real serv
     const metadata = { filler: 'x'.repeat(60_000) };
     for (let count = 0; count < 4; count += 1)
       await server.record(...Array.from({ length: 50 }, () => ({ userId, metadata })));
-    const { hostname, port } = new URL(server.url);
     const [name = '', key = ''] = Object.entries(server.admin)[0] ?? [];
     for (let count = 0; count < 15; count += 1) {
-      const socket = connect(Number(port), hostname).pause();
+      const socket = connectTo(server.url).pause();
       socket.write(`GET /api/v1/users/${userId}/sync/stream?after=0 HTTP/1.1\r\nHost: x\r\n${name}: ${key}\r\n\r\n`);
       onTestFinished(() => void socket.destroy());
     }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { rest } from '../support/rest-client.ts';
 import type { TestServer } from '../support/server.ts';
@@ -85,8 +85,7 @@ describe.each(texts)('%s', (path, accept) => {
 test('who asks for the largest page and does not take it keeps no copy of it', async () => {
   const page = (await bytesOf('/graphql', { accept: 'text/html' })).byteLength;
   const before = process.memoryUsage().arrayBuffers;
-  const { hostname, port } = new URL(server.url);
-  const readers = Array.from({ length: 20 }, () => connect(Number(port), hostname));
+  const readers = Array.from({ length: 20 }, () => connectTo(server.url));
   try {
     for (const reader of readers) {
       reader.write('GET /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n');

@@ -4,6 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
 import { rest } from '../support/rest-client.ts';
@@ -22,8 +23,7 @@ function exchange(
   bytes: string | readonly string[],
   enough = '\u0000',
 ): Promise<{ text: string; ended: boolean }> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connectTo(url);
   socket.setNoDelay();
   const send = async () => {
     for (const piece of [bytes].flat()) {
@@ -132,8 +132,7 @@ describe('an offer to go on with another protocol', () => {
     const sockets = seenSockets(server.url, (socket) => {
       listeners.push(socket.eventNames().reduce((sum, name) => sum + socket.listenerCount(name), 0));
     });
-    const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
+    const socket = connectTo(server.url);
     onTestFinished(() => void socket.destroy());
     for (let each = 0; each < 1001; each += 1) {
       socket.write(post(offer));

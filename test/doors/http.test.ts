@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { send, sendBytes } from '../support/raw-requests.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -182,7 +182,6 @@ describe('HTTP', () => {
     const listener = (error: unknown) => unexpected.push(error);
     process.on('uncaughtException', listener).on('unhandledRejection', listener);
     onTestFinished(() => void process.off('uncaughtException', listener).off('unhandledRejection', listener));
-    const { port } = new URL(server.url);
     const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
     const upgrade = 'HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
     const beginnings = [
@@ -195,8 +194,7 @@ describe('HTTP', () => {
     ];
     for (const beginning of beginnings)
       for (const leave of ['destroy', 'resetAndDestroy'] as const) {
-        const socket = connect(Number(port), '127.0.0.1');
-        socket.on('error', () => {});
+        const socket = connectTo(server.url);
         await new Promise<void>((resolve) => socket.write(beginning, () => resolve()));
         // A refused upgrade is answered at once; a broken request leaves the server waiting for the rest.
         if (beginning.startsWith('GET')) await new Promise((resolve) => socket.once('data', resolve));

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { defaultLimits } from '../../src/limits.ts';
-import { closed } from '../support/closed.ts';
+import { closed, connectTo } from '../support/connection.ts';
 import { startServer } from '../support/server.ts';
 
 async function startOwnServer(settings: Record<string, string> = {}) {
@@ -13,10 +12,8 @@ async function startOwnServer(settings: Record<string, string> = {}) {
 
 /** A connection that has been opened, and sends one request at a time. */
 async function openConnection(url: string) {
-  const { hostname, port } = new URL(url);
-  const socket: Socket = connect(Number(port), hostname);
+  const socket = connectTo(url);
   onTestFinished(() => void socket.destroy());
-  socket.on('error', () => {});
   await once(socket, 'connect');
   return {
     socket,

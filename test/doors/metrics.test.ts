@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import { hasPrometheus, promtool } from '../support/prometheus.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
@@ -97,8 +97,7 @@ describe('/metrics', () => {
 
   test('counts a request whose client has left before it was answered', async () => {
     const server = await started();
-    const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
+    const socket = connectTo(server.url);
     socket.write('POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
     await once(socket, 'connect');
     socket.end();

@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import { memoryLog } from '../support/memory-log.ts';
 import { initMessage, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
@@ -150,8 +150,7 @@ describe('streams that were asked for in a pipeline, on one connection', () => {
     ['GraphQL', graphql],
     ['REST', () => new URL(streamPath()).pathname],
   ])('end with it, also those that are still waiting: %s', async (_door, path) => {
-    const { port } = new URL(server.url);
-    const socket = connect(Number(port), '127.0.0.1');
+    const socket = connectTo(server.url);
     const headers = Object.entries({ host: '127.0.0.1', accept: 'text/event-stream', ...token });
     const request = `GET ${path()} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
     socket.write(request.repeat(3));

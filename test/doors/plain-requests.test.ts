@@ -1,8 +1,7 @@
 import { EventEmitter, once } from 'node:events';
-import { connect } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { KeptAnswers } from '../../src/operations/kept-answers.ts';
-import { closed } from '../support/closed.ts';
+import { closed, connectTo } from '../support/connection.ts';
 import { rest } from '../support/rest-client.ts';
 import { startServer } from '../support/server.ts';
 
@@ -27,8 +26,7 @@ test('a client that leaves while its credential is looked up leaves no stream be
   const body = JSON.stringify({ query: `subscription { syncEvents(userId: "${userId}") { cursor } }` });
   const head = ['POST /graphql HTTP/1.1', 'Host: x', 'Content-Type: application/json', 'Accept: text/event-stream'];
   const credential = Object.entries(server.admin).map(([name, value]) => `${name}: ${value}`);
-  const { hostname, port } = new URL(server.url);
-  const socket = connect(Number(port), hostname);
+  const socket = connectTo(server.url);
   socket.write([...head, ...credential, `Content-Length: ${body.length}`, '', body].join('\r\n'));
   await lookedUp;
   socket.destroy();
@@ -45,8 +43,7 @@ test('a body that breaks off changes nothing, even where what has come of it is 
   const body = JSON.stringify({ query: `mutation { upsertUser(input: { id: "${id}" }) { id } }` });
   const head = ['POST /graphql HTTP/1.1', 'Host: x', 'Content-Type: application/json'];
   const credential = Object.entries(server.admin).map(([name, value]) => `${name}: ${value}`);
-  const { hostname, port } = new URL(server.url);
-  const socket = connect(Number(port), hostname);
+  const socket = connectTo(server.url);
   socket.end([...head, ...credential, `Content-Length: ${body.length + 1}`, '', body].join('\r\n'));
   socket.resume();
   await closed(socket);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectTo } from '../support/connection.ts';
 import { provider } from '../support/database.ts';
 import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { rest } from '../support/rest-client.ts';
@@ -333,8 +333,8 @@ describe('POST /api/v1/users/{user_id}/sync/events', () => {
   });
 
   it('takes a client that leaves in the middle for no error of the server', async () => {
-    const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
+    const { hostname } = new URL(server.url);
+    const socket = connectTo(server.url);
     const headers = Object.entries({ ...write, host: hostname, 'content-length': '1000' });
     socket.write(`POST ${new URL(pathOf(user)).pathname} HTTP/1.1\r\n`);
     socket.write(`${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n{"run_id"`);

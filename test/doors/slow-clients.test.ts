@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { closed } from '../support/closed.ts';
+import { closed, connectTo } from '../support/connection.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -14,8 +14,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 function open(): Socket {
-  const { hostname, port } = new URL(server.url);
-  return connect(Number(port), hostname).on('error', () => {});
+  return connectTo(server.url);
 }
 
 /** All that the server says until it closes the connection, while a client sends a byte now and then. */

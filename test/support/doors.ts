@@ -1,6 +1,6 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { BASE_PATH, routes } from '../../src/transports/rest/routes.ts';
-import { closed } from './closed.ts';
+import { closed, connectTo } from './connection.ts';
 import { openRawSocket } from './raw-socket.ts';
 
 /** A header line as it is sent: the name with its value. A name may stand there twice. */
@@ -58,7 +58,7 @@ export async function ask(
   lines: readonly HeaderLine[],
   body: string | readonly string[] = '',
 ): Promise<Outcome> {
-  const { hostname, port, host } = new URL(url);
+  const { host } = new URL(url);
   const isChunked = typeof body !== 'string';
   const head = [
     ['Host', host],
@@ -66,8 +66,7 @@ export async function ask(
     ...(isChunked ? [['Transfer-Encoding', 'chunked']] : [['Content-Length', String(Buffer.byteLength(body))]]),
     ...lines,
   ].map(([name, value]) => `${name}: ${value}\r\n`);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => {}); // of a body that nobody wants; the answer is there all the same
+  const socket = connectTo(url);
   socket.write(`${method} ${path} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1');
   socket.write(
     isChunked ? `${body.map((each) => `${each.length.toString(16)}\r\n${each}\r\n`).join('')}0\r\n\r\n` : body,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connectTo } from './connection.ts';
 
 /** What the server answered to bytes that no HTTP client of good manners would send. */
 export interface RawAnswer {
@@ -39,8 +39,7 @@ export async function send(
 
 /** The answer to bytes on a connection of their own, until the server closes it or `enough` has come. */
 export async function sendBytes(url: string, bytes: string, enough = '\r\n\r\n'): Promise<string> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connectTo(url);
   let text = '';
   socket.write(bytes);
   for await (const chunk of socket) {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connectTo } from './connection.ts';
 
 /** What a frame holds (RFC 6455, 11.8). */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -58,8 +58,8 @@ export async function openRawSocket(
     readonly agreesToEnd?: boolean;
   } = {},
 ): Promise<RawSocket> {
-  const { host, hostname, port } = new URL(url);
-  const wire = connect(Number(port), hostname.replace(/[[\]]/g, ''));
+  const { host } = new URL(url);
+  const wire = connectTo(url);
   const sent = {
     Host: host,
     Connection: 'Upgrade',
@@ -89,7 +89,6 @@ export async function openRawSocket(
   const messages = new Waiting<Record<string, unknown>>();
   const pongs = new Waiting<string>();
   let ending = { code: 1006, reason: '' };
-  wire.on('error', () => {}); // it closes, too
   const endAll = () => {
     for (const each of [messages, pongs]) each.end(`The socket was closed with ${ending.code}: ${ending.reason}`);
   };

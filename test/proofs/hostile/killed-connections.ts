@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect } from 'node:net';
-import { closed } from '../../support/closed.ts';
+import { closed, connectTo } from '../../support/connection.ts';
 import { initMessage, openRawSocket } from '../../support/raw-socket.ts';
 import { inLanes } from './lanes.ts';
 import type { Target } from './target.ts';
@@ -59,8 +58,7 @@ export async function killConnections(target: Target, cycles: number, patienceMs
 }
 
 async function connected(url: string) {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname).on('error', () => {});
+  const socket = connectTo(url);
   await once(socket, 'connect');
   return socket;
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connectTo } from '../../support/connection.ts';
 import { openRawSocket, type RawSocket } from '../../support/raw-socket.ts';
 import { type HttpInput, type Input, type RawInput, type SocketInput, toBuffer } from './input.ts';
 
@@ -94,8 +94,7 @@ async function cutOff(sent: ReturnType<typeof request>): Promise<never> {
 }
 
 async function sendRaw(url: string, { bytes }: RawInput, leaving: AbortSignal): Promise<Taken> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connectTo(url);
   leaving.addEventListener('abort', () => socket.destroy());
   await once(socket, 'connect');
   socket.end(toBuffer(bytes));

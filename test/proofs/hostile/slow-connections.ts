@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { closed } from '../../support/closed.ts';
+import { closed, connectTo } from '../../support/connection.ts';
 
 const crlf = '\r\n';
 const head = ['POST /graphql HTTP/1.1', 'Host: x', 'Content-Type: application/json'].join(crlf);
@@ -28,12 +28,11 @@ export interface SlowConnections {
 }
 
 export async function openSlowConnections(url: string, ofEach: number): Promise<SlowConnections> {
-  const { hostname, port } = new URL(url);
   const sockets: { readonly socket: Socket; readonly mustEnd: boolean }[] = [];
   const dribbles: NodeJS.Timeout[] = [];
   for (const [what, [beginning, more]] of Object.entries(beginnings))
     for (let n = 0; n < ofEach; n += 1) {
-      const socket = connect(Number(port), hostname).on('error', () => {});
+      const socket = connectTo(url);
       socket.resume().write(beginning);
       if (more) dribbles.push(setInterval(() => socket.write(more), DRIBBLE_MS));
       sockets.push({ socket, mustEnd: !/bodies|chunks/.test(what) });
@@ -61,8 +60,7 @@ export async function sendEndlessly(
   piece: Buffer,
   patienceMs: number,
 ): Promise<number | undefined> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname).on('error', () => {});
+  const socket = connectTo(url);
   let isOver = false;
   const patience = setTimeout(() => socket.destroy(new Error('patience')), patienceMs);
   let isTaken = true;

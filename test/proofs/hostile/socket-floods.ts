@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connectTo } from '../../support/connection.ts';
 import { frameOf, initMessage, opcodes, openRawSocket, type RawSocket } from '../../support/raw-socket.ts';
 import { inLanes } from './lanes.ts';
 import type { Headers, Target } from './target.ts';
@@ -39,8 +39,7 @@ export async function floodSocket(
   frame: Buffer,
   most: number,
 ): Promise<{ bytes: number; isCut: boolean }> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname).on('error', () => {});
+  const socket = connectTo(url);
   const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
   const protocol = 'Sec-WebSocket-Protocol: graphql-transport-ws\r\n';
   socket.write(
