@@ -5,7 +5,7 @@ import Libsql from 'libsql';
 import { AppError } from '../errors.ts';
 import { reasonOf } from '../lib/outages.ts';
 import { nameOf, providerOf } from './open-database.ts';
-import { refuseOtherNames } from './sqlite-file.ts';
+import { makeOwnFile, refuseOtherNames } from './sqlite-file.ts';
 import { sqlitePath } from './sqlite-path.ts';
 
 /** How long the beginning of a copy may wait for another process's lock. */
@@ -50,6 +50,7 @@ function copy(path: string, file: string, url: string): void {
     try {
       if (!connection.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get())
         throw new AppError('BAD_USER_INPUT', `There is nothing to back up in ${nameOf(url)}: it has no tables`);
+      makeOwnFile(part);
       connection.prepare('VACUUM INTO ?').run([part]);
     } finally {
       connection.close();

@@ -1,8 +1,14 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+/** What is recorded is about people's health: nobody but the user of the server reads a file or a folder that it makes. */
+const OWN_FILE = 0o600;
+const OWN_FOLDER = 0o700;
+
 /**
- * Makes the folder of a SQLite file, and looks whether a file can be there: the driver only has numbers for why not.
+ * Makes the folder and the file of a SQLite database where they are missing, and looks whether a file can be there: the driver
+ * only has numbers for why not. SQLite gives the files that it makes beside this one the same mode. The mode of what is there
+ * already is its owner's.
  * @throws what the file system says
  */
 export function prepareSqliteFile(path: string): void {
@@ -10,7 +16,13 @@ export function prepareSqliteFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw new Error('it is a folder, and not a file');
   if (found) accessSync(path, constants.R_OK);
+  else makeOwnFile(path);
   refuseOtherNames(path);
+}
+
+/** Makes an empty file, which SQLite takes for a new database, unless another process has made one in between. */
+export function makeOwnFile(path: string): void {
+  closeSync(openSync(path, 'a', OWN_FILE));
 }
 
 /**
@@ -31,7 +43,7 @@ function makeFolder(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   if (dirname(path) !== path) makeFolder(dirname(path));
   try {
-    mkdirSync(path);
+    mkdirSync(path, OWN_FOLDER);
   } catch (error) {
     // Another process has made it in between.
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST' && statSync(path).isDirectory()))

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { reasonOf } from '../lib/outages.ts';
 import { type Finding, findingsOf, sizeText } from './finding.ts';
@@ -34,6 +34,14 @@ export function lookAtSqliteFile(path: string): Finding[] {
   );
   if (!existsSync(path)) return [...findings, ok(`${path} is made when the server starts`)];
   findings.push(ok(`${path} has ${sizeText(statSync(path).size)}`));
+  const open = [path, `${path}-wal`, `${path}-shm`].filter(othersRead);
+  if (open.length > 0)
+    findings.push(
+      warning(
+        `any user of this machine can read ${open.join(', ')}`,
+        `take that right away: \`chmod o= ${open.join(' ')}\`; copies and backups of an earlier release may have it, too`,
+      ),
+    );
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (log > LONGEST_LOG)
     findings.push(
@@ -43,6 +51,18 @@ export function lookAtSqliteFile(path: string): Finding[] {
       ),
     );
   return findings;
+}
+
+/** Has a file that is there the right for everybody, and every folder above it? */
+function othersRead(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const real = realpathSync(path);
+  return (statSync(real).mode & constants.S_IROTH) !== 0 && othersEnter(dirname(real));
+}
+
+function othersEnter(folder: string): boolean {
+  if ((statSync(folder).mode & constants.S_IXOTH) === 0) return false;
+  return folder === dirname(folder) || othersEnter(dirname(folder));
 }
 
 /** The first that is there, as the others are made. */

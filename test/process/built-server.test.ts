@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -150,6 +151,51 @@ describe('the built server', () => {
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
+
+  test.runIf(provider === 'sqlite')(
+    'makes files and folders that nobody else can read, and leaves the mode of what it finds',
+    async () => {
+      const data = dataFolder();
+      const [folder, file] = [join(data, 'made/here'), join(data, 'made/here/synclog.db')];
+      const modes = (place: string) =>
+        Object.fromEntries(readdirSync(place).map((name) => [name, statSync(join(place, name)).mode & 0o777]));
+      const settings = { DATABASE_URL: `file:${file}`, PORT: '0' };
+      /** Under the widest mask that there is: what it takes away would hide what is given. */
+      const start = async () => {
+        const child = spawn(
+          'sh',
+          ['-c', `umask 0; exec "$0" "$1"`, process.execPath, join(installed, 'dist/main.js')],
+          {
+            ...{ cwd: '/', env: environment(settings), ...somebody },
+            stdio: ['ignore', 'pipe', 'pipe'],
+          },
+        );
+        onTestFinished(() => void child.kill('SIGKILL'));
+        await listens(child);
+        return child;
+      };
+      const first = await start();
+      const backup = (name: string) => synclog(['backup', join(folder, name)], settings);
+      expect(await backup('backup.db')).toMatchObject({ code: 0, stderr: '' });
+      expect([modes(data), modes(join(data, 'made'))]).toEqual([{ made: 0o700 }, { here: 0o700 }]);
+      const own = { 'synclog.db': 0o600, 'synclog.db-wal': 0o600, 'synclog.db-shm': 0o600, 'backup.db': 0o600 };
+      expect(modes(folder)).toEqual(own);
+      const doctor = async () => (await synclog(['doctor'], settings)).stdout;
+      expect(await doctor()).not.toContain('any user of this machine');
+
+      first.kill('SIGTERM');
+      await once(first, 'exit');
+      chmodSync(file, 0o644);
+      const second = await start();
+      expect(modes(folder)['synclog.db']).toBe(0o644);
+      expect(await doctor()).not.toContain('any user of this machine'); // nobody enters the folder
+      for (const each of [join(data, 'made'), folder, data]) chmodSync(each, 0o755);
+      expect(await doctor()).toContain(`any user of this machine can read ${file}`);
+      second.kill('SIGTERM');
+      await once(second, 'exit');
+      expect(modes(data)).toEqual({ made: 0o755 });
+    },
+  );
 
   test('says where a migration stands, and is up to date after the first', async () => {
     const settings = { DATABASE_URL: await databaseUrl(dataFolder()) };
