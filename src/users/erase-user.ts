@@ -1,6 +1,8 @@
 import type { Administrator } from '../audit/acts.ts';
 import { erased, eraseFromAudit, writeAuditLine } from '../audit/audit.ts';
-import type { Transaction } from '../db/database.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { isListed } from '../db/listed.ts';
+import { sql } from '../db/sql.ts';
 import type { Cut } from '../log/sql/log-sql.ts';
 
 /** What was removed with a user. */
@@ -11,17 +13,27 @@ export interface ErasureReceipt extends Cut {
   readonly auditId: string;
   readonly connections: number;
   readonly dataTypes: number;
+  readonly quarantinedEntries: number;
+}
+
+interface Erasure {
+  /** What of the log went before, in transactions of its own. */
+  readonly removed: Cut;
+  /** Fingerprints of the entries in quarantine that tell of the user. */
+  readonly quarantined: readonly string[];
+  readonly now: Date;
+  readonly by: Administrator;
 }
 
 /**
  * Removes a user with everything that is theirs; nothing if there is none with this id. Nobody is deleted before being made,
  * whatever the clocks say.
- * @param options.removed what of the log went before, in transactions of its own
  */
 export async function eraseUser(
   transaction: Transaction,
+  database: Pick<Database, 'kind'>,
   id: string,
-  { removed, now, by }: { readonly removed: Cut; readonly now: Date; readonly by: Administrator },
+  { removed, quarantined, now, by }: Erasure,
 ): Promise<ErasureReceipt | undefined> {
   const [user] = await transaction.user.updateManyAndReturn({ where: { id }, data: { id } }); // locks, and looks
   if (!user) return undefined;
@@ -31,6 +43,8 @@ export async function eraseUser(
     runs: removed.runs + (await transaction.syncRun.count(ofUser)),
     connections: await transaction.providerLink.count(ofUser),
     dataTypes: await transaction.providerDataType.count(ofUser),
+    quarantinedEntries: await transaction.$executeRaw`
+      DELETE FROM quarantined_entry WHERE ${isListed(database, sql`fingerprint`, quarantined, 'text')}`,
   };
   await transaction.user.deleteMany({ where: { id } });
   const deletedAt = user.createdAt > now ? user.createdAt : now;

@@ -5,7 +5,7 @@ import type { ErasureReceipt } from './erase-user.ts';
 export function addErasureReceipt(builder: Builder) {
   return builder.objectRef<ErasureReceipt>('ErasureReceipt').implement({
     description:
-      'What the erasure of a user has removed. What an attempt that failed had removed before is not counted. It stays here that a user with this id was erased, and when, so that a source does not bring the user back.',
+      'What the erasure of a user has removed. What an attempt that failed had removed before is not counted. It stays here that a user with this id was erased, and when, so that a source does not bring the user back; and the id, where the logs of other users name it as whose sync brought their data.',
     fields: (t) => ({
       auditId: t.exposeID('auditId', {
         description: 'Line of the audit log that tells the same, with a hash in place of the id.',
@@ -15,6 +15,9 @@ export function addErasureReceipt(builder: Builder) {
       runs: t.exposeInt('runs', { description: 'Runs, each with its batches and types of data.' }),
       connections: t.exposeInt('connections', { description: 'Connections with providers.' }),
       dataTypes: t.exposeInt('dataTypes', { description: 'Types of data of these connections.' }),
+      quarantinedEntries: t.exposeInt('quarantinedEntries', {
+        description: 'Entries of sources that could not be read or stored, and tell of the user.',
+      }),
     }),
   });
 }

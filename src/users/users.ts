@@ -18,6 +18,7 @@ import type { Limits } from '../limits.ts';
 import { cutLog } from '../log/cut-log.ts';
 import type { Cut } from '../log/sql/log-sql.ts';
 import { type ErasureReceipt, eraseUser } from './erase-user.ts';
+import { quarantinedOf } from './quarantined-entries.ts';
 import { changedFields, foldUser, holds, type Sought, textFields, toSought } from './search-text.ts';
 
 /** Users that one statement of a search looks through: SQLite keeps the process for 4 ms with them. */
@@ -155,25 +156,26 @@ export class Users {
   }
 
   /**
-   * Removes a user with the log and the runs, and ends the streams. Of a log longer than `limits.retentionBatch` the
+   * Removes a user with the log, the runs, and the entries in quarantine that tell of the user, and ends the streams. Of a log longer than `limits.retentionBatch` the
    * oldest events go before, batch by batch as retention takes them: what fails in between leaves a shorter log.
    * @returns what this call has removed
    * @throws AppError NOT_FOUND
    */
   async delete(id: string, by: Administrator = program): Promise<ErasureReceipt> {
-    const removed = await this.#shortenLog(id);
+    const [user] = await this.byIds([id]);
+    if (!user) throw noSuchUser(id);
+    const removed = await this.#shortenLog(user);
+    const quarantined = await quarantinedOf(this.#database, id);
     const receipt = await this.#database.transaction((transaction) =>
-      eraseUser(transaction, id, { removed, now: new Date(this.#clock()), by }),
+      eraseUser(transaction, this.#database, id, { removed, quarantined, now: new Date(this.#clock()), by }),
     );
     if (!receipt) throw noSuchUser(id);
     this.#wakeUps.notify({ kind: 'deleted', userId: id });
     return receipt;
   }
 
-  async #shortenLog(id: string): Promise<Cut> {
+  async #shortenLog(user: User): Promise<Cut> {
     const removed = { events: 0, runs: 0 };
-    const [user] = await this.byIds([id]);
-    if (!user) return removed;
     const batch = this.#limits.retentionBatch;
     for (let tail = user.tailSequence + batch; tail <= user.headSequence; tail += batch) {
       const cut = await cutLog(this.#database, user, tail);

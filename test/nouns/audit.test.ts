@@ -186,7 +186,7 @@ test('what fails leaves no line, and what cannot have a line does not happen', a
 
 describe('an erased user', () => {
   const erase = `mutation ($id: UUID!) { deleteUser(id: $id) {
-    deletedUserId receipt { auditId erasedAt events runs connections dataTypes }
+    deletedUserId receipt { auditId erasedAt events runs connections dataTypes quarantinedEntries }
   } }`;
 
   test('is answered with a receipt of what went, which the log has as well', async () => {
@@ -195,7 +195,7 @@ describe('an erased user', () => {
     const events = Array.from({ length: 7 }, (_, n) => ({ userId: id, runId: `run_${n % 3}` }));
     await server.record(...events, { userId: id, runId: 'other', provider: 'garmin' });
     const { data, lines } = await added(erase, { id }, headers);
-    const counts = { events: 8, runs: 4, connections: 2, dataTypes: 0 };
+    const counts = { events: 8, runs: 4, connections: 2, dataTypes: 0, quarantinedEntries: 0 };
     expect(data.deleteUser).toEqual({
       deletedUserId: id,
       receipt: { ...counts, auditId: lines[0].id, erasedAt: new Date(now).toISOString() },

@@ -53,6 +53,53 @@ describe('deleteUser', () => {
     ]);
   });
 
+  test('removes what is in quarantine of the user, and nothing that is to be stored of another', async () => {
+    const [userId, other] = [await server.user(), await server.user()];
+    const entry = { source: 'one', detail: 'wrong', place: 'a channel', payloadBytes: 1, firstSeenAt: new Date() };
+    const owned = (id: string, more = {}) => JSON.stringify({ run_id: 'r', user_id: id, ...more });
+    const going = [
+      { place: `sync:status:user:${userId}:recent`, reason: 'not_stored', payload: '{' },
+      { place: `sync:status:user:${userId}:recent`, reason: 'not_json', payload: null },
+      { reason: 'bad_event', payload: `{ "user_id": "${userId.toUpperCase()}"` },
+      { reason: 'bad_event', payload: owned(other, { primary_user_id: userId }) },
+      { reason: 'bad_event', payload: null, detail: `user_id: ${userId} is none` },
+      { reason: 'not_stored', payload: owned(userId) },
+      { reason: 'not_stored', payload: `{"user_id": "${userId}"}` },
+    ];
+    const staying = [
+      { reason: 'not_stored', payload: owned(other, { primary_user_id: userId, note: `of ${userId}` }) },
+      { reason: 'bad_event', payload: owned(other) },
+      { reason: 'not_json', payload: null },
+    ];
+    const { database } = server.app.services;
+    const data = [...going, ...staying].map((row, index) => ({ ...entry, ...row, fingerprint: `erasure_${index}` }));
+    await database.transaction((transaction) => transaction.quarantinedEntry.createMany({ data }));
+    expect((await deleteUser(randomUUID())).errors).toHaveLength(1);
+    const answer = await server.graphql(
+      'mutation ($id: UUID!) { deleteUser(id: $id) { receipt { quarantinedEntries } } }',
+      { id: userId },
+    );
+    expect(answer.data.deleteUser.receipt.quarantinedEntries).toBe(going.length);
+    const left = await database.reader.quarantinedEntry.findMany({
+      where: { source: 'one' },
+      orderBy: { fingerprint: 'asc' },
+    });
+    expect(left.map(({ fingerprint }) => fingerprint)).toEqual(['erasure_7', 'erasure_8', 'erasure_9']);
+  });
+
+  test('leaves the id where the log of another names it: that log is neither searched nor changed', async () => {
+    const [userId, other] = [await server.user(), await server.user()];
+    await server.record({ userId: other, primaryUserId: userId });
+    await deleteUser(userId);
+    const { data } = await server.graphql(
+      'query ($id: UUID!) { user(id: $id) { recentSyncEvents { primaryUserId } } }',
+      {
+        id: other,
+      },
+    );
+    expect(data.user.recentSyncEvents).toEqual([{ primaryUserId: userId }]);
+  });
+
   test('removes a long log batch by batch, so that no statement takes as long as the log is', async () => {
     const userId = await server.user();
     await server.record(...Array.from({ length: 55 }, (_, n) => ({ userId, runId: `run_${n % 7}` })));
