@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { isPrivateAddress } from '../lib/private-address.ts';
 import { doubtsAbout } from '../settings/doubtful-names.ts';
 import { settingNames } from '../settings/settings.ts';
 import { type Finding, findingsOf } from './finding.ts';
@@ -36,6 +37,7 @@ export async function* examine(environment: Readonly<Record<string, string | und
       `HOST is ${config.host}, for others than this machine, and NODE_ENV is not production`,
       'set NODE_ENV=production, which keeps the schema from strangers and the log in JSON',
     );
+  if (config) yield* openMetrics(config);
   yield* lookAtMachine();
   if (!config) return;
   if (config.trustedDocuments) {
@@ -45,6 +47,22 @@ export async function* examine(environment: Readonly<Record<string, string | und
   yield* await lookAtDatabase(config);
   yield* lookAtRedises(config);
   yield await lookAtPort(config);
+}
+
+/** Nobody is asked for a credential: is that meant for those who reach the server? */
+function openMetrics({ metricsAccess, host, trustedProxies }: Config): Finding[] {
+  if (metricsAccess !== 'open') return [];
+  const ways = [
+    ...(isPrivateAddress(host) ? [] : [`HOST is ${host}`]),
+    ...(trustedProxies.length > 0 ? ['TRUSTED_PROXIES names who brings others'] : []),
+  ];
+  if (ways.length === 0) return [];
+  return [
+    settings.warning(
+      `METRICS_ACCESS is open, and strangers may reach /metrics: ${ways.join(', ')}`,
+      'take METRICS_ACCESS away, and give Prometheus a key with the scope metrics',
+    ),
+  ];
 }
 
 async function* lookAtRedises({ redisUrl, sources }: Config): AsyncGenerator<Finding> {

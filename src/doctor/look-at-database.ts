@@ -7,7 +7,7 @@ import { reasonOf } from '../lib/outages.ts';
 import { asTyped } from '../lib/package-folder.ts';
 import { type Finding, findingsOf } from './finding.ts';
 import { lookAtApiKeys } from './look-at-api-keys.ts';
-import { lookAtSqliteFile } from './look-at-sqlite.ts';
+import { lookAtSqliteDriver, lookAtSqliteFile } from './look-at-sqlite.ts';
 
 const { ok, warning, problem } = findingsOf('database');
 /** As the server's own sessions have it, so that what is asked is asked as they would. */
@@ -21,7 +21,7 @@ export async function lookAtDatabase(config: Config): Promise<Finding[]> {
   const { databaseUrl: url, databaseDirectUrl } = config;
   if (providerOf(url) === 'sqlite') {
     const path = sqlitePath(url);
-    const file = lookAtSqliteFile(path);
+    const file = [...(await lookAtSqliteDriver()), ...lookAtSqliteFile(path)];
     const isThere = existsSync(path) && file.every(({ state }) => state !== 'problem');
     return isThere ? [...file, ...(await schema(url))] : file;
   }

@@ -10,6 +10,23 @@ const ENOUGH_ROOM = 1_000_000_000;
 /** The log beside the file is moved into it as it grows, unless a reader never ends. */
 const LONGEST_LOG = 200_000_000;
 
+/** Is the machine code there that opens such files? It comes with npm, for the machine on which npm installs. */
+export async function lookAtSqliteDriver(): Promise<Finding[]> {
+  try {
+    const { default: Libsql } = await import('libsql');
+    new Libsql(':memory:').close();
+    return [];
+  } catch (error) {
+    const [reason] = String(error).split('\n', 1); // who required it is told below that
+    return [
+      problem(
+        `the package libsql, which opens SQLite files, cannot be loaded: ${reason}`,
+        'install Synclog anew on a machine of this kind, with optional dependencies (`npm install --omit=dev`)',
+      ),
+    ];
+  }
+}
+
 /** What can be said of a SQLite file without opening it. */
 export function lookAtSqliteFile(path: string): Finding[] {
   const folder = nearestFolder(dirname(resolve(path)));

@@ -197,6 +197,26 @@ describe('the built server', () => {
     },
   );
 
+  test.runIf(provider === 'sqlite')('without the machine code of its driver has a doctor who says so', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'synclog-bare-'));
+    onTestFinished(() => {
+      execFileSync('chmod', ['-R', 'u+w', place]);
+      rmSync(place, { recursive: true });
+    });
+    cpSync(join(folder, 'node_modules'), join(place, 'node_modules'), {
+      recursive: true,
+      filter: (path) => !/@libsql\/linux/.test(path),
+    });
+    const run = promisify(execFile)(
+      process.execPath,
+      [join(place, 'node_modules/synclog/bin/synclog.mjs'), 'doctor', '--json'],
+      { env: environment({ DATABASE_URL: `file:${place}/synclog.db` }) },
+    );
+    const { code, stdout } = await run.then(() => ({ code: 0, stdout: '' })).catch((error) => error);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/"state":"problem","says":"the package libsql, [^"]+@libsql/);
+  });
+
   test('says where a migration stands, and is up to date after the first', async () => {
     const settings = { DATABASE_URL: await databaseUrl(dataFolder()) };
     expect((await synclog(['migrate'], settings)).stdout).toMatch(

@@ -67,6 +67,19 @@ describe('the doctor', () => {
     expect((await complaints(settings)).filter(({ says }) => says.includes('not run'))).toHaveLength(21);
   });
 
+  test('tells of metrics that are open to strangers, and of none that are not', async () => {
+    const DATABASE_URL = await newUrl();
+    const opens = (settings: Readonly<Record<string, string>>) =>
+      complaints({ DATABASE_URL, NODE_ENV: 'production', ...settings }).then((found) =>
+        found.filter(({ says }) => says.includes('/metrics')),
+      );
+    const METRICS_ACCESS = 'open';
+    for (const settings of [{ HOST: '0.0.0.0' }, { HOST: '8.8.8.8' }, { TRUSTED_PROXIES: '127.0.0.1' }])
+      expect(await opens({ ...settings, METRICS_ACCESS })).toEqual([warning(/^METRICS_ACCESS is open, and strangers/)]);
+    for (const settings of [{ METRICS_ACCESS }, { METRICS_ACCESS, HOST: '10.0.0.1' }, { HOST: '0.0.0.0' }])
+      expect(await opens(settings)).toEqual([]);
+  });
+
   test('says what to do about everything that is not fine', async () => {
     for (const { advice } of await complaints({ DATABASE_URL: await newUrl(), HOST: '0.0.0.0', DATABASE_URI: 'x' }))
       expect(advice).toMatch(/\w/);
