@@ -68,13 +68,14 @@ export interface App {
 /** Puts the server together, brings its database up to date and listens. Several can run in one process. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
   const logger = options.logger ?? createLogger({ level: config.logLevel });
-  const trusted = await openTrustedDocuments(config.trustedDocuments, config.trustedDocumentsFor);
+  const limits: Limits = { ...defaultLimits, openStreams: config.maxStreams, ...options.limits };
+  const trusted = await openTrustedDocuments(config.trustedDocuments, config.trustedDocumentsFor, limits);
   const {
     services,
     onError,
     close: closeServices,
   } = await openServices(config, {
-    limits: { ...defaultLimits, openStreams: config.maxStreams, ...options.limits },
+    limits,
     clock: options.clock,
     logger,
     onStatement: options.onStatement,

@@ -23,6 +23,13 @@ export function parseWithin(limits: Limits): typeof parse {
   };
 }
 
+/** Has a text more tokens than a document may have? It is read no further. @throws GraphQLError for what is no token */
+export function isTooLong(text: string, { documentTokens }: Pick<Limits, 'documentTokens'>): boolean {
+  const lexer = new Lexer(new Source(text));
+  for (let tokens = 0; tokens <= documentTokens; tokens += 1) if (lexer.advance().kind === TokenKind.EOF) return false;
+  return true;
+}
+
 function checkTokens(source: Source, { documentTokens, documentBrackets }: Limits): void {
   const lexer = new Lexer(source);
   const refuse = (what: string, start: number) => {

@@ -3,7 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Lexer } from 'graphql';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
 import { codesOf, type Operation, type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { claimsWith, signWithSecret } from '../support/identity-provider.ts';
 import { initMessage, openRawSocket } from '../support/raw-socket.ts';
@@ -149,14 +151,28 @@ describe('a document that is not in the list', () => {
   });
 
   test.each(Object.keys(ways))('is not found by a name, which Apollo knows by its message: %s', async (way) => {
-    for (const given of [
-      { extensions: { persistedQuery: { version: 1, sha256Hash: hashOf(text) } } },
-      { documentId: 'nobody' },
-      { doc_id: '__proto__' },
+    const more = (name: string) => expect.stringMatching(`no trusted document has this ${name}\\. To list it,`);
+    for (const { message, ...given } of [
+      { message: 'PersistedQueryNotFound', extensions: { persistedQuery: { version: 1, sha256Hash: hashOf(text) } } },
+      { message: more('documentId'), documentId: 'nobody' },
+      { message: more('doc_id'), doc_id: '__proto__' },
+      { message: more('id'), id: 'nobody' },
     ])
       expect(await ways[way]?.(given, await server.userToken(userId))).toMatchObject({
-        errors: [{ message: 'PersistedQueryNotFound', extensions: { code: 'PERSISTED_QUERY_NOT_FOUND' } }],
+        errors: [{ message, extensions: { code: 'PERSISTED_QUERY_NOT_FOUND' } }],
       });
+  });
+
+  test('is read no further than a document may be long', async () => {
+    const trusted = new TrustedDocuments([{ id: 'x', text: '{ a }', file: 'a.graphql' }], 'all', { documentTokens: 5 });
+    const anybody = { kind: 'anonymous' } as const;
+    // What stands behind the next token is none, which whoever reads it would say.
+    const refuse = (query: string) => expect(() => trusted.check(query, anybody)).toThrow('listed documents only');
+    expect(() => trusted.check(`${' '.repeat(9)}{ a }`, anybody)).not.toThrow();
+    const advance = vi.spyOn(Lexer.prototype, 'advance');
+    onTestFinished(() => advance.mockRestore());
+    refuse(`{ a b c d ${'e '.repeat(10_000)}}`);
+    expect(advance).toHaveBeenCalledTimes(6);
   });
 
   test('is refused beside the name of one that is', async () => {
