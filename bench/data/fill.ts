@@ -5,6 +5,8 @@ export interface Population {
   readonly users: number;
   /** A multiple of {@link EVENTS_PER_RUN}. */
   readonly eventsPerUser: number;
+  /** Types of data of each run; none if it is left out. No event tells of them. */
+  readonly dataTypesPerRun?: number;
 }
 
 /** What the two databases write differently. */
@@ -41,7 +43,10 @@ const hexOf = (number: number, digits: number) => number.toString(16).padStart(d
  * numbers and not `recordSyncEvents`, since millions of events are wanted in a minute. No run is left to be folded anew: servers
  * would do that beside what is measured.
  */
-export function fillStatements({ from, users, eventsPerUser }: Population, dialect: Dialect): string[] {
+export function fillStatements(
+  { from, users, eventsPerUser, dataTypesPerRun = 0 }: Population,
+  dialect: Dialect,
+): string[] {
   const { hex, time, json, numbers, id, whole } = dialect;
   const user = numbers('u', from, from + users - 1);
   const userText = (n: string) => id(`${hex(n, 8)} || '-0000-4000-8000-' || ${hex(n, 12)}`);
@@ -79,5 +84,12 @@ export function fillStatements({ from, users, eventsPerUser }: Population, diale
        ${lastOf}, ${EVENTS_PER_RUN}, ${dialect.whole('1')} = 1, ${at(lastOf)}, ${at(lastOf)}, 'live', ${began}, ${at(lastOf)},
        'success', ${at(lastOf)}, 1, ${lastOf}
      FROM ${user}, ${numbers('r', 0, runs - 1)}`,
+    ...(dataTypesPerRun > 0
+      ? [
+          `INSERT INTO sync_run_data_type (user_id, run_id, data_type, kind, status, items_inserted, items_updated, attempts)
+     SELECT ${userText('u.n')}, 'run_' || r.n, 'type_' || d.n, 'series', 'success', d.n, 0, 1
+     FROM ${user}, ${numbers('r', 0, runs - 1)}, ${numbers('d', 1, dataTypesPerRun)}`,
+        ]
+      : []),
   ];
 }

@@ -13,6 +13,9 @@ const MISUSERS = 4;
 const LARGEST = 16;
 /** A fifth client asks for much of few events: so many times for the run of each of 200, with all of its plain fields. */
 const WIDEST = 30;
+/** A sixth asks for types of data, of runs that have as many of them as a run may have: in turns of so many users, newest first. */
+const DATA_TYPES = 200;
+const MOST_TYPES = [8, 3] as const;
 
 /** The most that p99 may be, as a multiple of idle. */
 const GOAL = 3;
@@ -23,7 +26,15 @@ const event =
 /** Q1: what the smallest query of one client takes while others repeat the largest that they may ask. */
 export async function measureFairness(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
   say(`fairness, ${provider}`);
-  const database = await openFilled(provider, [{ from: 1, users: USERS, eventsPerUser: EVENTS_PER_USER }]);
+  const database = await openFilled(provider, [
+    { from: 1, users: USERS - MOST_TYPES[0], eventsPerUser: EVENTS_PER_USER },
+    {
+      from: USERS - MOST_TYPES[0] + 1,
+      users: MOST_TYPES[0],
+      eventsPerUser: EVENTS_PER_USER,
+      dataTypesPerRun: DATA_TYPES,
+    },
+  ]);
   uses(database);
   const server = await startServer('src/main.ts', { DATABASE_URL: database.url });
   const figures = ['idle', 'misused'].map((who) => ({
@@ -39,10 +50,10 @@ export async function measureFairness(provider: Provider, { options, say, uses }
     for (let round = 0; round <= options.rounds; round += 1)
       for (const own of figures) {
         const stop = new AbortController();
-        const misusers = Array.from({ length: own.who === 'idle' ? 0 : MISUSERS + 1 }, async (_, each) => {
+        const misusers = Array.from({ length: own.who === 'idle' ? 0 : MISUSERS + 2 }, async (_, each) => {
           for (let turn = 0; !stop.signal.aborted; turn += 1) {
             const begun = performance.now();
-            const query = each === MISUSERS ? askingForWide(turn) : askingForMost;
+            const query = (each < MISUSERS ? askingForMost : each === MISUSERS ? askingForWide : askingForTypes)(turn);
             await client(`${query} # ${round} ${each} ${turn}`); // not the same text, which would be kept
             if (round > 0 && each < MISUSERS) largest.push(performance.now() - begun);
           }
@@ -71,7 +82,7 @@ export async function measureFairness(provider: Provider, { options, say, uses }
   const compared: Comparison = {
     id: 'Q1',
     database: provider,
-    title: `the smallest query, while ${MISUSERS} clients repeat the largest, and one asks for much of few events`,
+    title: `the smallest query, while ${MISUSERS} clients repeat the largest, one asks for much of few events, and one for types of data`,
     lines: figures.map(({ who, p50, p99, most }) => ({
       who,
       figures: { 'p50 ms': spreadOf(p50), 'p99 ms': spreadOf(p99), 'most ms': spreadOf(most) },
@@ -90,7 +101,8 @@ export async function measureFairness(provider: Provider, { options, say, uses }
   return [compared];
 }
 
-const askingForMost = `{ users(first: ${LARGEST}) { edges { node { a: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} b: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} } } } }`;
+const askingForMost = () =>
+  `{ users(first: ${LARGEST}) { edges { node { a: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} b: recentSyncEvents(limit: ${EVENTS_PER_USER}) ${event} } } } }`;
 
 const runFields =
   'runId userId provider message progress itemsProcessed itemsTotal error primaryUserId newestPrimaryUserId windowStart windowEnd openedAt traceId milestoneStatus milestoneStatusRaw milestoneError lastEndedAt attempts failedAttempts reopened batches failedBatches itemsInserted itemsUpdated itemsLate startedAt newestStartedAt endedAt lastEventAt durationMs eventCount isTerminal health source sourceRaw stage stageRaw status statusRaw scope scopeRaw';
@@ -102,6 +114,10 @@ function askingForWide(turn: number): string {
   return `{ users(first: ${users}) { edges { node { recentSyncEvents(limit: ${EVENTS_PER_USER}) { ${runs} } } } } } fragment F on SyncRun { ${runFields} }`;
 }
 
+/** In turns of so many that are refused once they are found, and of fewer, which are not. */
+const askingForTypes = (turn: number) =>
+  `{ users(first: ${MOST_TYPES[turn % 2]}) { edges { node { syncRuns(first: 24) { edges { node { dataTypes { dataType status state itemsInserted attempts error } } } } } } } }`;
+
 /** Asks, and reads the answer to its end. @throws for an answer with errors of another kind than time */
 function clientOf({ url }: MeasuredServer, apiKey: string): (query: string) => Promise<void> {
   return async (query) => {
@@ -110,7 +126,7 @@ function clientOf({ url }: MeasuredServer, apiKey: string): (query: string) => P
       headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
       body: JSON.stringify({ query }),
     });
-    const text = Buffer.from(await response.arrayBuffer()).toString('latin1', 0, 200);
+    const text = Buffer.from(await response.arrayBuffer()).toString('latin1', 0, 400);
     if (text.includes('LIMIT_EXCEEDED')) return; // one that has waited too long for its turn
     if (!response.ok || text.includes('"errors"')) throw new Error(`${url} answers ${response.status}: ${text}`);
   };

@@ -1,4 +1,4 @@
-import type { DataTypeSyncType } from '../data-types/data-types.graphql.ts';
+import { countedDataTypes, type DataTypeSyncType, expectDataTypes } from '../data-types/data-types.graphql.ts';
 import { type ConnectionId, connectionKey } from '../data-types/data-types.ts';
 import type { ProviderDataType } from '../db/rows.ts';
 import type { Batch } from '../graphql/batch.ts';
@@ -11,7 +11,7 @@ import type { ConnectionTypes } from './connections.graphql.ts';
 const dataTypesByConnection: Batch<ConnectionId, readonly ProviderDataType[]> = {
   keyOf: connectionKey,
   restsOn: { owner: ({ userId }) => userId },
-  find: (connections, { dataTypes }) => dataTypes.ofConnections(connections),
+  find: (connections, { dataTypes }, bounds) => dataTypes.ofConnections(connections, expectDataTypes(bounds)),
 };
 
 /** Those types that have failed. */
@@ -33,9 +33,8 @@ export function addLinkDataTypes(
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerConnection' }),
       description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
       authScopes: { read: true },
-      resolve: async ({ userId, provider }, _, { load }) => [
-        ...(await load(dataTypesByConnection, { userId, provider })),
-      ],
+      resolve: async ({ userId, provider }, _, context) =>
+        countedDataTypes(await context.load(dataTypesByConnection, { userId, provider }), context),
     }),
   );
 }

@@ -3,9 +3,11 @@ import type { EventTypes } from '../events/events.graphql.ts';
 import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
 import type { Batch } from '../graphql/batch.ts';
 import type { Builder } from '../graphql/builder.ts';
+import type { Context } from '../graphql/context.ts';
 import type { DateTimeRangeType } from '../graphql/date-time-range.ts';
 import { USUAL_DATA_TYPES, withItems } from '../graphql/items.ts';
 import { inWords } from '../graphql/limit-texts.ts';
+import type { OperationBounds } from '../graphql/operation-bounds.ts';
 import { defaultLimits } from '../limits.ts';
 import { runKey } from '../log/record/fold-run.ts';
 import { statusWords } from '../log/words.ts';
@@ -21,8 +23,18 @@ import { dataTypeKinds, reportsOf } from './reports.ts';
 const dataTypesByRun: Batch<RunId, readonly SyncRunDataType[]> = {
   keyOf: runKey,
   restsOn: { owner: ({ userId }) => userId },
-  find: (runs, { dataTypes }) => dataTypes.ofRuns(runs),
+  find: (runs, { dataTypes }, bounds) => dataTypes.ofRuns(runs, expectDataTypes(bounds)),
 };
+
+/** Has an operation told how many types of data are about to be read for it. */
+export const expectDataTypes = (bounds: OperationBounds | undefined) => (counts: readonly number[]) =>
+  bounds?.expectUnusual(counts.reduce((sum, count) => sum + Math.max(0, count - USUAL_DATA_TYPES), 0));
+
+/** Types of data as a field shows them, which counts those that are more than usual. @throws AppError LIMIT_EXCEEDED */
+export function countedDataTypes<T>(types: readonly T[], { bounds }: Context): T[] {
+  bounds.foundUnusual(types.length - USUAL_DATA_TYPES);
+  return [...types];
+}
 
 interface Types {
   readonly events: EventTypes;
@@ -44,7 +56,12 @@ export function addDataTypes(builder: Builder, types: Types) {
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerEvent' }),
       description: `What this event alone tells of types of data, those first that it states; at most ${inWords(defaultLimits.dataTypesPerEvent)}.`,
       authScopes: { read: true },
-      resolve: (event) => reportsOf(event).map((report) => foldRunDataType(undefined, event, report)),
+      resolve: (event, _, context) => {
+        const types = () => reportsOf(event).map((report) => foldRunDataType(undefined, event, report));
+        // What waits for nothing is made at once, for a whole audience.
+        const { pace } = context.bounds;
+        return pace ? pace.step().then(() => countedDataTypes(types(), context)) : countedDataTypes(types(), context);
+      },
     }),
   );
   builder.prismaObjectField(SyncRun, 'dataTypes', (t) =>
@@ -53,7 +70,8 @@ export function addDataTypes(builder: Builder, types: Types) {
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerRun' }),
       description: `What the run did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerRun)}.`,
       authScopes: { read: true },
-      resolve: async ({ userId, runId }, _, { load }) => [...(await load(dataTypesByRun, { userId, runId }))],
+      resolve: async ({ userId, runId }, _, context) =>
+        countedDataTypes(await context.load(dataTypesByRun, { userId, runId }), context),
     }),
   );
   return DataTypeSync;

@@ -2,15 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { connectionUpsert, selectConnections } from '../connections/connection-sql.ts';
 import type { Database, Decision } from '../db/database.ts';
 import type { ProviderDataType, ProviderLink, SyncRunDataType } from '../db/rows.ts';
-import { emptySql, joinSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
+import { emptySql, type Sql, sql } from '../db/sql.ts';
 import type { WakeUps } from '../instances/wake-ups.ts';
 import { groupBy } from '../lib/group-by.ts';
-import { inPieces } from '../lib/in-pieces.ts';
 import type { Limits } from '../limits.ts';
 import { newestAt, runKey } from '../log/record/fold-run.ts';
 import { logSqlOf } from '../log/sql/log-sql-of.ts';
 import { noteChange } from '../log/sql/revision.ts';
 import type { StatusWord } from '../log/words.ts';
+import { type HearCounts, readCounted } from './counted-reads.ts';
 import {
   providerDataTypeUpsert,
   runDataTypeUpsert,
@@ -49,21 +49,25 @@ export class DataTypes {
     this.#wakeUps = parts.wakeUps;
   }
 
-  /** The types of each of these runs, by name and at most `dataTypesPerRun`. Up to a hundred runs are one statement. */
-  async ofRuns(runs: readonly RunId[]): Promise<readonly (readonly SyncRunDataType[])[]> {
-    const rows = await this.#select<RunId, SyncRunDataType>(
-      runs,
-      ({ userId, runId }) => sql`
-        SELECT ${selectedRunDataType} FROM sync_run_data_type d WHERE d.user_id = ${userId} AND d.run_id = ${runId}
-        ORDER BY d.data_type LIMIT ${this.#limits.dataTypesPerRun}`,
-    );
+  /** The types of each of these runs, by name and at most `dataTypesPerRun`. A few runs are one statement. */
+  async ofRuns(runs: readonly RunId[], hear?: HearCounts): Promise<readonly (readonly SyncRunDataType[])[]> {
+    const rows = await readCounted<RunId, SyncRunDataType>(this.#database.reader, {
+      keys: runs,
+      most: this.#limits.dataTypesPerRun,
+      selected: selectedRunDataType,
+      from: ({ userId, runId }) => sql`FROM sync_run_data_type d WHERE d.user_id = ${userId} AND d.run_id = ${runId}`,
+      hear,
+    });
     const byRun = groupBy(rows, runKey);
     return runs.map((run) => byRun.get(runKey(run)) ?? []);
   }
 
-  /** The types of each of these connections, by name and at most `dataTypesPerConnection`. Up to a hundred are one statement. */
-  ofConnections(connections: readonly ConnectionId[]): Promise<readonly (readonly ProviderDataType[])[]> {
-    return this.#ofConnections(connections, emptySql);
+  /** The types of each of these connections, by name and at most `dataTypesPerConnection`. A few are one statement. */
+  ofConnections(
+    connections: readonly ConnectionId[],
+    hear?: HearCounts,
+  ): Promise<readonly (readonly ProviderDataType[])[]> {
+    return this.#ofConnections(connections, emptySql, hear);
   }
 
   /** The same of those types alone that have failed. */
@@ -71,17 +75,15 @@ export class DataTypes {
     return this.#ofConnections(connections, sql`AND d.status = ${'failed' satisfies StatusWord}`);
   }
 
-  async #ofConnections(
-    connections: readonly ConnectionId[],
-    isWanted: Sql,
-  ): Promise<readonly (readonly ProviderDataType[])[]> {
-    const rows = await this.#select<ConnectionId, ProviderDataType>(
-      connections,
-      ({ userId, provider }) => sql`
-        SELECT ${selectedProviderDataType} FROM provider_data_type d
-        WHERE d.user_id = ${userId} AND d.provider = ${provider} ${isWanted}
-        ORDER BY d.data_type LIMIT ${this.#limits.dataTypesPerConnection}`,
-    );
+  async #ofConnections(connections: readonly ConnectionId[], isWanted: Sql, hear?: HearCounts) {
+    const rows = await readCounted<ConnectionId, ProviderDataType>(this.#database.reader, {
+      keys: connections,
+      most: this.#limits.dataTypesPerConnection,
+      selected: selectedProviderDataType,
+      from: ({ userId, provider }) => sql`
+        FROM provider_data_type d WHERE d.user_id = ${userId} AND d.provider = ${provider} ${isWanted}`,
+      hear,
+    });
     const byConnection = groupBy(rows, connectionKey);
     return connections.map((connection) => byConnection.get(connectionKey(connection)) ?? []);
   }
@@ -128,17 +130,6 @@ export class DataTypes {
     });
     if (outcome === 'recorded') this.#wakeUps.notify({ kind: 'touched', userId });
     return outcome;
-  }
-
-  async #select<Key, Row>(keys: readonly Key[], select: (key: Key) => Sql): Promise<readonly Row[]> {
-    const found: Row[] = [];
-    for (const some of inPieces(keys, SELECTS_PER_STATEMENT)) {
-      const selects = some.map((key) => sql`SELECT * FROM (${select(key)}) AS p`);
-      found.push(
-        ...(await this.#database.reader.$queryRaw<Row[]>`${joinSql(selects, ' UNION ALL ')} ORDER BY "dataType"`),
-      );
-    }
-    return found;
   }
 }
 

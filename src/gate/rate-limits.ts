@@ -114,6 +114,9 @@ export class RateLimits {
         if (count > costlyItems) this.#defer('costly', door);
         if (count > 0) this.take(kind, account, count / itemsOfOneCharge, door);
       },
+      found: (count) => {
+        if (this.#options.factor > 0) this.#buckets[kind].owe(account, count / itemsOfOneCharge);
+      },
       stream: () => this.#defer('stream', door),
       record: (drafts, store) => this.#record({ account, drafts, door }, store),
     };

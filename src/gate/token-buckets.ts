@@ -52,16 +52,20 @@ export class TokenBuckets {
 
   /** Takes so much, or nothing. @returns 0 when it was taken, else the milliseconds after which it could be */
   take(key: string, cost: number): number {
+    const waitMs = this.wait(key, cost);
+    if (waitMs === 0) this.owe(key, cost);
+    return waitMs;
+  }
+
+  /** Takes so much whether it is there or not. What is not is paid off before anything more can be taken. */
+  owe(key: string, cost: number): void {
     const now = this.#clock();
     const bucket = this.#buckets.get(key);
-    const waitMs = this.#waitMs(bucket, cost, now);
-    if (waitMs > 0) return waitMs;
     if (bucket) {
       bucket.fullAt = Math.max(bucket.fullAt, now) + cost * this.#msOfOne;
       bucket.untold += cost;
       if (bucket.untold >= this.#burst * TOLD_PART) this.#due.add(key);
     } else this.#add(key, cost, now);
-    return 0;
   }
 
   /** Puts back what was taken. A bucket that is full by that is forgotten, unless others are still to be told. */

@@ -1,9 +1,10 @@
 import type { Services } from '../services.ts';
+import type { OperationBounds } from './operation-bounds.ts';
 
 /** A way to find many things at once. `keyOf` tells which keys are the same. */
 export interface Batch<K, V> {
-  /** Answers in the order of the keys. */
-  readonly find: (keys: readonly K[], services: Services) => Promise<readonly V[]>;
+  /** Answers in the order of the keys. @param bounds of the operation that asks, if one does */
+  readonly find: (keys: readonly K[], services: Services, bounds?: OperationBounds) => Promise<readonly V[]>;
   readonly keyOf: (key: K) => string;
   /**
    * What an answer rests on that was made of this. A function of the key: the row of the user that it names, with which

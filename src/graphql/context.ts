@@ -28,6 +28,8 @@ export interface Spending {
   request(): void;
   /** What an operation costs, in items. @throws AppError RATE_LIMITED, UNAVAILABLE */
   items(count: number): void;
+  /** What an operation turns out to have cost beyond that, in items: it is taken even from an account that has not so much. */
+  found(count: number): void;
   /** A stream that is about to begin. @throws AppError UNAVAILABLE, while the server cannot keep up */
   stream(): void;
   /**
@@ -117,7 +119,7 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
       // The loader under a batch was made from that batch, below, so the loader has the batch's types.
       let loader = loaders.get(batch) as DataLoader<K, V, string> | undefined;
       if (!loader) {
-        loader = new DataLoader<K, V, string>((keys) => batch.find(keys, services), {
+        loader = new DataLoader<K, V, string>((keys) => batch.find(keys, services, bounds), {
           cacheKeyFn: batch.keyOf,
           ...(bounds.pace && { batchScheduleFn: (ask) => bounds.pace?.whenIdle(ask) }),
         });

@@ -25,7 +25,8 @@ export const withItems = (items: Items) => ({ extensions: { items } });
 
 /**
  * Types of data that an event, a run or a connection has as a rule. With as many as there may be, ten times that, a person's
- * connections with their types of data would count ten thousand items.
+ * connections with their types of data would count ten thousand items. Those beyond count when they are found:
+ * `OperationBounds.foundUnusual`.
  */
 export const USUAL_DATA_TYPES = 20;
 

@@ -6,7 +6,7 @@ import { labelOf } from './operation-label.ts';
 
 /** What a client is told of the cost of its operation, in `extensions.cost`. */
 export interface ToldCost {
-  /** The items that the operation asks for, as they are counted before it runs. */
+  /** The items that the operation asks for, as they are counted before it runs, and those that lists had beyond what is usual. */
   readonly items: number;
   /** How many an operation of this viewer may ask for. */
   readonly limit: number;
@@ -22,9 +22,15 @@ export function toldCost(
   return { items, limit: operationItems[sees] };
 }
 
-/** The refusal of an operation that asks for too much; undefined for one that does not. */
-export function refuseCost({ items, limit }: ToldCost, operation: OperationDefinitionNode): AppError | undefined {
+/** The refusal of an operation that asks for too much, or turns out to find it; undefined for one that does not. */
+export function refuseCost(
+  { items, limit }: ToldCost,
+  operation: OperationDefinitionNode,
+  when: 'before it runs' | 'as it runs' = 'before it runs',
+): AppError | undefined {
   if (items <= limit) return undefined;
-  const message = `An operation may ask for at most ${limit} items in all, and ${labelOf(operation)} asks for ${items}`;
+  const begun = operation.operation === 'mutation' ? '. What it had begun may have been done' : '';
+  const much = when === 'before it runs' ? `asks for ${items}` : `finds ${items} or more: ask for less at once${begun}`;
+  const message = `An operation may ask for at most ${limit} items in all, and ${labelOf(operation)} ${much}`;
   return new AppError('LIMIT_EXCEEDED', message, {}, { nodes: operation });
 }

@@ -1,11 +1,11 @@
 import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
-import type { Payer } from '../graphql/context.ts';
+import type { Context, Payer } from '../graphql/context.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { refuseDeepVariables } from './check-variables.ts';
-import { type CostOf, createCost } from './cost.ts';
+import { type Cost, createCost } from './cost.ts';
 import { introspectionItems, refuseIntrospection } from './introspection-cost.ts';
 import type { ValidOperation, Variables } from './valid-operation.ts';
 
@@ -21,13 +21,17 @@ interface BillOptions extends ValidOperation {
 export interface Weighed {
   readonly refused: ExecutionResult | undefined;
   /** Undefined where the cost was not worked out. */
-  readonly told: { readonly extensions: { readonly cost: ToldCost } } | undefined;
+  readonly told: Told | undefined;
 }
 
-/** What one operation costs: whether it may be asked for, and that it is paid for, before any of it runs. */
+interface Told {
+  readonly extensions: { readonly cost: ToldCost };
+}
+
+/** What one operation costs: whether it may be asked for, and that it is paid for, before any of it runs; and what is found to be more. */
 export class Bill {
   readonly #options: BillOptions;
-  #costOf: CostOf | undefined;
+  #cost: Cost | undefined;
   /** What it asks for of the schema itself, once that is known. */
   #introspected = 0;
 
@@ -36,29 +40,29 @@ export class Bill {
   }
 
   /** Reads the operation's cost, if it was not read yet: that of a client's operation is when it first runs. */
-  prepare(): CostOf {
-    this.#costOf ??= this.#read();
-    return this.#costOf;
+  prepare(): Cost {
+    this.#cost ??= this.#read();
+    return this.#cost;
   }
 
-  #read(): CostOf {
+  #read(): Cost {
     const { limits } = this.#options;
-    const costOf = createCost(this.#options, limits);
+    const cost = createCost(this.#options, limits);
     const introspected = introspectionItems(this.#options, limits);
     this.#introspected = introspected;
-    return introspected === 0 ? costOf : (variables) => costOf(variables) + introspected;
+    return introspected === 0 ? cost : { ...cost, asked: (variables) => cost.asked(variables) + introspected };
   }
 
   /** Does it ask for so little that it need not wait for others? */
   isLight(variables: Variables): boolean {
-    return this.prepare()(variables) <= this.#options.limits.lightItems;
+    return this.prepare().asked(variables) <= this.#options.limits.lightItems;
   }
 
   weigh(variables: Variables, viewer: Viewer): Weighed {
     const { author, limits, operation } = this.#options;
     const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
     if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
-    const cost = toldCost(this.prepare()(variables), viewer, limits);
+    const cost = this.#costWith(0, variables, viewer);
     // A document of ours asks for a page at once.
     const isOurs = author === 'server';
     const tooMuch = isOurs
@@ -69,7 +73,36 @@ export class Bill {
 
   /** Charges for what the operation may list, unless it has been run before. @throws AppError RATE_LIMITED, UNAVAILABLE */
   pay({ spending, bounds }: Payer, variables: Variables): void {
-    if (!bounds?.hasBegun) spending.items(this.prepare()(variables));
+    if (!bounds?.hasBegun) spending.items(this.prepare().asked(variables));
+  }
+
+  /**
+   * Has an operation that is about to run told of what lists have beyond what is usual.
+   * @param isBound whether it is refused when that is too much: a payload of a subscription is not, and a document of ours
+   */
+  watch({ bounds, viewer }: Context, variables: Variables, isBound: boolean): void {
+    const { author, limits, operation } = this.#options;
+    bounds.judgeUnusual = (found) => {
+      const cost = this.#costWith(found, variables, viewer);
+      return {
+        isHeavy: cost.items > limits.lightItems,
+        refused: isBound && author === 'client' ? refuseCost(cost, operation, 'as it runs') : undefined,
+      };
+    };
+  }
+
+  /** Charges for what was found beyond what is usual, however much that is. @returns what a client is told of the cost */
+  settle({ bounds, spending, viewer }: Context, variables: Variables): Told {
+    const cost = this.#costWith(bounds.unusual, variables, viewer);
+    const due = bounds.settle(cost.items - this.prepare().asked(variables));
+    if (due > 0) spending.found(due);
+    return { extensions: { cost } };
+  }
+
+  #costWith(unusual: number, variables: Variables, viewer: Viewer): ToldCost {
+    const { asked, ofOneMore } = this.prepare();
+    const more = unusual > 0 ? unusual * ofOneMore(variables) : 0;
+    return toldCost(asked(variables) + more, viewer, this.#options.limits);
   }
 
   /** The same for who answers with a result: undefined once it is paid. */

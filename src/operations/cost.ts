@@ -15,8 +15,16 @@ import { ListArguments } from './list-arguments.ts';
 import { plainFieldOf } from './text/plain-field.ts';
 import type { ValidOperation, Variables } from './valid-operation.ts';
 
-/** What an operation costs with these variables, in list items. */
+/** A number of list items, with these variables. */
 export type CostOf = (variables: Variables) => number;
+
+/** What an operation costs, in list items. */
+export interface Cost {
+  /** What is counted before it runs. */
+  readonly asked: CostOf;
+  /** What one item more costs in a list that turns out to have more than is usual: of several such lists, in the dearest. */
+  readonly ofOneMore: CostOf;
+}
 
 /**
  * Finds out what an operation could ask for, before any of it runs: events have users and users have events, so a short
@@ -28,18 +36,24 @@ export type CostOf = (variables: Variables) => number;
  *   edges, a span of time) counts with the fields of the other; one at the root is what the request itself is charged for.
  * - Of each of them `fieldsOfOneItem` fields are paid for by that. Each as many more count 1.
  * - What has to read more than it shows says so (`extensions.reads`), and a list with a filter looks through more.
+ * - A list that says how many items are `usual` counts with these. What it has beyond counts when it is found.
  *
  * What the document says counts: a field that is asked for twice, or that a directive leaves out, counts all the same.
  *
  * The document is read once. What is left for each request is what depends on its variables: for most, nothing.
  */
-export function createCost(valid: ValidOperation, limits: Limits): CostOf {
-  const total = new ItemCount(valid, limits).total();
-  if (typeof total === 'number') return () => total;
-  let asked = 0;
-  return (variables) => {
-    asked += 1;
-    return total(variables, asked);
+export function createCost(valid: ValidOperation, limits: Limits): Cost {
+  const count = new ItemCount(valid, limits);
+  const total = count.total();
+  let questions = 0;
+  const ask = (amount: Amount, variables: Variables) => {
+    if (typeof amount === 'number') return amount;
+    questions += 1;
+    return amount(variables, questions);
+  };
+  return {
+    asked: (variables) => ask(total, variables),
+    ofOneMore: (variables) => Math.max(...count.unusual.map((amount) => ask(amount, variables))),
   };
 }
 
@@ -74,6 +88,8 @@ class ItemCount {
   readonly #limits: Limits;
   readonly #lists: ListArguments;
   readonly #ofFragments = new Map<string, Asked>();
+  /** What an item costs of each list that says how many are usual. */
+  readonly unusual: Amount[] = [];
 
   constructor(valid: ValidOperation, limits: Limits) {
     this.#valid = valid;
@@ -124,6 +140,7 @@ class ItemCount {
     if (items) {
       const isBare = isListType(getNullableType(field.type));
       const list = this.#ofList(this.#lists.sizeOf(node, field, items), inner, isBare);
+      if ('usual' in items) this.unusual.push(this.#ofList(1, inner, isBare).items);
       return { ...list, items: sumOf([list.items, this.#lists.lookedThroughFor(node)]) };
     }
     if (!node.selectionSet) return { fields: 1, items: read };

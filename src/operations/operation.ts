@@ -17,7 +17,7 @@ import { Audiences } from './audiences.ts';
 import { type Author, Bill } from './bill.ts';
 import { type BoundedExecution, isWithin } from './bounded-execution.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
-import type { CostOf } from './cost.ts';
+import type { Cost } from './cost.ts';
 import type { FormatError } from './format-error.ts';
 import { findInputProblems } from './input-problems.ts';
 import { jsonLength } from './json-length.ts';
@@ -101,20 +101,22 @@ export class Operation {
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
     const { refused = this.#bill.unpaid(context, variables), told } = this.#bill.weigh(variables, context.viewer);
     if (refused) return { ...this.#format(refused), ...told };
-    const result = await this.#execute(context, variables);
+    const { result, cost } = await this.#execute(context, variables);
     context.forget();
     const shown = 'data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) };
-    return { ...this.#format(shown), ...told };
+    return { ...this.#format(shown), ...(told && cost) };
   }
 
   /** Executes a query or a mutation: one that is past its bounds has that as its only error. */
-  async #execute(context: Context, variables: Variables, executable?: Executable): Promise<ExecutionResult> {
+  async #execute(context: Context, variables: Variables, executable?: Executable) {
     const { author, bounded } = this.#options;
     const { bounds } = context;
+    this.#bill.watch(context, variables, true);
     const isLight = this.kind !== 'query' || this.#bill.isLight(variables);
     const result = await bounded.run(() => execute(this.#args(context, variables, executable)), bounds, isLight);
     if (result.data && !executable && author === 'client') isWithin(bounds, jsonLength(result.data));
-    return bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result;
+    const cost = this.#bill.settle(context, variables);
+    return { result: bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result, cost };
   }
 
   /** What graphql-js refuses before anything runs. The first error lists all that is wrong with a list of items. */
@@ -137,16 +139,16 @@ export class Operation {
   async write(context: Context, variables: Variables): Promise<string | undefined> {
     const executable = this.kind === 'query' ? this.#toText() : null;
     if (!executable) return undefined;
-    const { refused, told } = this.#bill.weigh(variables, context.viewer);
-    if (refused) return undefined;
+    if (this.#bill.weigh(variables, context.viewer).refused) return undefined;
     this.#bill.pay(context, variables);
-    const { data, errors } = await this.#execute(context, variables, executable);
+    const { result, cost } = await this.#execute(context, variables, executable);
+    const { data, errors }: ExecutionResult = result;
     if (!data || errors) return undefined;
     const { pace } = context.bounds;
     const json = pace ? await writeInSlices(data, pace) : writeJson(data);
     if (!isWithin(context.bounds, json.length)) return undefined;
     context.forget();
-    return `{"data":${json},"extensions":${JSON.stringify(told?.extensions)}}`;
+    return `{"data":${json},"extensions":${JSON.stringify(cost.extensions)}}`;
   }
 
   /** The same operation with text in the place of plain selections; null if there are none. */
@@ -208,10 +210,12 @@ export class Operation {
     const tools: PayloadTools = {
       audiences: new Audiences(this.#options),
       executor: {
-        execute: (context, variables, payload) =>
-          text
+        execute: (context, variables, payload) => {
+          this.#bill.watch(context, variables, false);
+          return text
             ? this.#executeAsText(text, context, variables, payload)
-            : execute({ ...this.#args(context, variables), rootValue: payload }),
+            : execute({ ...this.#args(context, variables), rootValue: payload });
+        },
         format: (result) => this.#format(result),
         databaseRetryMs: this.#options.limits.databaseRetryMs,
       },
@@ -241,7 +245,7 @@ export class Operation {
   }
 
   /** Reads the operation's cost now. */
-  prepareCost(): CostOf {
+  prepareCost(): Cost {
     return this.#bill.prepare();
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 import { openWebSocketStream } from '../support/streams.ts';
@@ -22,6 +22,10 @@ async function refusalOf(count: number, document: string) {
   const events = Array.from({ length: count }, () => ({ ...anEvent, userId }));
   return (await server.graphql(document, { events, input: { events } })).errors[0]?.message;
 }
+
+/** So many types of data, as an event tells them. */
+const typesOfData = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ dataType: `type_${index}`, state: 'COMPLETE' }));
 
 /** An event as it stands in a document. */
 const literal = () =>
@@ -276,6 +280,81 @@ describe('what an operation costs', () => {
     const query = `{ users(first: 4) { edges { node { recentSyncEvents(limit: 200) { ${aliases(30, 'run { ...F }')} } } } } } ${all}`;
     const { errors } = await transports.post(plain.url, { query, headers: plain.admin });
     expect(errors).toMatchObject([{ message: expect.stringContaining('{ users } asks for 25604') }]);
+  });
+
+  describe('with types of data', () => {
+    let wearer: string;
+    beforeAll(async () => {
+      wearer = await plain.user();
+      // Two runs with as many as there may be, and one with as many as is usual.
+      for (const [runId, count] of Object.entries({ a: 200, b: 200, c: 20 }))
+        await plain.record({ userId: wearer, runId, dataTypes: typesOfData(count) });
+    });
+    const types = (of: string) => `${of} { dataTypes { dataType state } }`;
+    const ofWearer = (fields: string) => `query Types { user(id: "${wearer}") { ${fields} } }`;
+
+    test('counts those that a list has, where they are more than usual', async () => {
+      expect(await costOf(ofWearer(types('syncRun(runId: "c")')))).toBe(21);
+      expect(await costOf(ofWearer(types('syncRun(runId: "a")')))).toBe(201);
+      expect(await costOf(ofWearer(`syncRuns(first: 3) { edges { ${types('node')} } }`))).toBe(3 + 200 + 200 + 20);
+      expect(await costOf(ofWearer(types('recentSyncEvents(limit: 3)')))).toBe(3 + 200 + 200 + 20);
+      // Of the connections that there may be, it has one.
+      expect(await costOf(ofWearer(types('connections')))).toBe(50 + 50 * 20 + 180);
+      expect(await costOf(ofWearer(`${types('x: syncRun(runId: "a")')} ${types('y: syncRun(runId: "a")')}`))).toBe(402);
+      const wide = `syncRun(runId: "a") { dataTypes { ${aliases(21, 'dataType')} } }`;
+      expect(await costOf(ofWearer(wide))).toBe(401);
+    });
+
+    test('may be as much as anything else, and one more is refused on every door', async () => {
+      const headers = await plain.userToken(wearer);
+      // Nine runs with two hundred each, and events.
+      const asking = (rest: string) =>
+        ofWearer(`${aliases(9, types('syncRun(runId: "a")'))} e: recentSyncEvents(limit: 191) { id } ${rest}`);
+      for (const [transport, ask] of Object.entries(transports)) {
+        const within = await ask(plain.url, { query: asking(''), headers });
+        expect({ transport, ...within }).toMatchObject({
+          transport,
+          data: { user: { a8: { dataTypes: { length: 200 } } } },
+          extensions: { cost: { items: 2_000, limit: 2_000 } },
+        });
+        expect(within.errors).toBeUndefined();
+        const past = await ask(plain.url, { query: asking('f: recentSyncEvents(limit: 1) { id }'), headers });
+        expect({ transport, ...past }).toMatchObject({
+          transport,
+          data: null,
+          errors: [
+            {
+              message: expect.stringContaining('in all, and query Types finds 2001 or more: ask for less at once'),
+              extensions: { code: 'LIMIT_EXCEEDED' },
+            },
+          ],
+        });
+      }
+    });
+
+    test('is known before many of them are read', async () => {
+      const read: string[] = [];
+      const server = await startServer({ onStatement: ({ sql }) => read.push(sql) });
+      onTestFinished(() => server.close());
+      const userId = await server.user();
+      for (let run = 0; run < 11; run += 1)
+        await server.record({ userId, runId: `run_${run}`, dataTypes: typesOfData(200) });
+      const query = (first: number) =>
+        `{ user(id: "${userId}") { syncRuns(first: ${first}) { edges { node { dataTypes { attempts } } } } } }`;
+      const asked = async (first: number) => {
+        read.length = 0;
+        const { errors } = await server.graphql(query(first), {}, await server.userToken(userId));
+        const types = read.filter((sql) => sql.includes('FROM sync_run_data_type'));
+        return { codes: errors.map(({ extensions }) => extensions.code), read: types.length };
+      };
+      expect(await asked(9)).toEqual({ codes: [], read: 1 });
+      expect(await asked(11)).toEqual({ codes: ['LIMIT_EXCEEDED'], read: 1 });
+      expect(read.filter((sql) => sql.includes('d.attempts'))).toEqual([]);
+      const { data } = await server.graphql(query(11));
+      expect(data.user.syncRuns.edges.map(({ node }: { node: { dataTypes: [] } }) => node.dataTypes.length)).toEqual(
+        Array.from({ length: 11 }, () => 200),
+      );
+    });
   });
 
   test('is as much for who shows no credential as for a user', async () => {

@@ -156,6 +156,21 @@ describe('what is asked', () => {
     expect(await ask(10)).toMatchObject({ status: 429, errors: [{ extensions: { code: 'RATE_LIMITED' } }] });
   });
 
+  test('is charged for what it turns out to list beyond that, even if the account has not so much', async () => {
+    const { headers, userId } = await newcomer();
+    const dataTypes = Array.from({ length: 120 }, (_, index) => ({ dataType: `type_${index}`, state: 'COMPLETE' }));
+    await server.record({ userId, runId: 'wide', dataTypes });
+    const query = `{ user(id: "${userId}") { syncRun(runId: "wide") { dataTypes { dataType } } } }`;
+    // 1 for the request, 2.1 for what it asks for, and 10 for a hundred types more than usual; a bucket holds 5.
+    expect(await post(headers, query)).toMatchObject({
+      status: 200,
+      body: { data: { user: { syncRun: { dataTypes: { length: 120 } } } }, extensions: { cost: { items: 121 } } },
+    });
+    expect((await post(headers)).headers).toMatchObject({ 'retry-after': '19' });
+    pass(19_000);
+    expect((await post(headers)).status).toBe(200);
+  });
+
   test('is charged 1 where the answer was kept', async () => {
     const { headers, userId } = await newcomer();
     const events = () => post(headers, `{ user(id: "${userId}") { recentSyncEvents(limit: 40) { id } } }`);

@@ -27,6 +27,16 @@ describe('a bucket', () => {
     expect(tens.take('a', 1)).toBe(200);
   });
 
+  test('owes what was taken without being there, until that is paid off', () => {
+    const { tens, pass } = buckets();
+    tens.owe('a', 25);
+    expect(tens.take('a', 1)).toBe(3_200);
+    pass(3_199);
+    expect(tens.take('a', 1)).toBe(1);
+    pass(1);
+    expect(tens.take('a', 1)).toBe(0);
+  });
+
   test('is asked without being touched', () => {
     const { tens } = buckets();
     tens.take('a', 9);

@@ -209,6 +209,20 @@ export const operations: Area = {
       tests: ['test/doors/introspection.test.ts'],
     },
     {
+      breaks: 'types of data beyond the usual cost nothing',
+      file: 'src/graphql/operation-bounds.ts',
+      find: 'this.#unusual += Math.max(0, more);',
+      replace: '',
+      tests: ['test/doors/operation-cost.test.ts', 'test/doors/rate-limits.test.ts'],
+    },
+    {
+      breaks: 'types of data that are too many are read before they are refused',
+      file: 'src/data-types/counted-reads.ts',
+      find: 'hear?.(counts);',
+      replace: '',
+      tests: ['test/doors/operation-cost.test.ts'],
+    },
+    {
       breaks: 'what takes too long reads on',
       file: 'src/graphql/operation-bounds.ts',
       find: 'if (this.#exceeded) throw this.#exceeded;',

@@ -128,7 +128,7 @@ const inSnakeCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${
 
 /** The pages of an export are paid by their lines, and not by what else a query for them might list. */
 function unpaid({ viewer, address, spending }: Visit): Visit {
-  return new Visit({ viewer, address, spending: { ...spending, request() {}, items() {} } });
+  return new Visit({ viewer, address, spending: { ...spending, request() {}, items() {}, found() {} } });
 }
 
 /** All lines, a page at once. Runs are read from the oldest on, as one that changes moves to the newest and is met again. */
