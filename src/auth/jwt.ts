@@ -12,20 +12,15 @@ import type { Clock } from '../lib/clock.ts';
 import { hasKeyTwice } from '../lib/parse-json.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
+import { scopesOfToken } from './token-scopes.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
-import { type DeveloperViewer, scopesAmong, type UserViewer } from './viewer.ts';
+import type { DeveloperViewer, UserViewer } from './viewer.ts';
 
 /**
  * A time in a token is in seconds since 1970. One from the year 2100 on is in milliseconds, so that a token meant for minutes
  * would be good for fifty thousand years.
  */
 const OUT_OF_RANGE_SECONDS = Date.UTC(2100, 0) / 1000;
-
-/** Scopes that tie a token to the one user in its `sub`, whatever else it names. */
-const narrowScopes = ['sync:self', 'sdk'] as const;
-
-/** Where issuers put scopes. Only `scope` grants any; a restriction counts in each of these, in any case. */
-const scopeClaims: readonly string[] = ['scope', 'scopes', 'scp'];
 
 export interface Tokens {
   /**
@@ -169,34 +164,19 @@ function isTimeFor({ nbf, exp }: JWTPayload, now: number): boolean {
 }
 
 function viewerOf(claims: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
-  const { sub, exp, nbf, iat, scope = [] } = claims;
-  const granting = scopeTexts(scope);
-  const restricting = scopeTexts(
-    Object.entries(claims).flatMap(([name, value]) => (scopeClaims.includes(name.toLowerCase()) ? value : [])),
-  );
-  if (typeof sub !== 'string' || sub === '' || exp === undefined || !granting || !restricting) return null;
+  const { sub, exp, nbf, iat } = claims;
+  const scopes = scopesOfToken(claims);
+  if (typeof sub !== 'string' || sub === '' || exp === undefined || !scopes) return null;
   if (![exp, nbf, iat].every(isInRange)) return null;
   const expiresAt = new Date(exp * 1000);
   // jose compares whole seconds, and lets an `exp` pass that no date can hold.
   if (!(expiresAt.getTime() > now)) return null;
-  // Whatever an issuer puts between words, and around them, hides no restriction.
-  const words = restricting.flatMap((text) => text.toLowerCase().split(/[^\w:./-]+/));
-  const via = narrowScopes.find((word) => words.includes(word));
+  const { via, granted } = scopes;
   if (via) return isUuid(sub) ? { kind: 'user', userId: sub.toLowerCase(), via, expiresAt } : null;
-  const granted = scopesAmong(granting.flatMap((text) => text.split(/[\s,]+/)));
   return { kind: 'developer', subject: sub, scopes: new Set(['read', ...granted]), expiresAt };
 }
 
 /** Is a time of a token one in seconds, or not there? jose looks at `iat` not at all, and at no bound of the others. */
 function isInRange(time: unknown): boolean {
   return time === undefined || (typeof time === 'number' && time >= 0 && time < OUT_OF_RANGE_SECONDS);
-}
-
-/**
- * The texts of a claim that names scopes: a text or a list of texts. Null when it is neither, as a restriction that cannot
- * be read must not end up as no restriction.
- */
-function scopeTexts(scopes: unknown): string[] | null {
-  const texts: unknown[] = Array.isArray(scopes) ? scopes : [scopes];
-  return texts.every((text) => typeof text === 'string') ? texts : null;
 }

@@ -161,6 +161,53 @@ test.each([
 });
 
 test.each([
+  // Cognito, Azure AD (scopes and roles of an app), Auth0 (with and without a namespace), Keycloak, Okta, Spring.
+  { scope: 'openid https://api.example.com/sync:self' },
+  { scope: 'synclog/sync:self synclog/admin' },
+  { scp: 'api://3fa85f64-5717-4562-b3fc-2c963f66afa6/sync:self' },
+  { scp: ['urn:example:synclog:sync:self'] },
+  { scope: 'admin', permissions: ['sync:self'] },
+  { scope: 'openid profile write', permissions: ['read:logs', 'sync:self'] },
+  { roles: ['sync:self'] },
+  { role: 'SDK' },
+  { 'https://example.com/roles': ['sdk'] },
+  { 'https://example.com/claims/scope': 'sync:self' },
+  { realm_access: { roles: ['offline_access', 'sdk'] } },
+  { resource_access: { synclog: { roles: ['sync:self'] } } },
+  { authorization: { permissions: [{ rsname: 'log', scopes: ['sync:self'] }] } },
+  { permissions: { 'sync:self': true } },
+  { authorities: ['SCOPE_sync:self'] },
+  { Permissions: 'sync:self' },
+  // How else one can spell it.
+  { scope: 'https://api.example.com/sync:self/' },
+  { scope: 'https://api.example.com/v1.sdk' },
+  { scope: 'synclog:SDK admin' },
+  { scope: 'https%3A%2F%2Fapi.example.com%2Fsync%3Aself admin' },
+  { scope: 'Sync.Self admin' },
+  { scope: 'sync_self sync-self' },
+  { scope: 'admin sync：self' },
+  { scope: 'admin sd\u212a' },
+])('a scope of Synclog as in %j restricts a token to one user, wherever and with whatever prefix', async (claims) => {
+  const token = await signWithSecret(secret, claimsWith({ sub: userId, ...claims }));
+  expect(await tokensWith().verify(token)).toMatchObject({ kind: 'user', userId });
+  const ofNobody = await signWithSecret(secret, claimsWith({ sub: 'dev-1', ...claims }));
+  expect(await tokensWith().verify(ofNobody)).toBeNull();
+});
+
+test.each([
+  { permissions: ['admin', 'write'] },
+  { roles: ['admin'] },
+  { realm_access: { roles: ['write'] } },
+  { scope: 'https://api.example.com/admin synclog/write api:metrics' },
+  { scope: 'resync:self mobile-sdk https://sdk.example.com/read sdk:read' },
+  { email: 'sdk', name: 'sync:self', groups: ['sdk'] },
+  { permissions: 7, roles: null },
+])('what is spelled as in %j grants nothing, and restricts nothing', async (claims) => {
+  const token = await signWithSecret(secret, claimsWith(claims));
+  expect(await tokensWith().verify(token)).toMatchObject({ kind: 'developer', scopes: new Set(['read']) });
+});
+
+test.each([
   { scp: ['write', 'admin'] },
   { scopes: 'write admin' },
   { Scope: 'admin' },
