@@ -1,5 +1,6 @@
 import type { ProviderLink as LinkRow, SyncRun } from '../db/rows.ts';
-import { type EventTypes, findEvent } from '../events/events.graphql.ts';
+import { findEvent } from '../events/event-connection.graphql.ts';
+import type { EventTypes } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import { withItems, withReads } from '../graphql/items.ts';

@@ -9,6 +9,7 @@ import type { EventPageRequest } from './event-pages.ts';
 import { FollowedLogs } from './follow/followed-logs.ts';
 import { Follower, type FollowRequest } from './follow/follower.ts';
 import type { FollowedEvents } from './follow/steps.ts';
+import type { LogBounds } from './found-log.ts';
 import { LogFigures } from './log-figures.ts';
 import { LogReads } from './log-reads.ts';
 import type { AnyProjection } from './projection.ts';
@@ -33,9 +34,11 @@ export interface EventLog {
   /**
    * Any number of pages, each in ascending order and bound by the log's ends as the request names them; an answer for
    * each request, in their order. The pages without a filter are at most one statement, and up to a hundred others are
-   * a few, unless a log has very many kinds of events.
+   * a few, unless a log has very many kinds of events, or retention removes what is being read.
    */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;
+  /** Where these logs begin and end now, in one statement; unknown users are left out. */
+  find(userIds: readonly string[]): Promise<readonly LogBounds[]>;
   /**
    * How many events of each log were recorded at the times that a filter names, whatever else it asks for; one statement for
    * a hundred requests.
@@ -100,6 +103,7 @@ export function openEventLog(options: {
   return {
     record: (drafts) => recorder.record(drafts),
     readPages: (requests) => readPages(reads, requests),
+    find: (userIds) => reads.findAll(userIds),
     countRecorded: (requests) => countRecorded(database, requests),
     eventsById: (ids) => sql.readEventsById(database.reader, ids),
     follow: (request, signal) => new Follower(followed, options.limits, request, signal),

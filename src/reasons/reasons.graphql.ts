@@ -1,4 +1,5 @@
-import { type EventTypes, findEvent } from '../events/events.graphql.ts';
+import { findEvent } from '../events/event-connection.graphql.ts';
+import type { EventTypes } from '../events/events.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import { addEnum } from '../graphql/enums.ts';
 import type { SyncEvent as Event } from '../log/event.ts';

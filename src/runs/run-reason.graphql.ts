@@ -1,5 +1,5 @@
 import type { SyncRun as SyncRunRow } from '../db/rows.ts';
-import { findEvent } from '../events/events.graphql.ts';
+import { findEvent } from '../events/event-connection.graphql.ts';
 import type { Builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import type { SyncEvent } from '../log/event.ts';

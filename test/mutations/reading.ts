@@ -37,6 +37,20 @@ export const reading: Area = {
       replace: 'Math.max(after, upTo - limit + (limit > 1 ? 1 : 0))',
     },
     {
+      breaks: 'a page that retention overtakes stays short',
+      file: 'src/log/read-pages.ts',
+      find: 'if (short.length === 0) return;',
+      replace: 'if (short.length >= 0) return;',
+      tests: ['test/log/overtaken-pages.test.ts'],
+    },
+    {
+      breaks: 'a page that retention overtakes begins behind a gap',
+      file: 'src/events/event-connection.graphql.ts',
+      find: '(await load(logsAfter, { ...page, log, filter })) ?? log',
+      replace: 'log',
+      tests: ['test/log/overtaken-pages.test.ts'],
+    },
+    {
       breaks: 'an empty list of a filter matches everything',
       file: 'src/log/filter.ts',
       find: 'filter[list] != null',

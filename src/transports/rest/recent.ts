@@ -1,4 +1,4 @@
-import { checkCursors } from '../../events/events.graphql.ts';
+import { checkCursors } from '../../events/event-connection.graphql.ts';
 import { json } from '../answer.ts';
 import { prepareAwaited } from './awaited-user.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
