@@ -51,14 +51,22 @@ export default defineConfig({
     reporters: reportFile ? ['default', uniqueNames, ['json', { outputFile: reportFile }]] : ['default', uniqueNames],
     projects: [
       { extends: true, test: { name: 'proofs', include: [proofs], isolate: true } },
-      { extends: true, test: { name: 'sqlite', include: ['test/**/*.test.ts'], exclude: [proofs, ...leftOut] } },
+      {
+        extends: true,
+        test: {
+          name: 'sqlite',
+          include: ['test/**/*.test.ts'],
+          exclude: [proofs, ...leftOut],
+          globalSetup: 'test/support/sqlite-setup.ts',
+        },
+      },
       {
         extends: true,
         test: {
           name: 'postgresql',
           include: behaviour,
           env: { TEST_PROVIDER: 'postgresql' },
-          globalSetup: 'test/support/postgres-server.ts',
+          globalSetup: 'test/support/postgres-setup.ts',
         },
       },
     ],

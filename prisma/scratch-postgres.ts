@@ -74,10 +74,16 @@ async function tryToStart(settings: readonly string[]): Promise<ScratchPostgres>
   };
 }
 
-/** An empty database of its own on a server. `drop` removes it, whoever is still connected. */
-export async function createOnServer(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
+/**
+ * An empty database of its own on a server, or a copy of one that nobody is connected to. `drop` removes it, whoever is
+ * still connected.
+ */
+export async function createOnServer(
+  serverUrl: string,
+  template = 'template1',
+): Promise<{ url: string; drop(): Promise<void> }> {
   const name = `synclog_${randomUUID().replaceAll('-', '')}`;
-  await runOnServer(serverUrl, `CREATE DATABASE ${name}`);
+  await runOnServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => runOnServer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };

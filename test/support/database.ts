@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import { createOnServer } from '../../prisma/scratch-postgres.ts';
 import type { Database, Provider } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrations.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 
 /** The database that this run of a test is about: each behaviour is tested on both. */
@@ -19,6 +18,15 @@ export interface TestDatabase {
 /** An empty database of the run's provider. `drop` removes it, whoever is still connected. */
 export async function createDatabase(): Promise<TestDatabase> {
   return provider === 'sqlite' ? createFile() : createOnServer(inject('postgresUrl'));
+}
+
+/** A database of the run's provider with the schema of this version: a copy of one that was migrated once for the run. */
+export async function createMigrated(): Promise<TestDatabase> {
+  const template = inject('migratedDatabase');
+  if (provider === 'postgresql') return createOnServer(inject('postgresUrl'), template);
+  const file = createFile();
+  copyFileSync(template, new URL(file.url).pathname);
+  return file;
 }
 
 /** A place for a SQLite file, which does not exist yet. */
@@ -39,9 +47,8 @@ export function newFileUrl(): string {
 
 /** A migrated database of the test's own. `statements` grows with the SQL that ran on it. */
 export async function openNewDatabase(): Promise<{ url: string; database: Database; statements: string[] }> {
-  const { url, drop } = await createDatabase();
+  const { url, drop } = await createMigrated();
   onTestFinished(drop);
-  await migrate(url);
   const statements: string[] = [];
   return { url, database: await openAgain(url, statements), statements };
 }

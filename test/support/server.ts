@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import type { Scope } from '../../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
+import { createMigrated, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
 
@@ -59,7 +59,7 @@ export interface TestServer {
 export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage: 'FETCHING', status: 'IN_PROGRESS' };
 
 /**
- * Starts a server on a free port and an empty database of the run's provider, which `close` removes.
+ * Starts a server on a free port and a database of the run's provider without a row, which `close` removes.
  * `settings` are environment variables.
  * @param options.database an empty one in its place.
  */
@@ -68,7 +68,7 @@ export async function startServer({
   database,
   ...options
 }: AppOptions & { settings?: Record<string, string>; database?: TestDatabase } = {}): Promise<TestServer> {
-  const { url: databaseUrl, drop } = database ?? (await createDatabase());
+  const { url: databaseUrl, drop } = database ?? (await createMigrated());
   const config: Config = parseConfig({ ...testSettings, DATABASE_URL: databaseUrl, ...settings });
   const logger = pino({ level: 'silent' });
   let app = await createApp(config, { logger, ...options });
