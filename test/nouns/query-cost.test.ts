@@ -11,7 +11,7 @@ describe('what queries cost', () => {
   const userIds: string[] = [];
 
   beforeAll(async () => {
-    const limits = { operationItems: { user: 2_000, service: 50_000 }, judgingPauseMs: 3_600_000 };
+    const limits = { operationItems: { user: 2_000, service: 50_000 }, slowPollMs: 100 }; // who follows runs looks after them
     server = await startServer({ onStatement: (report) => statements.push(report), limits });
     const { users, log } = server.app.services;
     for (let user = 0; user < 100; user++) {

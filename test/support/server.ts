@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { type App, type AppOptions, createApp } from '../../src/app.ts';
 import type { Scope } from '../../src/auth/viewer.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
+import type { Limits } from '../../src/limits.ts';
 import { createMigrated, type TestDatabase } from './database.ts';
 
 export const jwtSecret = 'a shared secret for tests, long enough';
@@ -15,6 +16,15 @@ export const testSettings = {
   LOAD_SHEDDING: 'off',
   MAX_STREAMS: '1000000',
 } as const;
+
+/** What timers take that are not to ring in a test, in milliseconds: the longest that Node keeps. */
+const never = 2 ** 31 - 1;
+
+/** For servers whose statements are counted: on a busy machine, what they do by themselves would be counted as well. */
+const nothingByItself = {
+  ...{ auditCountMs: never, checkpointMs: never, credentialPollMs: never, judgingPauseMs: never, keyUseMs: never },
+  ...{ retentionPauseMs: never, slowPollMs: never },
+} satisfies Partial<Limits>;
 
 export interface Headers {
   readonly [name: string]: string;
@@ -60,7 +70,7 @@ export const anEvent = { runId: 'run_1', provider: 'oura', source: 'PULL', stage
 
 /**
  * Starts a server on a free port and a database of the run's provider without a row, which `close` removes.
- * `settings` are environment variables.
+ * `settings` are environment variables. One whose statements are told does nothing by itself but what `limits` say.
  * @param options.database an empty one in its place.
  */
 export async function startServer({
@@ -71,7 +81,8 @@ export async function startServer({
   const { url: databaseUrl, drop } = database ?? (await createMigrated());
   const config: Config = parseConfig({ ...testSettings, DATABASE_URL: databaseUrl, ...settings });
   const logger = pino({ level: 'silent' });
-  let app = await createApp(config, { logger, ...options });
+  const limits = { ...(options.onStatement && nothingByItself), ...options.limits };
+  let app = await createApp(config, { logger, ...options, limits });
   const key = async (...scopes: Scope[]) => {
     const { secret } = await app.services.keys.create({ name: scopes.join(), scopes, expiresAt: null });
     return { 'x-api-key': secret };
@@ -128,7 +139,7 @@ export async function startServer({
     async restart() {
       const { port } = new URL(app.url);
       await app.close();
-      app = await createApp({ ...config, port: Number(port) }, { logger, ...options });
+      app = await createApp({ ...config, port: Number(port) }, { logger, ...options, limits });
       // `fetch` keeps connections, and learns only by trying which of them were the old server's.
       while (!(await fetch(`${app.url}/healthz`).catch(() => undefined)));
     },
