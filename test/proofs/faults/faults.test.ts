@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
+import { aSeed } from '../proof-command.ts';
 import { prove } from './prove.ts';
 import { forms } from './sizes.ts';
 
-const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = aSeed();
 
 test('what is promised is kept under faults (`npm run faults` is the long form)', async () => {
-  const lines = [`faults: FAULTS_SEED=${seed}, short form`];
+  const lines = [`faults: --seed ${seed}, short form`];
   const kept = await prove({ seed, sizes: forms.short, print: (line) => lines.push(line) });
   process.stdout.write(`${lines.join('\n')}\n`);
   expect(kept, lines.join('\n')).toBe(true);

@@ -2,6 +2,7 @@ import { startFaultyPostgres } from '../../support/faulty-postgres.ts';
 import { hasRedis, startFaultyRedis } from '../../support/faulty-redis.ts';
 import { mulberry32 } from '../../support/seeded.ts';
 import { hasSmallDisk } from '../../support/small-disk.ts';
+import { type Finding, Holding, type ProofOptions } from '../proof-command.ts';
 import { proveBlackHoles } from './black-holes.ts';
 import { proveClocksApart } from './clocks-apart.ts';
 import { proveCrowd, proveCrowdOnFile } from './crowds.ts';
@@ -26,16 +27,6 @@ import {
 import type { Sizes } from './sizes.ts';
 import { proveAges } from './wrong-ages.ts';
 
-export interface ProofOptions {
-  readonly seed: number;
-  readonly sizes: Sizes;
-  /** Parts of the promises' names; without any, all are proved. */
-  readonly only?: readonly string[];
-  readonly print: (line: string) => void;
-  /** Told what is being proved. */
-  readonly progress?: (text: string) => void;
-}
-
 /** What `only` can name. */
 export const proofs = [
   'order',
@@ -59,24 +50,18 @@ export const proofs = [
 ] as const;
 
 /** Holds each promise against its faults, one after another. Returns whether all are kept. */
-export async function prove({ seed, sizes, only = [], print, progress = () => {} }: ProofOptions): Promise<boolean> {
+export async function prove(options: ProofOptions<Sizes>): Promise<boolean> {
+  const { seed, sizes, print } = options;
   const withRedis = hasRedis();
   const postgres = await startFaultyPostgres();
   let fleet = await startFleet(await postgres.createDatabase('fleet'));
-  let kept = true;
+  const holding = new Holding<(typeof proofs)[number]>(options);
   let turn = 0;
-  let proved = 0;
 
   async function hold(name: (typeof proofs)[number], work: (random: () => number) => Promise<Line>): Promise<void> {
     turn += 1; // each has choices of its own, so that one of them can be replayed alone
-    if (only.length > 0 && !only.some((part) => name.includes(part))) return;
-    proved += 1;
-    progress(`${name} …`);
-    const begun = performance.now();
-    const line = await work(mulberry32(seed + turn));
-    kept = isKept(line) && kept;
-    print(`${toText(line)}, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-    for (const wrong of line.outcome.wrong) print(`    ${wrong}`);
+    const random = mulberry32(seed + turn);
+    await holding.hold(name, async () => findingOf(await work(random)));
   }
 
   const parts = (random: () => number) => ({ fleet, postgres, random, sizes });
@@ -121,25 +106,20 @@ export async function prove({ seed, sizes, only = [], print, progress = () => {}
     await fleet.remove();
     await postgres.remove();
   }
-  return kept && proved > 0;
+  return holding.isKept;
 }
 
-function isKept({ outcome }: Line): boolean {
+function findingOf({ promise, outcome, more = {} }: Line): Finding {
   const { missing, duplicated, outOfOrder, wrong } = outcome;
-  return missing + duplicated + outOfOrder + wrong.length === 0;
-}
-
-function toText(line: Line): string {
-  const { promise, outcome, more = {} } = line;
   const figures = {
     faults: outcome.faults,
     cuts: outcome.cuts,
     acknowledged: outcome.acknowledged,
     sessions: outcome.sessions,
     seen: outcome.seen,
-    missing: outcome.missing,
-    duplicated: outcome.duplicated,
-    'out of order': outcome.outOfOrder,
+    missing,
+    duplicated,
+    'out of order': outOfOrder,
     'worst catch-up (ms)': Math.round(outcome.worstCatchUpMs),
     ...(outcome.worstByWay && {
       'over REST (ms)': Math.round(outcome.worstByWay.rest),
@@ -148,5 +128,6 @@ function toText(line: Line): string {
     ...more,
   };
   const list = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
-  return `${isKept(line) ? 'KEPT  ' : 'BROKEN'} ${promise}: ${list.join(', ')}`;
+  const isKept = missing + duplicated + outOfOrder + wrong.length === 0;
+  return { isKept, text: `${promise}: ${list.join(', ')}`, wrong };
 }

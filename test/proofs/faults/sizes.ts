@@ -1,3 +1,5 @@
+import type { Form } from '../proof-command.ts';
+
 /** How much of everything. */
 export interface Sizes {
   readonly writers: number;
@@ -40,8 +42,6 @@ export interface Sizes {
   /** Not only on SQLite. */
   readonly crowdOnPostgres: boolean;
 }
-
-export type Form = 'short' | 'usual' | 'full';
 
 export const forms: Readonly<Record<Form, Sizes>> = {
   short: {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { aSeed } from '../proof-command.ts';
 import { prove } from './prove.ts';
 import { forms } from './sizes.ts';
 
-const seed = Math.floor(Math.random() * 2 ** 31);
+const seed = aSeed();
 
 test('what is promised is kept under attack (`npm run hostile` is the long form)', async () => {
   const lines = [`hostile: --seed ${seed}, short form`];

@@ -1,3 +1,5 @@
+import type { Finding } from '../proof-command.ts';
+
 /** A promise, what it was held against, and what was found to be otherwise. */
 export interface Line {
   readonly promise: string;
@@ -5,11 +7,7 @@ export interface Line {
   readonly wrong: readonly string[];
 }
 
-export function isKept({ wrong }: Line): boolean {
-  return wrong.length === 0;
-}
-
-export function toText(line: Line): string {
-  const list = Object.entries(line.figures).map(([name, value]) => `${name} ${value}`);
-  return `${isKept(line) ? 'KEPT  ' : 'BROKEN'} ${line.promise}: ${list.join(', ')}`;
+export function findingOf({ promise, figures, wrong }: Line): Finding {
+  const list = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+  return { isKept: wrong.length === 0, text: `${promise}: ${list.join(', ')}`, wrong };
 }

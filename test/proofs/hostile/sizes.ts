@@ -1,3 +1,5 @@
+import type { Form } from '../proof-command.ts';
+
 /** How much of everything. */
 export interface Sizes {
   /** Of what was thought of, one in so many. */
@@ -19,8 +21,6 @@ export interface Sizes {
   /** Connections that are killed in the middle of something. */
   readonly cycles: number;
 }
-
-export type Form = 'short' | 'usual' | 'full';
 
 export const forms: Readonly<Record<Form, Sizes>> = {
   short: {
