@@ -202,9 +202,16 @@ async function run({ args, environment, output }: CommandLine): Promise<void> {
 
 function failure(error: unknown): { line: string; status: 1 | 2 } {
   if (error instanceof UsageError) return { line: `${error.message} (see --help)`, status: 2 };
+  if (error instanceof AppError && error.code === 'BAD_USER_INPUT') return { line: inOptions(error), status: 2 };
   const [line] = failureText(error).split('\n', 1);
-  const isBadInput = error instanceof AppError && error.code === 'BAD_USER_INPUT'; // an option's value
-  return { line: line ?? '', status: isBadInput ? 2 : failureStatus(error) };
+  return { line: line ?? '', status: failureStatus(error) };
+}
+
+/** What is wrong with an option's value: GraphQL calls it `expiresAt`, and the command `--expires-at`. */
+function inOptions({ message, extensions: { argumentPath } }: AppError): string {
+  const name = Array.isArray(argumentPath) ? String(argumentPath.at(-1)) : '';
+  const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return message.startsWith(`${name} `) ? `${option}${message.slice(name.length)}` : message;
 }
 
 /** What a command was given, and where its lines go. */
