@@ -86,7 +86,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     const sources = await openSources(installedSources, config.sources, { ...services, onError });
     const { url, stop } = await serve(config, services, logger, {
       trusted,
-      graphiql: options.graphiql ?? graphiqlPage({ introspection: config.introspection }),
+      graphiql: config.graphiql && (options.graphiql ?? graphiqlPage({ introspection: config.introspection })),
       servesLocalPages: options.servesLocalPages ?? false,
       docsApiKey: options.docsApiKey,
       processMetrics: options.processMetrics,
@@ -197,6 +197,7 @@ async function serve(
     ...common,
     health: services,
     ...restOptions,
+    showsGraphiql: graphiql !== false,
     shutdown: shutdown.signal,
   });
   const { host, port, keepAliveMs } = config;

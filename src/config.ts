@@ -38,6 +38,8 @@ export interface Config {
   readonly userQuota: { readonly events: number; readonly bytes: number };
   /** What user tokens are shown of what producers write. */
   readonly userVisible: readonly ProducerText[];
+  /** Are browsers that open the endpoint shown GraphiQL? */
+  readonly graphiql: boolean;
   /** Does the server show its schema, and suggest names of it to who has mistyped one? */
   readonly introspection: boolean;
   /** The file, or folder, of the only documents that are run. */
@@ -107,6 +109,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     loadShedding: env.LOAD_SHEDDING === 'on',
     userQuota: { events: env.USER_EVENTS_PER_DAY, bytes: env.USER_MEGABYTES_PER_DAY * 1_000_000 },
     userVisible: env.USER_VISIBLE,
+    graphiql: env.GRAPHIQL === 'on',
     introspection: (env.INTROSPECTION ?? (given.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     trustedDocuments: env.TRUSTED_DOCUMENTS,
     trustedDocumentsFor: env.TRUSTED_DOCUMENTS_FOR,

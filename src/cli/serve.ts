@@ -21,7 +21,9 @@ export async function serve(log: MakeLog, onOpen: (end: () => Promise<void>) => 
   const app = await createApp(config, { logger, processMetrics });
   onOpen(() => stop(app, logger));
   // Supervisors and scripts wait for this line, so it comes whatever LOG_LEVEL says.
-  log('info').info(`Synclog listens on ${app.url} (GraphQL and GraphiQL at ${app.url}/graphql)`);
+  log('info').info(
+    `Synclog listens on ${app.url} (GraphQL${config.graphiql ? ' and GraphiQL' : ''} at ${app.url}/graphql)`,
+  );
   await askForKey(app, logger);
 }
 

@@ -42,7 +42,8 @@ export async function runDemo(environment: Environment, output: DemoOutput): Pro
     await refuseForeignData(app, config);
     await load(app, config, output);
     const url = reachable(app.url);
-    for (const line of [...firstSteps({ url, apiKey, userId }), '', ...remarks(config)]) output.print(line);
+    for (const line of [...firstSteps({ url, apiKey, userId, showsGraphiql: config.graphiql }), '', ...remarks(config)])
+      output.print(line);
     output.print('Live syncs are coming in. Stop with Ctrl+C.');
     const clock = () => new Date();
     await simulate(app.services.log, demoPeople, { random: Math.random, sleep, clock, signal: output.signal });
@@ -89,7 +90,7 @@ function reachable(url: string): string {
 function remarks({ host }: Config): string[] {
   const pages = 'Pages of this machine may call the demo, whatever their port (http://localhost:5173).';
   if (isLoopback(host)) return [pages];
-  return [pages, 'Careful: GraphiQL gives the API key to everybody who can reach this machine (HOST).'];
+  return [pages, 'Careful: GraphiQL and /docs give the API key to everybody who can reach this machine (HOST).'];
 }
 
 function explainPort(error: unknown): never {

@@ -16,7 +16,7 @@ import { plainFieldOf } from './text/plain-field.ts';
 import type { ValidOperation, Variables } from './valid-operation.ts';
 
 /** A number of list items, with these variables. */
-export type CostOf = (variables: Variables) => number;
+type CostOf = (variables: Variables) => number;
 
 /** What an operation costs, in list items. */
 export interface Cost {

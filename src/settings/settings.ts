@@ -56,6 +56,7 @@ export const settings = z.object({
   USER_MEGABYTES_PER_DAY: integer(1, 1_000_000).default(1_000),
   USER_VISIBLE: visibleTexts.default(['message']),
   LOAD_SHEDDING: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
+  GRAPHIQL: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   INTROSPECTION: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
   TRUSTED_DOCUMENTS: z.string().optional(),
   TRUSTED_DOCUMENTS_FOR: z.enum(['all', 'users'], { error: 'must be all or users' }).default('all'),

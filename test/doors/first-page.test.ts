@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -27,6 +27,30 @@ describe('/', () => {
     const response = await get('/');
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(await response.json()).toMatchObject({ name: 'synclog', version, graphql: 'graphql', docs: 'docs' });
+  });
+});
+
+describe('without GraphiQL', () => {
+  test('browsers are shown no page where others ask, the first page leads to none, and operations run', async () => {
+    // Not even where a program has one of its own, as the demo does.
+    const off = await startServer({ settings: { GRAPHIQL: 'off' }, graphiql: {} });
+    onTestFinished(() => off.close());
+    const headers = { ...off.admin, accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+    const asked = async (path: string) => {
+      const response = await fetch(`${off.url}${path}`, { headers });
+      return { status: response.status, type: response.headers.get('content-type'), text: await response.text() };
+    };
+    for (const path of ['/graphql', '/graphql/', '/graphql?', '/graphql?variables={}', '/GRAPHQL', '/graphiql']) {
+      const { type, text } = await asked(path);
+      expect({ path, type, text }).toMatchObject({ type: expect.stringMatching(/^application\/.*json/) });
+      expect(text).not.toMatch(/<html|graphiql/i);
+    }
+    expect((await asked('/graphql')).text).toContain('Must provide query string');
+    expect((await asked('/graphql?query={viewer{kind}}')).text).toContain('"SERVICE"');
+    const first = await asked('/');
+    expect(first.text).not.toMatch(/href="graphql"|GraphiQL/);
+    expect(first.text).toContain('href="docs"');
+    expect((await asked('/docs')).status).toBe(200);
   });
 });
 

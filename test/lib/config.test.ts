@@ -36,6 +36,7 @@ describe('settings', () => {
       metricsAccess: 'direct',
       loadShedding: true,
       userQuota: { events: 1_000_000, bytes: 1_000_000_000 },
+      graphiql: true,
       introspection: true,
       userVisible: ['message'],
       sources: {},

@@ -14,10 +14,17 @@ const places = {
   metrics: { path: 'metrics', text: 'its counts, for Prometheus' },
 } as const;
 
+/** Without GraphiQL, a browser has nothing to open at the endpoint. */
+const withoutGraphiql = '<li>/graphql: GraphQL';
+
 /** `/` says what this server is and where to go: a page for browsers, JSON for everybody else. */
-export function addWelcome(app: Hono): void {
+export function addWelcome(app: Hono, showsGraphiql: boolean): void {
   const version = productVersion();
-  const links = Object.values(places).map(({ path, text }) => `<li><a href="${path}">/${path}</a>: ${text}`);
+  const links = Object.values(places).map((place) =>
+    place === places.graphql && !showsGraphiql
+      ? withoutGraphiql
+      : `<li><a href="${place.path}">/${place.path}</a>: ${place.text}`,
+  );
   const page = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

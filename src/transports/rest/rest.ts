@@ -42,6 +42,8 @@ export interface RestOptions {
   readonly kept: KeptAnswers | undefined;
   /** Filled into the page of `/docs`. */
   readonly docsApiKey: string | undefined;
+  /** Does a browser find GraphiQL at the endpoint of GraphQL? */
+  readonly showsGraphiql: boolean;
   /** What the process counts; undefined: from the first time that somebody asks. */
   readonly processMetrics: Registry | undefined;
   /** Of all installed sources. */
@@ -76,7 +78,7 @@ export function createRestListener(options: RestOptions) {
   }
   app.route('/', api);
   const descriptions = webhooks.map(({ description }) => description);
-  addWelcome(app);
+  addWelcome(app, options.showsGraphiql);
   addDocs(app, describeApi(services.limits, operations.schema, descriptions), options.docsApiKey);
   const hooks = new Hono<{ Bindings: HttpBindings }>();
   addWebhooks(hooks, webhooks, services.limits, { gate, requestLog });
