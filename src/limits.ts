@@ -213,6 +213,12 @@ export const defaultLimits = {
    */
   streamParts: { operators: 10, service: 10, address: 10, user: 100 },
   /**
+   * Exports open at once on one instance, of everybody together, and which parts of them, as of streams: ten of a service, two of a
+   * user. One that nobody takes holds a page of a few hundred kilobytes, and a line may have a hundred.
+   */
+  openExports: 100,
+  exportParts: { operators: 2, service: 10, address: 10, user: 50 },
+  /**
    * What a query or a mutation over GraphQL may be answered with, in UTF-16 code units of the JSON of its data: 20,000 events
    * of the usual kind take two thirds of it.
    */

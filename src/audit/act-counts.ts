@@ -1,12 +1,11 @@
-import { hash } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import type { Clock } from '../lib/clock.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 import { LaterWrites } from '../lib/later-writes.ts';
 import type { Limits } from '../limits.ts';
 import type { Act, Administrator } from './acts.ts';
+import { addToAuditLine, idOfHour } from './audit.ts';
 
-const HOUR_MS = 3_600_000;
 /** Lines that are written with one transaction, so that other writers wait for milliseconds. */
 const WRITTEN_TOGETHER = 100;
 
@@ -14,6 +13,7 @@ const WRITTEN_TOGETHER = 100;
 interface Counted {
   readonly act: Act;
   readonly by: Administrator;
+  readonly target: null;
   /** When the first of them was. */
   readonly at: Date;
   count: number;
@@ -54,10 +54,11 @@ export class ActCounts {
   add(act: Act, by: Administrator): void {
     if (this.#later.isClosed) return;
     const at = new Date(this.#clock());
-    const id = idOf(act, by, at);
+    const id = idOfHour({ act, by, target: null, at });
     const counted = this.#counted.get(id);
     if (counted) counted.count += 1;
-    else if (this.#counted.size < this.#limits.auditCounts) this.#counted.set(id, { act, by, at, count: 1 });
+    else if (this.#counted.size < this.#limits.auditCounts)
+      this.#counted.set(id, { act, by, target: null, at, count: 1 });
     this.#later.schedule();
   }
 
@@ -73,22 +74,7 @@ export class ActCounts {
       for (const [id] of piece) this.#counted.delete(id);
       try {
         await this.#database.transaction(async (transaction) => {
-          for (const [id, { act, by, at, count }] of piece)
-            await transaction.auditEntry.upsert({
-              where: { id },
-              create: {
-                id,
-                act,
-                at,
-                byKind: by.kind,
-                byId: by.id,
-                byName: by.name,
-                target: null,
-                details: '{}',
-                count,
-              },
-              update: { count: { increment: count } },
-            });
+          for (const [, counted] of piece) await addToAuditLine(transaction, counted);
         });
       } catch (error) {
         this.#onError(error);
@@ -98,13 +84,4 @@ export class ActCounts {
       }
     }
   }
-}
-
-/** The same on every instance, in the form of a UUID. */
-function idOf(act: Act, by: Administrator, at: Date): string {
-  const hour = Math.floor(at.getTime() / HOUR_MS);
-  return hash('sha256', JSON.stringify([act, by.kind, by.id, hour])).replace(
-    /^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/,
-    '$1-$2-$3-$4-$5',
-  );
 }

@@ -7,6 +7,8 @@ export const acts = {
     'Tokens for users were made: one line for each credential and hour, with how many in `count`. It does not tell for whom.',
   user_created: 'A user was made by hand, and not by a source; `details` names the fields that were given.',
   user_updated: 'A user was changed; `details` names the fields, without their values.',
+  user_exported:
+    'An export of a user was begun by a service or a developer: one line for each of them, user and hour, with how many in `count`.',
   user_deleted: 'A user was erased; `details` counts what went with the user.',
 } as const;
 

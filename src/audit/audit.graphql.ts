@@ -62,10 +62,10 @@ function addAuditEntry(builder: Builder) {
       target: t.exposeString('target', {
         nullable: true,
         description:
-          'Id of the API key or user that it was done to; of an erased user `sha256:` and the hash of the id, by which who has the id, or guesses it, finds the line. Null for acts that are counted.',
+          'Id of the API key or user that it was done to; of an erased user `sha256:` and the hash of the id, by which who has the id, or guesses it, finds the line. Null for acts on many at once, which are counted.',
       }),
       count: t.exposeInt('count', {
-        description: `How many; 1 but for acts that are counted, which is told up to ${defaultLimits.auditCountMs / 1_000} seconds late.`,
+        description: `How many; 1 but for acts that are counted. Of user tokens that is told up to ${defaultLimits.auditCountMs / 1_000} seconds late.`,
       }),
       details: t.expose('details', { type: 'JSONObject', description: 'More of it, by the kind of act.' }),
     }),

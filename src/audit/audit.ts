@@ -2,7 +2,8 @@ import { hash, randomUUID } from 'node:crypto';
 import { selectOf } from '../db/columns.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type AuditEntry as AuditRow, auditFields } from '../db/rows.ts';
-import { joinSql, rawSql, sql } from '../db/sql.ts';
+import { emptySql, joinSql, rawSql, sql } from '../db/sql.ts';
+import { noSuchUser } from '../errors.ts';
 import type { Page } from '../lib/page.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
@@ -43,6 +44,29 @@ export async function writeAuditLine(
   return id;
 }
 
+/** What is added to a line that counts. */
+interface CountedAct extends Omit<AuditLine, 'details'> {
+  readonly count: number;
+}
+
+/** Adds to the line that counts an act of a credential in an hour, on one target or on many. */
+export async function addToAuditLine(transaction: Transaction, counted: CountedAct): Promise<void> {
+  const { act, by, target, at, count } = counted;
+  const id = idOfHour(counted);
+  await transaction.auditEntry.upsert({
+    where: { id },
+    create: { ...rowOf(act, by, at), id, target, details: '{}', count },
+    update: { count: { increment: count } },
+  });
+}
+
+/** The line that counts such an act in this hour: the same on every instance, in the form of a UUID. */
+export function idOfHour({ act, by, target, at }: Omit<CountedAct, 'count'>): string {
+  const hour = Math.floor(at.getTime() / HOUR_MS);
+  const told = target === null ? [act, by.kind, by.id, hour] : [act, by.kind, by.id, hour, target];
+  return hash('sha256', JSON.stringify(told)).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
+}
+
 /**
  * Takes an erased user out of the lines about them, in the transaction of the erasure. What stays in place of the id finds
  * the lines for whoever has the id, or can guess it.
@@ -70,6 +94,20 @@ export class Audit {
   }) {
     this.#database = parts.database;
     this.#limits = parts.limits;
+  }
+
+  /**
+   * Counts an act on a user, in the line of the credential and the hour. Resolves when that is durable. An erasure finds the line, as
+   * it waits for this or comes first.
+   * @throws AppError NOT_FOUND when the user has gone
+   */
+  async countOfUser(act: Act, by: Administrator, userId: string, at: Date): Promise<void> {
+    const lock = this.#database.kind === 'postgresql' ? sql`FOR KEY SHARE` : emptySql;
+    await this.#database.transaction(async (transaction) => {
+      const users = await transaction.$queryRaw<object[]>`SELECT id FROM "user" WHERE id = ${userId} ${lock}`;
+      if (users.length === 0) throw noSuchUser(userId);
+      await addToAuditLine(transaction, { act, by, target: userId, at, count: 1 });
+    });
   }
 
   /** A page, newest first; one statement, by an index. */

@@ -16,6 +16,7 @@ export class OpenStreams {
   readonly #shutdown: AbortSignal;
   readonly #lives = new Set<Life>();
   readonly #counts: StreamCounts;
+  readonly #exports: StreamCounts;
   readonly #byDoor: Record<StreamDoor, number> = { graphql: 0, websocket: 0, rest: 0 };
   #sockets = 0;
 
@@ -25,7 +26,9 @@ export class OpenStreams {
    */
   constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal, onFull?: (open: number) => void) {
     this.#credentials = credentials;
-    this.#counts = new StreamCounts(limits, onFull);
+    const { openStreams, streamParts, openExports, exportParts } = limits;
+    this.#counts = new StreamCounts({ all: openStreams, parts: streamParts, what: 'sockets and streams' }, onFull);
+    this.#exports = new StreamCounts({ all: openExports, parts: exportParts, what: 'exports' });
     this.#shutdown = shutdown;
     // A listener for each stream would make the opening of many slow: each new one is compared with all others.
     shutdown.addEventListener('abort', () => {
@@ -76,6 +79,24 @@ export class OpenStreams {
     });
     this.#byDoor[door] += 1;
     return life;
+  }
+
+  /**
+   * Begins the life of an export, which is a stream of REST and counts as an export besides: unread, it holds a page.
+   * @param left aborts when the client leaves
+   * @throws AppError as {@link StreamCounts.take} does
+   */
+  openExport(client: Client, left: AbortSignal): StreamLife {
+    const place = this.#exports.take(client);
+    try {
+      const life = this.open(client, 'rest', left);
+      if (life.signal.aborted) place.leave();
+      life.signal.addEventListener('abort', place.leave);
+      return life;
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
   }
 
   #open(client: Client, left: AbortSignal | undefined, arrival: Place | undefined, onEnd: () => void): StreamLife {

@@ -32,6 +32,9 @@ const kindNames = Object.keys(says) as readonly RateKind[];
 /** After how many seconds it is worth while to ask again for what was put off. */
 const DEFERRED_SECONDS = 1;
 
+/** The part of a bucket that what can wait leaves for the rest. */
+const SPARE_PART = 0.5;
+
 const KIB = 1_024;
 const DAY_SECONDS = 86_400;
 
@@ -117,6 +120,8 @@ export class RateLimits {
       found: (count) => {
         if (this.#options.factor > 0) this.#buckets[kind].owe(account, count / itemsOfOneCharge);
       },
+      spareIn: (count) =>
+        this.#options.factor === 0 ? 0 : this.#buckets[kind].wait(account, count / itemsOfOneCharge, SPARE_PART),
       stream: () => this.#defer('stream', door),
       record: (drafts, store) => this.#record({ account, drafts, door }, store),
     };

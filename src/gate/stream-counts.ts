@@ -20,22 +20,30 @@ export interface Place {
 /** When somebody who has too many open is to ask again, in seconds: streams are open for long. */
 const RETRY_AFTER = 10;
 
+/** How many there may be: `all`, of which each of `parts` is one in so many. */
+interface Room {
+  readonly all: number;
+  readonly parts: Limits['streamParts'];
+  /** What is counted, for an error. */
+  readonly what: string;
+}
+
 /**
- * How many sockets and streams are open on this instance, in all and on each account. A socket is one, and each stream on it one
+ * How many sockets and streams, or exports, are open on this instance, in all and on each account. A socket is one, and each stream on it one
  * more. The last part of all is for services and developers, so that a crowd does not lock out who looks after it; half of that
  * lets in sockets whose clients have still to say who they are. Users, and who has not said it, count for their address as
  * well: a new account is easily had, an address is not.
  */
 export class StreamCounts {
-  readonly #limits: Pick<Limits, 'openStreams' | 'streamParts'>;
+  readonly #room: Room;
   readonly #onFull: ((open: number) => void) | undefined;
   readonly #open = new Map<string, number>();
   #total = 0;
   #isFullTold = false;
 
   /** @param onFull told how many are open when one is refused for all of them; again once it has been half of that */
-  constructor(limits: Pick<Limits, 'openStreams' | 'streamParts'>, onFull?: (open: number) => void) {
-    this.#limits = limits;
+  constructor(room: Room, onFull?: (open: number) => void) {
+    this.#room = room;
     this.#onFull = onFull;
   }
 
@@ -56,13 +64,13 @@ export class StreamCounts {
   }
 
   #accountsWithRoom({ viewer, address }: Client, isArriving: boolean): ReadonlySet<string> {
-    const { openStreams, streamParts } = this.#limits;
+    const { all, parts, what } = this.#room;
     const isOperator = viewer.kind === 'service' || viewer.kind === 'developer';
-    const reserved = isOperator ? 0 : this.#part(isArriving ? 2 * streamParts.operators : streamParts.operators);
-    if (this.#total >= openStreams - reserved) {
+    const reserved = isOperator ? 0 : this.#part(isArriving ? 2 * parts.operators : parts.operators);
+    if (this.#total >= all - reserved) {
       if (!this.#isFullTold) this.#onFull?.(this.#total);
       this.#isFullTold = true;
-      throw new AppError('UNAVAILABLE', 'The server has as many sockets and streams open as it may');
+      throw new AppError('UNAVAILABLE', `The server has as many ${what} open as it may`);
     }
     const accounts = new Set([accountOf(viewer, address)]);
     if (!isOperator) accounts.add(accountOf({ kind: 'anonymous' }, address));
@@ -77,7 +85,7 @@ export class StreamCounts {
       isCounted = isNow;
       const more = isNow ? 1 : -1;
       this.#total += more;
-      if (this.#total < this.#limits.openStreams / 2) this.#isFullTold = false;
+      if (this.#total < this.#room.all / 2) this.#isFullTold = false;
       for (const account of accounts) this.#add(account, more);
       return true;
     };
@@ -86,21 +94,21 @@ export class StreamCounts {
   }
 
   #check(account: string): void {
-    const { streamParts } = this.#limits;
+    const { parts, what } = this.#room;
     const part = account.startsWith('user ')
-      ? streamParts.user
+      ? parts.user
       : account.startsWith('address ')
-        ? streamParts.address
-        : streamParts.service;
+        ? parts.address
+        : parts.service;
     const most = this.#part(part);
     if (this.#of(account) < most) return;
     const [whose] = account.split(' ', 1);
-    const message = `This ${whose} has ${most} sockets and streams open, which is as many as it may have`;
+    const message = `This ${whose} has ${most} ${what} open, which is as many as it may have`;
     throw new AppError('RATE_LIMITED', message, { retryAfter: RETRY_AFTER });
   }
 
   #part(part: number): number {
-    return Math.ceil(this.#limits.openStreams / part);
+    return Math.ceil(this.#room.all / part);
   }
 
   #of(account: string): number {

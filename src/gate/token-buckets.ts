@@ -78,9 +78,12 @@ export class TokenBuckets {
     else if (bucket.fullAt - this.#clock() < EXACT_MS) this.#drop(key);
   }
 
-  /** The milliseconds after which so much could be taken; 0 for now. Nothing is taken. */
-  wait(key: string, cost: number): number {
-    return this.#waitMs(this.#buckets.get(key), cost, this.#clock());
+  /**
+   * The milliseconds after which so much could be taken; 0 for now. Nothing is taken.
+   * @param spare the part of a full bucket, from 0 to 1, that is to be left then
+   */
+  wait(key: string, cost: number, spare = 0): number {
+    return this.#waitMs(this.#buckets.get(key), cost + spare * this.#burst, this.#clock());
   }
 
   /** What the other instances are to be told now: of which buckets was taken what takes so many milliseconds to come

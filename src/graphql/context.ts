@@ -30,6 +30,11 @@ export interface Spending {
   items(count: number): void;
   /** What an operation turns out to have cost beyond that, in items: it is taken even from an account that has not so much. */
   found(count: number): void;
+  /**
+   * When so many items could be paid with half of what may be asked at once left over for others, in milliseconds; 0 for now. For
+   * work that can wait: nothing is charged, and nothing counts as refused.
+   */
+  spareIn(count: number): number;
   /** A stream that is about to begin. @throws AppError UNAVAILABLE, while the server cannot keep up */
   stream(): void;
   /**

@@ -161,12 +161,61 @@ describe('an export of a user', () => {
     expect(logged.filter((text) => text.includes(String(end?.id)))).toHaveLength(2); // the error, and its request
   });
 
-  test('asked for by HEAD is not begun', async () => {
+  test('asked for by HEAD reads nothing but the user', async () => {
     const before = statements.length;
     const { status, headers, text } = await rest(urlOf(user.id), { method: 'HEAD', headers: server.admin });
     expect([status, headers['content-type'], text]).toEqual([200, 'application/x-ndjson', '']);
     expect(statements.slice(before).filter((sql) => /FROM sync_(event|run)/.test(sql))).toEqual([]);
     expect(await openStreams()).toBe(0);
+  });
+});
+
+describe('that a user was exported', () => {
+  const linesAbout = async (target: string) => {
+    const { data } = await server.graphql(
+      `{ auditLog(target: "${target}") { edges { node { act byKind byId byName target count details } } } }`,
+    );
+    const lines: Record<string, unknown>[] = data.auditLog.edges.map(({ node }: { node: object }) => node);
+    return lines.filter(({ act }) => act === 'USER_EXPORTED');
+  };
+
+  test('stands in the audit log, once for each credential and hour, and says no more of who was erased', async () => {
+    const { keys } = server.app.services;
+    const id = await server.user();
+    const { key, secret } = await keys.create({ name: 'exporter', scopes: ['read'], expiresAt: null });
+    for (let times = 0; times < 3; times += 1) expect((await exported(id, { 'x-api-key': secret })).status).toBe(200);
+    const by = { act: 'USER_EXPORTED', byKind: 'SERVICE', byId: key.id, byName: 'exporter', details: {} };
+    expect(await linesAbout(id)).toEqual([{ ...by, target: id, count: 3 }]);
+    await exported(id);
+    expect(await linesAbout(id)).toHaveLength(2);
+    await server.graphql(`mutation { deleteUser(id: "${id}") { deletedUserId } }`);
+    expect((await linesAbout(id)).map(({ target }) => target)).toEqual(
+      Array(2).fill(expect.stringMatching(/^sha256:/)),
+    );
+  });
+
+  test('stands nowhere if it was with the own token, and if nothing was exported', async () => {
+    const id = await server.user();
+    expect((await exported(id, await server.userToken(id))).status).toBe(200);
+    await exported(id, await server.key('write'));
+    expect(await linesAbout(id)).toEqual([]);
+    const nobody = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
+    expect((await exported(nobody)).status).toBe(404);
+    expect(await linesAbout(nobody)).toEqual([]);
+  });
+
+  test('has to be written before anything is', async () => {
+    const id = await server.user();
+    const rename = (from: string, to: string) =>
+      server.app.services.database.transaction((transaction) =>
+        transaction.$executeRawUnsafe(`ALTER TABLE ${from} RENAME TO ${to}`),
+      );
+    await rename('audit_entry', 'audit_entry_away');
+    const { status, text } = await exported(id).finally(() => rename('audit_entry_away', 'audit_entry'));
+    expect(status).toBe(500);
+    expect(text).not.toContain(id);
+    await expect.poll(openStreams).toBe(0);
+    expect((await exported(id, await server.userToken(id))).status).toBe(200);
   });
 });
 
@@ -221,6 +270,35 @@ describe('a long export', () => {
     await untilStill();
   });
 
+  test.each([
+    ['service', () => server.key('read'), 10],
+    ['user', () => server.userToken(id), 2],
+  ])(
+    'is one of a bounded number of the %s, who may have another when one ends',
+    { timeout: 60_000 },
+    async (whose, credential, most) => {
+      const headers = await credential();
+      const open = async () => {
+        const leave = new AbortController();
+        onTestFinished(() => leave.abort());
+        const { status, body } = await fetch(urlOf(id), { headers, signal: leave.signal });
+        expect(status).toBe(200);
+        await (body as ReadableStream<Uint8Array>).getReader().read();
+        return leave;
+      };
+      const leaves: AbortController[] = [];
+      while (leaves.length < most) leaves.push(await open());
+      const refused = await exported(id, headers);
+      expect([refused.status, refused.headers['retry-after']]).toEqual([429, '10']);
+      expect(refused.text).toContain(`This ${whose} has ${most} exports open`);
+      expect((await exported(user.id)).status).toBe(200); // of somebody else
+      leaves[0]?.abort();
+      await expect.poll(openStreams).toBe(most - 1);
+      await open();
+      for (const leave of leaves) leave.abort();
+    },
+  );
+
   test('ends with a line that says that it is not complete, when its key is revoked', { timeout: 60_000 }, async () => {
     const { keys } = server.app.services;
     const { key, secret } = await keys.create({ name: 'exporter', scopes: ['read'], expiresAt: null });
@@ -261,7 +339,7 @@ describe('a long export', () => {
     expect(before).toBeLessThan(oldest - 1);
   });
 
-  test('waits where its account may ask no more, and goes on', { timeout: 60_000 }, async () => {
+  test('waits until its account has enough to spare, and leaves the rest to it', { timeout: 60_000 }, async () => {
     const poor = await startServer({
       settings: { RATE_LIMITS: 'on' },
       limits: { userRate: { burst: 20, perSecond: 40 } },
@@ -270,8 +348,18 @@ describe('a long export', () => {
     const owner = await poor.user();
     await poor.record(...Array.from({ length: 300 }, () => ({ userId: owner })));
     const headers = await poor.userToken(owner);
-    const { status, text } = await rest(`${poor.url}/api/v1/users/${owner}/export`, { headers });
+    const { status, body } = await fetch(`${poor.url}/api/v1/users/${owner}/export`, { headers });
     expect(status).toBe(200);
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let step = await reader.read(); !step.done; step = await reader.read()) {
+      text += decoder.decode(step.value, { stream: true });
+      expect((await poor.graphql('{ viewer { kind } }', {}, headers)).errors).toEqual([]);
+    }
     expect(linesOf(text).at(-1)).toMatchObject({ complete: true, counts: { events: 300 } });
+    const metrics = await rest(`${poor.url}/metrics`, { headers: poor.admin });
+    expect(metrics.text).toContain('synclog_requests_total');
+    expect(metrics.text).not.toMatch(/^synclog_limits_hit_total\{.*"user"\} [1-9]/m);
   });
 });

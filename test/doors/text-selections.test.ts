@@ -24,7 +24,14 @@ const viewer = {
   expiresAt: null,
   scopes: new Set(['read', 'admin'] as const),
 } as const;
-const freeOfCharge: Spending = { request() {}, items() {}, found() {}, stream() {}, record: (_, store) => store() };
+const freeOfCharge: Spending = {
+  request() {},
+  items() {},
+  found() {},
+  spareIn: () => 0,
+  stream() {},
+  record: (_, store) => store(),
+};
 const runIds = ['run_1', 'run_2', 'run "3" \\ \u2028'] as const;
 
 test('what is written as text is what graphql-js makes of it, to the byte, and rests on the same rows', async () => {

@@ -7,7 +7,14 @@ import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
 import { transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
-const freeOfCharge: Spending = { request() {}, items() {}, found() {}, stream() {}, record: (_, store) => store() };
+const freeOfCharge: Spending = {
+  request() {},
+  items() {},
+  found() {},
+  spareIn: () => 0,
+  stream() {},
+  record: (_, store) => store(),
+};
 
 const late = 'An operation may take at most 0 s: ask for less at once. What a mutation had begun may have been done';
 

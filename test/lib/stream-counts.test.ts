@@ -20,6 +20,7 @@ function fill(counts: StreamCounts, client: (index: number) => Client) {
     }
 }
 
+const room = { all: defaultLimits.openStreams, parts: defaultLimits.streamParts, what: 'sockets and streams' };
 const perUser = 100;
 const perAddress = 1_000;
 const perService = 1_000;
@@ -34,7 +35,7 @@ describe('how many sockets and streams may be open by default', () => {
     ['one API key', (index: number) => ({ viewer: service('k'), address: String(index) }), perService],
     ['one developer', (index: number) => ({ viewer: developer('d'), address: String(index) }), perService],
   ])('is bounded for %s', (_, client, most) => {
-    const counts = new StreamCounts(defaultLimits);
+    const counts = new StreamCounts(room);
     const { count, code, released } = fill(counts, client);
     expect({ count, code }).toEqual({ count: most, code: 'RATE_LIMITED' });
     for (const release of [...released.slice(0, 2), ...released.slice(0, 2)]) release();
@@ -42,7 +43,7 @@ describe('how many sockets and streams may be open by default', () => {
   });
 
   test('is bounded for all users together, who leave room for services, and those for nobody', () => {
-    const counts = new StreamCounts(defaultLimits);
+    const counts = new StreamCounts(room);
     const users = fill(counts, (index) => ({ viewer: user(String(index)), address: String(index) }));
     expect(users).toMatchObject({ count: ofUsers, code: 'UNAVAILABLE' });
     expect(() => counts.take({ viewer: nobody, address: 'new' })).toThrow('as many sockets and streams open as it may');
@@ -54,7 +55,7 @@ describe('how many sockets and streams may be open by default', () => {
   });
 
   test('does not count an API key for the address that it comes from', () => {
-    const counts = new StreamCounts(defaultLimits);
+    const counts = new StreamCounts(room);
     fill(counts, () => ({ viewer: nobody, address: 'a' }));
     expect(() => counts.take({ viewer: service('k'), address: 'a' })).not.toThrow();
     expect(() => counts.take({ viewer: user('u'), address: 'a' })).toThrow('This address has 1000');
@@ -63,9 +64,9 @@ describe('how many sockets and streams may be open by default', () => {
 
   test('and who is refused as who it is stays counted as who it was, until it leaves', () => {
     const counts = new StreamCounts({
-      ...defaultLimits,
-      openStreams: 40,
-      streamParts: { operators: 10, service: 40, address: 40, user: 40 },
+      ...room,
+      all: 40,
+      parts: { operators: 10, service: 40, address: 40, user: 40 },
     });
     const arrival = { viewer: nobody, address: 'a' };
     counts.take({ viewer: service('k'), address: 'a' });

@@ -47,6 +47,18 @@ describe('a bucket', () => {
     expect(tens.wait('b', 10)).toBe(0);
   });
 
+  test('tells when so much could be taken with a part of it left over, at the latest when it is full', () => {
+    const { tens, pass } = buckets();
+    expect(tens.wait('a', 5, 0.5)).toBe(0);
+    tens.take('a', 4);
+    expect(tens.wait('a', 1, 0.5)).toBe(0);
+    expect(tens.wait('a', 2, 0.5)).toBe(200);
+    expect(tens.wait('a', 9, 0.5)).toBe(800);
+    expect(tens.take('a', 6)).toBe(0); // nothing was taken by asking
+    pass(2_000);
+    expect(tens.wait('a', 9, 0.5)).toBe(0);
+  });
+
   test('holds no more than its burst, however long it is left alone', () => {
     const { tens, pass } = buckets();
     tens.take('a', 10);

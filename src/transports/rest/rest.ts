@@ -7,6 +7,7 @@ import type { Presented } from '../../gate/admit.ts';
 import { accountOf } from '../../gate/clients.ts';
 import type { Gate } from '../../gate/gate.ts';
 import { JSON_TYPE } from '../../gate/read-body.ts';
+import { administratorOf } from '../../graphql/administrator-of.ts';
 import type { FormatError } from '../../operations/format-error.ts';
 import type { KeptAnswers } from '../../operations/kept-answers.ts';
 import type { Operations } from '../../operations/operations.ts';
@@ -159,7 +160,12 @@ function openRoutes(
       prepare: (document) => prepareDocument(tools, document),
       prepareStream: (document) => prepareStream(tools, document),
       schema: operations.schema,
-      openLife: (visit, left) => streams.open(visit, 'rest', left),
+      openExport: (visit, left) => streams.openExport(visit, left),
+      async noteExport({ viewer }, userId) {
+        if (viewer.kind === 'user') return;
+        const { audit, clock } = services;
+        await audit.countOfUser('user_exported', administratorOf(viewer), userId, new Date(clock()));
+      },
     });
     const answers = paths.get(BASE_PATH + path) ?? new Map<string, Answer>();
     answers.set(method, async (context) => {

@@ -26,8 +26,10 @@ export interface RouteTools {
   readonly prepareStream: (document: string) => FollowDocument;
   /** What documents are about. */
   readonly schema: GraphQLSchema;
-  /** Begins the life of an answer that takes as long as its client does. @param left aborts when the client leaves */
-  readonly openLife: (visit: Visit, left: AbortSignal) => StreamLife;
+  /** Begins the life of an export, which takes as long as its client does. @param left aborts when the client leaves */
+  readonly openExport: (visit: Visit, left: AbortSignal) => StreamLife;
+  /** Writes into the audit log that a user is exported, unless it is for the user. @throws what the database does */
+  readonly noteExport: (visit: Visit, userId: string) => Promise<void>;
 }
 
 /** One way to call the server, and what is written about it in the API description. */

@@ -1,4 +1,4 @@
-import { userExport } from './export.ts';
+import { userExport } from './export/user-export.ts';
 import { recentEvents } from './recent.ts';
 import { eventRecording } from './record.ts';
 import type { Route } from './route.ts';
