@@ -9,8 +9,8 @@ export class LogFigures {
   /** How many recordings have shared a transaction. */
   readonly groups = new Histogram([1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000]);
   /**
-   * How long it took, in seconds, from when an event was recorded until those were handed it who waited for the next of
-   * its log. Each growth of a followed log counts once, when the last of them has it.
+   * How long it took, in seconds, until newest events of a log were handed to the socket of a reader: since the first of them was
+   * recorded or, if that was later, since the reader was ready for them.
    */
   readonly deliveryLag = new Histogram(durationBounds);
   /** How often a look has found a followed log longer than any wake-up had told until the next look. */

@@ -2,6 +2,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { AppError, type ErrorCode, isPassing } from '../errors.ts';
 import type { StreamLife } from '../graphql/context.ts';
 import type { Alarmed, Alarms } from '../lib/alarms.ts';
+import type { Delivered } from '../log/follow/steps.ts';
 
 /** Under this key a result tells the transport which cursor it has reached. Not part of its JSON. */
 export const resultCursor = Symbol('cursor of a result');
@@ -9,8 +10,15 @@ export const resultCursor = Symbol('cursor of a result');
 /** Under this key a stream's last result tells the transport that its client does well to come back. Not part of its JSON. */
 export const passingEnd = Symbol('an end that passes');
 
+/**
+ * Under this key a result of events that have just come has whom the transport tells when it has handed the result to a reader's
+ * socket, and when it had asked for it, by `performance.now()`. Not part of its JSON.
+ */
+export const resultDelivered = Symbol('who measures how late a result comes');
+
 export interface StreamedResult extends ExecutionResult {
   [resultCursor]?: string;
+  [resultDelivered]?: Delivered;
   [passingEnd]?: true;
 }
 
@@ -23,10 +31,17 @@ export function asRefusal(result: StreamedResult): StreamedResult {
   return passes ? { ...result, [passingEnd]: true } : result;
 }
 
-/** The result with the cursor of its payload. One without data has reached nothing. */
+/** The result with what its payload tells the transport, as the cursor. One without data has reached nothing. */
 export function withCursor(result: StreamedResult, payload: unknown): StreamedResult {
-  const cursor = typeof payload === 'object' && payload !== null && 'cursor' in payload ? payload.cursor : undefined;
-  return typeof cursor === 'number' && result.data ? { ...result, [resultCursor]: String(cursor) } : result;
+  const { cursor, delivered }: Told = typeof payload === 'object' && payload !== null ? payload : {};
+  if (typeof cursor !== 'number' || !result.data) return result;
+  return { ...result, [resultCursor]: String(cursor), ...(delivered && { [resultDelivered]: delivered }) };
+}
+
+/** What payloads of logs have; others may have another `cursor`. */
+interface Told {
+  readonly cursor?: unknown;
+  readonly delivered?: Delivered | undefined;
 }
 
 /** What payloads are turned into. */

@@ -1,4 +1,4 @@
-import { passingEnd, resultCursor, type StreamedResult } from '../operations/result-stream.ts';
+import { passingEnd, resultCursor, resultDelivered, type StreamedResult } from '../operations/result-stream.ts';
 import { jsonOf } from './result-message.ts';
 
 /** With these headers nothing on the way holds events back. */
@@ -32,25 +32,34 @@ export function toEventStream(
   heartbeatMs: number,
 ): ReadableStream<Uint8Array> {
   let silence: NodeJS.Timeout | undefined;
+  /** Who measures the last result, if it was taken at once. */
+  let taken: StreamedResult[typeof resultDelivered];
+  let readyAt = 0;
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(encoder.encode(': connected\n\n')); // lets the headers through
     },
     async pull(controller) {
+      taken?.(readyAt); // a reader who takes a chunk writes it before there is room for the next one
+      taken = undefined;
+      readyAt = performance.now();
       // The timer begins with the first pull: the stream of a client that left earlier is neither read nor cancelled.
       silence ??= setInterval(() => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(format.heartbeat));
       }, heartbeatMs).unref();
       let frames = '';
       let ended = false;
+      let delivered: StreamedResult[typeof resultDelivered];
       while (!frames && !ended) {
-        const { value, done } = await results.next();
-        ended = done ?? false;
-        frames = done ? format.end() : format.write(value);
+        const step = await results.next();
+        ended = step.done ?? false;
+        frames = step.done ? format.end() : format.write(step.value);
+        delivered = step.done ? undefined : step.value[resultDelivered];
       }
       silence.refresh();
       if (frames) controller.enqueue(encoder.encode(frames));
+      if ((controller.desiredSize ?? 0) > 0) taken = delivered;
       if (!ended) return;
       clearInterval(silence);
       controller.close();

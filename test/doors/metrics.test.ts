@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectTo } from '../support/connection.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import { hasPrometheus, promtool } from '../support/prometheus.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
-import { openWebSocketStream } from '../support/streams.ts';
+import { openWebSocketStream, streamTransports, type TestStream } from '../support/streams.ts';
 
 async function started(options: Parameters<typeof startServer>[0] = {}): Promise<TestServer> {
   const server = await startServer(options);
@@ -140,6 +141,55 @@ describe('/metrics', () => {
     expect(await read(server, 'synclog_open_streams{door="rest"}')).toBe(1);
     for (const each of ['statement', 'transaction'])
       expect(await read(server, `synclog_database_${each}_duration_seconds_count`)).toBeGreaterThan(1);
+  });
+
+  test.each(['websocket', 'sse', 'rest'] as const)(
+    'how late events come over %s is measured when they are handed to the socket, and not before',
+    async (way) => {
+      const server = await started();
+      const userId = await server.user();
+      const { headers, mark } = { headers: server.admin, mark: 'what is written to the socket' };
+      // A payload that reads from the database is made in later turns of the event loop.
+      const query = `subscription { syncEvents(userId: "${userId}") { events { message run { status } } } }`;
+      const stream =
+        way === 'rest'
+          ? await openEventStream(`${server.url}/api/v1/users/${userId}/sync/stream`, headers)
+          : await streamTransports[way](server.url, { query, headers });
+      onTestFinished(() => stream.close());
+      if (way !== 'rest') await (stream as TestStream).next();
+      const { deliveryLag } = server.app.services.log.figures;
+      const count = () => deliveryLag.counts.reduce((sum, each) => sum + each, 0);
+      const counts: number[] = [];
+      const write = Socket.prototype.write;
+      onTestFinished(() => {
+        Socket.prototype.write = write;
+      });
+      Socket.prototype.write = function (this: Socket, ...args: Parameters<typeof write>) {
+        if (String(this.localPort) === new URL(server.url).port && Buffer.from(args[0]).includes(mark)) {
+          counts.push(count());
+          for (const until = performance.now() + 200; performance.now() < until; );
+        }
+        return Reflect.apply(write, this, args);
+      } as typeof write;
+      await server.record({ userId, message: mark });
+      await expect.poll(count).toBe(1);
+      expect(counts).toEqual([0]);
+      expect(deliveryLag.sum).toBeGreaterThan(0.2);
+    },
+  );
+
+  test('what a reader has not asked for yet is not late', async () => {
+    const server = await started();
+    const userId = await server.user();
+    const { log } = server.app.services;
+    const events = log.follow({ userId }, new AbortController().signal);
+    onTestFinished(() => void events.return());
+    await events.next();
+    await server.record({ userId });
+    const step = (await events.next()).value;
+    expect(step?.events).toHaveLength(1);
+    step?.delivered?.(performance.now());
+    expect(log.figures.deliveryLag.counts[0]).toBe(1);
   });
 
   test('tells what is away, and nothing of what is not used', async () => {

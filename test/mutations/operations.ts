@@ -58,7 +58,7 @@ export const operations: Area = {
     {
       breaks: 'results do not say which cursor they reach',
       file: 'src/operations/result-stream.ts',
-      find: "return typeof cursor === 'number' && result.data ? { ...result, [resultCursor]: String(cursor) } : result;",
+      find: 'return { ...result, [resultCursor]: String(cursor), ...(delivered && { [resultDelivered]: delivered }) };',
       replace: 'return result;',
       tests: ['test/log/follow-end.test.ts'],
     },

@@ -3,7 +3,7 @@ import type { SyncEventFilter } from '../filter.ts';
 import type { FoundLog } from '../found-log.ts';
 import type { LogReads } from '../log-reads.ts';
 import { LogTail, type TailState } from './log-tail.ts';
-import { type FollowedEvents, SharedSteps } from './steps.ts';
+import { type Delivered, type FollowedEvents, SharedSteps } from './steps.ts';
 
 /** A wake-up that comes so long after a look has found what it tells of, has been lost. In milliseconds. */
 const LOST_MS = 1_000;
@@ -14,8 +14,8 @@ interface FollowedLogOptions {
   readonly reads: LogReads;
   /** Of the tail. */
   readonly capacity: number;
-  /** Told of the events that all who wait were told of. */
-  readonly onGrown: (fresh: readonly SyncEvent[]) => void;
+  /** Begins to measure how late this event, and newer ones, come to readers. */
+  readonly measure: (oldest: SyncEvent) => Delivered;
   /** Told when a wake-up was lost. */
   readonly onLost: () => void;
 }
@@ -95,7 +95,8 @@ export class FollowedLog {
    */
   stepAfter(after: number, filter: SyncEventFilter | null | undefined, limit: number): FollowedEvents | undefined {
     const { tail } = this;
-    return this.#steps.after(after, filter, tail, () => (after < tail.head ? tail.recall(after, limit) : []));
+    const recall = () => (after < tail.head ? tail.recall(after, limit) : []);
+    return this.#steps.after(after, filter, tail, recall, this.#options.measure);
   }
 
   /**
@@ -131,10 +132,8 @@ export class FollowedLog {
       while (this.#target > this.tail.head && !this.tail.gone) {
         const upTo = this.#target;
         const fresh = await this.#readRange(Math.max(this.tail.head, upTo - this.tail.capacity), upTo);
-        if (fresh.at(-1)?.sequence === upTo) {
-          this.tail.append(fresh);
-          this.#options.onGrown(fresh);
-        } else await this.#correctTarget(upTo);
+        if (fresh.at(-1)?.sequence === upTo) this.tail.append(fresh);
+        else await this.#correctTarget(upTo);
       }
     } catch (error) {
       // What a signal has told of may be what cannot even be read. The next signal or look tells what there is.

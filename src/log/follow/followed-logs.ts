@@ -8,6 +8,7 @@ import type { SyncEvent } from '../event.ts';
 import type { LogFigures } from '../log-figures.ts';
 import type { LogReads } from '../log-reads.ts';
 import { FollowedLog } from './followed-log.ts';
+import type { Delivered } from './steps.ts';
 
 /** A followed log, until it is released. */
 export class AcquiredLog implements Disposable {
@@ -159,7 +160,7 @@ export class FollowedLogs {
     if (!found && !this.#awaitsUsers) return undefined;
     const log = new FollowedLog(userId, {
       ...{ found, reads: this.#reads, capacity: this.#limits.tailEvents },
-      onGrown: (fresh) => this.#measureDelivery(fresh),
+      measure: (oldest) => this.#measureDelivery(oldest),
       onLost: () => {
         this.#figures.lostWakeUps += 1;
       },
@@ -196,13 +197,13 @@ export class FollowedLogs {
     await Promise.all(looked.map(({ log, before }) => log.findGrown(foundByUser.get(log.userId), before)));
   }
 
-  /** Those who waited have been told, and write it to their sockets within this turn of the event loop. */
-  #measureDelivery([oldest]: readonly SyncEvent[]): void {
-    if (!oldest) return;
-    setImmediate(() => {
-      const ms = this.#clock() - oldest.recordedAt.getTime();
-      this.#figures.deliveryLag.add(Math.max(0, ms) / 1_000); // another instance may know the clock otherwise by a little
-    });
+  #measureDelivery({ recordedAt }: SyncEvent): Delivered {
+    const recorded = performance.now() - (this.#clock() - recordedAt.getTime());
+    const { deliveryLag } = this.#figures;
+    return (readyAt) => {
+      const ms = performance.now() - Math.max(recorded, readyAt);
+      deliveryLag.add(Math.max(0, ms) / 1_000); // another instance may know the clock otherwise by a little
+    };
   }
 
   #leave(followed: Followed): void {

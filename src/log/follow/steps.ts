@@ -19,7 +19,12 @@ export interface FollowedEvents {
   readonly head: number;
   readonly caughtUp: boolean;
   readonly reset: FollowReset | null;
+  /** For who writes events that have just come to a socket: told of each reader who has them there. */
+  readonly delivered?: Delivered | undefined;
 }
+
+/** @param readyAt when the reader asked for them, by `performance.now()`: what came before is not late for that reader */
+export type Delivered = (readyAt: number) => void;
 
 /** The step that a page of the log makes, which is not empty, or the head of the log was reached before it. */
 export function stepWith(
@@ -41,12 +46,16 @@ export class SharedSteps {
   /** The oldest first. */
   readonly #byPlace = new Map<string | number, FollowedEvents>();
 
-  /** @param recall the page after the cursor, if it is in memory; it is empty at the head */
+  /**
+   * @param recall the page after the cursor, if it is in memory; it is empty at the head
+   * @param measure begins to measure how late a step comes with this event and newer ones
+   */
   after(
     cursor: number,
     filter: SyncEventFilter | null | undefined,
     tail: LogTail,
     recall: () => readonly SyncEvent[] | undefined,
+    measure: (oldest: SyncEvent) => Delivered,
   ): FollowedEvents | undefined {
     if (this.#head !== tail.head) this.#byPlace.clear();
     this.#head = tail.head;
@@ -55,7 +64,9 @@ export class SharedSteps {
     if (known) return known;
     const page = recall();
     if (!page) return undefined;
-    const step = stepWith(page, tail, filter);
+    const made = stepWith(page, tail, filter);
+    const [first] = made.events;
+    const step = first ? { ...made, delivered: measure(first) } : made;
     this.#byPlace.set(place, step);
     const [oldest] = this.#byPlace.keys();
     if (this.#byPlace.size > KEPT_STEPS && oldest !== undefined) this.#byPlace.delete(oldest);

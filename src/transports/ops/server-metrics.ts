@@ -77,7 +77,7 @@ function ofStreams({ gate: { streams }, services: { log }, operations }: ServerP
     ),
     histogram(
       'synclog_delivery_lag_seconds',
-      'What it took from recording an event until all who waited for it had it on their sockets; each growth of a followed log counts once.',
+      'What it took until a reader of a log had its newest events on the socket: since the first of them was recorded, or since the reader was ready for them.',
       () => [{ labels: {}, histogram: log.figures.deliveryLag }],
     ),
     counter(

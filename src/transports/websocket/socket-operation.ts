@@ -1,5 +1,5 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { passingEnd, type StreamedResult } from '../../operations/result-stream.ts';
+import { passingEnd, resultDelivered, type StreamedResult } from '../../operations/result-stream.ts';
 import type { RequestEntry } from '../request-log.ts';
 import { nextFrame } from '../result-message.ts';
 
@@ -33,6 +33,8 @@ export class SocketOperation {
   #stream: AsyncGenerator<StreamedResult, void> | undefined;
   #isOver = false;
   #isInterrupted = false;
+  /** When the next result was asked for. */
+  #readyAt = 0;
 
   constructor(id: string, owner: OperationOwner, entry: RequestEntry) {
     this.id = id;
@@ -66,6 +68,7 @@ export class SocketOperation {
   }
 
   #pull(): void {
+    this.#readyAt = performance.now();
     this.#stream
       ?.next()
       .then((step) => this.#onStep(step))
@@ -82,6 +85,7 @@ export class SocketOperation {
     this.#isInterrupted = result[passingEnd] === true;
     if (result.errors) this.entry.fails(result.errors);
     this.#owner.sendFrame(nextFrame(this.id, result), this);
+    result[resultDelivered]?.(this.#readyAt);
   }
 
   /** What was sent is written out. */
