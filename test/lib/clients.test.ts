@@ -27,6 +27,7 @@ describe('the address of a client', () => {
       '1.1.1.1, 203.0.113.9,10.9.9.9',
       '203.0.113.9',
     ],
+    ['whatever a client says with the address of a trusted proxy', '10.9.9.9', '203.0.113.9', '203.0.113.9'],
     ['that of a proxy which is not trusted', '192.0.2.1', '203.0.113.9', '192.0.2.1'],
     ['that of the proxy, which has added none', '127.0.0.1', undefined, '127.0.0.1'],
     ['that of the proxy, which has added no address', '127.0.0.1', '203.0.113.9, unknown', '127.0.0.1'],
