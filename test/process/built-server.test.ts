@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -89,10 +89,25 @@ describe('what npm pack holds', () => {
     expect(readdirSync(join(installed, 'prisma'))).toEqual(['migrations']);
   });
 
-  test('needs one package, which has machine code, and installs without a script', () => {
-    const { dependencies, scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  test('needs one package, which has machine code, and installs without a script, of which npm would warn', () => {
+    const { dependencies, ...rest } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
     expect(Object.keys(dependencies)).toEqual(['libsql']);
-    for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
+    for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
+      expect(rest.scripts).not.toHaveProperty(name);
+    // Without what it depends on, npm needs no registry.
+    const place = mkdtempSync(join(tmpdir(), 'synclog-installed-'));
+    onTestFinished(() => rmSync(place, { recursive: true }));
+    mkdirSync(join(place, 'package/bin'), { recursive: true });
+    writeFileSync(join(place, 'package/package.json'), JSON.stringify(rest));
+    cpSync(join(installed, 'bin/synclog.mjs'), join(place, 'package/bin/synclog.mjs'));
+    execFileSync('tar', ['-czf', 'synclog.tgz', 'package'], { cwd: place });
+    writeFileSync(join(place, 'package.json'), '{}');
+    const { status, stderr } = spawnSync('npm', ['install', '--offline', '--no-audit', './synclog.tgz'], {
+      ...{ cwd: place, encoding: 'utf8' },
+      env: { PATH: process.env.PATH, HOME: place },
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.not.stringContaining('warn') });
+    expect(existsSync(join(place, 'node_modules/.bin/synclog'))).toBe(true);
   });
 
   test('lists each package that is built in, with its version and its license, and no tool of the build', () => {
