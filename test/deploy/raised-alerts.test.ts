@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import Libsql from 'libsql';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createOnServer, startPostgres } from '../../prisma/scratch-postgres.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { openEventLog } from '../../src/log/event-log.ts';
@@ -52,6 +54,9 @@ describe.runIf(hasPrometheus && hasRedis())('a Prometheus that scrapes real serv
   beforeAll(async () => {
     redis = await startFaultyRedis();
     closing.push(() => redis.stop());
+    const postgres = await startPostgres();
+    closing.push(() => postgres.stop());
+    await start('crowded', { database: await createOnServer(postgres.url) });
     await start('well');
     await start('gone');
     await start('cut');
@@ -109,6 +114,27 @@ describe.runIf(hasPrometheus && hasRedis())('a Prometheus that scrapes real serv
     renameSync(server.databaseUrl.slice('file:'.length), `${server.databaseUrl.slice('file:'.length)}.old`);
     repeat(50, () => server.graphql('{ users(first: 1) { edges { cursor } } }'));
     await raises('cut', 'SynclogDatabaseAway', 'SynclogUnavailable');
+  });
+
+  test('SynclogPoolExhausted', async () => {
+    const server = of('crowded');
+    const holder = new pg.Client(server.databaseUrl);
+    await holder.connect();
+    onTestFinished(() => holder.end());
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE sync_run IN ACCESS EXCLUSIVE MODE');
+    let isRaised = false;
+    onTestFinished(() => {
+      isRaised = true;
+    });
+    const asking = Array.from({ length: 40 }, async () => {
+      const query = 'query ($search: String!) { syncRuns(first: 1, filter: { search: $search }) { edges { cursor } } }';
+      while (!isRaised) await server.graphql(query, { search: randomUUID() }).catch(() => {});
+    });
+    await raises('crowded', 'SynclogPoolExhausted');
+    isRaised = true;
+    await holder.query('ROLLBACK');
+    await Promise.all(asking);
   });
 
   test('SynclogRetentionStands', async () => {
