@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -101,6 +102,54 @@ async function expectLogToGoOn(server: ServerProcess, userId: string): Promise<v
   expect(await comeBack(server, userId, '5')).toEqual({ sequences: [6], reset: undefined }); // as the page says, untold
 }
 
+/** What is undone by a restore: an erasure, a revocation, a rotation. */
+interface Undone {
+  readonly userId: string;
+  readonly revoked: { readonly id: string; readonly secret: string };
+  readonly rotated: { readonly id: string; readonly secret: string };
+}
+
+/** Makes what will be undone: before the backup. */
+async function prepareUndone(server: ServerProcess): Promise<Undone> {
+  const make = async () => {
+    const { createApiKey } = await graphql(
+      server,
+      'mutation { createApiKey(input: { name: "given up", scopes: [READ] }) { apiKey { id } secret } }',
+    );
+    return { id: createApiKey.apiKey.id, secret: createApiKey.secret };
+  };
+  const userId = await newUser(server);
+  await record(server, userId, 1);
+  return { userId, revoked: await make(), rotated: await make() };
+}
+
+/** After the backup. */
+async function undo(server: ServerProcess, { userId, revoked, rotated }: Undone): Promise<void> {
+  await graphql(
+    server,
+    `mutation ($user: UUID!, $revoked: ID!, $rotated: ID!) {
+      deleteUser(id: $user) { deletedUserId }
+      revokeApiKey(id: $revoked) { id }
+      rotateApiKey(input: { id: $rotated, overlapSeconds: 0 }) { secret }
+    }`,
+    { user: userId, revoked: revoked.id, rotated: rotated.id },
+  );
+}
+
+/** Who is there again after the restore: the user, and which of the two secrets is good. */
+async function whoIsBack(server: ServerProcess, { userId, revoked, rotated }: Undone) {
+  const { user } = await graphql(server, 'query ($id: UUID!) { user(id: $id) { id } }', { id: userId });
+  const status = async (secret: string) =>
+    (await fetch(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': secret } })).status;
+  return { user: user !== null, keys: [await status(revoked.secret), await status(rotated.secret)] };
+}
+
+const back = { user: true, keys: [200, 200] };
+const goneAgain = { user: false, keys: [401, 401] };
+
+/** The day of the backup, as an operator writes it. */
+const SINCE = new Date().toISOString().slice(0, 10);
+
 /** A Postgres of Debian, as that of npm's registry comes without `pg_dump`. @returns its URL, and the folder of its commands */
 async function startDebianPostgres(): Promise<{ url: string; commands: string }> {
   const releases = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(a) - Number(b));
@@ -143,9 +192,13 @@ describe('the page for operators', () => {
     );
     const userId = await newUser({ url: server.url, headers: { 'x-api-key': KEY } });
     await record(server, userId, 3);
+    const undone = await prepareUndone(server);
     await run('synclog backup', folder, environment);
     await record(server, userId, 2);
+    await undo(server, undone);
     await server.end('SIGTERM');
+    const LOST = join(folder, 'lost.db');
+    copyFileSync(join(folder, 'synclog.db'), LOST);
     writeFileSync(join(folder, 'synclog.db'), 'lost');
     if (process.getuid?.() === 0) chownSync(folder, 65_534, 65_534);
     const BACKUP = laidBy(folder, 'db');
@@ -162,6 +215,11 @@ describe('the page for operators', () => {
     expect(statSync(BACKUP).size).toBeGreaterThan(0);
     await server.start();
     await expectLogToGoOn(server, userId);
+    if (!hasProgram('sqlite3')) return;
+    expect(await whoIsBack(server, undone)).toEqual(back);
+    await run('sqlite3', folder, { LOST, SINCE });
+    await run('< /var/backups/since.txt', folder, { ...environment, KEY }, { url: server.url });
+    expect(await whoIsBack(server, undone)).toEqual(goneAgain);
   }, 240_000); // processes start, one after the other
 
   test.runIf(hasProgram('pg_dump', 'postgresql'))(
@@ -175,9 +233,12 @@ describe('the page for operators', () => {
       onTestFinished(() => server.remove());
       const userId = await newUser(server);
       await record(server, userId, 3);
+      const undone = await prepareUndone(server);
       await run('pg_dump', folder, { PATH, DATABASE_URL: lost.url });
       await record(server, userId, 2);
+      await undo(server, undone);
       await server.end('SIGTERM');
+      await run('psql "$LOST"', folder, { PATH, LOST: lost.url, SINCE });
       await lost.drop();
       const DATABASE_URL = (await createOnServer(url)).url;
       const BACKUP = laidBy(folder, 'dump');
@@ -186,13 +247,21 @@ describe('the page for operators', () => {
       await run('pg_restore', folder, { PATH, DATABASE_URL, BACKUP });
       await server.start({ DATABASE_URL });
       await expectLogToGoOn(server, userId);
+      expect(await whoIsBack(server, undone)).toEqual(back);
+      const made = 'mutation { createApiKey(input: { name: "operator", scopes: [ADMIN] }) { secret } }';
+      const KEY: string = (await graphql(server, made)).createApiKey.secret;
+      await run('< /var/backups/since.txt', folder, { PATH, DATABASE_URL, KEY }, { url: server.url });
+      expect(await whoIsBack(server, undone)).toEqual(goneAgain);
       expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+6 \|/);
     },
     240_000,
   );
 
   test('has no block that nobody runs', () => {
-    const all = hasProgram('pg_dump', 'postgresql') ? blocks : blocks.filter((code) => !/\b(pg_\w+|psql) /.test(code));
+    const isMissing = (code: string) =>
+      (!hasProgram('pg_dump', 'postgresql') && /\b(pg_\w+|psql) /.test(code)) ||
+      (!hasProgram('sqlite3') && /\bsqlite3 /.test(code));
+    const all = blocks.filter((code) => !isMissing(code));
     expect([...tried].sort()).toEqual([...all].sort());
   });
 
