@@ -36,8 +36,14 @@ const root = join(import.meta.dirname, '../..');
 /** Ports for servers that start again on theirs: the system gives none of these to outgoing connections. */
 const [lowestPort, highestPort] = [20_000, 30_000];
 
-/** Starts a server on an empty database of the run's provider. `settings` are environment variables. */
-export async function startProcess(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+/**
+ * Starts a server on an empty database of the run's provider. `settings` are environment variables.
+ * @param release the folder of the release that runs; this one if not given
+ */
+export async function startProcess(
+  settings: Readonly<Record<string, string>> = {},
+  release: string = root,
+): Promise<ServerProcess> {
   const { url: databaseUrl, drop } = await createDatabase();
   const headers = {
     authorization: `Bearer ${await signWithSecret(jwtSecret, claimsWith({ scope: 'read write admin' }))}`,
@@ -51,7 +57,7 @@ export async function startProcess(settings: Readonly<Record<string, string>> = 
   /** Resolves with true when the server listens, with false when the port is taken. */
   async function launch(changed: Readonly<Record<string, string>> = {}): Promise<boolean> {
     child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
-      cwd: root,
+      cwd: release,
       env: {
         ...process.env,
         ...unsetSettings,
