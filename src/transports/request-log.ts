@@ -9,6 +9,7 @@ import type { Operation } from '../operations/operation.ts';
 import { type Ending, RequestCounts } from './request-counts.ts';
 import type { RequestSpan, RequestSpans } from './request-spans.ts';
 import { pathOf } from './request-target.ts';
+import { shownPath } from './shown-path.ts';
 
 /** An id of a request, and nothing that looks like a key or a token. */
 const saneId = /^(?!.*(?:sk-|whsec_|eyJ))[\w.:+/=@-]{1,128}$/;
@@ -139,7 +140,7 @@ function endOfResponse(this: ServerResponse): void {
   const { req: request, statusCode, writableFinished: isWhole } = this;
   const ended = (request as Watched)[entry];
   if (!ended) return;
-  ended.label ??= `${request.method} ${shownPath(request)}`;
+  ended.label ??= `${request.method} ${shownPath(pathOf(request))}`;
   const isOk = statusCode < 400 && (isWhole || ended.isStream);
   ended.end(`${statusCode}${isWhole ? '' : ' cut'}`, isOk ? 'OK' : endingOf(statusCode));
 }
@@ -155,10 +156,3 @@ const codeByStatus: ReadonlyMap<number, ErrorCode> = new Map(
     .map(([code, { httpStatus }]) => [httpStatus, code as ErrorCode] as const) // the keys of a closed table
     .reverse(), // of several with one status, the first counts
 );
-
-/** A key or a token that got into the path stays out of the log. */
-function shownPath(request: IncomingMessage): string {
-  return pathOf(request)
-    .slice(0, 200)
-    .replaceAll(/(sk-|eyJ)[^/]*/g, '$1…');
-}

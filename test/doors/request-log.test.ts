@@ -72,6 +72,31 @@ test('no line has anything that a client sent beside: no credential, no variable
   for (const hidden of [secret, email, 'access_token']) expect(text).not.toContain(hidden);
 });
 
+test('no secret is in a path, however it and its name are encoded', async () => {
+  const [key, value] = [Object.values(server.admin)[0] ?? '', 'horse-battery-staple'];
+  const encoded = (text: string) => [...text].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');
+  const paths = [
+    `nowhere/${key.replace('-', '%2D')}`,
+    `nowhere/%73k-${key.slice(3)}`,
+    `nowhere/${encoded('sk-')}${key.slice(3)}`,
+    `nowhere/${encoded(encoded('sk-'))}${key.slice(3)}`,
+    `nowhere%3Fx%2Dapi%2Dkey=${value}`,
+    `nowhere%3FX%2dApi%2dKey%3D${value}%2F${value}`,
+    `nowhere;access%5Ftoken=${value}`,
+    `nowhere/%61ccess_token%3d${value}`,
+    `api/v1/${encoded('authorization:')}Bearer%20${value}`,
+    `nowhere/${encoded(encoded(encoded(encoded('key='))))}${value}`,
+    `nowhere/plain%2Dpath`,
+  ];
+  const logged = await loggedOf(paths.length, async () => {
+    for (const path of paths) await fetch(`${server.url}/${path}`);
+  });
+  const text = JSON.stringify(logged);
+  for (const hidden of [key, key.slice(3), value]) expect(text).not.toContain(hidden);
+  expect(text).toContain('GET /nowhere?x-api-key=…');
+  expect(text).toContain('GET /nowhere/plain%2Dpath');
+});
+
 test('nothing is written at `info`', async () => {
   const quiet: string[] = [];
   const other = await startServer({ logger: pino({ level: 'info' }, { write: (line) => quiet.push(line) }) });
