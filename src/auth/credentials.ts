@@ -20,14 +20,23 @@ export function credentialsFromHeaders(get: (name: string) => string | null | un
   };
 }
 
+/** Letters that fold to one of ASCII, as the Kelvin sign does, are none of a header's name. */
+const asciiOnly = /^[\x21-\x7e]+$/;
+
 /**
  * Reads the credentials out of the payload of a WebSocket's `connection_init`: the names of the headers as keys, in
- * any case. Of two that are alike, as of two headers, none is taken alone. Whatever is not an object, and every value that is not a text, counts as nothing.
+ * any case. Keys that are alike are joined as headers of one name are, so that none of them is taken alone; under a name that only
+ * looks like one, no value is good. Whatever is not an object, and every value that is not a text, counts as an empty text.
  */
 export function credentialsFromPayload(payload: unknown): Credentials {
   const fields = typeof payload === 'object' && payload !== null ? Object.entries(payload) : [];
-  return credentialsFromHeaders((name) => {
-    const values: unknown[] = fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
-    return values.filter((value) => typeof value === 'string' && value !== '').join(', ');
-  });
+  return credentialsFromHeaders((name) =>
+    fields
+      .filter(([key]) => key.toLowerCase() === name)
+      .map(([key, value]: [string, unknown]) => {
+        const text = typeof value === 'string' ? value : '';
+        return asciiOnly.test(key) ? text : `${text},`;
+      })
+      .join(', '),
+  );
 }

@@ -139,3 +139,21 @@ test('a connection_init payload without usable texts holds no credential', () =>
     expect(credentialsFromPayload(payload)).toEqual(nothing);
   expect(credentialsFromPayload(JSON.parse('{"__proto__":{"authorization":"Bearer t"}}'))).toEqual(nothing);
 });
+
+test('of names in a connection_init payload that are alike no value is taken alone, as of headers', () => {
+  const read = (payload: object) => credentialsFromPayload(payload).apiKey;
+  const headers = (...values: string[]) =>
+    credentialsFromHeaders((name) => (name === 'x-api-key' ? values.join(', ') : undefined)).apiKey;
+  expect(read({ 'x-api-key': 'k', 'X-API-Key': 'k' })).toBe(headers('k', 'k'));
+  expect(read({ 'x-api-key': 'k', 'X-API-Key': '' })).toBe(headers('k', ''));
+  expect(read({ 'x-api-key': 7, 'X-API-Key': 'k' })).toBe(headers('', 'k'));
+  for (const payload of [
+    { 'x-api-key': 'k', 'X-API-Key': '' },
+    { 'x-api-key': null, 'X-API-Key': 'k' },
+    { 'X-Api-\u212aey': 'k' },
+    { 'X-Api-\u212aey': 'other', 'x-api-key': 'k' },
+    { 'x-api-key': 'k', 'x-api-\u212aey': '' },
+  ])
+    expect(read(payload)).not.toBe('k');
+  expect(read({ 'X-Api-\u212aey': 'k' })).toBeTruthy(); // a bad one, and not none
+});

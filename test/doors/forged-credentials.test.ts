@@ -261,6 +261,7 @@ async function bearers(): Promise<Credentials> {
     ['in two headers', [bearer(token), bearer(token)]],
     ['in two headers, of which the second is good', [bearer('broken'), bearer(token)]],
     ['in two headers, of which the first is good', [bearer(token), bearer('broken')]],
+    ['in two headers, of which the second is empty', [bearer(token), ['Authorization', '']]],
     ['before another scheme', [bearer(token), ['Authorization', 'Basic dXNlcjpwYXNz']]],
   ];
 }
@@ -296,6 +297,8 @@ async function keys(): Promise<Credentials> {
     ['in two headers', [apiKey(live), apiKey(live)]],
     ['in two headers, of which the first is good', [apiKey(live), apiKey(madeUpKey())]],
     ['in two headers, of which the second is good', [apiKey(madeUpKey()), apiKey(live)]],
+    ['in two headers, of which the first is empty', [apiKey(''), apiKey(live)]],
+    ['in two headers, of which the second is empty', [apiKey(live), apiKey('')]],
     [
       'that is revoked, in the header of Open Wearables',
       [['X-Open-Wearables-API-Key', texts['that is revoked'] ?? '']],
@@ -322,6 +325,7 @@ async function nothings(): Promise<Credentials> {
     ['of no scheme, a key', [['Authorization', live]]],
     ['behind a word that begins like the scheme', [['Authorization', `Bearers ${token}`]]],
     ['behind a colon', [['Authorization', `Bearer: ${token}`]]],
+    ['behind an empty header', [['Authorization', ''], bearer(token)]],
     ['behind a comma', [['Authorization', `, Bearer ${token}`]]],
     ['behind another scheme', [['Authorization', 'Basic dXNlcjpwYXNz'], bearer(token)]],
     ['for a proxy', [['Proxy-Authorization', `Bearer ${token}`]]],
