@@ -128,11 +128,13 @@ export const defaultLimits = {
   /**
    * When the server cannot keep up: how late its event loop is, and how much is used of V8's heap or of what a container
    * allows, in percent. Strained, it takes no new streams; overloaded, nobody without a credential, and nothing costly.
+   * Either lasts so long after the last sign of it.
    */
   strainLagMs: 500,
   overloadLagMs: 1_000,
   strainMemoryPercent: 85,
   overloadMemoryPercent: 93,
+  strainLastsMs: 1_000,
   /** How many accounts have a count, of each kind. */
   countedAccounts: 50_000,
   /** Life of a user token; the default where a request names none. */

@@ -5,8 +5,6 @@ import type { Limits } from '../limits.ts';
 /** How often it is looked how late the event loop is, in milliseconds; memory is looked at every tenth time. */
 const LOOK_MS = 100;
 const LOOKS_PER_MEMORY = 10;
-/** For how long a state lasts after the last sign of it, in milliseconds. */
-const LASTS_MS = 1_000;
 
 const states = ['calm', 'strained', 'overloaded'] as const;
 
@@ -22,7 +20,10 @@ const refusedFrom = { stream: 'strained', anonymous: 'overloaded', costly: 'over
 >;
 
 interface PressureOptions {
-  readonly limits: Pick<Limits, 'strainLagMs' | 'overloadLagMs' | 'strainMemoryPercent' | 'overloadMemoryPercent'>;
+  readonly limits: Pick<
+    Limits,
+    'strainLagMs' | 'overloadLagMs' | 'strainMemoryPercent' | 'overloadMemoryPercent' | 'strainLastsMs'
+  >;
   /** In milliseconds; it must not go back. */
   readonly clock?: Clock;
   /** How much of its memory the process uses, in percent. */
@@ -37,9 +38,9 @@ interface PressureOptions {
  *
  * | state | enters | leaves | refuses |
  * |---|---|---|---|
- * | calm | at the beginning, and when nothing was seen for a second | | nothing |
- * | strained | with a lag of `strainLagMs` or memory of `strainMemoryPercent` | a second after the last of either | new streams and sockets |
- * | overloaded | with `overloadLagMs` or `overloadMemoryPercent` | a second after the last of either, to strained if that was seen since | also who shows no credential, and operations of more than `costlyItems` |
+ * | calm | at the beginning, and when nothing was seen for `strainLastsMs` | | nothing |
+ * | strained | with a lag of `strainLagMs` or memory of `strainMemoryPercent` | `strainLastsMs` after the last of either | new streams and sockets |
+ * | overloaded | with `overloadLagMs` or `overloadMemoryPercent` | `strainLastsMs` after the last of either, to strained if that was seen since | also who shows no credential, and operations of more than `costlyItems` |
  *
  * What a client has begun goes on in every state, and small requests and recordings are answered in every state.
  */
@@ -92,11 +93,13 @@ export class Pressure {
   }
 
   #see(now: number): void {
-    const { strainLagMs, overloadLagMs, strainMemoryPercent, overloadMemoryPercent } = this.#options.limits;
+    const { strainLagMs, overloadLagMs, strainMemoryPercent, overloadMemoryPercent, strainLastsMs } =
+      this.#options.limits;
     this.#lagMs = now - this.#lookedAt - LOOK_MS;
-    if (this.#lagMs >= strainLagMs || this.#memoryPercent >= strainMemoryPercent) this.#strainedUntil = now + LASTS_MS;
+    if (this.#lagMs >= strainLagMs || this.#memoryPercent >= strainMemoryPercent)
+      this.#strainedUntil = now + strainLastsMs;
     if (this.#lagMs >= overloadLagMs || this.#memoryPercent >= overloadMemoryPercent)
-      this.#overloadedUntil = now + LASTS_MS;
+      this.#overloadedUntil = now + strainLastsMs;
   }
 
   #stateAt(now: number): PressureState {

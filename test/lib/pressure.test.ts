@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type Deferrable, Pressure, type PressureState } from '../../src/gate/pressure.ts';
 
-const limits = { strainLagMs: 500, overloadLagMs: 1_000, strainMemoryPercent: 85, overloadMemoryPercent: 93 };
+const limits = {
+  strainLagMs: 500,
+  overloadLagMs: 1_000,
+  strainMemoryPercent: 85,
+  overloadMemoryPercent: 93,
+  strainLastsMs: 1_000,
+};
 const all: readonly Deferrable[] = ['stream', 'anonymous', 'costly'];
 
 /** A process whose timer comes when the test says so, 100 ms after the last time and so much too late. */
