@@ -31,7 +31,7 @@ interface Row {
   readonly kind: 'SERVICE' | 'DEVELOPER' | 'USER' | 'ANONYMOUS';
   readonly sees: 'all' | 'own' | 'nothing';
   /** Scopes as `viewer` shows them. `READ` is there if anything can be read. */
-  readonly scopes: readonly ('READ' | 'WRITE' | 'ADMIN')[];
+  readonly scopes: readonly ('READ' | 'WRITE' | 'ADMIN' | 'METRICS')[];
   readonly makesTokens: boolean;
 }
 
@@ -45,6 +45,13 @@ const table: readonly Row[] = [
   { name: 'an API key with read', credential: () => server.key('read'), ...service, ...seeing, scopes: ['READ'] },
   { name: 'an API key with write', credential: () => server.key('write'), ...service, ...blind, scopes: ['WRITE'] },
   { name: 'an API key with admin', credential: () => server.key('admin'), ...service, ...blind, scopes: ['ADMIN'] },
+  {
+    name: 'an API key with metrics',
+    credential: () => server.key('metrics'),
+    ...service,
+    ...blind,
+    scopes: ['METRICS'],
+  },
   {
     name: 'an API key with all scopes',
     credential: () => server.key('read', 'write', 'admin'),
@@ -75,6 +82,16 @@ const table: readonly Row[] = [
       name: `a developer's token (${algorithm}) with write and admin`,
       credential: () => issuer.bearer(algorithm, { scope: 'write admin' }),
       ...{ ...developer, scopes: ['READ', 'WRITE', 'ADMIN'] },
+    },
+    {
+      name: `a user's token (${algorithm}) with a scope behind the name of an API`,
+      credential: () => issuer.bearer(algorithm, { sub: own, scope: 'https://api.example.com/sync:self admin' }),
+      ...user,
+    },
+    {
+      name: `a user's token (${algorithm}) with a role`,
+      credential: () => issuer.bearer(algorithm, { sub: own, scope: 'write', roles: ['sync:self'] }),
+      ...user,
     },
     {
       name: `an SDK's token (${algorithm})`,

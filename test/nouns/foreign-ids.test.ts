@@ -16,13 +16,14 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { getDatamodel } from '../../src/db/rows.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { BASE_PATH, routes } from '../../src/transports/rest/routes.ts';
+import { secondsFromNow, signWithSecret } from '../support/identity-provider.ts';
 import { type PlantedUser, plantUser } from '../support/planted-user.ts';
 import { rest } from '../support/rest-client.ts';
-import { type Headers, startServer, type TestServer } from '../support/server.ts';
+import { type Headers, jwtSecret, startServer, type TestServer } from '../support/server.ts';
 import { streamTransports } from '../support/streams.ts';
 
 /**
- * A token for one user, with what belongs to another: each field, argument and route of the schema, found by walking it. In
+ * A token for one user, of either kind, and a key that may read nobody, with what belongs to another: each field, argument and route of the schema, found by walking it. In
  * every text of the other user there is a word, which no answer may hold; and what exists for the other user is answered as
  * what exists for nobody.
  */
@@ -39,7 +40,9 @@ const nobody: PlantedUser = {
 let server: TestServer;
 let own: PlantedUser;
 let foreign: PlantedUser;
+/** Whoever may see no other user: with a token for the own one, with a token of its SDK, with a key that reads nothing. */
 let tokens: readonly Headers[];
+let blind: Headers;
 /** Cursors of the foreign user's lists, by the type of list, and such as nobody's lists have. */
 const cursors: { foreign: string; nobodys: string }[] = [];
 
@@ -48,7 +51,9 @@ beforeAll(async () => {
   foreign = await plantUser(server, foreignWord);
   own = await plantUser(server, 'marimba', foreign.id);
   const token = await server.userToken(own.id);
-  tokens = [token];
+  const ofSdk = await signWithSecret(jwtSecret, { sub: own.id, scope: 'sdk', exp: secondsFromNow(3_600) });
+  blind = await server.key('metrics');
+  tokens = [token, { authorization: `Bearer ${ofSdk}` }, blind];
   const { data } = await server.graphql(
     `{ user(id: "${foreign.id}") { syncRuns { edges { cursor } } syncHistory { edges { cursor } } }
        users { edges { cursor node { id } } } connections { edges { cursor node { user { id } } } } }`,
@@ -297,11 +302,11 @@ test('the other user has the word in every text that is stored', async () => {
 });
 
 describe('a token for one user', () => {
-  test('is shown nothing of another by any query', { timeout: 120_000 }, async () => {
+  test('is shown nothing of another by any query', { timeout: 240_000 }, async () => {
     const type = schema.getQueryType();
     const questions = type ? questionsAbout(type) : [];
     expect(questions.length).toBeGreaterThan(100);
-    let answered = 0;
+    const answered = new Map<Headers, number>();
     for (const { name, foreign: asked, nobodys } of questions)
       for (const headers of tokens) {
         const [one, other] = [
@@ -317,9 +322,10 @@ describe('a token for one user', () => {
         expect([name, invalid]).toEqual([name, []]);
         expect([name, leaked(said(one), asked)]).toEqual([name, []]);
         expect([name, comparable(said(one))]).toEqual([name, comparable(said(other))]);
-        if (one.data) answered += 1;
+        if (one.data) answered.set(headers, (answered.get(headers) ?? 0) + 1);
       }
-    expect(answered).toBeGreaterThan(questions.length / 3);
+    for (const headers of tokens)
+      if (headers !== blind) expect(answered.get(headers)).toBeGreaterThan(questions.length / 3);
   });
 
   test('changes nothing, and hears the same of what exists and what does not', { timeout: 60_000 }, async () => {
@@ -329,10 +335,10 @@ describe('a token for one user', () => {
     for (const field of fields) {
       const arg = field.args.find(({ type: given }) => isNonNullType(given));
       const values = arg ? valuesFor(arg) : [alike('')];
-      for (const value of values) {
+      for (const [value, headers] of values.flatMap((value) => tokens.map((token) => [value, token] as const))) {
         const ask = (side: keyof Probe) => {
           const args = [...usualArguments(field, arg?.name, false), ...(arg ? [`${arg.name}: ${value[side]}`] : [])];
-          return server.graphql(`mutation { ${written(field, args, '')} }`, {}, tokens[0]);
+          return server.graphql(`mutation { ${written(field, args, '')} }`, {}, headers);
         };
         const [one, other] = [await ask('foreign'), await ask('nobodys')];
         expect([field.name, one.errors.map(({ extensions }) => extensions.code)]).toEqual([field.name, ['FORBIDDEN']]);
@@ -347,26 +353,32 @@ describe('a token for one user', () => {
       const type = schema.getSubscriptionType();
       for (const field of Object.values(type?.getFields() ?? {})) {
         const probed = field.args.flatMap((arg) => valuesFor(arg).map((value) => ({ arg, value })));
-        const first = async (query: string) => {
-          const stream = await open(server.url, { query, headers: tokens[0] ?? {} });
+        const first = async (query: string, headers: Headers) => {
+          const stream = await open(server.url, { query, headers });
           onTestFinished(() => stream.close());
           return stream;
         };
-        for (const { arg, value } of probed.filter(({ arg: { name } }) => name === 'userId')) {
+        const ofUsers = probed.filter(({ arg: { name } }) => name === 'userId');
+        for (const [{ arg, value }, headers] of ofUsers.flatMap((each) =>
+          tokens.map((token) => [each, token] as const),
+        )) {
           const ask = async (side: keyof Probe) => {
             const query = `subscription { ${written(field, [`${arg.name}: ${value[side]}`], '')} }`;
-            const { data, errors } = (await (await first(query)).next()) ?? {};
+            const { data, errors } = (await (await first(query, headers)).next()) ?? {};
             return { data, errors: errors?.map(({ message, extensions }) => ({ message, extensions })) };
           };
           const [one, other] = [await ask('foreign'), await ask('nobodys')];
           expect([field.name, comparable(one)]).toEqual([field.name, comparable(other)]);
-          expect(one.errors?.[0]?.extensions.code).toBe('NOT_FOUND');
+          expect(one.errors?.[0]?.extensions.code).toBe(headers === blind ? 'FORBIDDEN' : 'NOT_FOUND');
         }
       }
     },
   );
 
-  test('is shown no change of another, of runs or of connections', async () => {
+  test.each([
+    ['of its own', 0],
+    ['of its SDK', 1],
+  ])('%s is shown no change of another, of runs or of connections', async (_name, which) => {
     const queries = [
       'syncRunChanges { began run { runId userId } }',
       `syncRunChanges(filter: { userId: "${foreign.id}" }) { began run { runId userId } }`,
@@ -376,7 +388,7 @@ describe('a token for one user', () => {
     ];
     const streams = await Promise.all(
       queries.map((query) =>
-        streamTransports.websocket(server.url, { query: `subscription { ${query} }`, headers: tokens[0] ?? {} }),
+        streamTransports.websocket(server.url, { query: `subscription { ${query} }`, headers: tokens[which] ?? {} }),
       ),
     );
     onTestFinished(() => Promise.all(streams.map((each) => each.close())).then(() => {}));
@@ -402,18 +414,20 @@ describe('a token for one user', () => {
         return `${server.url}${BASE_PATH}${filled}${query}`;
       };
       for (const special of ['', 'user_id', 'run_id', 'provider', 'search']) {
-        const ask = async (whose: PlantedUser) => {
+        const ask = async (whose: PlantedUser, headers: Headers) => {
           const { status, text } = await rest(target(whose, special), {
             method,
-            headers: { ...tokens[0], 'content-type': 'application/json' },
+            headers: { ...headers, 'content-type': 'application/json' },
             ...(method === 'POST' && { body: { run_id: whose.runId } }),
           });
           return { status, text };
         };
-        const [one, other] = [await ask(foreign), await ask(nobody)];
-        expect([path, special, leaked(one, target(foreign, special))]).toEqual([path, special, []]);
-        expect([path, special, comparable(one)]).toEqual([path, special, comparable(other)]);
-        if (path.includes(':user_id')) expect([path, Number(one.status) >= 400]).toEqual([path, true]);
+        for (const headers of tokens) {
+          const [one, other] = [await ask(foreign, headers), await ask(nobody, headers)];
+          expect([path, special, leaked(one, target(foreign, special))]).toEqual([path, special, []]);
+          expect([path, special, comparable(one)]).toEqual([path, special, comparable(other)]);
+          if (path.includes(':user_id')) expect([path, Number(one.status) >= 400]).toEqual([path, true]);
+        }
       }
     }
   });
