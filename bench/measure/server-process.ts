@@ -132,11 +132,12 @@ export async function withServers<T>(
   databaseUrl: string,
   files: Readonly<Record<string, string>>,
   work: (servers: ReadonlyMap<string, MeasuredServer>) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const servers = new Map<string, MeasuredServer>();
   try {
     for (const [name, file] of Object.entries(files))
-      servers.set(name, await startServer(file, { DATABASE_URL: databaseUrl }));
+      servers.set(name, await startServer(file, { ...settings, DATABASE_URL: databaseUrl }));
     return await work(servers);
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()));

@@ -1,9 +1,10 @@
-import { openFilled, type Provider } from '../data/databases.ts';
+import { type FilledDatabase, openFilled, type Provider } from '../data/databases.ts';
 import { usageOf } from '../measure/process-usage.ts';
 import { type MeasuredServer, startServer } from '../measure/server-process.ts';
 import { ratios, spreadOf } from '../measure/statistics.ts';
 import type { Bench } from '../part.ts';
 import type { Comparison } from '../report/comparison.ts';
+import { measureBill } from './bill.ts';
 
 const USERS = 100;
 const EVENTS_PER_USER = 200;
@@ -23,9 +24,9 @@ const GOAL = 3;
 const event =
   '{ id cursor provider source stage status progress message timestamp recordedAt user { id firstName } run { runId status eventCount } }';
 
-/** Q1: what the smallest query of one client takes while others repeat the largest that they may ask. */
-export async function measureFairness(provider: Provider, { options, say, uses }: Bench): Promise<Comparison[]> {
-  say(`fairness, ${provider}`);
+/** Q1 and Q2: what clients take from others, and what it takes to bound that. */
+export async function measureFairness(provider: Provider, bench: Bench): Promise<Comparison[]> {
+  bench.say(`fairness, ${provider}`);
   const database = await openFilled(provider, [
     { from: 1, users: USERS - MOST_TYPES[0], eventsPerUser: EVENTS_PER_USER },
     {
@@ -35,7 +36,16 @@ export async function measureFairness(provider: Provider, { options, say, uses }
       dataTypesPerRun: DATA_TYPES,
     },
   ]);
-  uses(database);
+  bench.uses(database);
+  try {
+    return [await measureMisuse(database, bench), ...(await measureBill(database, bench))];
+  } finally {
+    await database.remove();
+  }
+}
+
+/** Q1: what the smallest query of one client takes while others repeat the largest that they may ask. */
+async function measureMisuse(database: FilledDatabase, { options }: Bench): Promise<Comparison> {
   const server = await startServer('src/main.ts', { DATABASE_URL: database.url });
   const figures = ['idle', 'misused'].map((who) => ({
     who,
@@ -76,12 +86,11 @@ export async function measureFairness(provider: Provider, { options, say, uses }
       }
   } finally {
     await server.stop();
-    await database.remove();
   }
   const [idle, misused] = figures;
-  const compared: Comparison = {
+  return {
     id: 'Q1',
-    database: provider,
+    database: database.provider,
     title: `the smallest query, while ${MISUSERS} clients repeat the largest, one asks for much of few events, and one for types of data`,
     lines: figures.map(({ who, p50, p99, most }) => ({
       who,
@@ -98,7 +107,6 @@ export async function measureFairness(provider: Provider, { options, say, uses }
       { of: 'the largest query itself', reached: spreadOf(largest), unit: ' ms' },
     ],
   };
-  return [compared];
 }
 
 const askingForMost = () =>
