@@ -84,8 +84,10 @@ export class Bill {
     const { author, limits, operation } = this.#options;
     bounds.judgeUnusual = (found) => {
       const cost = this.#costWith(found, variables, viewer);
+      // What a stream was charged for is a whole page, and most payloads are small: they are made at once, for all who follow.
+      const paidBefore = isBound ? 0 : this.prepare().asked(variables);
       return {
-        isHeavy: cost.items > limits.lightItems,
+        isHeavy: cost.items - paidBefore > limits.lightItems,
         refused: isBound && author === 'client' ? refuseCost(cost, operation, 'as it runs') : undefined,
       };
     };

@@ -55,6 +55,20 @@ const subscription = (selection: string, variables = '') =>
     syncEvents(userId: $userId, after: $after, filter: $filter) { ${selection} } }`;
 const selection = 'events { sequence message }';
 
+test('events with more types of data than usual are worked out once, too', async () => {
+  const { timesAsked, record, follow } = await start();
+  const streams: TestStream[] = [];
+  for (let each = 0; each < 10; each += 1)
+    streams.push(await follow(subscription('events { sequence dataTypes { dataType } }')));
+  const dataTypes = Array.from({ length: 30 }, (_, index) => ({ dataType: `type_${index}`, state: 'COMPLETE' }));
+  const asked = await timesAsked(async () => {
+    await record({ dataTypes }, { dataTypes });
+    for (const stream of streams)
+      expect(await eventsOf(stream)).toMatchObject([{ dataTypes: { length: 30 } }, { dataTypes: { length: 30 } }]);
+  });
+  expect(asked).toBeLessThan(streams.length);
+});
+
 test('an event is worked out once for all who ask the same of it, wherever they began, over any transport', async () => {
   const { server, userId, timesAsked, record, follow } = await start();
   await record({}, {});
