@@ -1,3 +1,4 @@
+import { access } from './access.ts';
 import { database } from './database.ts';
 import { doors } from './doors.ts';
 import type { Area } from './fault.ts';
@@ -22,4 +23,5 @@ export const areas: readonly Area[] = [
   database,
   runs,
   doors,
+  access,
 ];
