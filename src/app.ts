@@ -189,7 +189,10 @@ async function serve(
     trusted,
   });
   const kept = config.cache ? new KeptAnswers(services) : undefined;
-  const requestLog = new RequestLog(logger, await openSpans());
+  const spans = await openSpans();
+  const { database, databaseFigures } = services;
+  if (spans) databaseFigures.tell = (what, begun) => spans.tellOf(what, database.kind, begun);
+  const requestLog = new RequestLog(logger, spans);
   const common = { operations, services, gate, formatError, kept, requestLog };
   const graphql = createGraphqlListener({ ...common, graphiql });
   const webSockets = new WebSocketEndpoint(common);

@@ -15,12 +15,18 @@ export class DatabaseFigures {
   readonly statements = new Histogram(durationBounds);
   /** What transactions took, in seconds, with all attempts. */
   readonly transactions = new Histogram(durationBounds);
+  /**
+   * Told of each statement and transaction that was answered, in the context of who waits for it, and since when by
+   * `performance.now()`. Undefined where nobody collects traces.
+   */
+  tell: ((what: 'statement' | 'transaction', begun: number) => void) | undefined;
   /** Undefined for a file, which is no connection. */
   pool: (() => PoolFigures) | undefined;
 
   /** A statement was answered. @param begun by `performance.now()` */
   answered(begun: number): void {
     this.statements.add((performance.now() - begun) / 1_000);
+    this.tell?.('statement', begun);
   }
 
   /** Measures a transaction, however it ends. */
@@ -30,6 +36,7 @@ export class DatabaseFigures {
       return await transaction;
     } finally {
       this.transactions.add((performance.now() - begun) / 1_000);
+      this.tell?.('transaction', begun);
     }
   }
 }

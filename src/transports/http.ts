@@ -64,7 +64,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (hasSeveralHosts(request)) return refuse(response, isGraphql, 'BAD_USER_INPUT', 'There must be one Host header');
     if (isEmbedding((name) => headerOf(request, name)))
       return refuse(response, isGraphql, 'FORBIDDEN', 'Pages of other sites may not embed this');
-    if (!isGraphql) return void rest(request, response);
+    if (!isGraphql) return requestLog.answer(rest, request, response);
     if (!hasGoodHost(request))
       return sendError(response, 400, new AppError('BAD_USER_INPUT', 'The Host header is not a host'));
     const refused = refuseBody(request, limits);
@@ -72,7 +72,7 @@ export async function listen(host: string, port: number, options: HttpOptions): 
     if (request.method === 'OPTIONS') response.setHeader('allow', METHODS);
     // A media type is written in any case, and Yoga compares it letter by letter.
     if (request.method === 'POST') request.headers['content-type'] = JSON_TYPE;
-    void graphql(request, response);
+    requestLog.answer(graphql, request, response);
   });
   const ignored = new IgnoredUpgrades(server);
   server.on('upgrade', (request, stream, head) => {

@@ -84,6 +84,8 @@ export class RequestEntry {
 /** Stands on a request: what a `WeakMap` holds outlives the small collections of garbage. */
 const entry = Symbol('the entry of a request');
 
+type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
 type Watched = IncomingMessage & { [entry]?: RequestEntry };
 
 /**
@@ -127,6 +129,13 @@ export class RequestLog {
       response.setHeader('x-request-id', begun.id);
     }
     response.on('close', endOfResponse);
+  }
+
+  /** Lets a listener answer a request that is watched, within its span where there is one. */
+  answer(listener: Listener, request: IncomingMessage, response: ServerResponse): void {
+    const { span } = this.of(request) ?? {};
+    if (span) span.within(() => void listener(request, response));
+    else void listener(request, response);
   }
 
   /** The entry of a request that is watched. */

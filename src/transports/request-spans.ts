@@ -6,6 +6,8 @@ import { productVersion } from '../lib/version.ts';
 export interface RequestSpan {
   /** Where it stands in its trace. */
   readonly place: TraceContext;
+  /** Runs what answers: what the database does for it is told as spans below. */
+  within<T>(answer: () => T): T;
   /** @param name of the operation, or the route. @param code of the error that was answered, if one was */
   end(name: string, door: string, code: string | undefined): void;
 }
@@ -27,6 +29,7 @@ export class RequestSpans {
     const { traceId, spanId, traceFlags } = span.spanContext();
     return {
       place: toTraceContext(traceId, spanId, (traceFlags & TraceFlags.SAMPLED) !== 0),
+      within: (answer) => context.with(trace.setSpan(context.active(), span), answer),
       end(name, door, code) {
         span.updateName(name);
         span.setAttributes({ 'synclog.door': door, ...(code && { 'error.type': code }) });
@@ -34,5 +37,16 @@ export class RequestSpans {
         span.end();
       },
     };
+  }
+
+  /**
+   * Tells of what the database has done for the request that is active. Nothing of what no request waits for, although one that has
+   * ended may have begun it.
+   */
+  tellOf(what: string, system: string, begun: number): void {
+    const active = context.active();
+    if (!trace.getSpan(active)?.isRecording()) return;
+    const attributes = { 'db.system.name': system };
+    this.#tracer.startSpan(what, { kind: SpanKind.CLIENT, startTime: begun, attributes }, active).end();
   }
 }

@@ -1,4 +1,13 @@
-import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type Context,
+  type ContextManager,
+  context,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { transports } from '../support/graphql-transports.ts';
@@ -29,6 +38,17 @@ async function startTraced() {
       },
     }));
   return { server, spans };
+}
+
+/** What `@opentelemetry/context-async-hooks` is: the context follows what is awaited. */
+class FollowedContext implements ContextManager {
+  readonly #storage = new AsyncLocalStorage<Context>();
+  active = () => this.#storage.getStore() ?? ROOT_CONTEXT;
+  with: ContextManager['with'] = (active, run, thisArg, ...args) =>
+    this.#storage.run(active, () => Reflect.apply(run, thisArg, args));
+  bind: ContextManager['bind'] = (_, target) => target;
+  enable = () => this;
+  disable = () => this;
 }
 
 describe('an SDK of OpenTelemetry that is loaded before the server', () => {
@@ -66,6 +86,25 @@ describe('an SDK of OpenTelemetry that is loaded before the server', () => {
       }),
     );
   });
+
+  test.each(['post', 'websocket'] as const)(
+    'is told over %s of what the database does for a request, as spans below it, and of nothing that no request waits for',
+    async (transport) => {
+      context.setGlobalContextManager(new FollowedContext());
+      onTestFinished(() => context.disable());
+      const { server, spans } = await startTraced();
+      const query = 'mutation Make { upsertUser(input: {}) { id } }';
+      await transports[transport](server.url, { query, headers: server.admin });
+      const below = () => {
+        const request = spans().find(({ name }) => name === 'mutation Make');
+        return spans().filter(({ parent }) => request !== undefined && parent === request.spanId);
+      };
+      const attributes = { 'db.system.name': server.app.services.database.kind };
+      for (const name of ['transaction', 'statement'])
+        await expect.poll(below).toContainEqual(expect.objectContaining({ name, kind: SpanKind.CLIENT, attributes }));
+      expect(spans().filter(({ kind, parent }) => kind === SpanKind.CLIENT && parent === undefined)).toEqual([]);
+    },
+  );
 
   test('and where none is, there is no span, and a trace goes on all the same', async () => {
     const server = await startServer();

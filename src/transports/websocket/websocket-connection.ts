@@ -161,7 +161,9 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       const operation = new SocketOperation(id, this, this.#tools.requestLog.begin('websocket'));
       if (this.#traceparent !== undefined) operation.entry.trace = continueTrace(this.#traceparent);
       this.#running.set(id, operation);
-      operation.run(answerOperation(this.#tools, this.#accepted, this.#running.size, payload, operation.entry));
+      const [tools, accepted, { entry }] = [this.#tools, this.#accepted, operation];
+      const answer = () => answerOperation(tools, accepted, this.#running.size, payload, entry);
+      operation.run(entry.span ? entry.span.within(answer) : answer());
     }
   }
 
