@@ -30,6 +30,28 @@ export const doors: Area = {
       replace: 'pageInfo.endCursor ?? user.headCursor',
     },
     {
+      breaks: 'events count as delivered before they are handed to a WebSocket',
+      file: 'src/transports/websocket/socket-operation.ts',
+      find: 'this.#owner.sendFrame(nextFrame(this.id, result), this);\n    result[resultDelivered]?.(this.#readyAt);',
+      replace:
+        'result[resultDelivered]?.(this.#readyAt);\n    this.#owner.sendFrame(nextFrame(this.id, result), this);',
+      tests: ['test/doors/metrics.test.ts'],
+    },
+    {
+      breaks: 'events count as delivered before they are handed to the socket of a stream of server-sent events',
+      file: 'src/transports/sse.ts',
+      find: 'if ((controller.desiredSize ?? 0) > 0) taken = delivered;',
+      replace: 'delivered?.(readyAt);',
+      tests: ['test/doors/metrics.test.ts'],
+    },
+    {
+      breaks: 'a token in a URL is not found by an encoded name',
+      file: 'src/transports/rest/kept-lists.ts',
+      find: "return url.includes('%') && new URLSearchParams(",
+      replace: 'return false && new URLSearchParams(',
+      tests: ['test/doors/rest-stream.test.ts'],
+    },
+    {
       breaks: 'a connection that waits for its next request is cut when the server stops',
       file: 'src/transports/idle-connections.ts',
       find: 'if (idle.size > 0) cutIfIdle([...idle]);',
