@@ -5,6 +5,7 @@ import { inject, onTestFinished } from 'vitest';
 import { createOnServer } from '../../prisma/scratch-postgres.ts';
 import type { Database, Provider } from '../../src/db/database.ts';
 import { openDatabase } from '../../src/db/open-database.ts';
+import { sqlitePath, sqliteUrl } from '../../src/db/sqlite-path.ts';
 
 /** The database that this run of a test is about: each behaviour is tested on both. */
 export const provider: Provider = process.env.TEST_PROVIDER === 'postgresql' ? 'postgresql' : 'sqlite';
@@ -25,7 +26,7 @@ export async function createMigrated(): Promise<TestDatabase> {
   const template = inject('migratedDatabase');
   if (provider === 'postgresql') return createOnServer(inject('postgresUrl'), template);
   const file = createFile();
-  copyFileSync(template, new URL(file.url).pathname);
+  copyFileSync(template, sqlitePath(file.url));
   return file;
 }
 
@@ -33,7 +34,7 @@ export async function createMigrated(): Promise<TestDatabase> {
 function createFile(): TestDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'synclog-'));
   return {
-    url: `file:${join(folder, 'synclog.db')}`,
+    url: sqliteUrl(join(folder, 'synclog.db')),
     drop: async () => rmSync(folder, { recursive: true, force: true }),
   };
 }

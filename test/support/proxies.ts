@@ -9,7 +9,7 @@ import { findProgram } from './program.ts';
 
 const shipped = (name: string) => readFileSync(join(import.meta.dirname, '../../deploy', name), 'utf8');
 
-export interface RunningProxy {
+interface RunningProxy {
   readonly url: string;
   /** All that it has written so far, into its logs and otherwise. */
   written(): string;

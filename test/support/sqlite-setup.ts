@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/db/migrations.ts';
+import { sqliteUrl } from '../../src/db/sqlite-path.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,7 +16,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), 'synclog-migrated-'));
   const file = join(folder, 'synclog.db');
-  await migrate(`file:${file}`);
+  await migrate(sqliteUrl(file));
   project.provide('migratedDatabase', file);
   return () => rmSync(folder, { recursive: true, force: true });
 }
