@@ -56,6 +56,7 @@ export async function proveInputs(attack: Attack): Promise<Line> {
     wrong: [
       ...tally.wrong,
       ...inventoryProblems(before, after),
+      ...(sizes.everyCrafted === 1 ? inventoryProblems(between, after, true) : []), // fewer do not fill what is kept
       ...(target.isAlive() ? [] : ['the process has ended']),
     ],
   };
