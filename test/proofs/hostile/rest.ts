@@ -19,7 +19,8 @@ export function inventoryProblems(before: Inventory, after: Inventory, isAgain =
   if (after.sockets > 0) problems.push(`${after.sockets} connections are still open`);
   if (after.streams > 0) problems.push(`${after.streams} streams are still open`);
   const grown = after.heapUsed - after.kept - (before.heapUsed - before.kept);
-  if (grown > (isAgain ? HEAP_GROWTH_AGAIN : HEAP_GROWTH)) problems.push(`the heap has grown by ${Math.round(grown / 1_048_576)} MB`);
+  if (grown > (isAgain ? HEAP_GROWTH_AGAIN : HEAP_GROWTH))
+    problems.push(`the heap has grown by ${Math.round(grown / 1_048_576)} MB`);
   const more = after.rss - before.rss;
   if (more > RSS_GROWTH) problems.push(`the process has grown by ${Math.round(more / 1_048_576)} MB`);
   return problems;
