@@ -95,7 +95,7 @@ export class OperationBounds {
     if (!this.#limits || this.#length + more <= this.#limits.answerLength) return;
     this.#exceeded ??= new AppError(
       'LIMIT_EXCEEDED',
-      `An answer may have at most ${this.#limits.answerLength} characters of data: ask for less at once`,
+      `An answer may have at most ${this.#limits.answerLength} characters of data: ask for less at once. What a mutation was to do has been done`,
     );
     throw this.#exceeded;
   }

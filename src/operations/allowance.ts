@@ -29,8 +29,7 @@ export function refuseCost(
   when: 'before it runs' | 'as it runs' = 'before it runs',
 ): AppError | undefined {
   if (items <= limit) return undefined;
-  const begun = operation.operation === 'mutation' ? '. What it had begun may have been done' : '';
-  const much = when === 'before it runs' ? `asks for ${items}` : `finds ${items} or more: ask for less at once${begun}`;
+  const much = when === 'before it runs' ? `asks for ${items}` : `finds ${items} or more: ask for less at once`;
   const message = `An operation may ask for at most ${limit} items in all, and ${labelOf(operation)} ${much}`;
   return new AppError('LIMIT_EXCEEDED', message, {}, { nodes: operation });
 }

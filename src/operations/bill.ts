@@ -78,17 +78,19 @@ export class Bill {
 
   /**
    * Has an operation that is about to run told of what lists have beyond what is usual.
-   * @param isBound whether it is refused when that is too much: a payload of a subscription is not, and a document of ours
+   * @param isBound whether it is refused when that is too much: a payload of a subscription is not. Nor is a document of ours,
+   * and a mutation, which has been done by then: without its answer, its client would do it again
    */
   watch({ bounds, viewer }: Context, variables: Variables, isBound: boolean): void {
     const { author, limits, operation } = this.#options;
+    const isRefused = isBound && author === 'client' && operation.operation !== 'mutation';
     bounds.judgeUnusual = (found) => {
       const cost = this.#costWith(found, variables, viewer);
       // What a stream was charged for is a whole page, and most payloads are small: they are made at once, for all who follow.
       const paidBefore = isBound ? 0 : this.prepare().asked(variables);
       return {
         isHeavy: cost.items - paidBefore > limits.lightItems,
-        refused: isBound && author === 'client' ? refuseCost(cost, operation, 'as it runs') : undefined,
+        refused: isRefused ? refuseCost(cost, operation, 'as it runs') : undefined,
       };
     };
   }

@@ -332,6 +332,23 @@ describe('what an operation costs', () => {
       }
     });
 
+    test('is no reason to withhold the answer of a mutation, which has been done', async () => {
+      const userId = await plain.user();
+      const document = `mutation ($events: [SyncEventInput!]!) { recordSyncEvents(input: { events: $events }) {
+        results { duplicate event { dataTypes { dataType } } } } }`;
+      const events = Array.from({ length: 120 }, () => ({ ...anEvent, userId, dataTypes: typesOfData(200) }));
+      const { data, errors, extensions } = await transports.post(plain.url, {
+        query: document,
+        variables: { events },
+        headers: plain.admin,
+      });
+      expect({ errors, extensions }).toEqual({ extensions: { cost: { items: 120 + 120 * 200, limit: 20_000 } } });
+      expect(data.recordSyncEvents.results[119]).toMatchObject({
+        duplicate: false,
+        event: { dataTypes: { length: 200 } },
+      });
+    });
+
     test('is known before many of them are read', async () => {
       const read: string[] = [];
       const server = await startServer({ onStatement: ({ sql }) => read.push(sql) });

@@ -131,7 +131,7 @@ describe('an answer', () => {
           data: null,
           errors: [
             {
-              message: `An answer may have at most ${answerLength} characters of data: ask for less at once`,
+              message: `An answer may have at most ${answerLength} characters of data: ask for less at once. What a mutation was to do has been done`,
               extensions: { code: 'LIMIT_EXCEEDED' },
             },
           ],

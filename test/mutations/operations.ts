@@ -216,6 +216,13 @@ export const operations: Area = {
       tests: ['test/doors/operation-cost.test.ts', 'test/doors/rate-limits.test.ts'],
     },
     {
+      breaks: 'a mutation that has been done is refused for what it finds',
+      file: 'src/operations/bill.ts',
+      find: " && operation.operation !== 'mutation'",
+      replace: '',
+      tests: ['test/doors/operation-cost.test.ts'],
+    },
+    {
       breaks: 'types of data that are too many are read before they are refused',
       file: 'src/data-types/counted-reads.ts',
       find: 'hear?.(counts);',
