@@ -216,7 +216,8 @@ export const defaultLimits = {
   streamParts: { operators: 10, service: 10, address: 10, user: 100 },
   /**
    * Exports open at once on one instance, of everybody together, and which parts of them, as of streams: ten of a service, two of a
-   * user. One that nobody takes holds a page of a few hundred kilobytes, and a line may have a hundred.
+   * user. One that nobody takes holds a page of 131,072 characters, or a single line where that is longer: one with all its types of
+   * data, each with an error as long as it may be, has some megabytes.
    */
   openExports: 100,
   exportParts: { operators: 2, service: 10, address: 10, user: 50 },

@@ -1,8 +1,10 @@
+import { buffer } from 'node:stream/consumers';
 import { isLeafType, isObjectType } from 'graphql';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cutLog } from '../../src/log/cut-log.ts';
 import { buildSchema } from '../../src/schema.ts';
+import { connectTo } from '../support/connection.ts';
 import { type PlantedUser, planted, plantUser } from '../support/planted-user.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
@@ -36,6 +38,22 @@ const linesOf = (text: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 const typesOf = (text: string) => linesOf(text).map(({ type }) => type);
+
+/** The pages of an export as the server writes them: each is one chunk of the answer. */
+async function pagesOf(id: string): Promise<string[]> {
+  const socket = connectTo(server.url);
+  const key = `X-API-Key: ${server.admin['x-api-key']}`;
+  socket.write(`GET ${new URL(urlOf(id)).pathname} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${key}\r\n\r\n`);
+  const answer = await buffer(socket);
+  const pages: string[] = [];
+  for (let start = answer.indexOf('\r\n\r\n') + 4; ; ) {
+    const begin = answer.indexOf('\r\n', start) + 2;
+    const length = Number.parseInt(answer.toString('latin1', start, begin), 16);
+    if (length === 0) return pages;
+    pages.push(answer.toString('utf8', begin, begin + length));
+    start = begin + length + 2;
+  }
+}
 
 /** What retention does: removes all events before `oldest`. */
 async function cut(id: string, oldest: number): Promise<void> {
@@ -140,6 +158,41 @@ describe('an export of a user', () => {
     const lines = linesOf((await exported(id)).text);
     expect(lines.at(-1)).toMatchObject({ complete: true, counts: { events: 2 } });
     expect(lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence)).toEqual([4, 5]);
+  });
+
+  test('ends when no event is left of those that its first line tells of', async () => {
+    const id = await server.user();
+    await server.record({ userId: id }, { userId: id });
+    await cut(id, 3);
+    expect(linesOf((await exported(id)).text).at(-1)).toMatchObject({ complete: true, counts: { events: 0 } });
+  });
+
+  test('comes in pages that are short, or a single line, however long lines become', { timeout: 60_000 }, async () => {
+    const id = await server.user();
+    const error = 'e'.repeat(500);
+    const dataTypes = Array.from({ length: 100 }, (_, index) => ({
+      dataType: `type_${index}`,
+      state: 'FAILED',
+      error,
+    }));
+    const runs = Array.from({ length: 4 }, (_, index) => ({
+      userId: id,
+      runId: `run_${index}`,
+      provider: `p${index}`,
+    }));
+    await server.record(...Array.from({ length: 100 }, (_, index) => ({ userId: id, runId: `small_${index}` })));
+    await server.record(...runs.map((run) => ({ ...run, dataTypes })));
+    const metadata = { text: 'm'.repeat(50_000) };
+    await server.record(...Array.from({ length: 80 }, () => ({ userId: id, runId: 'large', metadata })));
+    const pages = await pagesOf(id);
+    const long = pages.filter((page) => page.length > 131_072 && page.indexOf('\n') < page.length - 1);
+    expect(long.map(({ length }) => length)).toEqual([]);
+    const lines = linesOf(pages.join(''));
+    expect(lines.at(-1)).toMatchObject({ complete: true, counts: { connections: 5, runs: 105, events: 184 } });
+    const sequences = lines.filter(({ type }) => type === 'event').map(({ sequence }) => sequence);
+    expect(sequences).toEqual(Array.from({ length: 184 }, (_, index) => index + 1));
+    const ids = lines.filter(({ type }) => type === 'run').map(({ run_id: runId }) => runId);
+    expect(new Set(ids).size).toBe(105);
   });
 
   test('that fails ends with the code of the error, and with the id under which a mistake of ours is in the log', async () => {

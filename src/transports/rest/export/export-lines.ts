@@ -9,12 +9,17 @@ import type { Edges, ExportedUser, ExportReads, Fields } from './export-reads.ts
 /** Lines that are read at once: at first, and at most. */
 const FIRST_LINES = 10;
 const MOST_LINES = 80;
-/** Characters that a page is meant to have. While nobody takes it, it is what an export holds. */
+/** Characters that a page may have, unless it is a single line. While nobody takes it, it is what an export holds. */
 const PAGE_LENGTH = 131_072;
 
-/** A page as text, and where the next one begins: undefined for the beginning of the list. */
-interface LinesRead {
+/** As many lines as a page may have, one at least, as text. */
+interface Filled {
   readonly text: string;
+  readonly count: number;
+}
+
+/** A page, and where the next one begins: undefined for the beginning of the list. */
+interface LinesRead extends Filled {
   readonly next: string | undefined;
   readonly isLast: boolean;
 }
@@ -38,54 +43,60 @@ export async function* exportLines(
     return run(unpaid(visit), { userId, ...variables });
   };
 
-  const readConnections = async () => {
+  const shown = new Set<string>();
+  /** All are read at once, as there are few. Those for which the page before had no room are read again. */
+  const readConnections = async (): Promise<LinesRead> => {
     const { connections } = gone((await ask(read.connections, MOST_LINES)).user);
-    counts.connections = connections.length;
-    return connections.map((each) => line('connection', each)).join('');
+    const rest = connections.filter(({ provider }) => !shown.has(provider));
+    const page = fill('connection', rest);
+    for (const { provider } of rest.slice(0, page.count)) shown.add(provider);
+    counts.connections = shown.size;
+    return { ...page, next: undefined, isLast: page.count === rest.length };
   };
 
   /** From the oldest run on, as one that changes moves to the newest and is met again. */
   const readRuns = async (size: number, before: string | undefined): Promise<LinesRead> => {
     const { edges, pageInfo } = gone((await ask(read.runs, size, { size, before })).user).syncRuns;
-    counts.runs += edges.length;
-    const next = edges[0]?.cursor;
-    return { text: linesOf('run', edges.toReversed()), next, isLast: !pageInfo.hasPreviousPage || next === undefined };
+    const page = fill('run', nodesOf(edges.toReversed()));
+    counts.runs += page.count;
+    const next = edges.at(-page.count)?.cursor;
+    const isLast = next === undefined || (page.count === edges.length && !pageInfo.hasPreviousPage);
+    return { ...page, next, isLast };
   };
 
-  /**
-   * Without a cursor a page begins with the oldest event that is kept. Only the head tells the end: a page that retention has
-   * overtaken may be empty, and is asked for again.
-   */
+  /** Without a cursor a page begins with the oldest event that is kept. */
   const readEvents = async (size: number, after: string | undefined): Promise<LinesRead> => {
-    const page = await ask(read.events, size, { size, after }).catch(expired);
-    if (!page) return { text: '', next: undefined, isLast: false };
-    const owner = gone(page.user);
+    const found = await ask(read.events, size, { size, after }).catch(expired);
+    if (!found) return { text: '', count: 0, next: undefined, isLast: false };
+    const owner = gone(found.user);
     if (Number(owner.head_cursor) < head) gone(null); // the log of another, who was made under the same id
-    const { edges } = owner.syncEvents;
-    const within = edges.filter(({ node }) => Number(node.sequence) <= head);
-    counts.events += within.length;
-    const next = edges.at(-1)?.cursor ?? after;
-    return { text: linesOf('event', within), next, isLast: Number(next ?? 0) >= head };
+    const within = owner.syncEvents.edges.filter(({ node }) => Number(node.sequence) <= head);
+    const page = fill('event', nodesOf(within));
+    counts.events += page.count;
+    const next = within[page.count - 1]?.cursor;
+    return { ...page, next, isLast: next === undefined || Number(next) >= head };
   };
 
-  yield line('export', {
-    ...{ format: 1, user_id: userId, head_cursor: user.head_cursor, exported_at: new Date() },
-  });
+  const { head_cursor } = user;
+  yield line('export', { format: 1, user_id: userId, head_cursor, exported_at: new Date() });
   yield line('user', user);
-  yield await readConnections();
+  yield* pagesOf(readConnections);
   yield* pagesOf(readRuns);
   if (head > 0) yield* pagesOf(readEvents);
   yield line('end', { complete: true, counts });
 }
 
-/** Pages until the last one, as large as their lines let them be: one may have a part of a kilobyte, or a hundred. */
+/**
+ * Pages until the last one. As many lines are read at once as would fit if they were like those of the page before: a line may have
+ * a part of a kilobyte, or megabytes.
+ */
 async function* pagesOf(
   read: (size: number, from: string | undefined) => Promise<LinesRead>,
 ): AsyncGenerator<string, void, undefined> {
   let size = FIRST_LINES;
   for (let from: string | undefined, isEnd = false; !isEnd; ) {
-    const { text, next, isLast } = await read(size, from);
-    size = Math.min(MOST_LINES, Math.max(1, Math.floor((size * PAGE_LENGTH) / Math.max(text.length, 1))));
+    const { text, count, next, isLast } = await read(size, from);
+    if (count > 0) size = Math.min(MOST_LINES, Math.max(1, Math.floor((count * PAGE_LENGTH) / text.length)));
     from = next;
     isEnd = isLast;
     yield text;
@@ -97,8 +108,21 @@ export function line(type: string, fields: Fields): string {
   return `${JSON.stringify({ type, ...fields })}\n`;
 }
 
-function linesOf(type: string, edges: Edges['edges']): string {
-  return edges.map(({ node }) => line(type, node)).join('');
+/** The first of these, as many as have room in a page, and one at least. */
+function fill(type: string, nodes: readonly Fields[]): Filled {
+  let text = '';
+  let count = 0;
+  for (const node of nodes) {
+    const next = line(type, node);
+    if (count > 0 && text.length + next.length > PAGE_LENGTH) break;
+    text += next;
+    count += 1;
+  }
+  return { text, count };
+}
+
+function nodesOf(edges: Edges['edges']): Fields[] {
+  return edges.map(({ node }) => node);
 }
 
 /** The pages of an export are paid by their lines, and not by what else a query for them might list. */

@@ -16,7 +16,7 @@ interface UserAlone {
   readonly user: (Fields & { readonly head_cursor: string }) | null;
 }
 interface Connections {
-  readonly user: { readonly connections: readonly Fields[] } | null;
+  readonly user: { readonly connections: readonly (Fields & { readonly provider: string })[] } | null;
 }
 interface Runs {
   readonly user: { readonly syncRuns: Edges & { readonly pageInfo: { readonly hasPreviousPage: boolean } } } | null;
