@@ -63,8 +63,6 @@ function startCaddy(servers: readonly [string, string], prefix: string) {
   });
 }
 
-const START_ATTEMPTS = 3;
-
 interface CommandLine {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -72,17 +70,7 @@ interface CommandLine {
 
 type Prepare = (folder: string, port: number) => CommandLine | Promise<CommandLine>;
 
-/** Between finding a free port and listening on it, somebody else may take it. */
 async function startProxy(name: string, prefix: string, prepare: Prepare): Promise<RunningProxy> {
-  for (let attempt = 1; ; attempt += 1)
-    try {
-      return await tryToStart(name, prefix, prepare);
-    } catch (error) {
-      if (attempt === START_ATTEMPTS) throw error;
-    }
-}
-
-async function tryToStart(name: string, prefix: string, prepare: Prepare): Promise<RunningProxy> {
   const folder = mkdtempSync(join(tmpdir(), `synclog-${name}-`));
   chmodSync(folder, 0o755); // as root, nginx works as another user
   const port = await freePort();
