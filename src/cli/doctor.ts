@@ -23,14 +23,24 @@ export const doctorCommand: Command = {
     const { values } = readCommandLine(args, { options: { json: { type: 'boolean' } } });
     const { examine } = await import('../doctor/examine.ts');
     let problems = 0;
+    let warnings = 0;
     for await (const finding of examine(process.env)) {
       if (finding.state === 'problem') problems += 1;
+      if (finding.state === 'warning') warnings += 1;
       print(values.json ? JSON.stringify(finding) : textOf(finding));
     }
-    if (!values.json) print(problems === 0 ? '\nNothing keeps the server from working.' : `\nProblems: ${problems}.`);
+    if (!values.json) print(`\n${conclusionOf(problems, warnings)}`);
     return problems === 0 ? 0 : 1;
   },
 };
+
+function conclusionOf(problems: number, warnings: number): string {
+  const counts = [
+    ...(problems > 0 ? [`Problems: ${problems}.`] : []),
+    ...(warnings > 0 ? [`Warnings: ${warnings}.`] : []),
+  ];
+  return [...(problems === 0 ? ['Nothing keeps the server from working.'] : []), ...counts].join(' ');
+}
 
 function textOf({ area, state, says, advice }: Finding): string {
   const line = `${state.padEnd(8)} ${area.padEnd(9)} ${says}`;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { isPrivateAddress } from '../lib/private-address.ts';
+import { defaultLimits } from '../limits.ts';
 import { doubtsAbout } from '../settings/doubtful-names.ts';
 import { settingNames } from '../settings/settings.ts';
 import { type Finding, findingsOf } from './finding.ts';
@@ -38,7 +39,8 @@ export async function* examine(environment: Readonly<Record<string, string | und
       'set NODE_ENV=production, which keeps the schema from strangers and the log in JSON',
     );
   if (config) yield* openMetrics(config);
-  yield* lookAtMachine();
+  if (config && isForOthers(config, environment.NODE_ENV)) yield* missingBrakes(config);
+  yield* lookAtMachine(config?.maxStreams ?? defaultLimits.openStreams);
   if (!config) return;
   if (config.trustedDocuments) {
     const { lookAtDocuments } = await import('./look-at-documents.ts');
@@ -63,6 +65,31 @@ function openMetrics({ metricsAccess, host, trustedProxies }: Config): Finding[]
       'take METRICS_ACCESS away, and give Prometheus a key with the scope metrics',
     ),
   ];
+}
+
+/** Is it more than a server that a developer tries on a machine of their own, as the demo is? */
+function isForOthers({ host, trustedProxies }: Config, mode: string | undefined): boolean {
+  return mode === 'production' || !isLoopback(host) || trustedProxies.length > 0;
+}
+
+/** What keeps one client, or too many, from taking all of the server, and is turned off. */
+function missingBrakes({ rateLimits, loadShedding }: Config): Finding[] {
+  const findings: Finding[] = [];
+  if (rateLimits === 0)
+    findings.push(
+      settings.warning(
+        'RATE_LIMITS is off: one client may ask for all that the server can do',
+        'take RATE_LIMITS away, or multiply the limits with a number that is enough',
+      ),
+    );
+  if (!loadShedding)
+    findings.push(
+      settings.warning(
+        'LOAD_SHEDDING is off: a server that cannot keep up refuses nothing, and gets slower for everybody',
+        'take LOAD_SHEDDING away, and start another instance where one cannot keep up',
+      ),
+    );
+  return findings;
 }
 
 async function* lookAtRedises({ redisUrl, sources }: Config): AsyncGenerator<Finding> {

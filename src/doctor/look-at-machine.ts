@@ -5,14 +5,21 @@ import { type Finding, findingsOf, sizeText } from './finding.ts';
 
 const { ok, warning } = findingsOf('machine');
 
-/** A stream is an open file, and so is each connection to the database: with fewer, some hundred clients fill them. */
-const ENOUGH_FILES = 10_000;
+/** Open files beside those of streams: requests' connections, the database, Redis, and the process's own. */
+const OTHER_FILES = 1_000;
 /** An idle server takes 160 MB; answers that are kept, and what is being answered, come on top. */
 const ENOUGH_MEMORY = 400_000_000;
 
-/** The process's own bounds: Node, memory, open files. */
-export function lookAtMachine(): Finding[] {
-  return [ok(`Node.js ${process.versions.node} on ${process.platform} ${process.arch}`), memory(), ...openFiles()];
+/**
+ * The process's own bounds: Node, memory, open files.
+ * @param maxStreams how many sockets and streams the settings let in, each of which may be an open file
+ */
+export function lookAtMachine(maxStreams: number): Finding[] {
+  return [
+    ok(`Node.js ${process.versions.node} on ${process.platform} ${process.arch}`),
+    memory(),
+    ...openFiles(maxStreams + OTHER_FILES),
+  ];
 }
 
 function memory(): Finding {
@@ -32,7 +39,7 @@ function memory(): Finding {
   return ok(`${sizeText(available)} of memory, of which the heap may take ${sizeText(heap)}`);
 }
 
-function openFiles(): Finding[] {
+function openFiles(needed: number): Finding[] {
   let limits: string;
   try {
     limits = readFileSync('/proc/self/limits', 'utf8');
@@ -40,11 +47,11 @@ function openFiles(): Finding[] {
     return []; // other systems do not tell
   }
   const [, soft = ''] = /^Max open files +(\d+|unlimited)/m.exec(limits) ?? [];
-  if (soft !== 'unlimited' && Number(soft) < ENOUGH_FILES)
+  if (soft !== 'unlimited' && Number(soft) < needed)
     return [
       warning(
-        `${soft} files may be open at once, and each stream is one`,
-        `raise it to ${ENOUGH_FILES} or more: \`ulimit -n\`, LimitNOFILE= of systemd, or --ulimit nofile= of a container`,
+        `${soft} files may be open at once, and the streams that MAX_STREAMS lets in may need ${needed}`,
+        `raise it: \`ulimit -n\`, LimitNOFILE= of systemd, or --ulimit nofile= of a container; or lower MAX_STREAMS`,
       ),
     ];
   return [ok(`${soft} files may be open at once`)];

@@ -1,16 +1,21 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../prisma/scratch-postgres.ts';
 import { examine } from '../../src/doctor/examine.ts';
-import type { Finding } from '../../src/doctor/finding.ts';
+import { type Finding, sizeText } from '../../src/doctor/finding.ts';
+import { clockApart } from '../support/clock-apart.ts';
 import { createDatabase, openAgain, openNewDatabase, provider } from '../support/database.ts';
 import { hasRedis, startFaultyRedis } from '../support/faulty-redis.ts';
 import { startPgBouncer } from '../support/pgbouncer.ts';
 import { hasProgram } from '../support/program.ts';
+import { createSmallDisk, hasSmallDisk } from '../support/small-disk.ts';
+import { unsetSettings } from '../support/unset-settings.ts';
 
 const isPostgres = provider === 'postgresql';
 
@@ -24,6 +29,27 @@ async function findings(settings: Readonly<Record<string, string>>): Promise<Fin
   // A port that nobody listens on, whatever else this machine runs.
   for await (const finding of examine({ PORT: '1', ...settings })) found.push(finding);
   return found;
+}
+
+/** What the doctor prints as a process of its own, whose shell is told something first, such as how many files may be open. */
+async function printed(
+  settings: Readonly<Record<string, string>>,
+  first = 'true',
+  options = '--json',
+): Promise<string> {
+  const command = `${first} && exec "$0" --import tsx src/cli/synclog.ts doctor ${options}`;
+  const { stdout } = await promisify(execFile)('bash', ['-c', command, process.execPath], {
+    cwd: join(import.meta.dirname, '../..'),
+    env: { ...process.env, ...unsetSettings, LOAD_SHEDDING: '', PORT: '1', ...settings },
+  });
+  return stdout;
+}
+
+async function told(settings: Readonly<Record<string, string>>, first?: string): Promise<Finding[]> {
+  return (await printed(settings, first))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 async function newUrl(): Promise<string> {
@@ -78,6 +104,63 @@ describe('the doctor', () => {
       expect(await opens({ ...settings, METRICS_ACCESS })).toEqual([warning(/^METRICS_ACCESS is open, and strangers/)]);
     for (const settings of [{ METRICS_ACCESS }, { METRICS_ACCESS, HOST: '10.0.0.1' }, { HOST: '0.0.0.0' }])
       expect(await opens(settings)).toEqual([]);
+  });
+
+  test('tells of brakes that are off where others than a developer are served', async () => {
+    const DATABASE_URL = await newUrl();
+    const off = { DATABASE_URL, RATE_LIMITS: 'off', LOAD_SHEDDING: 'off' };
+    const brakes = (settings: Readonly<Record<string, string>>) =>
+      complaints(settings).then((found) => found.filter(({ says }) => / is off: /.test(says)));
+    for (const settings of [{ NODE_ENV: 'production' }, { HOST: '0.0.0.0' }, { TRUSTED_PROXIES: '127.0.0.1' }]) {
+      expect(await brakes({ ...off, ...settings })).toEqual([
+        warning(/^RATE_LIMITS is off: one client/),
+        warning(/^LOAD_SHEDDING is off: /),
+      ]);
+      expect(await brakes({ DATABASE_URL, ...settings, RATE_LIMITS: '10' })).toEqual([]);
+    }
+    expect(await brakes(off)).toEqual([]);
+  });
+
+  test('tells of fewer open files than MAX_STREAMS may need, and counts what it warns of at the end', async () => {
+    const DATABASE_URL = await newUrl();
+    const filesOf = async (files: number, MAX_STREAMS: string) =>
+      (await told({ DATABASE_URL, MAX_STREAMS }, `ulimit -n ${files}`)).filter(({ says }) => says.includes('files'));
+    expect(await filesOf(4_000, '3000')).toEqual([
+      { area: 'machine', state: 'ok', says: '4000 files may be open at once' },
+    ]);
+    expect(await filesOf(3_999, '3000')).toEqual([warning(/^3999 files .+ may need 4000$/)]);
+    expect(await filesOf(3_999, '')).toEqual([warning(/^3999 files .+ may need 11000$/)]);
+    const settings = {
+      DATABASE_URL,
+      MAX_STREAMS: '1000000',
+      HOST: '0.0.0.0',
+      RATE_LIMITS: 'off',
+      LOAD_SHEDDING: 'off',
+    };
+    const text = await printed({ ...settings, NODE_ENV: 'production' }, 'ulimit -n 10000', '');
+    expect(text).toMatch(isPostgres ? /working\. Warnings: 4\.\n$/ : /working\. Warnings: 3\.\n$/);
+  });
+
+  test('tells of a heap that may grow beyond the memory that there is', async () => {
+    const memory = (await told({ DATABASE_URL: await newUrl(), NODE_OPTIONS: '--max-old-space-size=99999999' })).filter(
+      ({ says }) => says.includes('memory'),
+    );
+    expect(memory).toEqual([warning(/^the heap may grow to [\d.]+ TB, and there are [\d.]+ GB of memory$/)]);
+    const [, megabytes] = /--max-old-space-size=(\d+),/.exec(memory[0]?.advice ?? '') ?? [];
+    const advised = await told({ DATABASE_URL: await newUrl(), NODE_OPTIONS: `--max-old-space-size=${megabytes}` });
+    expect(advised.filter(({ says }) => says.includes('memory'))).toEqual([expect.objectContaining({ state: 'ok' })]);
+  });
+
+  test('says how large the database is', async () => {
+    const { url } = await openNewDatabase();
+    const size = isPostgres
+      ? await onPostgres(url, async (client) => {
+          const { rows } = await client.query('SELECT pg_database_size(current_database())::float8 AS bytes');
+          return rows[0].bytes;
+        })
+      : statSync(url.slice('file:'.length)).size;
+    const says = expect.stringContaining(isPostgres ? `ms, ${sizeText(size)}` : `has ${sizeText(size)}`);
+    expect(await findings({ DATABASE_URL: url })).toContainEqual({ area: 'database', state: 'ok', says });
   });
 
   test('says what to do about everything that is not fine', async () => {
@@ -140,7 +223,41 @@ describe('the doctor', () => {
   });
 });
 
+describe.runIf(!isPostgres)('of a SQLite file, the doctor tells', () => {
+  test.runIf(!isPostgres && hasSmallDisk())('that little room is left for it', async () => {
+    const disk = createSmallDisk(8);
+    onTestFinished(() => disk.remove());
+    expect(await complaints({ DATABASE_URL: `file:${disk.folder}/synclog.db` })).toEqual([
+      warning(/^8\.4 MB are free where .+synclog\.db is$/),
+    ]);
+  });
+
+  test('that its log has grown, as with a reader who does not end', async () => {
+    const { url, database } = await openNewDatabase();
+    await database.close();
+    const log = `${url.slice('file:'.length)}-wal`;
+    for (const [bytes, isLong] of [
+      [200_000_000, false],
+      [200_000_001, true],
+    ] as const) {
+      writeFileSync(log, '', { mode: 0o600 });
+      truncateSync(log, bytes); // takes no room on the disk, and holds nothing for SQLite
+      const found = (await complaints({ DATABASE_URL: url })).filter(({ says }) => says.startsWith('the log'));
+      expect(found).toEqual(isLong ? [warning(/-wal, has grown to 200 MB$/)] : []);
+    }
+  });
+});
+
 describe.runIf(isPostgres)('of a Postgres, the doctor tells', () => {
+  test('that its clock is apart from that of this machine, and on which side', async () => {
+    const { url } = await openNewDatabase();
+    const clockOf = async (aheadMs: number) =>
+      (await told({ DATABASE_URL: url, ...clockApart(aheadMs) })).find(({ says }) => says.startsWith('its clock'));
+    expect(await clockOf(60_000)).toEqual(warning(/^its clock is (59\.\d|60\.\d) s behind this machine's$/));
+    expect(await clockOf(-60_000)).toEqual(warning(/^its clock is (59\.\d|60\.\d) s ahead of this machine's$/));
+    expect(await clockOf(0)).toMatchObject({ state: 'ok' });
+  });
+
   test('that what is acknowledged may be lost', async () => {
     const server = await startPostgres(['fsync=off', 'full_page_writes=off']);
     onTestFinished(() => server.stop());
