@@ -33,8 +33,8 @@ export function addLinkDataTypes(
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerConnection' }),
       description: `What all runs together did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerConnection)}. The newest report by its producer's time says how a type stands; late ones widen its spans and count.`,
       authScopes: { read: true },
-      resolve: async ({ userId, provider }, _, context) =>
-        countedDataTypes(await context.load(dataTypesByConnection, { userId, provider }), context),
+      resolve: async ({ userId, provider }, _, context, info) =>
+        countedDataTypes(await context.load(dataTypesByConnection, { userId, provider }), context, info),
     }),
   );
 }

@@ -1,3 +1,4 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import type { SyncRunDataType } from '../db/rows.ts';
 import type { EventTypes } from '../events/events.graphql.ts';
 import { enumValueOf, type WordTypes } from '../events/words.graphql.ts';
@@ -31,8 +32,8 @@ export const expectDataTypes = (bounds: OperationBounds | undefined) => (counts:
   bounds?.expectUnusual(counts.reduce((sum, count) => sum + Math.max(0, count - USUAL_DATA_TYPES), 0));
 
 /** Types of data as a field shows them, which counts those that are more than usual. @throws AppError LIMIT_EXCEEDED */
-export function countedDataTypes<T>(types: readonly T[], { bounds }: Context): T[] {
-  bounds.foundUnusual(types.length - USUAL_DATA_TYPES);
+export function countedDataTypes<T>(types: readonly T[], { bounds }: Context, { fieldNodes }: GraphQLResolveInfo): T[] {
+  bounds.foundUnusual(types.length - USUAL_DATA_TYPES, fieldNodes);
   return [...types];
 }
 
@@ -56,11 +57,16 @@ export function addDataTypes(builder: Builder, types: Types) {
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerEvent' }),
       description: `What this event alone tells of types of data, those first that it states; at most ${inWords(defaultLimits.dataTypesPerEvent)}.`,
       authScopes: { read: true },
-      resolve: (event, _, context) => {
-        const types = () => reportsOf(event).map((report) => foldRunDataType(undefined, event, report));
+      resolve: (event, _, context, info) => {
+        const types = () =>
+          countedDataTypes(
+            reportsOf(event).map((report) => foldRunDataType(undefined, event, report)),
+            context,
+            info,
+          );
         // What waits for nothing is made at once, for a whole audience.
         const { pace } = context.bounds;
-        return pace ? pace.step().then(() => countedDataTypes(types(), context)) : countedDataTypes(types(), context);
+        return pace ? pace.step().then(types) : types();
       },
     }),
   );
@@ -70,8 +76,8 @@ export function addDataTypes(builder: Builder, types: Types) {
       ...withItems({ usual: USUAL_DATA_TYPES, most: 'dataTypesPerRun' }),
       description: `What the run did with each type of data, by name; at most ${inWords(defaultLimits.dataTypesPerRun)}.`,
       authScopes: { read: true },
-      resolve: async ({ userId, runId }, _, context) =>
-        countedDataTypes(await context.load(dataTypesByRun, { userId, runId }), context),
+      resolve: async ({ userId, runId }, _, context, info) =>
+        countedDataTypes(await context.load(dataTypesByRun, { userId, runId }), context, info),
     }),
   );
   return DataTypeSync;

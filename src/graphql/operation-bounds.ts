@@ -1,10 +1,18 @@
+import type { FieldNode } from 'graphql';
 import { AppError } from '../errors.ts';
 import { Pace } from '../lib/pace.ts';
 import type { Limits } from '../limits.ts';
 
 type TimeAndLength = Pick<Limits, 'operationMs' | 'answerLength'>;
 
-/** What is to be done about items that lists have beyond what is usual. */
+/** Judges items that lists of an operation have beyond what is usual. */
+export interface UnusualJudge {
+  /** What one more costs in the list of a field, which a selection may ask for several times; 0 in what is charged by its usual items alone. */
+  priceOf(fields: readonly FieldNode[]): number;
+  /** What is to be done once all of them cost so much. */
+  judge(cost: number): Judgement;
+}
+
 interface Judgement {
   /** The operation would hold up others. */
   readonly isHeavy: boolean;
@@ -22,8 +30,7 @@ export class OperationBounds {
   #exceeded: AppError | undefined;
   #unusual = 0;
   #settled = 0;
-  /** Judges so many of them, in all. */
-  judgeUnusual: ((found: number) => Judgement) | undefined;
+  judge: UnusualJudge | undefined;
   /** Of an operation that would hold up others. */
   pace: Pace | undefined;
 
@@ -57,29 +64,35 @@ export class OperationBounds {
     if (this.#exceeded) throw this.#exceeded;
   }
 
-  /** Lists turn out to have so many items beyond what is usual; or fewer, if negative. @throws AppError LIMIT_EXCEEDED */
-  foundUnusual(more: number): void {
-    this.expectUnusual(more);
-    this.#unusual += Math.max(0, more);
+  /** The list of a field turns out to have so many items beyond what is usual; or fewer, if negative. @throws AppError LIMIT_EXCEEDED */
+  foundUnusual(more: number, fields: readonly FieldNode[]): void {
+    const cost = more > 0 && this.judge ? more * this.judge.priceOf(fields) : 0;
+    if (cost === 0) return;
+    this.#judgeUnusual(cost);
+    this.#unusual += cost;
   }
 
-  /** They are about to be read, and will be told of where they are shown. @throws AppError LIMIT_EXCEEDED */
+  /** So many are about to be read, and {@link foundUnusual} is told of them where they are shown. @throws AppError LIMIT_EXCEEDED */
   expectUnusual(more: number): void {
-    const judged = more > 0 ? this.judgeUnusual?.(this.#unusual + more) : undefined;
+    if (more > 0) this.#judgeUnusual(more); // each costs 1 at least
+  }
+
+  #judgeUnusual(more: number): void {
+    const judged = this.judge?.judge(this.#unusual + more);
     if (judged?.isHeavy) this.pace ??= new Pace();
     if (!judged?.refused) return;
     this.#exceeded ??= judged.refused;
     throw this.#exceeded;
   }
 
-  /** Items that lists had beyond what is usual. */
+  /** What the items cost that lists had beyond what is usual. */
   get unusual(): number {
     return this.#unusual;
   }
 
-  /** So much was owed in all. @returns what of it was not yet settled */
-  settle(owed: number): number {
-    const due = Math.max(0, owed - this.#settled);
+  /** @returns what of {@link unusual} was not yet settled: a query that was written as text, and has errors, is run again */
+  settleUnusual(): number {
+    const due = Math.max(0, this.#unusual - this.#settled);
     this.#settled += due;
     return due;
   }

@@ -2,6 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../auth/viewer.ts';
 import { AppError } from '../errors.ts';
 import type { Context, Payer } from '../graphql/context.ts';
+import type { UnusualJudge } from '../graphql/operation-bounds.ts';
 import type { Limits } from '../limits.ts';
 import { refuseCost, type ToldCost, toldCost } from './allowance.ts';
 import { refuseDeepVariables } from './check-variables.ts';
@@ -17,14 +18,12 @@ interface BillOptions extends ValidOperation {
   readonly author: Author;
 }
 
-/** Whether an operation is refused for what it asks for, and what a client is told of that. */
-export interface Weighed {
-  readonly refused: ExecutionResult | undefined;
-  /** Undefined where the cost was not worked out. */
-  readonly told: Told | undefined;
-}
+/** Whether an operation is refused for what it asks for, and what a client is told of that, where the cost was worked out. */
+export type Weighed =
+  | { readonly refused: ExecutionResult; readonly told: Told | undefined }
+  | { readonly refused: undefined; readonly told: Told };
 
-interface Told {
+export interface Told {
   readonly extensions: { readonly cost: ToldCost };
 }
 
@@ -34,9 +33,16 @@ export class Bill {
   #cost: Cost | undefined;
   /** What it asks for of the schema itself, once that is known. */
   #introspected = 0;
+  /**
+   * Judges what lists of a payload have beyond what is usual. A stream is charged for what is usual, and what payloads show of
+   * their events alone is made at once, for all who follow: it is judged only where much is about to be read.
+   */
+  readonly ofPayloads: UnusualJudge;
 
   constructor(options: BillOptions) {
     this.#options = options;
+    const { lightItems } = options.limits;
+    this.ofPayloads = { priceOf: () => 0, judge: (cost) => ({ isHeavy: cost > lightItems, refused: undefined }) };
   }
 
   /** Reads the operation's cost, if it was not read yet: that of a client's operation is when it first runs. */
@@ -62,13 +68,14 @@ export class Bill {
     const { author, limits, operation } = this.#options;
     const tooDeep = author === 'client' ? refuseDeepVariables(variables, limits) : undefined;
     if (tooDeep) return { refused: { errors: [tooDeep] }, told: undefined };
-    const cost = this.#costWith(0, variables, viewer);
+    const cost = toldCost(this.prepare().asked(variables), viewer, limits);
     // A document of ours asks for a page at once.
     const isOurs = author === 'server';
     const tooMuch = isOurs
       ? undefined
       : (refuseCost(cost, operation) ?? refuseIntrospection(this.#introspected, limits, operation));
-    return { refused: tooMuch && { errors: [tooMuch] }, told: { extensions: { cost } } };
+    const told = { extensions: { cost } };
+    return tooMuch ? { refused: { errors: [tooMuch] }, told } : { refused: undefined, told };
   }
 
   /** Charges for what the operation may list, unless it has been run before. @throws AppError RATE_LIMITED, UNAVAILABLE */
@@ -77,36 +84,36 @@ export class Bill {
   }
 
   /**
-   * Has an operation that is about to run told of what lists have beyond what is usual.
-   * @param isBound whether it is refused when that is too much: a payload of a subscription is not. Nor is a document of ours,
-   * and a mutation, which has been done by then: without its answer, its client would do it again
+   * Judges what lists of a query or a mutation have beyond what is usual. A document of ours is not refused for that. Nor is
+   * a mutation, which has been done by then: without its answer, its client would do it again.
    */
-  watch({ bounds, viewer }: Context, variables: Variables, isBound: boolean): void {
+  judgeOf(variables: Variables, { extensions: { cost: asked } }: Told): UnusualJudge {
     const { author, limits, operation } = this.#options;
-    const isRefused = isBound && author === 'client' && operation.operation !== 'mutation';
-    bounds.judgeUnusual = (found) => {
-      const cost = this.#costWith(found, variables, viewer);
-      // What a stream was charged for is a whole page, and most payloads are small: they are made at once, for all who follow.
-      const paidBefore = isBound ? 0 : this.prepare().asked(variables);
-      return {
-        isHeavy: cost.items - paidBefore > limits.lightItems,
-        refused: isRefused ? refuseCost(cost, operation, 'as it runs') : undefined,
-      };
+    const isRefused = author === 'client' && operation.operation !== 'mutation';
+    const { ofOneMore } = this.prepare();
+    return {
+      priceOf: (fields) => fields.reduce((sum, field) => sum + ofOneMore(field, variables), 0),
+      judge(more) {
+        const cost = { ...asked, items: asked.items + more };
+        return {
+          isHeavy: cost.items > limits.lightItems,
+          refused: isRefused ? refuseCost(cost, operation, 'as it runs') : undefined,
+        };
+      },
     };
   }
 
-  /** Charges for what was found beyond what is usual, however much that is. @returns what a client is told of the cost */
-  settle({ bounds, spending, viewer }: Context, variables: Variables): Told {
-    const cost = this.#costWith(bounds.unusual, variables, viewer);
-    const due = bounds.settle(cost.items - this.prepare().asked(variables));
+  /**
+   * Charges for what was found beyond what is usual, however much that is.
+   * @param asked what was told before the operation ran
+   * @returns what a client is told of the cost
+   */
+  settle({ bounds, spending }: Context, asked: Told): Told {
+    if (bounds.unusual === 0) return asked;
+    const due = bounds.settleUnusual();
     if (due > 0) spending.found(due);
-    return { extensions: { cost } };
-  }
-
-  #costWith(unusual: number, variables: Variables, viewer: Viewer): ToldCost {
-    const { asked, ofOneMore } = this.prepare();
-    const more = unusual > 0 ? unusual * ofOneMore(variables) : 0;
-    return toldCost(asked(variables) + more, viewer, this.#options.limits);
+    const { items, limit } = asked.extensions.cost;
+    return { extensions: { cost: { items: items + bounds.unusual, limit } } };
   }
 
   /** The same for who answers with a result: undefined once it is paid. */

@@ -6,6 +6,7 @@ import {
   isListType,
   isObjectType,
   Kind,
+  type Location,
   type SelectionSetNode,
 } from 'graphql';
 import { itemsOf, readsOf } from '../graphql/items.ts';
@@ -22,8 +23,8 @@ type CostOf = (variables: Variables) => number;
 export interface Cost {
   /** What is counted before it runs. */
   readonly asked: CostOf;
-  /** What one item more costs in a list that turns out to have more than is usual: of several such lists, in the dearest. */
-  readonly ofOneMore: CostOf;
+  /** What one item more costs in the list of this field, if it is one that says how many are usual. */
+  ofOneMore(field: FieldNode, variables: Variables): number;
 }
 
 /**
@@ -53,7 +54,7 @@ export function createCost(valid: ValidOperation, limits: Limits): Cost {
   };
   return {
     asked: (variables) => ask(total, variables),
-    ofOneMore: (variables) => Math.max(...count.unusual.map((amount) => ask(amount, variables))),
+    ofOneMore: ({ loc }, variables) => ask((loc && count.ofOneMore.get(loc)) ?? 1, variables),
   };
 }
 
@@ -88,8 +89,8 @@ class ItemCount {
   readonly #limits: Limits;
   readonly #lists: ListArguments;
   readonly #ofFragments = new Map<string, Asked>();
-  /** What an item costs of each list that says how many are usual. */
-  readonly unusual: Amount[] = [];
+  /** What an item costs of each list that says how many are usual, by its place in the document: a field as text has the same one. */
+  readonly ofOneMore = new Map<Location, Amount>();
 
   constructor(valid: ValidOperation, limits: Limits) {
     this.#valid = valid;
@@ -140,7 +141,7 @@ class ItemCount {
     if (items) {
       const isBare = isListType(getNullableType(field.type));
       const list = this.#ofList(this.#lists.sizeOf(node, field, items), inner, isBare);
-      if ('usual' in items) this.unusual.push(this.#ofList(1, inner, isBare).items);
+      if ('usual' in items && node.loc) this.ofOneMore.set(node.loc, this.#ofList(1, inner, isBare).items);
       return { ...list, items: sumOf([list.items, this.#lists.lookedThroughFor(node)]) };
     }
     if (!node.selectionSet) return { fields: 1, items: read };

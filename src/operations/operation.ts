@@ -14,7 +14,7 @@ import { type Context, type ContextParts, createContext } from '../graphql/conte
 import type { Alarms } from '../lib/alarms.ts';
 import type { Limits } from '../limits.ts';
 import { Audiences } from './audiences.ts';
-import { type Author, Bill } from './bill.ts';
+import { type Author, Bill, type Told } from './bill.ts';
 import { type BoundedExecution, isWithin } from './bounded-execution.ts';
 import { type CoercedVariables, coerceVariables } from './coerced-variables.ts';
 import type { Cost } from './cost.ts';
@@ -99,23 +99,25 @@ export class Operation {
 
   /** Runs a query or a mutation, and lets the context forget. A result without `data` was refused before anything of it ran. */
   async run(context: Context, variables: Variables): Promise<ExecutionResult> {
-    const { refused = this.#bill.unpaid(context, variables), told } = this.#bill.weigh(variables, context.viewer);
+    const { refused, told } = this.#bill.weigh(variables, context.viewer);
     if (refused) return { ...this.#format(refused), ...told };
-    const { result, cost } = await this.#execute(context, variables);
+    const unpaid = this.#bill.unpaid(context, variables);
+    if (unpaid) return { ...this.#format(unpaid), ...told };
+    const { result, cost } = await this.#execute(context, variables, told);
     context.forget();
     const shown = 'data' in result ? result : { errors: this.#asRequestErrors(result.errors ?? [], variables) };
-    return { ...this.#format(shown), ...(told && cost) };
+    return { ...this.#format(shown), ...cost };
   }
 
   /** Executes a query or a mutation: one that is past its bounds has that as its only error. */
-  async #execute(context: Context, variables: Variables, executable?: Executable) {
+  async #execute(context: Context, variables: Variables, asked: Told, executable?: Executable) {
     const { author, bounded } = this.#options;
     const { bounds } = context;
-    this.#bill.watch(context, variables, true);
+    bounds.judge = this.#bill.judgeOf(variables, asked);
     const isLight = this.kind !== 'query' || this.#bill.isLight(variables);
     const result = await bounded.run(() => execute(this.#args(context, variables, executable)), bounds, isLight);
     if (result.data && !executable && author === 'client') isWithin(bounds, jsonLength(result.data));
-    const cost = this.#bill.settle(context, variables);
+    const cost = this.#bill.settle(context, asked);
     return { result: bounds.exceeded ? { data: null, errors: [bounds.exceeded] } : result, cost };
   }
 
@@ -139,9 +141,10 @@ export class Operation {
   async write(context: Context, variables: Variables): Promise<string | undefined> {
     const executable = this.kind === 'query' ? this.#toText() : null;
     if (!executable) return undefined;
-    if (this.#bill.weigh(variables, context.viewer).refused) return undefined;
+    const { refused, told } = this.#bill.weigh(variables, context.viewer);
+    if (refused) return undefined;
     this.#bill.pay(context, variables);
-    const { result, cost } = await this.#execute(context, variables, executable);
+    const { result, cost } = await this.#execute(context, variables, told, executable);
     const { data, errors }: ExecutionResult = result;
     if (!data || errors) return undefined;
     const { pace } = context.bounds;
@@ -211,7 +214,7 @@ export class Operation {
       audiences: new Audiences(this.#options),
       executor: {
         execute: (context, variables, payload) => {
-          this.#bill.watch(context, variables, false);
+          context.bounds.judge = this.#bill.ofPayloads;
           return text
             ? this.#executeAsText(text, context, variables, payload)
             : execute({ ...this.#args(context, variables), rootValue: payload });

@@ -303,6 +303,13 @@ describe('what an operation costs', () => {
       expect(await costOf(ofWearer(`${types('x: syncRun(runId: "a")')} ${types('y: syncRun(runId: "a")')}`))).toBe(402);
       const wide = `syncRun(runId: "a") { dataTypes { ${aliases(21, 'dataType')} } }`;
       expect(await costOf(ofWearer(wide))).toBe(401);
+      // Each list is charged by what is asked of its own items.
+      const deep = `dataTypes { reason { event { user { recentSyncEvents(limit: 100) { id } } } } }`;
+      expect(await costOf(ofWearer(`absent: syncRun(runId: "-") { ${deep} }`))).toBe(1 + 20 * 103);
+      const both = `absent: syncRun(runId: "-") { ${deep} } ${types('syncRun(runId: "a")')}`;
+      expect(await costOf(ofWearer(both))).toBe(1 + 20 * 103 + 201);
+      const twice = 'syncRun(runId: "a") { dataTypes { dataType } ... @include(if: true) { dataTypes { state } } }';
+      expect(await costOf(ofWearer(twice))).toBe(401);
     });
 
     test('may be as much as anything else, and one more is refused on every door', async () => {

@@ -106,8 +106,8 @@ export const operations: Area = {
     {
       breaks: 'an operation may cost what it likes',
       file: 'src/operations/bill.ts',
-      find: 'refused: tooMuch && { errors: [tooMuch] }',
-      replace: 'refused: tooMuch && undefined',
+      find: 'return tooMuch ?',
+      replace: 'return !tooMuch && false ?',
       tests: ['test/doors/operation-cost.test.ts'],
     },
     {
@@ -211,7 +211,7 @@ export const operations: Area = {
     {
       breaks: 'types of data beyond the usual cost nothing',
       file: 'src/graphql/operation-bounds.ts',
-      find: 'this.#unusual += Math.max(0, more);',
+      find: 'this.#unusual += cost;',
       replace: '',
       tests: ['test/doors/operation-cost.test.ts', 'test/doors/rate-limits.test.ts'],
     },
@@ -221,6 +221,20 @@ export const operations: Area = {
       find: " && operation.operation !== 'mutation'",
       replace: '',
       tests: ['test/doors/operation-cost.test.ts'],
+    },
+    {
+      breaks: 'types of data beyond the usual are charged by what another list asks of its own',
+      file: 'src/operations/cost.ts',
+      find: '(loc && count.ofOneMore.get(loc)) ??',
+      replace: '(loc && [...count.ofOneMore.values()][0]) ??',
+      tests: ['test/doors/operation-cost.test.ts'],
+    },
+    {
+      breaks: 'a payload with many types of data is made for each follower',
+      file: 'src/operations/bill.ts',
+      find: 'priceOf: () => 0,',
+      replace: 'priceOf: () => 1,',
+      tests: ['test/log/audiences.test.ts'],
     },
     {
       breaks: 'types of data that are too many are read before they are refused',
