@@ -144,6 +144,76 @@ describe('one socket too many', () => {
   });
 });
 
+/** Who follows the log of which user. */
+interface Follower {
+  readonly headers: Headers;
+  readonly owner: string;
+}
+
+const json = { 'content-type': 'application/json' };
+
+describe.each([
+  {
+    door: 'GraphQL',
+    ask: ({ headers, owner }: Follower, signal: AbortSignal) =>
+      fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { ...json, accept: 'text/event-stream', ...headers },
+        body: JSON.stringify({ query, variables: { userId: owner } }),
+        signal,
+      }),
+  },
+  {
+    door: 'REST',
+    ask: ({ headers, owner }: Follower, signal: AbortSignal) =>
+      fetch(`${server.url}/api/v1/users/${owner}/sync/stream`, { headers, signal }),
+  },
+])('one stream of server-sent events too many by $door', ({ ask }) => {
+  async function follow(follower: Follower) {
+    const leaving = new AbortController();
+    onTestFinished(() => leaving.abort());
+    const { status } = await ask(follower, leaving.signal);
+    return { status, close: () => leaving.abort() };
+  }
+  const statusOf = async (follower: Promise<Follower>) => (await follow(await follower)).status;
+  /** Another user at this address. */
+  async function userAt(address: string): Promise<Follower> {
+    const owner = await server.user();
+    return { owner, headers: { ...(await server.userToken(owner)), ...at(address) } };
+  }
+
+  test.each([
+    {
+      of: 'an API key at many addresses',
+      room: 10,
+      callers: async () => {
+        const [key, other] = [await server.key('read'), await server.key('read')];
+        let calls = 0;
+        const by = (key: Headers) => async () => {
+          calls += 1;
+          return { owner: userId, headers: { ...key, ...at(`192.0.2.${calls}`) } };
+        };
+        return { same: by(key), another: by(other) };
+      },
+    },
+    {
+      of: 'many users at one address',
+      room: 8,
+      callers: async () => ({ same: () => userAt('192.0.2.1'), another: () => userAt('192.0.2.2') }),
+    },
+  ])('of $of is refused, others are let in, and so is the next one when one has left', async ({ room, callers }) => {
+    const { same, another } = await callers();
+    const streams = [];
+    for (let count = 0; count < room; count += 1) streams.push(await follow(await same()));
+    expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
+    expect(await statusOf(same())).toBe(429);
+    expect(await statusOf(another())).toBe(200);
+    streams[0]?.close();
+    await expect.poll(() => statusOf(same())).toBe(200);
+    expect(await statusOf(same())).toBe(429);
+  });
+});
+
 describe('streams that were asked for in a pipeline, on one connection', () => {
   const graphql = () => `/graphql?${new URLSearchParams({ query, variables: JSON.stringify({ userId }) })}`;
   test.each([
