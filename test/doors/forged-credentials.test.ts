@@ -457,10 +457,14 @@ describe('whether a key was ever made', () => {
     expect(ran).toEqual(ran.map(([name]) => [name, first]));
   });
 
-  test('a text that can be no key is not even looked up', async () => {
-    statements.length = 0;
-    await ask(server.url, 'GET', '/api/v1/sync/runs', [apiKey(`sk-${'0'.repeat(300)}`)]);
-    expect(statements.filter((sql) => sql.includes('api_key'))).toEqual([]);
+  test.each(Object.entries(doors))('is looked up for 256 characters and not for one more: %s', async (_name, door) => {
+    const lookUps = async (length: number) => {
+      statements.length = 0;
+      await door(server.url, [apiKey(`sk-${'0'.repeat(length - 3)}`)]);
+      return statements.filter((sql) => sql.includes('api_key')).length;
+    };
+    expect(await lookUps(256)).toBe(1);
+    expect(await lookUps(257)).toBe(0);
   });
 });
 

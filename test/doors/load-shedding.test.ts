@@ -28,6 +28,9 @@ test('a server whose loop is blocked puts off streams, strangers and large lists
   /** One that nobody has asked before: an answer that is kept lists nothing. */
   const large = (limit: number) =>
     `{ users(first: 100) { edges { node { recentSyncEvents(limit: ${limit}) { id } } } } }`;
+  /** So many items of lists. */
+  const costing = (items: number) =>
+    `{ user(id: "${userId}") { a: recentSyncEvents(limit: 100) { id } b: recentSyncEvents(limit: ${items - 100}) { id } } }`;
   const subscription = `subscription { syncEvents(userId: "${userId}") { cursor } }`;
   const follow = () => post(server, subscription, { ...server.admin, accept: 'text/event-stream' });
   const stream = `${server.url}/api/v1/users/${userId}/sync/stream`;
@@ -41,24 +44,27 @@ test('a server whose loop is blocked puts off streams, strangers and large lists
   expect(await socket.next()).toEqual({ type: 'connection_ack' });
 
   block(2_700);
-  const [followed, streamed, stranger, listed, small, recorded, health, newcomer] = await Promise.all([
-    follow(),
-    rest(stream, { headers: server.admin }),
-    post(server, '{ __typename }', {}),
-    post(server, large(11)),
-    post(server, '{ __typename }'),
-    server.record({ userId }),
-    rest(`${server.url}/healthz`),
-    openRawSocket(server.url).then((late) => {
-      late.send(initMessage({ ...server.admin }));
-      return late.closed;
-    }),
-  ]);
-  for (const refused of [followed, streamed, stranger, listed])
+  const [followed, streamed, stranger, listed, costly, lessCostly, small, recorded, health, newcomer] =
+    await Promise.all([
+      follow(),
+      rest(stream, { headers: server.admin }),
+      post(server, '{ __typename }', {}),
+      post(server, large(11)),
+      post(server, costing(201)),
+      post(server, costing(200)),
+      post(server, '{ __typename }'),
+      server.record({ userId }),
+      rest(`${server.url}/healthz`),
+      openRawSocket(server.url).then((late) => {
+        late.send(initMessage({ ...server.admin }));
+        return late.closed;
+      }),
+    ]);
+  for (const refused of [followed, streamed, stranger, listed, costly])
     expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
   expect(followed.body).toMatchObject({ errors: [{ extensions: { code: 'UNAVAILABLE' } }] });
   expect(newcomer).toMatchObject({ code: 1013 });
-  expect([small.status, health.status, recorded.length]).toEqual([200, 200, 1]);
+  expect([lessCostly.status, small.status, health.status, recorded.length]).toEqual([200, 200, 200, 1]);
   expect((await open.event()).event).toBe('sync.status'); // what has begun goes on
 
   block(2_700);
@@ -68,7 +74,7 @@ test('a server whose loop is blocked puts off streams, strangers and large lists
   expect(await comesBack.event()).toMatchObject({ event: 'sync.end', data: { code: 'UNAVAILABLE' } });
   expect(await level(server)).toBe(2);
   expect((await rest(`${server.url}/metrics`)).text).toMatch(
-    /synclog_limits_hit_total\{door="graphql",limit="costly"\} 1\n/,
+    /synclog_limits_hit_total\{door="graphql",limit="costly"\} 2\n/,
   );
 
   await expect.poll(() => level(server), { timeout: 30_000 }).toBe(0);

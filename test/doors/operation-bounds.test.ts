@@ -42,6 +42,14 @@ const bounds: readonly Bounded[] = [
     locations: [{ line: 1, column: 6_501 }],
   },
   {
+    what: 'brackets open at once',
+    most: 200,
+    // Inline fragments, which nest no fields.
+    of: (count) => ({ query: `{ ${'... { '.repeat(count - 2)}viewer { kind }${' }'.repeat(count - 1)}` }),
+    refusal: 'A document may have at most 200 brackets open at once, and here opens the next one',
+    locations: [{ line: 1, column: 1_204 }],
+  },
+  {
     what: 'fields within one another',
     most: 12,
     of: (depth) => ({ query: deep(depth) }),

@@ -35,6 +35,21 @@ test('a token of the shared secret makes a developer who reads', async () => {
   });
 });
 
+test('a token may have 16,384 characters, and is none with one more', async () => {
+  const ofLength = async (length: number) => {
+    const rest = (await signWithSecret(secret, claimsWith({ padding: '' }))).length;
+    // Three bytes take four characters, and which lengths there are depends on the rest.
+    for (let padding = Math.floor(((length - rest) * 3) / 4) - 4; ; padding += 1) {
+      const token = await signWithSecret(secret, claimsWith({ padding: 'x'.repeat(padding) }));
+      if (token.length >= length) return token;
+    }
+  };
+  const [longest, longer] = [await ofLength(16_384), await ofLength(16_385)];
+  expect([longest.length, longer.length]).toEqual([16_384, 16_385]);
+  expect(await tokensWith().verify(longest)).toMatchObject({ kind: 'developer' });
+  expect(await tokensWith().verify(longer)).toBeNull();
+});
+
 test('a token made by hand, as another library would, is accepted: the secret is its UTF-8 bytes', async () => {
   const content = unsigned({ alg: 'HS256', typ: 'JWT' }, claimsWith()).slice(0, -1);
   const signature = createHmac('sha256', Buffer.from(secret, 'utf8')).update(content).digest('base64url');
