@@ -415,4 +415,21 @@ describe('a long export', () => {
     expect(metrics.text).toContain('synclog_requests_total');
     expect(metrics.text).not.toMatch(/^synclog_limits_hit_total\{.*"user"\} [1-9]/m);
   });
+
+  test('says in its last line that it was given up, when its account has nothing to spare for too long', async () => {
+    const poor = await startServer({
+      settings: { RATE_LIMITS: 'on' },
+      limits: { userRate: { burst: 20, perSecond: 40 }, connectionIdleMs: 2_000 },
+      rateClock: () => 0,
+    });
+    onTestFinished(() => poor.close());
+    const owner = await poor.user();
+    await poor.record({ userId: owner });
+    const headers = await poor.userToken(owner);
+    for (let asked = 0; asked < 10; asked += 1) await poor.graphql('{ viewer { kind } }', {}, headers);
+    const { status, text } = await rest(`${poor.url}/api/v1/users/${owner}/export`, { headers });
+    expect(status).toBe(200);
+    expect(typesOf(text)).toEqual(['export', 'user', 'end']);
+    expect(linesOf(text).at(-1)).toMatchObject({ type: 'end', complete: false, code: 'RATE_LIMITED' });
+  });
 });

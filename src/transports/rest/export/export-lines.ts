@@ -18,6 +18,14 @@ interface Filled {
   readonly count: number;
 }
 
+/** How an export goes on, and for how long. */
+interface Course {
+  /** Ends the lines, with the reason that it has. */
+  readonly signal: AbortSignal;
+  /** How long a page may wait for its account, in milliseconds: while nothing is sent, the connection counts as idle. */
+  readonly longestWaitMs: number;
+}
+
 /** A page, and where the next one begins: undefined for the beginning of the list. */
 interface LinesRead extends Filled {
   readonly next: string | undefined;
@@ -26,20 +34,20 @@ interface LinesRead extends Filled {
 
 /**
  * All lines, a page at once, each as soon as the account may pay for it. Only the text of a page is held while nobody takes it.
- * @param signal ends the lines, with the reason that it has
+ * @throws AppError RATE_LIMITED when the account has too little to spare for too long
  */
 export async function* exportLines(
   read: ExportReads,
   visit: Visit,
   user: ExportedUser,
-  signal: AbortSignal,
+  course: Course,
 ): AsyncGenerator<string, void, undefined> {
   const userId = String(user.id);
   const head = Number(user.head_cursor);
   /** How many lines of each kind there are. */
   const counts = { users: 1, connections: 0, runs: 0, events: 0 };
   const ask = async <Data>(run: RunDocument<Data>, lines: number, variables: Fields = {}) => {
-    await pay(visit.spending, lines, signal);
+    await pay(visit.spending, lines, course);
     return run(unpaid(visit), { userId, ...variables });
   };
 
@@ -130,12 +138,18 @@ export function unpaid({ viewer, address, spending }: Visit): Visit {
   return new Visit({ viewer, address, spending: { ...spending, request() {}, items() {}, found() {} } });
 }
 
-/** Waits until the account has so much to spare, and takes it. @throws the reason for which the life of the stream has ended */
-async function pay(spending: Spending, lines: number, signal: AbortSignal): Promise<void> {
+/**
+ * Waits until the account has so much to spare, and takes it.
+ * @throws the reason for which the life of the stream has ended, or AppError RATE_LIMITED as soon as it would take too long
+ */
+async function pay(spending: Spending, lines: number, { signal, longestWaitMs }: Course): Promise<void> {
+  const lastAt = performance.now() + longestWaitMs;
   for (;;) {
     signal.throwIfAborted();
     const waitMs = spending.spareIn(lines);
     if (waitMs === 0) return spending.items(lines);
+    if (performance.now() + waitMs > lastAt)
+      throw new AppError('RATE_LIMITED', 'For too long, the account had too little to spare for an export');
     await pause(waitMs, signal);
   }
 }

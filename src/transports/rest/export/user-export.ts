@@ -15,10 +15,11 @@ export const userExport = defineRoute({
     'Lines of JSON (NDJSON), each with a `type`: first `export`, then the `user`, each `connection` and each `run`, both with',
     'their types of data, oldest activity first, each `event` of the log, oldest first, and last `end`. Fields are those of the',
     'GraphQL types in snake case. The last line says whether the export is `complete`, with `counts` of the lines before it:',
-    'without one, or with `complete: false` and the `code` and `reason` of an error, the export was cut off. Events are those up to the head of the log as',
-    'the first line tells it. A run that changes meanwhile may stand there twice; the later line counts. What is recorded,',
-    'or removed by retention, during an export may be missing. It is as quick as the account may ask, and leaves the account half of',
-    'what it may ask at once. That it was begun stands in the audit log, unless it was with the token of the user.',
+    'without one, or with `complete: false` and the `code` and `reason` of an error, the export was cut off. Events are those',
+    'up to the head of the log as the first line tells it. A run that changes meanwhile may stand there twice; the later line',
+    'counts. What is recorded, or removed by retention, during an export may be missing. It is as quick as the account may',
+    'ask, and leaves the account half of what it may ask at once: where others use that up for half a minute, it ends with',
+    '`RATE_LIMITED`. That it was begun stands in the audit log, unless it was with the token of the user.',
   ].join(' '),
   parameters: () => ({ user_id: userInPath }),
   answer: {
@@ -30,6 +31,7 @@ export const userExport = defineRoute({
   errors: ['NOT_FOUND'],
   open(tools) {
     const read = prepareExportReads(tools);
+    const longestWaitMs = tools.limits.connectionIdleMs / 2;
     return async ({ user_id: userId }, visit, request, fails) => {
       const { user } = await read.user(unpaid(visit), { userId });
       if (!user) throw new AppError('NOT_FOUND', 'There is no such user, or none that may be seen');
@@ -44,7 +46,8 @@ export const userExport = defineRoute({
         life.end();
         throw error;
       });
-      return new Response(exportStream(exportLines(read, visit, user, life.signal), life, fails), { headers });
+      const lines = exportLines(read, visit, user, { signal: life.signal, longestWaitMs });
+      return new Response(exportStream(lines, life, fails), { headers });
     };
   },
 });
