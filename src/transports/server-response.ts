@@ -39,13 +39,13 @@ export function contentSecurityPolicy(allowed: Readonly<Record<string, string>>)
  */
 export function serverResponseFor(idleMs: number): typeof ServerResponse {
   return class extends ServerResponse {
-    readonly #isHead: boolean;
+    readonly isOfHead: boolean;
     readonly #isOld: boolean;
 
     constructor(request: IncomingMessage) {
       super(request);
       for (const [name, value] of protective) this.setHeader(name, value);
-      this.#isHead = request.method === 'HEAD';
+      this.isOfHead = request.method === 'HEAD';
       this.#isOld = request.httpVersionMajor === 1 && request.httpVersionMinor === 0;
     }
 
@@ -60,10 +60,15 @@ export function serverResponseFor(idleMs: number): typeof ServerResponse {
     override write(...args: [chunk: unknown]): boolean {
       if (this.socket?.timeout === 0) this.socket.setTimeout(idleMs);
       const isTaken = super.write(...args);
-      if (this.#isHead) this.end();
+      if (this.isOfHead) this.end();
       return isTaken;
     }
   } as typeof ServerResponse; // its methods pass on whatever the originals take
+}
+
+/** Is this the answer to HEAD? The request itself is taken for GET. */
+export function isOfHead(response: ServerResponse): boolean {
+  return 'isOfHead' in response && response.isOfHead === true;
 }
 
 function isUnknownToOld(name: string, value: unknown): boolean {

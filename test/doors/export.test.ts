@@ -214,11 +214,14 @@ describe('an export of a user', () => {
     expect(logged.filter((text) => text.includes(String(end?.id)))).toHaveLength(2); // the error, and its request
   });
 
-  test('asked for by HEAD reads nothing but the user', async () => {
+  test('asked for by HEAD reads nothing but the user, and writes nothing', async () => {
+    await server.graphql('{ viewer { kind } }');
     const before = statements.length;
     const { status, headers, text } = await rest(urlOf(user.id), { method: 'HEAD', headers: server.admin });
     expect([status, headers['content-type'], text]).toEqual([200, 'application/x-ndjson', '']);
-    expect(statements.slice(before).filter((sql) => /FROM sync_(event|run)/.test(sql))).toEqual([]);
+    expect(headers['content-length']).toBeUndefined();
+    const done = statements.slice(before);
+    expect(done.filter((sql) => /FROM sync_(event|run)|INSERT|UPDATE/i.test(sql))).toEqual([]);
     expect(await openStreams()).toBe(0);
   });
 });
@@ -255,6 +258,8 @@ describe('that a user was exported', () => {
     const nobody = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
     expect((await exported(nobody)).status).toBe(404);
     expect(await linesAbout(nobody)).toEqual([]);
+    expect((await rest(urlOf(id), { method: 'HEAD', headers: server.admin })).status).toBe(200);
+    expect(await linesAbout(id)).toEqual([]);
   });
 
   test('has to be written before anything is', async () => {

@@ -9,6 +9,7 @@ import { entityTagOf, isKnown, notStored } from '../entity-tag.ts';
 import { headerOf } from '../node-headers.ts';
 import type { RequestLog } from '../request-log.ts';
 import { sendKept } from '../send-kept.ts';
+import { isOfHead } from '../server-response.ts';
 import { BASE_PATH, TOKEN_PARAMETER } from './routes.ts';
 import { Visit } from './visit.ts';
 
@@ -76,7 +77,8 @@ export class KeptLists {
     admit: () => Promise<Admitted>,
     answer: (visit: Visit) => Promise<Response>,
   ): Promise<Response> {
-    const visit = new Visit(await (this.#admissions.get(context.env.incoming) ?? admit()));
+    const { incoming, outgoing } = context.env;
+    const visit = new Visit(await (this.#admissions.get(incoming) ?? admit()), isOfHead(outgoing));
     const era = this.#kept?.era ?? 0;
     const response = await answer(visit);
     context.set('entered', { visit, era, text: jsonOf(response) });

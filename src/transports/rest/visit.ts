@@ -8,12 +8,15 @@ export class Visit {
   readonly viewer: Viewer;
   readonly address: string;
   readonly spending: Spending;
+  /** Whether nothing is answered but the head: the request was HEAD. */
+  readonly isOfHead: boolean;
   readonly #bases: (Basis | undefined)[] = [];
 
-  constructor({ viewer, address, spending }: Admitted) {
+  constructor({ viewer, address, spending }: Admitted, isOfHead = false) {
     this.viewer = viewer;
     this.address = address;
     this.spending = spending;
+    this.isOfHead = isOfHead;
   }
 
   /** A document was run. @param basis what its result rests on, if that can be told */

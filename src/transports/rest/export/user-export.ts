@@ -40,6 +40,7 @@ export const userExport = defineRoute({
         'content-disposition': `attachment; filename="${userId}.ndjson"`,
         'cache-control': 'no-store',
       };
+      if (visit.isOfHead) return new Response(null, { headers });
       visit.spending.stream();
       const life = tools.openExport(visit, request.raw.signal);
       await tools.noteExport(visit, userId).catch((error: unknown) => {
