@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { defaultLimits, type Limits } from '../../src/limits.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -48,5 +49,139 @@ describe('what the API says of its limits', () => {
     "description: 'A UUID: 32 hexadecimal digits in five groups.',",
   ])('is not seen where no limit is: %s', (line) => {
     expect(typedIn('a.graphql.ts', line)).toEqual([]);
+  });
+});
+
+/** Where each limit is tried: the tests of a file that sets the limit or tells it by its name. */
+const triedByName: Readonly<Record<string, readonly (keyof Limits)[]>> = {
+  'db/locked-rows': ['heldUpRecordings', 'heldUpMs', 'retentionDoubtMs'],
+  'deploy/manifests': ['openStreams', 'shutdownMs'],
+  'docs/open-wearables-guide': ['sourceLeaseMs'],
+  'docs/readme': ['fieldsOfOneItem', 'itemsOfFilter', 'itemsOfSearch', 'introspectionItems', 'checkpointMs'],
+  'doors/body-bounds': ['requestBytes', 'queryBytes'],
+  'doors/first-page': ['credentialPollMs'],
+  'doors/introspection': ['introspectedFieldsOfOneItem'],
+  'doors/kept-answers': ['keptAnswerBytes'],
+  'doors/keys-of-open-wearables': ['openWearablesQuestions', 'openWearablesKeyMs'],
+  'doors/load-shedding': ['strainLagMs', 'overloadLagMs', 'strainLastsMs'],
+  'doors/open-streams': ['streamParts'],
+  'doors/rate-limits': [
+    'serviceRate',
+    'userRate',
+    'anonymousRate',
+    'failedCredentialRate',
+    'recordingRate',
+    'itemsOfOneCharge',
+  ],
+  'doors/rest-contract': ['heartbeatMs'],
+  'doors/slow-clients': ['headersMs', 'requestMs', 'connectionIdleMs'],
+  'doors/time-and-length': ['answerLength', 'operationMs'],
+  'doors/websocket': ['connectionInitMs'],
+  'doors/websocket-bounds': [
+    'socketMessageBytes',
+    'socketMessagePieces',
+    'socketMessages',
+    'untakenAnswerBytes',
+    'streamsPerSocket',
+  ],
+  'instances/leases': ['sourceRenewMs', 'sourceTryMs'],
+  'lib/config': ['trustedDocuments'],
+  'lib/jwt': ['verifiedTokensLength', 'userTokenSeconds'],
+  'lib/live-buffer': ['bridgeLength'],
+  'lib/open-wearables-keys': [
+    'openWearablesKeys',
+    'openWearablesRefusals',
+    'openWearablesRefusalMs',
+    'openWearablesAnswerMs',
+  ],
+  'lib/pressure': ['strainMemoryPercent', 'overloadMemoryPercent'],
+  'log/follow': ['slowPollMs'],
+  'log/follow-cost': ['tailEvents'],
+  'log/follow-while-away': ['databaseRetryMs'],
+  'log/recording-groups': ['eventsPerRecording', 'eventsPerTransaction', 'waitingRecordings'],
+  'log/retention': ['retainedEvents', 'retentionBatch', 'retentionUsers'],
+  'log/slow-consumer': ['slowConsumerMs', 'socketPingMs', 'pageSize'],
+  'log/widest-filters': ['usersPageSize', 'filterEntries'],
+  'nouns/act-counts': ['auditCounts', 'auditCountMs'],
+  'nouns/api-keys': ['apiKeyNameLength'],
+  'nouns/audit': ['auditDays'],
+  'nouns/data-types': ['nativeTypeLength', 'errorLength'],
+  'nouns/judged-connections': ['judgingPauseMs'],
+  'nouns/key-rotation': ['keyOverlapSeconds'],
+  'nouns/key-uses': ['keyUseMs'],
+  'nouns/query-cost': ['operationItems'],
+  'nouns/runs-subscription': ['waitingRows'],
+  'nouns/text-filters': ['searchLength'],
+  'simulation/schedule': ['retentionPauseMs'],
+  'sources/open-wearables-bridge': [
+    'bridgeMessages',
+    'quarantinedEntries',
+    'quarantinedPayloads',
+    'bridgeRetryMs',
+    'bridgePingMs',
+    'bridgeAnswerMs',
+    'bridgeCheckMs',
+  ],
+  'sources/open-wearables-webhooks': ['webhookRate', 'webhookBytes'],
+};
+
+/** Where the others are tried: a piece of the test's name, or of the test, that tells the limit by its number. */
+const triedByNumber: Readonly<Partial<Record<keyof Limits, readonly [file: string, told: string]>>> = {
+  listedProblems: ['log/recording', 'of which up to twenty are listed'],
+  defaultPageSize: ['nouns/recent-events', 'are 50 where the query does not say how many'],
+  listedRuns: ['doors/rest-contract', "parameter: 'limit', min: 1, max: 10_000"],
+  defaultListedRuns: ['doors/rest-lists', '50 runs of all'],
+  defaultRunsOfUser: ['doors/rest-lists', '20 runs of a user'],
+  defaultHistory: ['doors/rest-history', 'expect(await keys(userId)).toHaveLength(20)'],
+  defaultReplay: ['doors/rest-lists', 'a replay of 20'],
+  connectionsPerUser: ['nouns/connections', 'is one of at most 50'],
+  dataTypesPerEvent: ['nouns/data-types', '201 types, where 200 are taken'],
+  dataTypesPerRun: ['nouns/data-types', 'are shown up to 200 of a connection and of a run'],
+  dataTypesPerConnection: ['nouns/data-types', 'are shown up to 200 of a connection and of a run'],
+  listedSources: ['sources/kept-texts', '20 sources are listed, and no more'],
+  runIdLength: ['doors/event-bounds', "['runId', '256 characters', long(256)]"],
+  providerLength: ['doors/event-bounds', "['provider', '65 characters', long(65)]"],
+  messageLength: ['doors/event-bounds', "['message', '4,097 characters', long(4_097)]"],
+  dataTypeLength: ['nouns/data-types', 'a name of 65 characters'],
+  metadataBytes: ['doors/event-bounds', "'metadata', 'more than 64 KiB'"],
+  metadataDepth: ['doors/event-bounds', "'metadata', 'more than 32 levels'"],
+  itemCount: ['doors/event-bounds', 'itemsProcessed: 2_147_483_647'],
+  earliestTime: ['doors/event-bounds', "'a time before 2000', '1999-12-31T23:59:59.999Z'"],
+  latestTime: ['doors/event-bounds', "'a time after 2099', '2100-01-01T00:00:00Z'"],
+  quarantinedPayloadLength: ['sources/kept-texts', 'is kept up to 2,000 characters'],
+  sourceErrorLength: ['sources/kept-texts', 'is shown up to 500 characters'],
+  userFieldLength: ['nouns/users', 'takes texts of 1 to 255 characters'],
+  apiKeyLength: ['doors/forged-credentials', 'is looked up for 256 characters and not for one more'],
+  bearerTokenLength: ['lib/jwt', 'a token may have 16,384 characters'],
+  costlyItems: ['doors/load-shedding', 'costing(201)'],
+  countedAccounts: ['lib/rate-limits', '50,000 accounts have a count'],
+  documentTokens: ['doors/operation-bounds', "what: 'tokens',\n    most: 2_000"],
+  documentMistakes: ['doors/introspection', 'a document with many mistakes is told of the first 20'],
+  operationDepth: ['doors/operation-bounds', "what: 'fields within one another',\n    most: 12"],
+  introspectionDepth: ['doors/document-bounds', 'deepest(16)'],
+  operationAliases: ['doors/operation-bounds', "what: 'aliases',\n    most: 30"],
+  operationRootFields: ['doors/operation-bounds', "what: 'fields at its root',\n    most: 20"],
+  operationDirectives: ['doors/operation-bounds', "what: 'directives',\n    most: 20"],
+  documentBrackets: ['doors/operation-bounds', "what: 'brackets open at once',\n    most: 200"],
+  variableDepth: ['doors/operation-bounds', 'levels within the value of a variable: 40'],
+  lightItems: ['lib/bill', 'up to 1,000 items'],
+  openExports: ['doors/export', 'exports open`'],
+  exportParts: ['doors/export', 'exports open`'],
+  streamRetryMs: ['doors/rest-stream', 'retry: 2000'],
+};
+
+describe('every limit', () => {
+  const named = Object.entries(triedByName).flatMap(([file, limits]) => limits.map((limit) => [limit, file, limit]));
+  const told = Object.entries(triedByNumber).map(([limit, [file, text]]) => [limit, file, text]);
+
+  it('is tried by a test, which is told here', () => {
+    const tried = [...named, ...told].map(([limit]) => limit);
+    expect(tried.toSorted()).toEqual(Object.keys(defaultLimits).toSorted());
+  });
+
+  it.each([...named, ...told])('is tried where it is said to be: %s in %s', (_limit, file = '', text = '') => {
+    const paths = [`${file}.test.ts`, `${file}.ts`].map((path) => join(root, 'test', path));
+    const path = paths.find((each) => existsSync(each)) ?? file;
+    expect(readFileSync(path, 'utf8')).toContain(text);
   });
 });
