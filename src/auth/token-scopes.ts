@@ -10,46 +10,40 @@ export interface TokenScopes {
 /** Where issuers put scopes as RFC 8693 and 9068 do, or nearly so. Only `scope` itself grants any. */
 const scopeClaims: ReadonlySet<string> = new Set(['scope', 'scopes', 'scp']);
 
-/** What else issuers call that by which they permit something. */
-const alikeClaims: ReadonlySet<string> = new Set([
-  ...['permission', 'permissions', 'role', 'roles', 'authority', 'authorities'],
-]);
+/** In the name of a claim, whatever else is part of it: what issuers call that by which they permit something. */
+const permitting = /scope|scp|permission|role|authorit|entitlement/i;
 
 /** The scopes that narrow, at the end of a word: before them is what an issuer calls the API, such as `https://api.example.com/`. */
-const narrowScopes = [
-  ['sync:self', /(?:^|[/:._-])sync[:._/-]self$/],
-  ['sdk', /(?:^|[/:.])sdk$/],
-] as const;
+const selfScope = /(?:^|[/:._-])sync[:._/-]self$/;
+const sdkScope = /(?:^|[/:.])sdk$/;
 
 /**
- * Reads the scopes of a token. What grants is `scope` alone, and its words exactly. What narrows counts wherever an issuer may
- * put it, within any other claim and behind any prefix (`https://example.com/roles`, `realm_access`), in any case and behind
- * the name of any API: a token for a user must not become one for all of them by how it is spelled.
+ * Reads the scopes of a token. What grants is `scope` alone, and its words exactly. What narrows counts in any case and behind the
+ * name of any API: a token for a user must not become one for all of them by how it is spelled. `sync:self` counts in every claim,
+ * as it means nothing else. `sdk` may be the name of a client, or of a group of developers: it counts in claims whose names tell
+ * that they permit something (`https://example.com/app-roles`), and in what these hold.
  * @returns null when a claim for scopes cannot be read, as a restriction in it would be none
  */
 export function scopesOfToken(claims: Readonly<Record<string, unknown>>): TokenScopes | null {
   const entries = Object.entries(claims);
   if (entries.some(([name, value]) => scopeClaims.has(name.toLowerCase()) && !scopeTexts(value))) return null;
-  const words = narrowingTexts(claims).flatMap(wordsOf);
-  const [via] = narrowScopes.find(([, narrow]) => words.some((word) => narrow.test(word))) ?? [];
   const granting = scopeTexts(claims.scope ?? []) ?? [];
-  return { via, granted: scopesAmong(granting.flatMap((text) => text.split(/[\s,]+/))) };
+  return { via: viaOf(claims), granted: scopesAmong(granting.flatMap((text) => text.split(/[\s,]+/))) };
 }
 
-/** Is a claim of this name one for scopes, whatever URL or other prefix stands before its name? */
-function isForScopes(claim: string): boolean {
-  const name =
-    claim
-      .toLowerCase()
-      .split(/[/:.#]/)
-      .at(-1) ?? '';
-  return scopeClaims.has(name) || alikeClaims.has(name);
+function viaOf(claims: object): UserViewer['via'] | undefined {
+  if (hasWord(textsIn(claims), selfScope)) return 'sync:self';
+  return hasWord(permittingTexts(claims), sdkScope) ? 'sdk' : undefined;
 }
 
-function narrowingTexts(claims: object): string[] {
+function hasWord(texts: readonly string[], wanted: RegExp): boolean {
+  return texts.some((text) => wordsOf(text).some((word) => wanted.test(word)));
+}
+
+function permittingTexts(claims: object): string[] {
   return Object.entries(claims).flatMap(([name, value]: [string, unknown]) => {
-    if (isForScopes(name)) return textsIn(value);
-    return typeof value === 'object' && value !== null ? narrowingTexts(value) : [];
+    if (permitting.test(name)) return textsIn(value);
+    return typeof value === 'object' && value !== null ? permittingTexts(value) : [];
   });
 }
 

@@ -193,6 +193,15 @@ test.each([
   { permissions: { 'sync:self': true } },
   { authorities: ['SCOPE_sync:self'] },
   { Permissions: 'sync:self' },
+  { app_roles: ['sync:self'] },
+  { 'x-scopes': 'sdk' },
+  { custom_scope: 'admin sync:self' },
+  { userScopes: ['SDK'] },
+  { 'https://example.com/app-roles': ['sdk'] },
+  { entitlements: ['sync:self'] },
+  { groups: ['staff', 'sync:self'] },
+  { cognito: { 'custom:access': '["sync:self"]' } },
+  { 'https://example.com/sync:self': true },
   // How else one can spell it.
   { scope: 'https://api.example.com/sync:self/' },
   { scope: 'https://api.example.com/v1.sdk' },
@@ -215,7 +224,13 @@ test.each([
   { realm_access: { roles: ['write'] } },
   { scope: 'https://api.example.com/admin synclog/write api:metrics' },
   { scope: 'resync:self mobile-sdk https://sdk.example.com/read sdk:read' },
-  { email: 'sdk', name: 'sync:self', groups: ['sdk'] },
+  { email: 'sdk', name: 'sdk', azp: 'sdk', client_id: 'mobile:sdk', groups: ['sdk'], amr: ['sdk'] },
+  {
+    name: 'Sync Self',
+    email: 'sync@self.example',
+    website: 'https://sync.self.example/about',
+    groups: ['sync', 'self'],
+  },
   { permissions: 7, roles: null },
 ])('what is spelled as in %j grants nothing, and restricts nothing', async (claims) => {
   const token = await signWithSecret(secret, claimsWith(claims));
