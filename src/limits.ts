@@ -23,7 +23,7 @@ export const defaultLimits = {
   defaultPageSize: 50,
   /** `first`/`last` of `users`. */
   usersPageSize: 100,
-  /** Runs of all users that REST lists at once, read in pages. */
+  /** Runs of all users that REST lists at once, read in pages; of a user token fewer, as `operationItems` says. */
   listedRuns: 10_000,
   /** What REST lists, or replays on a stream, where a request names no number: as Open Wearables does. */
   defaultListedRuns: 50,
@@ -222,14 +222,14 @@ export const defaultLimits = {
   openExports: 100,
   exportParts: { operators: 2, service: 10, address: 10, user: 50 },
   /**
-   * What a query or a mutation over GraphQL may be answered with, in UTF-16 code units of the JSON of its data: 20,000 events
-   * of the usual kind take two thirds of it.
+   * What a query or a mutation over GraphQL may be answered with, in UTF-16 code units of the JSON of its data, and how long a list
+   * of REST may be: 20,000 events of the usual kind take two thirds of it.
    */
   answerLength: 16 * 1_048_576,
   /** Operations that run on one WebSocket, subscriptions among them: a page with that many views has one for each. */
   streamsPerSocket: 50,
 
-  /** What a query or a mutation may take; then nothing more is begun for it. */
+  /** What a query, a mutation or a list of REST may take; then nothing more is begun for it. */
   operationMs: 10_000,
   /** A stream says where it stands at least this often. */
   checkpointMs: 15_000,

@@ -113,8 +113,8 @@ export class RateLimits {
         if (kind === 'anonymous') this.#defer('anonymous', door);
         this.take(kind, account, 1, door);
       },
-      items: (count) => {
-        if (count > costlyItems) this.#defer('costly', door);
+      items: (count, before = 0) => {
+        if (before + count > costlyItems) this.#defer('costly', door);
         if (count > 0) this.take(kind, account, count / itemsOfOneCharge, door);
       },
       found: (count) => {

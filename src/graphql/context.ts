@@ -26,8 +26,12 @@ export interface StreamLife {
 export interface Spending {
   /** One request, or one operation on a socket. @throws AppError RATE_LIMITED, UNAVAILABLE */
   request(): void;
-  /** What an operation costs, in items. @throws AppError RATE_LIMITED, UNAVAILABLE */
-  items(count: number): void;
+  /**
+   * What an operation costs, in items.
+   * @param before what the same request has cost so far, for which it was charged
+   * @throws AppError RATE_LIMITED, UNAVAILABLE
+   */
+  items(count: number, before?: number): void;
   /** What an operation turns out to have cost beyond that, in items: it is taken even from an account that has not so much. */
   found(count: number): void;
   /**
@@ -92,13 +96,15 @@ export type ContextParts = Pick<
 > & {
   /** The present if it is left out. */
   readonly now?: number | undefined;
+  /** When what the operation is a part of was begun, by `performance.now()`; it is on its own if that is left out. */
+  readonly begunAt?: number | undefined;
 };
 
 /** A context with caches of its own: one for each request, and for each payload of a subscription. */
-export function createContext({ services, now = services.clock(), ...parts }: ContextParts): Context {
+export function createContext({ services, now = services.clock(), begunAt, ...parts }: ContextParts): Context {
   const loaders = new Map<unknown, unknown>();
   const reads = new Reads();
-  const bounds = new OperationBounds();
+  const bounds = new OperationBounds(begunAt);
   return {
     ...parts,
     limits: services.limits,
@@ -139,12 +145,12 @@ export function createContext({ services, now = services.clock(), ...parts }: Co
   };
 }
 
-/** The context of a query or mutation on a door that streams nothing. */
-export function createQueryContext(viewer: Viewer, spending: Spending, services: Services): Context {
+/** The context of a query or mutation on a door that streams nothing. @param begunAt see {@link ContextParts} */
+export function createQueryContext(viewer: Viewer, spending: Spending, services: Services, begunAt?: number): Context {
   const openStream = () => {
     throw new Error('A query cannot be streamed');
   };
-  return createContext({ viewer, spending, services, resumeAfter: null, openStream });
+  return createContext({ viewer, spending, services, begunAt, resumeAfter: null, openStream });
 }
 
 /** The signal of the stream that a `subscribe` resolver belongs to. */

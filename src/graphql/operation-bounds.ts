@@ -24,6 +24,7 @@ interface Judgement {
  * one of these nothing is read for it any more. Without {@link begin}, as in a payload of a subscription, nothing is bounded.
  */
 export class OperationBounds {
+  readonly #begunAt: number | undefined;
   #limits: TimeAndLength | undefined;
   #deadline = Number.POSITIVE_INFINITY;
   #length = 0;
@@ -34,13 +35,18 @@ export class OperationBounds {
   /** Of an operation that would hold up others. */
   pace: Pace | undefined;
 
-  /** Time counts from the first call: a query that was written as text, and has errors, is run again. */
+  /** @param begunAt by `performance.now()`: the time of an operation that is one of several counts from the first of them */
+  constructor(begunAt?: number) {
+    this.#begunAt = begunAt;
+  }
+
+  /** Without such a beginning, time counts from the first call: a query that was written as text, and has errors, is run again. */
   begin(limits: TimeAndLength): void {
     this.#length = 0;
     this.#unusual = 0;
     if (this.#limits) return;
     this.#limits = limits;
-    this.#deadline = performance.now() + limits.operationMs;
+    this.#deadline = (this.#begunAt ?? performance.now()) + limits.operationMs;
   }
 
   /** Whether it has been run before: then it is paid for. */

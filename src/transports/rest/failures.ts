@@ -28,16 +28,21 @@ export function isOfHttp(error: unknown): error is HTTPException | BodyError {
 /**
  * The answer to a request that failed: the status of the error's code, and `{"detail": …}`. An API key that may not do
  * something gets 403 and not 401, as another attempt with the same key would fare no better. `formatError` reports
- * what is unexpected, of which the client sees nothing.
+ * what is unexpected, of which the client sees nothing. @param method of the request: what is too much of one without a body
+ * is not its content, of which 413 tells, but what it asks for
  */
-export function answerFailure(formatError: (error: unknown) => GraphQLError, error: unknown): Response {
+export function answerFailure(
+  formatError: (error: unknown) => GraphQLError,
+  error: unknown,
+  method: string | undefined,
+): Response {
   if (isOfHttp(error)) return detail(error.status, error.message);
   const formatted = formatError(error);
   const { message, extensions } = formatted;
   const code = extensions.code as ErrorCode; // formatted errors have one
   if (code === 'INTERNAL_SERVER_ERROR') return plain(500, 'Internal Server Error');
   if (extensions.credential === 'api_key') return detail(401, 'Invalid or missing API key');
-  const { httpStatus } = errorCodes[code];
+  const { httpStatus } = errorCodes[code === 'LIMIT_EXCEEDED' && method === 'GET' ? 'BAD_USER_INPUT' : code];
   const headers = headersOf(formatted);
   if (code === 'FORBIDDEN') return detail(httpStatus, inShort(message), headers);
   return detail(httpStatus, details[code] ?? message, headers, isListed(code) ? { problems: extensions.problems } : {});

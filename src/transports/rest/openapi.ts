@@ -25,7 +25,7 @@ const commonErrors: readonly ErrorCode[] = [
 
 const meanings: Partial<Record<ErrorCode, string>> = {
   BAD_USER_INPUT:
-    'The request is wrong; `detail` says where and why; of events, `problems` lists the first 20 things that are wrong.',
+    'The request is wrong, or asks for too much; `detail` says where and why; of events, `problems` lists the first 20 things that are wrong.',
   UNAUTHENTICATED: 'There is no good credential.',
   FORBIDDEN: 'Not with this credential.',
   NOT_FOUND: 'There is no such user, or none that you may see.',

@@ -1,8 +1,8 @@
 import { checkCursors } from '../../events/event-connection.graphql.ts';
-import { json } from '../answer.ts';
 import { prepareAwaited } from './awaited-user.ts';
 import { eventFilterParameters, toEventFilter } from './event-filter.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
+import { listAnswer } from './list-answer.ts';
 import { cursorInQuery, integer, userInPath } from './parameters.ts';
 import { CURSOR_HEADER } from './rest-answer.ts';
 import { defineRoute } from './route.ts';
@@ -61,10 +61,12 @@ export const recentEvents = defineRoute({
     headers: { [CURSOR_HEADER]: 'Everything that matches has been shown up to here: go on after it.' },
   },
   errors: ['NOT_FOUND'],
-  open({ prepare }) {
+  open({ prepare, limits }) {
     const runNewest = prepare<Newest>(newest);
     const runNext = prepare<Next>(next);
     const requireAwaited = prepareAwaited({ prepare });
+    const answer = (events: readonly Selected[], cursor: string) =>
+      listAnswer(events.map(writeEvent), limits, { [CURSOR_HEADER]: cursor });
     return async ({ user_id: userId, limit, after, ...filters }, visit) => {
       const variables = { userId, limit, filter: toEventFilter(filters) };
       if (after === undefined) {
@@ -88,7 +90,3 @@ export const recentEvents = defineRoute({
 
 /** Of a user who is awaited. */
 const emptyLog = { headSequence: 0, tailSequence: 1, cursor: '0' } as const;
-
-function answer(events: readonly Selected[], cursor: string): Response {
-  return json(200, `[${events.map(writeEvent).join(',')}]`, { [CURSOR_HEADER]: cursor });
-}

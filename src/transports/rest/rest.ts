@@ -60,13 +60,13 @@ export interface RestOptions {
 export function createRestListener(options: RestOptions) {
   const { operations, services, gate, formatError, webhooks, shutdown, requestLog } = options;
   const lists = new KeptLists(options);
-  const fail = (error: unknown) => answerFailure(formatError, error);
+  const fail = (error: unknown, method?: string) => answerFailure(formatError, error, method);
   const app = new Hono();
   const api = new Hono<RestEnvironment>();
-  app.onError((error, { env }) => {
+  app.onError((error, { env, req }) => {
     const entry = requestLog.of((env as HttpBindings).incoming); // as the listener makes it
     if (!isOfHttp(error)) entry?.fails([formatError(error)]);
-    return fail(error);
+    return fail(error, req.method);
   });
   app.notFound(() => detail(404, 'Not Found'));
   api.use(`${BASE_PATH}/*`, lists.middleware, cors(gate.origins));

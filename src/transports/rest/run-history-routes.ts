@@ -3,6 +3,7 @@ import { scopeWords } from '../../log/words.ts';
 import { json } from '../answer.ts';
 import { prepareAwaited } from './awaited-user.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
+import { listAnswer } from './list-answer.ts';
 import { dateTime, exactText, exactWord, integer, textInPath, userInPath } from './parameters.ts';
 import { defineRoute } from './route.ts';
 import { type Selected, selectionOf } from './wire-fields.ts';
@@ -49,7 +50,7 @@ export const userHistory = defineRoute({
     schema: arrayOf(schemaNamed('SyncRunHistory')),
   },
   errors: ['NOT_FOUND'],
-  open({ prepare }) {
+  open({ prepare, limits }) {
     const query = prepare<HistoryOfUser>(historyOfUser);
     const requireAwaited = prepareAwaited({ prepare });
     return async ({ user_id: userId, limit, scope, since, provider, covered_from, covered_to }, visit) => {
@@ -59,8 +60,7 @@ export const userHistory = defineRoute({
       };
       const { user } = await query(visit, { userId, limit, filter });
       if (!user) await requireAwaited(visit, userId);
-      const runs = user?.syncHistory.edges.map(({ node }) => writeHistory(node)) ?? [];
-      return json(200, `[${runs.join(',')}]`);
+      return listAnswer(user?.syncHistory.edges.map(({ node }) => writeHistory(node)) ?? [], limits);
     };
   },
 });

@@ -1,7 +1,10 @@
+import { AppError } from '../../errors.ts';
+import type { Limits } from '../../limits.ts';
 import { sourceWords, statusWords } from '../../log/words.ts';
-import { json } from '../answer.ts';
+import { toldCost } from '../../operations/allowance.ts';
 import { prepareAwaited } from './awaited-user.ts';
 import { arrayOf, schemaNamed } from './json-schema.ts';
+import { listAnswer, requireAnswerable } from './list-answer.ts';
 import { listFilterParameters, toListFilter } from './list-filter.ts';
 import { integer, text, userInPath, userInQuery, wordFilter } from './parameters.ts';
 import { defineRoute } from './route.ts';
@@ -14,8 +17,8 @@ const runsOfUser = `query SyncRunsOfUser($userId: UUID!, $limit: Int!, $filter: 
   user(id: $userId) { syncRuns(first: $limit, filter: $filter) { edges { node { ${run} } } } }
 }`;
 
-const runsOfAll = `query SyncRuns($first: Int!, $after: String, $before: String, $filter: SyncRunFilter) {
-  syncRuns(first: $first, after: $after, before: $before, filter: $filter) {
+const runsOfAll = `query SyncRuns($limit: Int!, $after: String, $before: String, $filter: SyncRunFilter) {
+  syncRuns(first: $limit, after: $after, before: $before, filter: $filter) {
     edges { node { ${run} } }
     pageInfo { hasNextPage startCursor endCursor }
   }
@@ -57,13 +60,13 @@ export const userRuns = defineRoute({
   }),
   answer: summaries,
   errors: ['NOT_FOUND'],
-  open({ prepare }) {
+  open({ prepare, limits }) {
     const query = prepare<RunsOfUser>(runsOfUser);
     const requireAwaited = prepareAwaited({ prepare });
     return async ({ user_id: userId, limit, ...others }, visit) => {
       const { user } = await query(visit, { userId, limit, filter: toListFilter(others) });
       if (!user) await requireAwaited(visit, userId);
-      return answer(user?.syncRuns.edges.map(({ node }) => node) ?? []);
+      return listAnswer(user?.syncRuns.edges.map(({ node }) => writeObject(wireRunFields, node)) ?? [], limits);
     };
   },
 });
@@ -75,8 +78,11 @@ export const allRuns = defineRoute({
   operationId: 'syncRuns',
   summary: 'The runs of all users that you may see',
   description: 'Filters are exact; a word that nobody knows matches nothing.',
-  parameters: ({ listedRuns, defaultListedRuns }) => ({
-    limit: integer({ min: 1, max: listedRuns, fallback: defaultListedRuns, description: 'How many runs at most.' }),
+  parameters: ({ listedRuns, defaultListedRuns, operationItems }) => ({
+    limit: integer({
+      ...{ min: 1, max: listedRuns, fallback: defaultListedRuns },
+      description: `How many runs at most. Where there are more than ${operationItems.user}, who has a token of a user has to name fewer.`,
+    }),
     user_id: userInQuery,
     provider: text('query', 'Only runs of this provider; empty for all.'),
     status: wordFilter(statusWords, 'matches nothing', 'Only runs with this status; empty for all.'),
@@ -89,37 +95,63 @@ export const allRuns = defineRoute({
     return async ({ limit, user_id: userId, provider, status, source, ...others }, visit) => {
       const providers = provider === undefined ? null : [provider];
       const filter = { userId, providers, statuses: status, sources: source, ...toListFilter(others) };
-      const read = async (place: object, first: number) => (await query(visit, { ...place, first, filter })).syncRuns;
-      return answer(await readRuns(read, limit, limits.pageSize));
+      const read = async (place: object, size: number) =>
+        (await query(visit, { ...place, limit: size, filter })).syncRuns;
+      const most = toldCost(0, visit.viewer, limits).limit;
+      return listAnswer(await readRuns(read, { limit, most }, limits), limits);
     };
   },
 });
 
-type ReadPage = (place: { readonly after?: string; readonly before?: string }, first: number) => Promise<Page>;
+type ReadPage = (place: { readonly after?: string; readonly before?: string }, size: number) => Promise<Page>;
+
+/** A run as it is written. */
+interface Written {
+  readonly key: string;
+  readonly text: string;
+}
 
 /**
  * Reads a list in pages. A run that reports meanwhile moves to the front, past the pages that are still to come, so
  * in the end the front is read again.
+ * @param bounds `limit` is what is asked for, and `most` what may be found: each run costs an item
+ * @throws AppError LIMIT_EXCEEDED, as soon as more is found than may be listed
  */
-async function readRuns(read: ReadPage, limit: number, pageSize: number): Promise<readonly Selected[]> {
-  let page = await read({}, Math.min(limit, pageSize));
-  const front = page.pageInfo.startCursor;
-  const runs = nodesOf(page);
+async function readRuns(
+  read: ReadPage,
+  { limit, most }: { readonly limit: number; readonly most: number },
+  limits: Limits,
+): Promise<readonly string[]> {
+  const nextSize = (found: number) => Math.min(limit - found, most - found, limits.pageSize);
+  const first = await read({}, nextSize(0));
+  const runs = writtenOf(first);
+  let page = first;
   while (page.pageInfo.hasNextPage && page.pageInfo.endCursor !== null && runs.length < limit) {
-    page = await read({ after: page.pageInfo.endCursor }, Math.min(limit - runs.length, pageSize));
-    runs.push(...nodesOf(page));
+    requireAnswerable(textsOf(runs), limits);
+    if (runs.length >= most) throw tooMany(most);
+    page = await read({ after: page.pageInfo.endCursor }, nextSize(runs.length));
+    runs.push(...writtenOf(page));
   }
-  if (front === null || limit <= pageSize) return runs;
-  const moved = nodesOf(await read({ before: front }, pageSize));
-  const keyOf = ({ user_id, run_id }: Selected) => `${user_id} ${run_id}`;
-  const movedKeys = new Set(moved.map(keyOf));
-  return [...moved, ...runs.filter((each) => !movedKeys.has(keyOf(each)))].slice(0, limit);
+  const { startCursor: front } = first.pageInfo;
+  if (front === null || page === first) return textsOf(runs);
+  const moved = writtenOf(await read({ before: front }, limits.pageSize));
+  const movedKeys = new Set(moved.map(({ key }) => key));
+  const listed = [...moved, ...runs.filter(({ key }) => !movedKeys.has(key))].slice(0, limit);
+  if (listed.length > most) throw tooMany(most);
+  return textsOf(listed);
 }
 
-function nodesOf({ edges }: Edges): Selected[] {
-  return edges.map(({ node }) => node);
+function tooMany(most: number): AppError {
+  const message = `A request may list at most ${most} runs with this credential, and there are more: lower \`limit\``;
+  return new AppError('LIMIT_EXCEEDED', message);
 }
 
-function answer(runs: readonly Selected[]): Response {
-  return json(200, `[${runs.map((each) => writeObject(wireRunFields, each)).join(',')}]`);
+/** They are written at once: the text of a page is all that is held of it. */
+function writtenOf({ edges }: Edges): Written[] {
+  return edges.map(({ node }) => ({
+    key: `${node.user_id} ${node.run_id}`,
+    text: writeObject(wireRunFields, node),
+  }));
 }
+
+const textsOf = (runs: readonly Written[]) => runs.map(({ text }) => text);

@@ -1,6 +1,9 @@
+import type { GraphQLError } from 'graphql';
+import { AppError } from '../../errors.ts';
 import type { Admitted } from '../../gate/admit.ts';
 import type { OpenStreams } from '../../gate/open-streams.ts';
 import { createContext, createQueryContext } from '../../graphql/context.ts';
+import type { Limits } from '../../limits.ts';
 import type { Operations } from '../../operations/operations.ts';
 import type { StreamedResult } from '../../operations/result-stream.ts';
 import type { Services } from '../../services.ts';
@@ -27,14 +30,20 @@ interface Tools {
   readonly streams: OpenStreams;
 }
 
-/** Makes a query or mutation of ours ready to run. @throws GraphQLError if it does not fit the schema */
+/**
+ * Makes a query or mutation of ours ready to run. All that one visit runs has the time of one operation, and is put off as one
+ * while the server cannot keep up. @throws GraphQLError if it does not fit the schema
+ */
 export function prepareDocument<Data>({ operations, services }: Tools, text: string): RunDocument<Data> {
   const operation = operations.prepareStored(text);
   return async (visit, variables) => {
-    const context = createQueryContext(visit.viewer, visit.spending, services);
+    const { viewer, begunAt } = visit;
+    const spending = { ...visit.spending, items: (count: number) => visit.spending.items(count, visit.ask(count)) };
+    const context = createQueryContext(viewer, spending, services, begunAt);
     const { data, errors } = await operation.run(context, variables);
     visit.restsOn(operation.kind === 'query' ? context.basis : undefined);
-    if (errors?.[0]) throw errors[0];
+    const [error] = errors ?? [];
+    if (error) throw 'limit' in variables && isPastTime(error) ? pastTime(services.limits) : error;
     return data as Data; // the shape that the document asks for
   };
 }
@@ -50,4 +59,12 @@ export function prepareStream({ operations, services, streams }: Tools, text: st
     if (Symbol.asyncIterator in results) return results;
     throw results.errors?.[0] ?? new Error('The subscription has neither begun nor been refused');
   };
+}
+
+/** A document of ours has no other bound while it runs: what a request asks for in all is bounded by its route. */
+const isPastTime = ({ extensions }: GraphQLError) => extensions.code === 'LIMIT_EXCEEDED';
+
+/** The same refusal in the words of the parameters of REST. */
+function pastTime({ operationMs }: Limits): AppError {
+  return new AppError('LIMIT_EXCEEDED', `A list may take at most ${operationMs / 1_000} s: lower \`limit\``);
 }

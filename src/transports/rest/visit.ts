@@ -11,12 +11,27 @@ export class Visit {
   /** Whether nothing is answered but the head: the request was HEAD. */
   readonly isOfHead: boolean;
   readonly #bases: (Basis | undefined)[] = [];
+  #begunAt: number | undefined;
+  #asked = 0;
 
   constructor({ viewer, address, spending }: Admitted, isOfHead = false) {
     this.viewer = viewer;
     this.address = address;
     this.spending = spending;
     this.isOfHead = isOfHead;
+  }
+
+  /** When the first document began to run, by `performance.now()`: they have the time of one operation together. */
+  get begunAt(): number {
+    this.#begunAt ??= performance.now();
+    return this.#begunAt;
+  }
+
+  /** One more document costs so many items. @returns what those before it have cost */
+  ask(items: number): number {
+    const before = this.#asked;
+    this.#asked += items;
+    return before;
   }
 
   /** A document was run. @param basis what its result rests on, if that can be told */
