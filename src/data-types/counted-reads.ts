@@ -6,7 +6,7 @@ import { inPieces } from '../lib/in-pieces.ts';
 /** Rows that one statement reads: SQLite keeps the process for some 10 ms with them. */
 const ROWS_PER_STATEMENT = 2_000;
 
-/** Told how many rows each key has, before more of them are read than one statement may. @throws to have nothing read */
+/** Told how many rows each key has, once they are more than one statement may read. @throws to have no more of them read */
 export type HearCounts = (counts: readonly number[]) => void;
 
 /** What is read for each of many keys. */
@@ -21,28 +21,39 @@ interface CountedRead<Key> {
 }
 
 /**
- * Reads rows with `dataType`, by it. Where there may be more than one statement may read they are counted first, along their
- * index, and are read in pieces, between which others are served.
+ * Reads rows with `dataType`, those of each key by it. Where there turn out to be more than one statement may read they are
+ * counted, along their index, and are read in pieces, between which others are served.
  */
 export async function readCounted<Key, Row>(reader: Reader, read: CountedRead<Key>): Promise<readonly Row[]> {
   const { keys, most, selected, from, hear } = read;
-  if (keys.length * most > ROWS_PER_STATEMENT) {
-    const counts = await countRows(reader, read);
-    hear?.(counts);
-    const found: Row[] = [];
-    for (const some of piecesOf(keys, counts)) {
-      await nextTurn();
-      found.push(...(await readRows<Row>(some)));
-    }
-    return found;
+  const few = await readFew();
+  if (few) return few;
+  const counts = await countRows(reader, read);
+  hear?.(counts);
+  const found: Row[] = [];
+  for (const some of piecesOf(keys, counts)) {
+    await nextTurn();
+    found.push(...(await readRows(some, some.length * most)));
   }
-  return keys.length === 0 ? [] : readRows<Row>(keys);
+  return found;
 
-  function readRows<R>(some: readonly Key[]): Promise<R[]> {
+  /** Nothing where they are not few. */
+  async function readFew(): Promise<readonly Row[] | undefined> {
+    const rows: Row[] = [];
+    for (const some of inPieces(keys, SELECTS_PER_STATEMENT)) {
+      rows.push(...(await readRows(some, ROWS_PER_STATEMENT + 1 - rows.length)));
+      if (rows.length > ROWS_PER_STATEMENT) return undefined;
+    }
+    return rows;
+  }
+
+  /** The limit stands within what is ordered: the keys after it are not looked at. */
+  function readRows(some: readonly Key[], limit: number): Promise<Row[]> {
     const selects = some.map(
       (key) => sql`SELECT * FROM (SELECT ${selected} ${from(key)} ORDER BY d.data_type LIMIT ${most}) AS p`,
     );
-    return reader.$queryRaw<R[]>`${joinSql(selects, ' UNION ALL ')} ORDER BY "dataType"`;
+    const rows = joinSql(selects, ' UNION ALL ');
+    return reader.$queryRaw<Row[]>`SELECT * FROM (${rows} LIMIT ${limit}) AS r ORDER BY "dataType"`;
   }
 }
 

@@ -461,7 +461,7 @@ describe('the types of data of a connection', () => {
     }
   });
 
-  test('cost one statement more, another for many that are counted before, and another with the events of their reasons', async () => {
+  test('cost one statement more, however many connections there are, and another with the events of their reasons', async () => {
     const userId = await server.user();
     const failing = told({ state: 'FAILED' });
     for (let n = 0; n < 50; n += 1) await server.record({ userId, runId: `r${n}`, provider: `p${n}`, ...failing });
@@ -474,13 +474,45 @@ describe('the types of data of a connection', () => {
       return statements.length;
     };
     const without = await costOf(userId, '');
-    for (const [id, counted] of [
-      [other, 0],
-      [userId, 1],
-    ] as const) {
-      expect(await costOf(id, 'dataTypes { state reason { class } }')).toBe(without + counted + 1);
-      expect(await costOf(id, 'dataTypes { state reason { class event { sequence } } }')).toBe(without + counted + 2);
+    for (const id of [other, userId]) {
+      expect(await costOf(id, 'dataTypes { state reason { class } }')).toBe(without + 1);
+      expect(await costOf(id, 'dataTypes { state reason { class event { sequence } } }')).toBe(without + 2);
     }
+  });
+
+  test('are those of each run by name, where they are as many as one statement reads and where they are more', async () => {
+    const userId = await server.user();
+    const names = (count: number) => Array.from({ length: count }, (_, n) => `t_${String(n).padStart(3, '0')}`);
+    const record = (run: number, count: number) =>
+      server.record({
+        userId,
+        runId: `r${String(run).padStart(2, '0')}`,
+        dataTypes: names(count)
+          .reverse()
+          .map((dataType) => ({ dataType, state: 'COMPLETE' })),
+      });
+    const asked = async () => {
+      statements = [];
+      const { data, errors } = await server.graphql(
+        `{ user(id: "${userId}") { syncRuns(first: 20) { edges { node { runId dataTypes { dataType } } } } } }`,
+      );
+      expect(errors).toEqual([]);
+      const edges: { node: { runId: string; dataTypes: { dataType: string }[] } }[] = data.user.syncRuns.edges;
+      const runs = edges.map(({ node }) => [node.runId, node.dataTypes.map(({ dataType }) => dataType)] as const);
+      return {
+        runs: new Map(runs),
+        read: statements.filter(({ sql }) => sql.includes('FROM sync_run_data_type')).length,
+      };
+    };
+    for (let run = 0; run < 10; run += 1) await record(run, 200);
+    const full = await asked();
+    expect(full.read).toBe(1);
+    expect([...full.runs.values()]).toEqual(Array.from({ length: 10 }, () => names(200)));
+    await record(10, 1);
+    const past = await asked();
+    expect(past.read).toBe(1 + 1 + 2);
+    expect(past.runs.get('r10')).toEqual(names(1));
+    expect([...past.runs.values()].filter((types) => types.length === 200)).toEqual([...full.runs.values()]);
   });
 
   test('cost a recording the same statements, of one type and of many', async () => {
