@@ -54,6 +54,21 @@ export const access: Area = {
       replace: "if (viewer.kind !== 'anonymous') return;",
     },
     {
+      breaks: 'a stream of server-sent events counts for an address of its own',
+      file: 'src/gate/open-streams.ts',
+      find: 'this.#open(client, left, undefined,',
+      replace: 'this.#open({ ...client, address: String(Math.random()) }, left, undefined,',
+      tests: ['test/doors/open-streams.test.ts'],
+    },
+    {
+      breaks: 'a stream of server-sent events counts for a key of its own',
+      file: 'src/gate/open-streams.ts',
+      find: 'this.#open(client, left, undefined,',
+      replace:
+        "this.#open({ ...client, viewer: client.viewer.kind === 'service' ? { ...client.viewer, keyId: String(Math.random()) } : client.viewer }, left, undefined,",
+      tests: ['test/doors/open-streams.test.ts'],
+    },
+    {
       breaks: 'exports of one credential have no bound of their own',
       file: 'src/gate/open-streams.ts',
       find: 'const place = this.#exports.take(client);',
