@@ -35,8 +35,8 @@ export const fieldsOfOthers = [
 
 type Field = GraphQLField<unknown, Context>;
 
-/** What a field shows to a viewer, of what it reads. */
-type Shows = (read: () => unknown, context: Context) => unknown;
+/** What reads only its object needs no more; with a parameter more, a field would not be plain. */
+type Resolve = (source: unknown, args: object, context: Context) => unknown;
 
 /**
  * Makes each field of the tables null to viewers from whom it is hidden, and `{}` where it cannot be null. Every door
@@ -47,13 +47,17 @@ export function hideTexts(schema: GraphQLSchema): GraphQLSchema {
   for (const [coordinate, text] of Object.entries(fieldsOfTexts)) {
     const field = fieldAt(schema, coordinate);
     const hidden = isNonNullType(field.type) ? {} : null;
-    show(field, (read, context) => (context.hidden[text] ? hidden : read()));
+    replaceResolve(
+      field,
+      (read) => (source, args, context) => (context.hidden[text] ? hidden : read(source, args, context)),
+    );
     field.description = `${field.description} ${hidden ? 'Empty' : 'Null'} for a user token, unless \`USER_VISIBLE\` names \`${text}\`.`;
   }
   for (const coordinate of fieldsOfOthers) {
     const field = fieldAt(schema, coordinate);
-    show(field, (read, { viewer }) => {
-      const id = read();
+    replaceResolve(field, (read) => (source, args, context) => {
+      const { viewer } = context;
+      const id = read(source, args, context);
       return viewer.kind === 'user' && id !== viewer.userId ? null : id;
     });
     field.description = `${field.description} Null for a user token, but where it is the user of the token.`;
@@ -69,12 +73,10 @@ function fieldAt(schema: GraphQLSchema, coordinate: string): Field {
   return field;
 }
 
-function show(field: Field, shows: Shows): void {
+function replaceResolve(field: Field, toResolve: (read: Resolve) => Resolve): void {
   const read = field.resolve ?? defaultFieldResolver;
-  // What reads only its object needs none of the last parameter; with it, a field would not be plain.
-  const info = { fieldName: field.name } as GraphQLResolveInfo;
-  const resolve = (source: unknown, args: object, context: Context) =>
-    shows(() => read(source, args, context, info), context);
+  const info = { fieldName: field.name } as GraphQLResolveInfo; // all that is read of it
+  const resolve = toResolve((source, args, context) => read(source, args, context, info));
   field.resolve = resolve;
   field.extensions = { ...field.extensions, pothosOriginalResolve: resolve };
 }
