@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { build, dataFolder, installPackages, listens, somebody } from '../support/built-server.ts';
@@ -22,6 +22,17 @@ import { unsetSettings } from '../support/unset-settings.ts';
 
 const root = join(import.meta.dirname, '../..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** What the package may hold. All else would be a source, a test, a map of a source, or what nobody meant to give away. */
+const packed: readonly RegExp[] = [
+  /^(package\.json|schema\.graphql|LICENSE|(README|CHANGELOG|SECURITY)\.md)$/,
+  /^bin\/synclog\.mjs$/,
+  /^deploy\/(Caddyfile|nginx\.conf|synclog\.service|(compose|kubernetes|prometheus\/(alerts|prometheus))\.yaml|grafana\/dashboard\.json)$/,
+  /^dist\/(main|synclog|[a-z][\w.-]*-[A-Z0-9]{8})\.js$/,
+  /^dist\/(files\.json|licenses\.txt|assets\/swagger-ui-dist\/swagger-ui(-bundle\.js|\.css))$/,
+  /^docs\/[a-z-]+\.md$/,
+  /^prisma\/migrations\/(sqlite|postgresql)\/(\d{14}_\w+\/migration\.sql|migration_lock\.toml)$/,
+];
 
 /** A package as npm installs it: what `npm pack` holds, and beside it the packages that it depends on. */
 let folder: string;
@@ -73,20 +84,13 @@ async function synclog(args: readonly string[], settings: Readonly<Record<string
 
 describe('what npm pack holds', () => {
   test('is the build, the migrations, the schema, what it is deployed with and what there is to read, and nothing else', () => {
-    expect(readdirSync(installed).sort()).toEqual([
-      'CHANGELOG.md',
-      'LICENSE',
-      'README.md',
-      'SECURITY.md',
-      'bin',
-      'deploy',
-      'dist',
-      'docs',
-      'package.json',
-      'prisma',
-      'schema.graphql',
-    ]);
-    expect(readdirSync(join(installed, 'prisma'))).toEqual(['migrations']);
+    const files = readdirSync(installed, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map(({ parentPath, name }) => relative(installed, join(parentPath, name)));
+    expect(files.filter((file) => !packed.some((pattern) => pattern.test(file)))).toEqual([]);
+    expect(packed.filter((pattern) => !files.some((file) => pattern.test(file)))).toEqual([]);
+    const mapped = (file: string) => readFileSync(join(installed, file), 'utf8').includes('//# sourceMappingURL=');
+    expect(files.filter((file) => /^(bin|dist)\/.*js$/.test(file) && mapped(file))).toEqual([]);
   });
 
   test('needs one package, which has machine code, and installs without a script, of which npm would warn', () => {
