@@ -137,9 +137,12 @@ const pressureTexts: Readonly<Record<PressureState, string>> = {
   overloaded: 'the server cannot keep up: new streams, requests without a credential and large lists are refused',
 };
 
-/** What the log says when new streams of all are refused. */
-const FULL =
-  'as many sockets and streams are open as MAX_STREAMS allows: more are refused. Raise it where there is memory for them, or start another instance';
+/** What the log says when new streams, or exports, of all are refused. */
+const fullTexts = {
+  streams:
+    'as many sockets and streams are open as MAX_STREAMS allows: more are refused. Raise it where there is memory for them, or start another instance',
+  exports: 'as many exports are open as an instance may have: more are refused until one ends',
+};
 
 /** Opens every transport. `stop` ends the streams and resolves when the last connection is closed. */
 async function serve(
@@ -179,7 +182,7 @@ async function serve(
     rates,
     limits,
     shutdown: shutdown.signal,
-    onFull: (open) => logger.warn({ open }, FULL),
+    onFull: (open, what) => logger.warn({ open }, fullTexts[what]),
   });
   const operations = new Operations({
     schema: buildSchema(),

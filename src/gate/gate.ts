@@ -3,7 +3,7 @@ import type { CredentialWatch } from '../auth/credential-watch.ts';
 import type { Limits } from '../limits.ts';
 import { Admission } from './admit.ts';
 import { ClientAddresses } from './clients.ts';
-import { OpenStreams } from './open-streams.ts';
+import { type OnFull, OpenStreams } from './open-streams.ts';
 import { type MetricsAccess, OperatorAccess } from './operator-access.ts';
 import { Origins } from './origins.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -32,8 +32,7 @@ export function createGate(options: {
   readonly rates: RateLimits;
   readonly limits: Limits;
   readonly shutdown: AbortSignal;
-  /** Told how many sockets and streams are open, when there may be no more. */
-  readonly onFull: (open: number) => void;
+  readonly onFull: OnFull;
 }): Gate {
   const admission = new Admission(options.authenticate, options.rates);
   return {

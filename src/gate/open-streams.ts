@@ -7,6 +7,9 @@ import { type Client, type Place, StreamCounts } from './stream-counts.ts';
 /** The doors at which streams are opened. */
 export type StreamDoor = 'graphql' | 'websocket' | 'rest';
 
+/** Told how many of something are open, when there may be no more of it. */
+export type OnFull = (open: number, what: 'streams' | 'exports') => void;
+
 /**
  * Every stream that is open, on any door. A stream lives until the first of these: its client leaves, its credential
  * ends, the server stops. How many there may be: {@link StreamCounts}.
@@ -24,11 +27,15 @@ export class OpenStreams {
    * @param shutdown aborts when the server stops, with the reason that streams end with.
    * @param onFull as {@link StreamCounts} tells it
    */
-  constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal, onFull?: (open: number) => void) {
+  constructor(credentials: CredentialWatch, limits: Limits, shutdown: AbortSignal, onFull?: OnFull) {
     this.#credentials = credentials;
     const { openStreams, streamParts, openExports, exportParts } = limits;
-    this.#counts = new StreamCounts({ all: openStreams, parts: streamParts, what: 'sockets and streams' }, onFull);
-    this.#exports = new StreamCounts({ all: openExports, parts: exportParts, what: 'exports' });
+    this.#counts = new StreamCounts({ all: openStreams, parts: streamParts, what: 'sockets and streams' }, (open) =>
+      onFull?.(open, 'streams'),
+    );
+    this.#exports = new StreamCounts({ all: openExports, parts: exportParts, what: 'exports' }, (open) =>
+      onFull?.(open, 'exports'),
+    );
     this.#shutdown = shutdown;
     // A listener for each stream would make the opening of many slow: each new one is compared with all others.
     shutdown.addEventListener('abort', () => {

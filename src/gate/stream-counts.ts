@@ -29,10 +29,10 @@ interface Room {
 }
 
 /**
- * How many sockets and streams, or exports, are open on this instance, in all and on each account. A socket is one, and each stream on it one
- * more. The last part of all is for services and developers, so that a crowd does not lock out who looks after it; half of that
- * lets in sockets whose clients have still to say who they are. Users, and who has not said it, count for their address as
- * well: a new account is easily had, an address is not.
+ * How many sockets and streams, or exports, are open on this instance, in all and on each account. A socket is one, and each
+ * stream on it one more. The last part of all is for services and developers, so that a crowd does not lock out who looks after
+ * it; half of that lets in sockets whose clients have still to say who they are. Users, and who has not said it, count for their
+ * address as well: a new account is easily had, an address is not.
  */
 export class StreamCounts {
   readonly #room: Room;

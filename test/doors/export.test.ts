@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { cutLog } from '../../src/log/cut-log.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { connectTo } from '../support/connection.ts';
+import { memoryLog } from '../support/memory-log.ts';
 import { type PlantedUser, planted, plantUser } from '../support/planted-user.ts';
 import { rest } from '../support/rest-client.ts';
 import { type Headers, startServer, type TestServer } from '../support/server.ts';
@@ -436,5 +437,38 @@ describe('a long export', () => {
     expect(status).toBe(200);
     expect(typesOf(text)).toEqual(['export', 'user', 'end']);
     expect(linesOf(text).at(-1)).toMatchObject({ type: 'end', complete: false, code: 'RATE_LIMITED' });
+  });
+
+  test('is refused with 503 when users have half of all open, and the rest is left for operators', async () => {
+    const { logger, about } = memoryLog();
+    const full = await startServer({
+      logger,
+      settings: { RATE_LIMITS: 'on', TRUSTED_PROXIES: '127.0.0.1' },
+      limits: {
+        userRate: { burst: 3, perSecond: 1 },
+        openExports: 4,
+        exportParts: { operators: 2, service: 4, address: 4, user: 4 },
+      },
+      rateClock: () => 0, // an export of a user stays open, as it waits for its account
+    });
+    onTestFinished(() => full.close());
+    const exportAt = async (address: string) => {
+      const owner = await full.user();
+      const leave = new AbortController();
+      onTestFinished(() => leave.abort());
+      const headers = { ...(await full.userToken(owner)), 'x-forwarded-for': address };
+      return fetch(`${full.url}/api/v1/users/${owner}/export`, { headers, signal: leave.signal });
+    };
+    expect((await exportAt('192.0.2.1')).status).toBe(200);
+    const atAddress = await exportAt('192.0.2.1');
+    expect(atAddress.status).toBe(429);
+    expect(await atAddress.text()).toContain('This address has 1 exports open');
+    expect((await exportAt('192.0.2.2')).status).toBe(200);
+    const refused = await exportAt('192.0.2.3');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(about('exports are open as an instance may have')).toHaveLength(1);
+    const owner = await full.user();
+    const ofOperator = await rest(`${full.url}/api/v1/users/${owner}/export`, { headers: full.admin });
+    expect(linesOf(ofOperator.text).at(-1)).toMatchObject({ complete: true });
   });
 });

@@ -26,6 +26,28 @@ const perAddress = 1_000;
 const perService = 1_000;
 const ofUsers = 9_000;
 
+describe('how many exports may be open by default', () => {
+  const { openExports, exportParts } = defaultLimits;
+  const exportRoom = { all: openExports, parts: exportParts, what: 'exports' };
+
+  test.each([
+    ['one user', () => ({ viewer: user('u'), address: 'a' }), 2],
+    ['users at one address', (index: number) => ({ viewer: user(String(index)), address: 'a' }), 10],
+    ['one API key', () => ({ viewer: service('k'), address: 'a' }), 10],
+    ['one developer', () => ({ viewer: developer('d'), address: 'a' }), 10],
+  ])('is bounded for %s', (_, client, most) => {
+    expect(fill(new StreamCounts(exportRoom), client)).toMatchObject({ count: most, code: 'RATE_LIMITED' });
+  });
+
+  test('is half of all for users, and the rest is left for services and developers', () => {
+    const counts = new StreamCounts(exportRoom);
+    const users = fill(counts, (index) => ({ viewer: user(String(index)), address: String(index) }));
+    expect(users).toMatchObject({ count: 50, code: 'UNAVAILABLE' });
+    const services = fill(counts, (index) => ({ viewer: service(String(index)), address: 'a' }));
+    expect(services).toMatchObject({ count: 50, code: 'UNAVAILABLE' });
+  });
+});
+
 describe('how many sockets and streams may be open by default', () => {
   test.each([
     ['one user', () => ({ viewer: user('u'), address: 'a' }), perUser],
