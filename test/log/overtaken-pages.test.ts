@@ -4,8 +4,9 @@ import { rest } from '../support/rest-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
+let statements = 0;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ onStatement: () => (statements += 1) });
 });
 afterAll(() => server.close());
 
@@ -77,6 +78,21 @@ describe('a page of a log that retention overtakes while it is read', () => {
     expect(await pageOf('last: 10, after: "5"', 31)).toMatchObject({ first: 51, last: 60, count: 10 });
   });
 
+  test('with a filter is refused as well where all that is left after its cursor fits on it', async () => {
+    const filter = 'filter: { statuses: [IN_PROGRESS] }';
+    for (const page of ['first', 'last']) {
+      const args = `${page}: 60, after: "40", ${filter}`;
+      expect(await pageOf(args, 43)).toMatchObject(expired(43));
+      expect(await pageOf(args, 42)).toMatchObject(expired(42));
+      expect(await pageOf(args, 41)).toMatchObject({ first: 41, last: 60, count: 20 });
+      expect(await pageOf(`${args.slice(0, -1)}, runId: "run_0" }`, 41)).toMatchObject({
+        first: 43,
+        last: 58,
+        count: 6,
+      });
+    }
+  });
+
   test('from the end ends with what is kept', async () => {
     expect(await pageOf('last: 50', 31)).toMatchObject({ first: 31, last: 60, count: 30, hasPreviousPage: false });
     expect(await pageOf('last: 10', 31)).toMatchObject({ first: 51, last: 60, count: 10, hasPreviousPage: true });
@@ -99,4 +115,18 @@ describe('a page of a log that retention overtakes while it is read', () => {
     const { body } = await rest(`${server.url}/api/v1/users/${userId}/sync/recent?limit=50`, { headers: server.admin });
     expect(body).toHaveLength(30);
   });
+});
+
+test('a filtered page of what is new costs the same statements as one without a filter', async () => {
+  const userId = await userOfSixty();
+  const costOf = async (filter: string) => {
+    statements = 0;
+    const query = `{ user(id: "${userId}") { syncEvents(after: "50" ${filter}) ${selected} } }`;
+    const { errors } = await server.graphql(query);
+    expect(errors).toEqual([]);
+    return statements;
+  };
+  const open = await costOf('');
+  expect(await costOf('filter: { statuses: [IN_PROGRESS] }')).toBe(open);
+  expect(await costOf('filter: { statuses: [FAILED] }')).toBe(open);
 });
