@@ -156,8 +156,8 @@ export class Users {
   }
 
   /**
-   * Removes a user with the log, the runs, and the entries in quarantine that tell of the user, and ends the streams. Of a log longer than `limits.retentionBatch` the
-   * oldest events go before, batch by batch as retention takes them: what fails in between leaves a shorter log.
+   * Removes a user with the log, the runs and the entries in quarantine that tell of the user, and ends the streams. The oldest
+   * events of a log longer than `limits.retentionBatch` go before, in batches: what fails in between leaves a shorter log.
    * @returns what this call has removed
    * @throws AppError NOT_FOUND
    */
@@ -165,9 +165,10 @@ export class Users {
     const [user] = await this.byIds([id]);
     if (!user) throw noSuchUser(id);
     const removed = await this.#shortenLog(user);
-    const quarantined = await quarantinedOf(this.#database, id);
+    const lookedAt = new Date(this.#clock());
+    const quarantined = await quarantinedOf(this.#database.reader, id);
     const receipt = await this.#database.transaction((transaction) =>
-      eraseUser(transaction, this.#database, id, { removed, quarantined, now: new Date(this.#clock()), by }),
+      eraseUser(transaction, this.#database, id, { removed, quarantined, lookedAt, now: new Date(this.#clock()), by }),
     );
     if (!receipt) throw noSuchUser(id);
     this.#wakeUps.notify({ kind: 'deleted', userId: id });

@@ -36,8 +36,15 @@ export const access: Area = {
     {
       breaks: 'the erasure of a user leaves entries in quarantine',
       file: 'src/users/erase-user.ts',
-      find: "isListed(database, sql`fingerprint`, quarantined, 'text')",
-      replace: "isListed(database, sql`fingerprint`, quarantined.slice(1), 'text')",
+      find: "isListed(database, sql`fingerprint`, told, 'text')",
+      replace: "isListed(database, sql`fingerprint`, told.slice(1), 'text')",
+      tests: ['test/nouns/users.test.ts'],
+    },
+    {
+      breaks: 'what comes into quarantine while a user is erased stays there',
+      file: 'src/users/erase-user.ts',
+      find: 'const told = [...quarantined, ...come];',
+      replace: 'const told = [...quarantined, ...come.slice(1)];',
       tests: ['test/nouns/users.test.ts'],
     },
     {

@@ -13,12 +13,15 @@ let server: TestServer;
 let now = Date.UTC(2026, 2, 14, 12);
 /** Statements that removed events or users. */
 const deletions: string[] = [];
+/** Called when the quarantine has been looked through. */
+let onLook: () => void = () => {};
 
 beforeAll(async () => {
   server = await startServer({
     clock: () => now,
     limits: { retentionBatch: 10, slowPollMs: 100 },
     onStatement({ sql }) {
+      if (/SELECT fingerprint FROM .*quarantined_entry/s.test(sql)) onLook();
       if (/DELETE FROM.*(sync_event|user)\b.*WHERE/s.test(sql) && !sql.includes('sync_run'))
         deletions.push(plainSql(sql));
     },
@@ -85,6 +88,26 @@ describe('deleteUser', () => {
       orderBy: { fingerprint: 'asc' },
     });
     expect(left.map(({ fingerprint }) => fingerprint)).toEqual(['erasure_7', 'erasure_8', 'erasure_9']);
+  });
+
+  test('removes what comes into quarantine while the user is being erased', async () => {
+    const userId = await server.user();
+    const { database, users } = server.app.services;
+    const seen = { source: 'late', payload: null, payloadBytes: 1, firstSeenAt: new Date(now), reason: 'not_json' };
+    const looked = new Promise<void>((resolve) => {
+      onLook = resolve;
+    });
+    const erasure = await database.transaction(async (transaction) => {
+      await transaction.user.updateMany({ where: { id: userId }, data: { id: userId } }); // the erasure waits for it
+      await transaction.source.create({ data: { name: 'late' } });
+      const erased = users.delete(userId);
+      await looked;
+      const late = { ...seen, fingerprint: 'late', detail: 'wrong', place: `sync:status:user:${userId}:recent` };
+      await transaction.quarantinedEntry.create({ data: late });
+      return { erased };
+    });
+    expect(await erasure.erased).toMatchObject({ quarantinedEntries: 1 });
+    expect(await database.reader.quarantinedEntry.count({ where: { source: 'late' } })).toBe(0);
   });
 
   test('leaves the id where the log of another names it: that log is neither searched nor changed', async () => {
