@@ -107,7 +107,7 @@ export const operations: Area = {
       breaks: 'an operation may cost what it likes',
       file: 'src/operations/bill.ts',
       find: 'return tooMuch ?',
-      replace: 'return !tooMuch && false ?',
+      replace: 'return tooMuch && limits.lightItems < 0 ?',
       tests: ['test/doors/operation-cost.test.ts'],
     },
     {
