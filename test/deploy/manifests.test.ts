@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { validate } from 'dockerfile-utils';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/config.ts';
@@ -68,6 +69,14 @@ test('compose.yaml starts two instances as the image is made, with settings that
   }
   expect(networks.data).toEqual({ internal: true });
   expect(services.postgres.networks).toEqual(['data']);
+});
+
+test('the Dockerfile has nothing that a linter of such files finds wrong or doubtful', () => {
+  const found = (text: string) => validate(text).map(({ message, range }) => `${range.start.line + 1}: ${message}`);
+  expect(found(dockerfile)).toEqual([]);
+  expect(found(dockerfile.replace('HEALTHCHECK --', 'HEALTHCHECK --every=1s --'))).toEqual([
+    expect.stringMatching(/^\d+: Unknown flag: every$/),
+  ]);
 });
 
 test('kubernetes.yaml runs the image as its user, may write nothing, and probes what answers', async () => {
