@@ -32,14 +32,10 @@ export type FindProblems = (
   limits: Limits,
 ) => readonly Omit<InputProblem, 'index'>[];
 
-interface Misfit {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 /**
- * Everything that is wrong with the lists of items, of types with `findProblems`, that an operation has among its variables,
- * of which graphql-js says only what does not fit its types.
+ * What is wrong with the lists of items, of types with `findProblems`, that an operation has among its variables, of which
+ * graphql-js says only what does not fit its types: the first `listedProblems`. Nothing is looked at once these are found,
+ * so that a list takes no more time for being wrong in ten thousand places.
  */
 export function findInputProblems(
   schema: GraphQLSchema,
@@ -51,57 +47,59 @@ export function findInputProblems(
   for (const { variable, type: node } of variableDefinitions) {
     const type = typeFromAST(schema, node as NamedTypeNode); // any node of a type; its declaration knows only of this one
     if (!isInputType(type)) continue;
-    const misfits: Misfit[] = [];
-    const coerced = coerceInputValue(variables[variable.name.value], type, (path, invalid, { message }) => {
-      // Of a field that is missing, or that nobody knows, graphql-js speaks as of the object.
-      const field = /^Field "(\w*)"/.exec(message)?.[1];
-      const given = field !== undefined && isObject(invalid) ? invalid[field] : invalid;
-      misfits.push({ path: field === undefined ? path : [...path, field], message: whyNotKept(given) ?? message });
-    });
-    problems.push(...problemsIn(type, coerced, { path: [], misfits, limits }));
+    for (const problem of problemsIn(type, variables[variable.name.value], limits)) {
+      problems.push(problem);
+      if (problems.length === limits.listedProblems) return problems;
+    }
   }
-  return problems.slice(0, limits.listedProblems);
+  return problems;
 }
 
-interface Place {
-  readonly path: readonly (string | number)[];
-  readonly misfits: readonly Misfit[];
-  readonly limits: Limits;
+function* problemsIn(type: GraphQLInputType, value: unknown, limits: Limits): Generator<InputProblem, void, undefined> {
+  if (isNonNullType(type)) yield* problemsIn(type.ofType, value, limits);
+  else if (isListType(type)) yield* problemsOfList(type.ofType, value, limits);
+  else if (isInputObjectType(type) && isObject(value))
+    for (const field of Object.values(type.getFields())) yield* problemsIn(field.type, value[field.name], limits);
 }
 
-function problemsIn(type: GraphQLInputType, value: unknown, place: Place): InputProblem[] {
-  if (isNonNullType(type)) return problemsIn(type.ofType, value, place);
-  if (isListType(type)) return Array.isArray(value) ? problemsOfList(type.ofType, value, place) : [];
-  if (!isInputObjectType(type) || !isObject(value)) return [];
-  return Object.values(type.getFields()).flatMap((field) =>
-    problemsIn(field.type, value[field.name], { ...place, path: [...place.path, field.name] }),
-  );
-}
-
-function problemsOfList(itemType: GraphQLInputType, items: readonly unknown[], place: Place): InputProblem[] {
+function* problemsOfList(
+  itemType: GraphQLInputType,
+  value: unknown,
+  limits: Limits,
+): Generator<InputProblem, void, undefined> {
   const type = isNonNullType(itemType) ? itemType.ofType : itemType;
   const find = isInputObjectType(type) ? type.extensions.findProblems : undefined;
-  if (typeof find !== 'function') return [];
+  if (typeof find !== 'function' || value === undefined || value === null) return;
   const findProblems = find as FindProblems; // nothing else is put there under this name
-  const depth = place.path.length;
-  const ownMisfits = new Map<unknown, Misfit[]>();
-  for (const misfit of place.misfits) {
-    if (!place.path.every((step, at) => misfit.path[at] === step)) continue;
-    const own = ownMisfits.get(misfit.path[depth]) ?? [];
-    own.push(misfit);
-    ownMisfits.set(misfit.path[depth], own);
-  }
-  return items.flatMap((item, index) => {
-    const misfits = (ownMisfits.get(index) ?? []).map(({ path, message }) => ({
-      index,
-      field: String(path[depth + 1] ?? ''),
-      message: placeIn(path.slice(depth + 2)) + message,
-    }));
+  const items = Array.isArray(value) ? value : [value]; // GraphQL takes one item for a list of it
+  for (const [index, item] of items.entries()) {
+    const { coerced, misfits } = coerceItem(itemType, item, limits.listedProblems);
     misfits.sort((one, other) => Number(one.field !== '') - Number(other.field !== '')); // what is wrong with all of it
+    for (const misfit of misfits) yield { index, ...misfit };
+    if (!isObject(coerced)) continue;
     const known = new Set(misfits.map(({ field }) => field));
-    const further = isObject(item) ? findProblems(item, place.limits).filter(({ field }) => !known.has(field)) : [];
-    return [...misfits, ...further.map((problem) => ({ index, ...problem }))];
-  });
+    for (const problem of findProblems(coerced, limits)) if (!known.has(problem.field)) yield { index, ...problem };
+  }
+}
+
+/** An item with those of its fields that fit, and what does not, so many at most; of one with more no field is read. */
+function coerceItem(type: GraphQLInputType, item: unknown, most: number) {
+  const misfits: Omit<InputProblem, 'index'>[] = [];
+  const enough = new Error('There is enough to tell');
+  try {
+    const coerced: unknown = coerceInputValue(item, type, (path, invalid, { message }) => {
+      // Of a field that is missing, or that nobody knows, graphql-js speaks as of the object.
+      const unfit = /^Field "(\w*)"/.exec(message)?.[1];
+      const given = unfit !== undefined && isObject(invalid) ? invalid[unfit] : invalid;
+      const [field = '', ...within] = unfit === undefined ? path : [...path, unfit];
+      misfits.push({ field: String(field), message: placeIn(within) + (whyNotKept(given) ?? message) });
+      if (misfits.length === most) throw enough;
+    });
+    return { coerced, misfits };
+  } catch (error) {
+    if (error !== enough) throw error;
+    return { coerced: undefined, misfits };
+  }
 }
 
 /** Where something is within a field, such as `[2].covered.start: `. */

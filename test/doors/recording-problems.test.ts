@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { recordMutation } from '../support/extreme-input.ts';
+import { transports } from '../support/graphql-transports.ts';
 import { shareUnchangedServer } from '../support/no-change.ts';
 import { rest } from '../support/rest-client.ts';
 import { anEvent, type TestServer } from '../support/server.ts';
@@ -82,6 +83,16 @@ describe('all problems of a batch are listed, whatever kind they are of', () => 
     expect(placesIn(problems)).toEqual(['0.source', '0.progress', '1.runId']);
   });
 
+  test.each(['post', 'websocket'] as const)(
+    'up to the first 20, also of a list that is wrong in tens of thousands of places: %s',
+    async (transport) => {
+      const variables = { events: Array.from({ length: 60_000 }, () => ({})) };
+      const { errors } = await transports[transport](server.url, { query: recordMutation, variables });
+      expect(errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
+      expect(errors?.[0]?.extensions?.problems).toHaveLength(20);
+    },
+  );
+
   test('up to the first 20', async () => {
     const problems = await problemsOf(Array.from({ length: 30 }, () => ({ ...event(), source: 'NONE' })));
     expect(placesIn(problems)).toEqual(Array.from({ length: 20 }, (_, index) => `${index}.source`));
@@ -114,6 +125,8 @@ test('REST lists them under its own names', async () => {
   expect(messages.get('1.run_id')).toBe('is required');
   expect(messages.get('2.')).toBe('unknown fields colour');
   expect(messages.get('3.')).toBe('must be an object');
+  const wrongThroughout = await post(Array.from({ length: 60_000 }, () => ({})));
+  expect([wrongThroughout.status, wrongThroughout.body.problems.length]).toEqual([400, 20]);
   expect((await post({ ...event, status: 'none' })).body).toMatchObject({
     detail: expect.stringMatching(/^status: must be one of /),
     problems: [{ index: 0, field: 'status' }],

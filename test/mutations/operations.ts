@@ -386,8 +386,8 @@ export const operations: Area = {
     {
       breaks: 'one problem of a batch is told',
       file: 'src/operations/input-problems.ts',
-      find: 'return problems.slice(0, limits.listedProblems);',
-      replace: 'return problems.slice(0, 1);',
+      find: 'if (problems.length === limits.listedProblems) return problems;',
+      replace: 'if (problems.length === 1) return problems;',
       tests: ['test/doors/recording-problems.test.ts'],
     },
     {
