@@ -61,6 +61,9 @@ function sendingOf(
   ];
 }
 
+/** Items of a list that are all wrong: as many as a body has room for. */
+const WIDE = 40_000;
+
 /** Values of which one part is at an edge, or of another type. */
 function oddValuesOf(type: GraphQLInputType, userId: string, depth: number): Value[] {
   const nullable = getNullableType(type);
@@ -70,6 +73,7 @@ function oddValuesOf(type: GraphQLInputType, userId: string, depth: number): Val
       [],
       null,
       Array.from({ length: 51 }, () => usual),
+      ...[{}, 'x'].map((wrong) => Array.from({ length: WIDE }, () => wrong)),
       ...oddValuesOf(nullable.ofType, userId, depth).map((each) => [each]),
     ];
   }
