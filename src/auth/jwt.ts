@@ -13,7 +13,7 @@ import { hasKeyTwice } from '../lib/parse-json.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Limits } from '../limits.ts';
 import { scopesOfToken } from './token-scopes.ts';
-import { VerifiedTokens } from './verified-tokens.ts';
+import { type VerifiedToken, VerifiedTokens } from './verified-tokens.ts';
 import type { DeveloperViewer, UserViewer } from './viewer.ts';
 
 /**
@@ -62,32 +62,32 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
 
   const verified = new VerifiedTokens(limits.verifiedTokensLength);
 
-  /** The claims of a token whose signature and times are good. Throws or answers null for any other. */
-  async function verifiedClaims(token: string): Promise<JWTPayload | null> {
+  /** Remembers a token whose signature `key` has proved, with what reading it came to. */
+  function remember(token: string, { header, claims, key }: Pick<VerifiedToken, 'header' | 'claims' | 'key'>) {
+    const known: VerifiedToken = { header, claims, key, scopes: scopesOfToken(claims), endsAt: endOf(claims, clock()) };
+    verified.set(token, known);
+    return known;
+  }
+
+  /** A token whose signature and times are good. Throws or answers null for any other. */
+  async function verifiedToken(token: string): Promise<VerifiedToken | null> {
     const known = verified.get(token);
     // A key set may have lost the key since.
     if (known && known.key === (known.header.alg === 'HS256' ? sharedKey : await publicKeys?.(known.header)))
-      return performance.now() < known.endsAt && isTimeFor(known.claims, clock()) ? known.claims : null;
+      return performance.now() < known.endsAt && isTimeFor(known.claims, clock()) ? known : null;
     if (!isExact(token)) return null;
     const currentDate = new Date(clock());
     const { alg } = decodeProtectedHeader(token);
     if (alg === 'HS256' && sharedKey) {
       const { payload, protectedHeader } = await jwtVerify(token, sharedKey, { algorithms: ['HS256'], currentDate });
       if (payload.aud !== undefined) return null;
-      verified.set(token, {
-        header: protectedHeader,
-        claims: payload,
-        key: sharedKey,
-        endsAt: endOf(payload, clock()),
-      });
-      return payload;
+      return remember(token, { header: protectedHeader, claims: payload, key: sharedKey });
     }
     if ((alg === 'RS256' || alg === 'ES256') && publicKeys && jwks) {
       const { issuer, audience } = jwks;
       const options = { algorithms: [alg], issuer, audience, currentDate };
       const { payload, protectedHeader, key } = await jwtVerify(token, publicKeys, options);
-      verified.set(token, { header: protectedHeader, claims: payload, key, endsAt: endOf(payload, clock()) });
-      return payload;
+      return remember(token, { header: protectedHeader, claims: payload, key });
     }
     return null;
   }
@@ -96,8 +96,8 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
     async verify(token) {
       if (token.length > limits.bearerTokenLength) return null;
       try {
-        const claims = await verifiedClaims(token);
-        return claims && viewerOf(claims, clock());
+        const good = await verifiedToken(token);
+        return good && viewerOf(good, clock());
       } catch (error) {
         if (error instanceof AppError) throw error;
         return null;
@@ -115,7 +115,7 @@ export function createTokens({ secret, jwks, limits, clock = Date.now }: TokenOp
       const header = { alg: 'HS256', typ: 'JWT' };
       const claims = { scope: 'sync:self', sub: userId, iat: Math.floor(now), exp: expiresAt };
       const token = await new SignJWT(claims).setProtectedHeader(header).sign(sharedKey);
-      verified.set(token, { header, claims, key: sharedKey, endsAt: endOf(claims, now * 1000) });
+      remember(token, { header, claims, key: sharedKey });
       return { token, expiresAt: new Date(expiresAt * 1000) };
     },
   };
@@ -163,9 +163,8 @@ function isTimeFor({ nbf, exp }: JWTPayload, now: number): boolean {
   return (nbf === undefined || nbf <= seconds) && (exp === undefined || exp > seconds);
 }
 
-function viewerOf(claims: JWTPayload, now: number): DeveloperViewer | UserViewer | null {
+function viewerOf({ claims, scopes }: VerifiedToken, now: number): DeveloperViewer | UserViewer | null {
   const { sub, exp, nbf, iat } = claims;
-  const scopes = scopesOfToken(claims);
   if (typeof sub !== 'string' || sub === '' || exp === undefined || !scopes) return null;
   if (![exp, nbf, iat].every(isInRange)) return null;
   const expiresAt = new Date(exp * 1000);

@@ -1,9 +1,12 @@
 import type { CryptoKey, JWTHeaderParameters, JWTPayload } from 'jose';
+import type { TokenScopes } from './token-scopes.ts';
 
 /** A token whose signature a key has proved, and whose claims were good at that time. */
 export interface VerifiedToken {
   readonly header: JWTHeaderParameters;
   readonly claims: JWTPayload;
+  /** What the claims say of scopes: null when that cannot be read. */
+  readonly scopes: TokenScopes | null;
   readonly key: CryptoKey | Uint8Array;
   /** When its time is over, by `performance.now()`: a clock that is set back since gives it no more. */
   readonly endsAt: number;

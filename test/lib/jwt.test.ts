@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK } from 'jose';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createTokens, type TokenOptions } from '../../src/auth/jwt.ts';
+import { scopesOfToken } from '../../src/auth/token-scopes.ts';
 import { type VerifiedToken, VerifiedTokens } from '../../src/auth/verified-tokens.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { claimsWith, secondsFromNow, signWithSecret, startIdentityProvider } from '../support/identity-provider.ts';
@@ -211,6 +212,22 @@ test.each([
   { scope: 'sync_self sync-self' },
   { scope: 'admin sync：self' },
   { scope: 'admin sd\u212a' },
+  { scope: 'sync:self:read' },
+  { scope: 'https://api.example.com/sync/self/read' },
+  { scope: 'sync::self' },
+  { scope: 'sdk:upload' },
+  { scope: 'https://api.example.com/sdk/upload' },
+  { scope: 'mobile-sdk' },
+  { authorities: ['SCOPE_sdk'] },
+  { grants: ['sdk'] },
+  { roles: [{ name: 'sdk' }] },
+  { authorities: [{ authority: 'sdk' }] },
+  { sdk: true },
+  { 'https://example.com/sdk': true },
+  { app_metadata: { SDK: 1 } },
+  { groups: ['sync:self:read'] },
+  // What may mean something else narrows, too.
+  { permissions: ['read:sdk'] },
 ])('a scope of Synclog as in %j restricts a token to one user, wherever and with whatever prefix', async (claims) => {
   const token = await signWithSecret(secret, claimsWith({ sub: userId, ...claims }));
   expect(await tokensWith().verify(token)).toMatchObject({ kind: 'user', userId });
@@ -223,14 +240,17 @@ test.each([
   { roles: ['admin'] },
   { realm_access: { roles: ['write'] } },
   { scope: 'https://api.example.com/admin synclog/write api:metrics' },
-  { scope: 'resync:self mobile-sdk https://sdk.example.com/read sdk:read' },
+  { scope: 'resync:self sync:selfie sync:my:self mobilesdk sdks' },
   { email: 'sdk', name: 'sdk', azp: 'sdk', client_id: 'mobile:sdk', groups: ['sdk'], amr: ['sdk'] },
   {
     name: 'Sync Self',
     email: 'sync@self.example',
-    website: 'https://sync.self.example/about',
+    website: 'https://self.sync.example/about',
     groups: ['sync', 'self'],
   },
+  { authority: 'https://login.example.com/sdk', role_name: 'Lead, SDK', 'https://example.com/roleName': 'SDK' },
+  { sdk_version: '2.1', 'https://sdk.example.com/tenant': 'sdk' },
+  { resource_access: { 'mobile-sdk': { roles: ['write'] } } },
   { permissions: 7, roles: null },
 ])('what is spelled as in %j grants nothing, and restricts nothing', async (claims) => {
   const token = await signWithSecret(secret, claimsWith(claims));
@@ -242,10 +262,45 @@ test.each([
   { scopes: 'write admin' },
   { Scope: 'admin' },
   { scope: '', scp: 'admin' },
-  { scope: 'sdk-admin admin;write sync:selfie', scp: [] },
+  { scope: 'admin;write sync:selfie', scp: [] },
 ])('scopes as in %j grant nothing and restrict nothing', async (claims) => {
   const token = await signWithSecret(secret, claimsWith(claims));
   expect(await tokensWith().verify(token)).toMatchObject({ kind: 'developer', scopes: new Set(['read']) });
+});
+
+test.each<[string, (length: number) => object]>([
+  ['a text of separators', (length) => ({ name: `${':'.repeat(length)}x` })],
+  ['the name of a claim of separators', (length) => ({ [`${'-'.repeat(length)}x`]: 1 })],
+  ['a scope of separators', (length) => ({ scope: `${'_.'.repeat(length / 2)}x` })],
+  ['a text of blanks', (length) => ({ name: `${' '.repeat(length)}x` })],
+  ['words in a row', (length) => ({ roles: 'sync:'.repeat(length / 5) })],
+  ['lists in lists', (length) => ({ roles: JSON.parse(`${'["x",'.repeat(length / 6)}1${']'.repeat(length / 6)}`) })],
+])('what a token costs grows with its length, not with its square: %s', (_, claimsOf) => {
+  const costOf = (length: number) => {
+    const claims = { ...claimsOf(length) };
+    const times = Array.from({ length: 20 }, () => {
+      const start = performance.now();
+      scopesOfToken(claims);
+      return performance.now() - start;
+    });
+    return Math.min(...times);
+  };
+  costOf(12_000); // The first runs are those of a compiler.
+  // The claims of the longest token have 12,000 characters: ten times those of the other one cost ten times as much, or a hundred.
+  expect(costOf(12_000)).toBeLessThan(40 * costOf(1_200));
+});
+
+test('the scopes of a token that was good before are not read again', async () => {
+  const tokens = tokensWith();
+  const token = await signWithSecret(secret, claimsWith({ sub: userId, scope: 'admin sync:self' }));
+  const { token: minted } = await tokens.mintUserToken({ userId, expiresInSeconds: 60 });
+  const reading = vi.spyOn(String.prototype, 'normalize');
+  onTestFinished(() => reading.mockRestore());
+  expect(await tokens.verify(token)).toMatchObject({ kind: 'user', userId });
+  expect(reading).toHaveBeenCalled();
+  reading.mockClear();
+  for (const each of [token, minted]) expect(await tokens.verify(each)).toMatchObject({ kind: 'user', userId });
+  expect(reading).not.toHaveBeenCalled();
 });
 
 test("a user's token whose sub is no UUID is refused, not taken for a developer's", async () => {
@@ -413,6 +468,7 @@ test('tokens are remembered up to a bound, and good beyond it', async () => {
   const verified: VerifiedToken = {
     header: { alg: 'HS256' },
     claims: {},
+    scopes: null,
     key: new Uint8Array(),
     endsAt: Number.POSITIVE_INFINITY,
   };
