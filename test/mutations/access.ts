@@ -30,7 +30,7 @@ export const access: Area = {
       breaks: 'a role for one user within another claim narrows nothing',
       file: 'src/auth/token-scopes.ts',
       find: 'permits: permits || isPermitting(name)',
-      replace: 'permits: value === root && isPermitting(name)',
+      replace: 'permits: permits || (value === root && isPermitting(name))',
       tests: ['test/lib/jwt.test.ts'],
     },
     {
