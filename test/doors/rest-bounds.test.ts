@@ -54,6 +54,90 @@ describe('the runs of all users', () => {
     );
   });
 
+  describe('that report while the list is read in pages of two, and so move to its front,', () => {
+    /** A server with twelve runs, of which the oldest has the greatest id. Each page waits, once it is read, for `meanwhile`. */
+    const reading = async (
+      meanwhile: (page: number, move: (...runIds: string[]) => Promise<void>) => Promise<void>,
+    ) => {
+      const pages = { pageSize: 2, defaultPageSize: 2, defaultRunsOfUser: 2, defaultHistory: 2, listedRuns: 12 };
+      const server = await started({ limits: { ...pages, defaultListedRuns: 2 } });
+      const userId = await server.user();
+      for (const runId of runIds) await server.record({ userId, runId });
+      const idsOf = async (limit: number) =>
+        (await list(server, `sync/runs?limit=${limit}`)).body.map(({ run_id: id }: { run_id: string }) => id);
+      const { runs } = server.app.services;
+      const readPages = runs.list.bind(runs);
+      let page = 0;
+      const held = vi.spyOn(runs, 'list').mockImplementation(async (requests) => {
+        const found = await readPages(requests);
+        page += 1;
+        await meanwhile(page, async (...moved) => {
+          await server.record(...moved.map((runId) => ({ userId, runId })));
+        });
+        return found;
+      });
+      onTestFinished(() => held.mockRestore());
+      return { server, userId, idsOf, held };
+    };
+    const runIds = Array.from({ length: 12 }, (_, index) => `run_${String.fromCharCode(108 - index)}`);
+    const oldest = runIds.slice(0, 5);
+
+    test('are all listed, however many they are, and in place of older ones where there are more than asked for', async () => {
+      for (const limit of [12, 10, 4]) {
+        const { idsOf, held } = await reading(async (page, move) => {
+          if (page === 1) await move(...oldest);
+        });
+        const listed = await idsOf(limit);
+        held.mockRestore();
+        expect(listed).toEqual(await idsOf(limit));
+        expect(listed.slice(0, 4)).toEqual(oldest.slice(0, 4));
+      }
+    });
+
+    test('are listed where they stand at last, if they move again while what has moved is read', async () => {
+      const { idsOf, held } = await reading(async (page, move) => {
+        if (page === 1) await move(...oldest);
+        if (page === 5) await move('run_l'); // it is still to come
+        if (page === 6) await move('run_h'); // the page before had it
+      });
+      const listed = await idsOf(12);
+      held.mockRestore();
+      expect(new Set(listed).size).toBe(12);
+      expect(listed).toEqual(await idsOf(12));
+    });
+
+    test('are listed if they come to stand behind the newest, with which they were recorded', async () => {
+      let late: (() => Promise<unknown>) | undefined;
+      const { server, userId, idsOf, held } = await reading(async (page) => {
+        if (page === 1) await late?.();
+      });
+      const { reader, transaction } = server.app.services.database;
+      const at = async (runId: string) =>
+        reader.syncRun.findUniqueOrThrow({ where: { userId_runId: { userId, runId } } });
+      const { lastEventAt } = await at('run_b');
+      late = () =>
+        transaction(({ syncRun }) => syncRun.updateMany({ where: { userId, runId: 'run_l' }, data: { lastEventAt } }));
+      const listed = await idsOf(12);
+      held.mockRestore();
+      expect(listed.slice(0, 3)).toEqual(['run_a', 'run_l', 'run_b']);
+      expect(listed).toEqual(await idsOf(12));
+    });
+
+    test('are told of by a refusal where they move faster than they are read, and by none in a single page', async () => {
+      let next = 0;
+      const { server, idsOf, held } = await reading((_, move) => {
+        next += 2;
+        return move(runIds[next % 12] as string, runIds[(next + 1) % 12] as string);
+      });
+      expect(await list(server, 'sync/runs?limit=12')).toMatchObject({
+        status: 400,
+        body: { detail: 'Runs change faster than so many are listed: lower `limit`' },
+      });
+      expect(held.mock.calls.length).toBeLessThanOrEqual(12); // as many pages again as twelve runs have
+      expect(await idsOf(2)).toHaveLength(2);
+    });
+  });
+
   test('have the time of one operation, however many pages are read', async () => {
     let laterMs = 0;
     const server = await started({

@@ -17,10 +17,10 @@ const runsOfUser = `query SyncRunsOfUser($userId: UUID!, $limit: Int!, $filter: 
   user(id: $userId) { syncRuns(first: $limit, filter: $filter) { edges { node { ${run} } } } }
 }`;
 
-const runsOfAll = `query SyncRuns($limit: Int!, $after: String, $before: String, $filter: SyncRunFilter) {
-  syncRuns(first: $limit, after: $after, before: $before, filter: $filter) {
+const runsOfAll = (place: string) => `query SyncRuns($limit: Int!, $cursor: String, $filter: SyncRunFilter) {
+  syncRuns(${place}, filter: $filter) {
     edges { node { ${run} } }
-    pageInfo { hasNextPage startCursor endCursor }
+    pageInfo { hasPreviousPage hasNextPage startCursor endCursor }
   }
 }`;
 
@@ -34,6 +34,7 @@ interface RunsOfUser {
 
 interface Page extends Edges {
   readonly pageInfo: {
+    readonly hasPreviousPage: boolean;
     readonly hasNextPage: boolean;
     readonly startCursor: string | null;
     readonly endCursor: string | null;
@@ -91,19 +92,27 @@ export const allRuns = defineRoute({
   }),
   answer: summaries,
   open({ prepare, limits }) {
-    const query = prepare<{ readonly syncRuns: Page }>(runsOfAll);
+    const older = prepare<{ readonly syncRuns: Page }>(runsOfAll('first: $limit, after: $cursor'));
+    const newer = prepare<{ readonly syncRuns: Page }>(runsOfAll('last: $limit, before: $cursor'));
     return async ({ limit, user_id: userId, provider, status, source, ...others }, visit) => {
       const providers = provider === undefined ? null : [provider];
       const filter = { userId, providers, statuses: status, sources: source, ...toListFilter(others) };
-      const read = async (place: object, size: number) =>
-        (await query(visit, { ...place, limit: size, filter })).syncRuns;
+      const reads: Reads = {
+        older: async (size, cursor) => (await older(visit, { cursor, limit: size, filter })).syncRuns,
+        newer: async (size, cursor) => (await newer(visit, { cursor, limit: size, filter })).syncRuns,
+      };
       const most = toldCost(0, visit.viewer, limits).limit;
-      return listAnswer(await readRuns(read, { limit, most }, limits), limits);
+      return listAnswer(await readRuns(reads, { limit, most }, limits), limits);
     };
   },
 });
 
-type ReadPage = (place: { readonly after?: string; readonly before?: string }, size: number) => Promise<Page>;
+interface Reads {
+  /** The next page towards the oldest run; without a cursor the newest page. */
+  older(size: number, cursor?: string): Promise<Page>;
+  /** The next page towards the newest run: of those before the cursor the last. */
+  newer(size: number, cursor: string): Promise<Page>;
+}
 
 /** A run as it is written. */
 interface Written {
@@ -112,33 +121,41 @@ interface Written {
 }
 
 /**
- * Reads a list in pages. A run that reports meanwhile moves to the front, past the pages that are still to come, so
- * in the end the front is read again.
+ * Reads a list in pages. A run that reports meanwhile moves to the front, past the pages that are still to come, or in among
+ * the runs of the first page, if it was recorded with them and committed later. So in the end the list is read again from the end
+ * of its first page towards the newest run: one that moves once more is met again, and when nothing is before a page, no run
+ * is missing.
  * @param bounds `limit` is what is asked for, and `most` what may be found: each run costs an item
- * @throws AppError LIMIT_EXCEEDED, as soon as more is found than may be listed
+ * @throws AppError LIMIT_EXCEEDED, as soon as more is found than may be listed, or when runs move to the front for as many
+ * pages as the longest list has
  */
 async function readRuns(
-  read: ReadPage,
+  read: Reads,
   { limit, most }: { readonly limit: number; readonly most: number },
   limits: Limits,
 ): Promise<readonly string[]> {
   const nextSize = (found: number) => Math.min(limit - found, most - found, limits.pageSize);
-  const first = await read({}, nextSize(0));
-  const runs = writtenOf(first);
+  const first = await read.older(nextSize(0));
+  let runs = writtenOf(first);
   let page = first;
   while (page.pageInfo.hasNextPage && page.pageInfo.endCursor !== null && runs.length < limit) {
     requireAnswerable(textsOf(runs), limits);
     if (runs.length >= most) throw tooMany(most);
-    page = await read({ after: page.pageInfo.endCursor }, nextSize(runs.length));
+    page = await read.older(nextSize(runs.length), page.pageInfo.endCursor);
     runs.push(...writtenOf(page));
   }
-  const { startCursor: front } = first.pageInfo;
-  if (front === null || page === first) return textsOf(runs);
-  const moved = writtenOf(await read({ before: front }, limits.pageSize));
-  const movedKeys = new Set(moved.map(({ key }) => key));
-  const listed = [...moved, ...runs.filter(({ key }) => !movedKeys.has(key))].slice(0, limit);
-  if (listed.length > most) throw tooMany(most);
-  return textsOf(listed);
+  let front = page === first ? null : first.pageInfo.endCursor;
+  for (let pages = Math.ceil(limits.listedRuns / limits.pageSize); front !== null; pages -= 1) {
+    if (pages === 0) throw new AppError('LIMIT_EXCEEDED', 'Runs change faster than so many are listed: lower `limit`');
+    const { pageInfo, ...before } = await read.newer(limits.pageSize, front);
+    const moved = writtenOf(before);
+    const movedKeys = new Set(moved.map(({ key }) => key));
+    runs = [...moved, ...runs.filter(({ key }) => !movedKeys.has(key))].slice(0, limit);
+    requireAnswerable(textsOf(runs), limits);
+    if (runs.length > most) throw tooMany(most);
+    front = pageInfo.hasPreviousPage ? pageInfo.startCursor : null;
+  }
+  return textsOf(runs);
 }
 
 function tooMany(most: number): AppError {
