@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { isLeafType, isObjectType } from 'graphql';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { cutLog } from '../../src/log/cut-log.ts';
 import { buildSchema } from '../../src/schema.ts';
 import { connectTo } from '../support/connection.ts';
@@ -60,6 +60,25 @@ async function pagesOf(id: string): Promise<string[]> {
 async function cut(id: string, oldest: number): Promise<void> {
   const { database } = server.app.services;
   await cutLog(database, await database.reader.user.findUniqueOrThrow({ where: { id } }), oldest);
+}
+
+/** Holds so many pages of a list, once the last of them is read, until something else is done. @returns how many were read */
+function afterPage(list: 'runs' | 'events', page: number, then: () => Promise<void>): () => number {
+  let pages = 0;
+  const held = async <Found>(found: Promise<Found>): Promise<Found> => {
+    await found;
+    pages += 1;
+    if (pages === page) await then();
+    return found;
+  };
+  const { runs, log } = server.app.services;
+  const read = { runs: runs.list.bind(runs), events: log.readPages };
+  const spy =
+    list === 'runs'
+      ? vi.spyOn(runs, 'list').mockImplementation((requests) => held(read.runs(requests)))
+      : vi.spyOn(log, 'readPages').mockImplementation((requests) => held(read.events(requests)));
+  onTestFinished(() => spy.mockRestore());
+  return () => pages;
 }
 
 async function exportsEndedWith(code: string): Promise<number> {
@@ -195,6 +214,29 @@ describe('an export of a user', () => {
     const ids = lines.filter(({ type }) => type === 'run').map(({ run_id: runId }) => runId);
     expect(new Set(ids).size).toBe(105);
   });
+
+  test.each([
+    ['between two pages of runs', 'runs', 1, 45],
+    ['after the last page of runs', 'runs', 2, 45],
+    ['between two pages of events', 'events', 1, 45],
+    ['between two pages of events, with a shorter log', 'events', 1, 5],
+    ['after the last page of events', 'events', 2, 45],
+  ] as const)(
+    'whose user is deleted and made anew %s is not complete, and shows nothing of the new one',
+    async (_, list, page, count) => {
+      const id = await server.user();
+      await server.record(...Array.from({ length: 35 }, (__, index) => ({ userId: id, runId: `run_${index}` })));
+      const pages = afterPage(list, page, async () => {
+        await server.graphql(`mutation { deleteUser(id: "${id}") { deletedUserId } }`);
+        await server.graphql(`mutation { upsertUser(input: { id: "${id}" }) { id } }`);
+        await server.record(...Array.from({ length: count }, (__, index) => ({ userId: id, runId: `other_${index}` })));
+      });
+      const { text } = await exported(id);
+      expect(pages()).toBeGreaterThanOrEqual(page);
+      expect(linesOf(text).at(-1)).toMatchObject({ type: 'end', complete: false, code: 'NOT_FOUND' });
+      expect(text).not.toContain('other_');
+    },
+  );
 
   test('that fails ends with the code of the error, and with the id under which a mistake of ours is in the log', async () => {
     onTestFinished(() => {

@@ -101,6 +101,13 @@ export const access: Area = {
       replace: 'const SPARE_PART = 0;',
     },
     {
+      breaks: 'an export goes on with who is made anew under the id of its user',
+      file: 'src/transports/rest/export/export-lines.ts',
+      find: 'owner === null || owner.created_at !== user.created_at',
+      replace: 'owner === null',
+      tests: ['test/doors/export.test.ts'],
+    },
+    {
       breaks: 'a page of an export is as long as its lines make it',
       file: 'src/transports/rest/export/export-lines.ts',
       find: 'text.length + next.length > PAGE_LENGTH',

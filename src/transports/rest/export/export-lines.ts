@@ -4,7 +4,7 @@ import type { Spending } from '../../../graphql/context.ts';
 import { pause } from '../../../lib/pause.ts';
 import type { RunDocument } from '../stored-document.ts';
 import { Visit } from '../visit.ts';
-import type { Edges, ExportedUser, ExportReads, Fields } from './export-reads.ts';
+import type { Edges, ExportedUser, ExportReads, Fields, Made } from './export-reads.ts';
 
 /** Lines that are read at once: at first, and at most. */
 const FIRST_LINES = 10;
@@ -34,7 +34,8 @@ interface LinesRead extends Filled {
 
 /**
  * All lines, a page at once, each as soon as the account may pay for it. Only the text of a page is held while nobody takes it.
- * @throws AppError RATE_LIMITED when the account has too little to spare for too long
+ * @throws AppError RATE_LIMITED when the account has too little to spare for too long; NOT_FOUND when the user was deleted, even if
+ * another was made under the same id
  */
 export async function* exportLines(
   read: ExportReads,
@@ -46,15 +47,21 @@ export async function* exportLines(
   const head = Number(user.head_cursor);
   /** How many lines of each kind there are. */
   const counts = { users: 1, connections: 0, runs: 0, events: 0 };
-  const ask = async <Data>(run: RunDocument<Data>, lines: number, variables: Fields = {}) => {
+  const ask = async <Owner extends Made>(
+    run: RunDocument<{ readonly user: Owner | null }>,
+    lines: number,
+    variables: Fields = {},
+  ): Promise<Owner> => {
     await pay(visit.spending, lines, course);
-    return run(unpaid(visit), { userId, ...variables });
+    const { user: owner } = await run(unpaid(visit), { userId, ...variables });
+    if (owner === null || owner.created_at !== user.created_at) throw new AppError('NOT_FOUND', 'The user was deleted');
+    return owner;
   };
 
   const shown = new Set<string>();
   /** All are read at once, as there are few. Those for which the page before had no room are read again. */
   const readConnections = async (): Promise<LinesRead> => {
-    const { connections } = gone((await ask(read.connections, MOST_LINES)).user);
+    const { connections } = await ask(read.connections, MOST_LINES);
     const rest = connections.filter(({ provider }) => !shown.has(provider));
     const page = fill('connection', rest);
     for (const { provider } of rest.slice(0, page.count)) shown.add(provider);
@@ -64,7 +71,7 @@ export async function* exportLines(
 
   /** From the oldest run on, as one that changes moves to the newest and is met again. */
   const readRuns = async (size: number, before: string | undefined): Promise<LinesRead> => {
-    const { edges, pageInfo } = gone((await ask(read.runs, size, { size, before })).user).syncRuns;
+    const { edges, pageInfo } = (await ask(read.runs, size, { size, before })).syncRuns;
     const page = fill('run', nodesOf(edges.toReversed()));
     counts.runs += page.count;
     const next = edges.at(-page.count)?.cursor;
@@ -74,10 +81,10 @@ export async function* exportLines(
 
   /** Without a cursor a page begins with the oldest event that is kept. */
   const readEvents = async (size: number, after: string | undefined): Promise<LinesRead> => {
-    const found = await ask(read.events, size, { size, after }).catch(expired);
-    if (!found) return { text: '', count: 0, next: undefined, isLast: false };
-    const owner = gone(found.user);
-    if (Number(owner.head_cursor) < head) gone(null); // the log of another, who was made under the same id
+    const owner = await ask(read.events, size, { size, after }).catch((error: unknown) => {
+      if (after === undefined || !isOfCursor(error)) throw error;
+    });
+    if (!owner) return { text: '', count: 0, next: undefined, isLast: false };
     const within = owner.syncEvents.edges.filter(({ node }) => Number(node.sequence) <= head);
     const page = fill('event', nodesOf(within));
     counts.events += page.count;
@@ -91,6 +98,7 @@ export async function* exportLines(
   yield* pagesOf(readConnections);
   yield* pagesOf(readRuns);
   if (head > 0) yield* pagesOf(readEvents);
+  await ask(read.user, 1); // who may have been deleted since the last page was begun
   yield line('end', { complete: true, counts });
 }
 
@@ -154,13 +162,7 @@ async function pay(spending: Spending, lines: number, { signal, longestWaitMs }:
   }
 }
 
-/** Nothing, where retention has removed what comes after a cursor. @throws every other error */
-function expired(error: unknown): undefined {
-  if (!(error instanceof GraphQLError) || error.extensions.reason !== 'CURSOR_EXPIRED') throw error;
-}
-
-/** What is left of a user, who may have been deleted meanwhile. */
-function gone<T>(user: T | null): T {
-  if (user === null) throw new AppError('NOT_FOUND', 'The user was deleted');
-  return user;
+/** Is a page refused because its log does not go on after the cursor: by retention, or as it is that of another user? */
+function isOfCursor(error: unknown): boolean {
+  return error instanceof GraphQLError && error.extensions.code === 'BAD_USER_INPUT';
 }

@@ -12,23 +12,32 @@ export interface Edges {
   readonly edges: readonly { readonly cursor: string; readonly node: Fields }[];
 }
 
+/** Who is read: nobody who is made anew under the same id was made at the same time. */
+export interface Made {
+  readonly created_at: unknown;
+}
+
 interface UserAlone {
-  readonly user: (Fields & { readonly head_cursor: string }) | null;
+  readonly user: (Made & Fields & { readonly head_cursor: string }) | null;
 }
 interface Connections {
-  readonly user: { readonly connections: readonly (Fields & { readonly provider: string })[] } | null;
+  readonly user: (Made & { readonly connections: readonly (Fields & { readonly provider: string })[] }) | null;
 }
 interface Runs {
-  readonly user: { readonly syncRuns: Edges & { readonly pageInfo: { readonly hasPreviousPage: boolean } } } | null;
+  readonly user:
+    | (Made & { readonly syncRuns: Edges & { readonly pageInfo: { readonly hasPreviousPage: boolean } } })
+    | null;
 }
 interface Events {
-  readonly user: { readonly head_cursor: string; readonly syncEvents: Edges } | null;
+  readonly user: (Made & { readonly syncEvents: Edges }) | null;
 }
 
 /** The user whom an export is about. */
 export type ExportedUser = NonNullable<UserAlone['user']>;
 
 export type ExportReads = ReturnType<typeof prepareExportReads>;
+
+const made = 'created_at: createdAt';
 
 /** What an export reads, each with all fields of its type. A page has `size` runs or events at most. */
 export function prepareExportReads({ prepare, schema }: RouteTools) {
@@ -37,13 +46,13 @@ export function prepareExportReads({ prepare, schema }: RouteTools) {
   return {
     user: prepare<UserAlone>(`query ExportUser($userId: UUID!) { user(id: $userId) { ${of('User')} } }`),
     connections: prepare<Connections>(
-      `query ExportConnections($userId: UUID!) { user(id: $userId) { connections { ${of('ProviderLink')} } } }`,
+      `query ExportConnections($userId: UUID!) { user(id: $userId) { ${made} connections { ${of('ProviderLink')} } } }`,
     ),
     runs: prepare<Runs>(`query ExportRuns($userId: UUID!, $size: Int!, $before: String) {
-      user(id: $userId) { syncRuns(last: $size, before: $before) { ${edges('SyncRun')} pageInfo { hasPreviousPage } } }
+      user(id: $userId) { ${made} syncRuns(last: $size, before: $before) { ${edges('SyncRun')} pageInfo { hasPreviousPage } } }
     }`),
     events: prepare<Events>(`query ExportEvents($userId: UUID!, $size: Int!, $after: String) {
-      user(id: $userId) { head_cursor: headCursor syncEvents(first: $size, after: $after) { ${edges('SyncEvent')} } }
+      user(id: $userId) { ${made} syncEvents(first: $size, after: $after) { ${edges('SyncEvent')} } }
     }`),
   };
 }

@@ -19,7 +19,8 @@ export const userExport = defineRoute({
     'up to the head of the log as the first line tells it. A run that changes meanwhile may stand there twice; the later line',
     'counts. What is recorded, or removed by retention, during an export may be missing. It is as quick as the account may',
     'ask, and leaves the account half of what it may ask at once: where others use that up for half a minute, it ends with',
-    '`RATE_LIMITED`. That it was begun stands in the audit log, unless it was with the token of the user.',
+    '`RATE_LIMITED`; with `NOT_FOUND` where the user is deleted, even if one is made anew under the same id. That it was begun',
+    'stands in the audit log, unless it was with the token of the user.',
   ].join(' '),
   parameters: () => ({ user_id: userInPath }),
   answer: {
