@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { type Config, ConfigError, parseConfig } from '../config.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { isPrivateAddress } from '../lib/private-address.ts';
@@ -26,7 +27,7 @@ export async function* examine(environment: Readonly<Record<string, string | und
     config = parseConfig(environment);
     const given = settingNames.filter((name) => environment[name]);
     yield settings.ok(
-      given.length > 0 ? `${given.join(', ')} are set, and read well` : 'none is set: all are as they come',
+      given.length > 0 ? `set, and as they should be: ${given.join(', ')}` : 'none is set: all are as they come',
     );
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -38,6 +39,11 @@ export async function* examine(environment: Readonly<Record<string, string | und
       `HOST is ${config.host}, for others than this machine, and NODE_ENV is not production`,
       'set NODE_ENV=production, which keeps the schema from strangers and the log in JSON',
     );
+  if (config && !config.trustedDocuments && environment.TRUSTED_DOCUMENTS_FOR?.trim())
+    yield settings.warning(
+      'TRUSTED_DOCUMENTS_FOR is set, and TRUSTED_DOCUMENTS is not: there is no list, and everybody may send any document',
+      'name the list in TRUSTED_DOCUMENTS, or take TRUSTED_DOCUMENTS_FOR away',
+    );
   if (config) yield* openMetrics(config);
   if (config && isForOthers(config, environment.NODE_ENV)) yield* missingBrakes(config);
   yield* lookAtMachine(config?.maxStreams ?? defaultLimits.openStreams);
@@ -48,7 +54,7 @@ export async function* examine(environment: Readonly<Record<string, string | und
   }
   yield* await lookAtDatabase(config);
   yield* lookAtRedises(config);
-  yield await lookAtPort(config);
+  yield (await wrongHost(config)) ?? (await lookAtPort(config));
 }
 
 /** Nobody is asked for a credential: is that meant for those who reach the server? */
@@ -100,6 +106,22 @@ async function* lookAtRedises({ redisUrl, sources }: Config): AsyncGenerator<Fin
   const { lookAtRedis } = await import('./look-at-redis.ts');
   if (redisUrl) yield await lookAtRedis('REDIS_URL', redisUrl, true);
   for (const [name, url] of ofSources) yield await lookAtRedis(name, String(url), false);
+}
+
+/** Can the server listen on its host? Any port that is free tells, so that this takes none from a server that starts. */
+async function wrongHost({ host }: Config): Promise<Finding | undefined> {
+  const trial = createServer();
+  try {
+    await once(trial.listen({ host, port: 0 }), 'listening');
+  } catch (error) {
+    return server.problem(
+      `HOST is ${host}, where the server cannot listen: ${(error as Error).message}`,
+      'HOST must be an address or a name of this machine: 127.0.0.1 for this machine alone, 0.0.0.0 for all that reach it',
+    );
+  }
+  trial.close();
+  await once(trial, 'close');
+  return undefined;
 }
 
 /** Does a server listen there already? */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -132,13 +132,49 @@ describe('the doctor', () => {
     expect(await filesOf(3_999, '')).toEqual([warning(/^3999 files .+ may need 11000$/)]);
     const settings = {
       DATABASE_URL,
-      MAX_STREAMS: '1000000',
+      MAX_STREAMS: '10000',
       HOST: '0.0.0.0',
       RATE_LIMITS: 'off',
       LOAD_SHEDDING: 'off',
     };
-    const text = await printed({ ...settings, NODE_ENV: 'production' }, 'ulimit -n 10000', '');
+    const text = await printed({ ...settings, NODE_ENV: 'production' }, 'ulimit -n 9999', '');
     expect(text).toMatch(isPostgres ? /working\. Warnings: 4\.\n$/ : /working\. Warnings: 3\.\n$/);
+  });
+
+  test('tells of less memory than MAX_STREAMS may need', async () => {
+    const DATABASE_URL = await newUrl();
+    const available = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+    const most = Math.floor((available - 160_000_000) / 50_000);
+    const ofStreams = async (streams: number) =>
+      (await complaints({ DATABASE_URL, MAX_STREAMS: `${streams}` })).filter(({ says }) => says.includes('memory'));
+    expect(await ofStreams(most)).toEqual([]);
+    expect(await ofStreams(most + 1)).toEqual([
+      warning(/^the streams that MAX_STREAMS lets in may take [\d.]+ GB, and there are [\d.]+ GB of memory$/),
+    ]);
+  });
+
+  test('finds a HOST that the server cannot listen on', async () => {
+    const DATABASE_URL = await newUrl();
+    const ofHost = async (HOST: string) =>
+      (await findings({ DATABASE_URL, HOST })).filter(({ area }) => area === 'server');
+    for (const host of ['foo.invalid', '192.0.2.1'])
+      expect(await ofHost(host)).toEqual([problem(new RegExp(`^HOST is ${host}, where the server cannot listen: `))]);
+    for (const host of ['localhost', '127.0.0.1', '0.0.0.0'])
+      expect(await ofHost(host)).toEqual([expect.objectContaining({ state: 'ok' })]);
+  });
+
+  test('tells whom a list of documents shall bind where there is no list', async () => {
+    const DATABASE_URL = await newUrl();
+    const found = async (settings: object) =>
+      (await complaints({ DATABASE_URL, ...settings })).filter(({ says }) => says.includes('TRUSTED_DOCUMENTS'));
+    expect(await found({ TRUSTED_DOCUMENTS_FOR: 'users' })).toEqual([
+      warning(/^TRUSTED_DOCUMENTS_FOR is set, and TRUSTED_DOCUMENTS is not: /),
+    ]);
+    expect(await found({ TRUSTED_DOCUMENTS_FOR: ' ' })).toEqual([]);
+    const folder = await mkdtemp(join(tmpdir(), 'documents-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    writeFileSync(join(folder, 'who.graphql'), '{ viewer { kind } }');
+    expect(await found({ TRUSTED_DOCUMENTS: folder, TRUSTED_DOCUMENTS_FOR: 'users' })).toEqual([]);
   });
 
   test('tells of a heap that may grow beyond the memory that there is', async () => {
