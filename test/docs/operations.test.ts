@@ -102,9 +102,13 @@ async function expectLogToGoOn(server: ServerProcess, userId: string): Promise<v
   expect(await comeBack(server, userId, '5')).toEqual({ sequences: [6], reset: undefined }); // as the page says, untold
 }
 
-/** What is undone by a restore: an erasure, a revocation, a rotation. */
+/** What is undone by a restore: erasures, a revocation, a rotation. */
 interface Undone {
-  readonly userId: string;
+  readonly erased: string;
+  /** Erased, and made anew under the same id. */
+  readonly madeAnew: string;
+  /** Erased and made anew before the backup: nothing of this one is to be undone. */
+  readonly madeAnewBefore: string;
   readonly revoked: { readonly id: string; readonly secret: string };
   readonly rotated: { readonly id: string; readonly secret: string };
 }
@@ -118,13 +122,22 @@ async function prepareUndone(server: ServerProcess): Promise<Undone> {
     );
     return { id: createApiKey.apiKey.id, secret: createApiKey.secret };
   };
-  const userId = await newUser(server);
-  await record(server, userId, 1);
-  return { userId, revoked: await make(), rotated: await make() };
+  const [erased, madeAnew, madeAnewBefore] = [await newUser(server), await newUser(server), await newUser(server)];
+  for (const userId of [erased, madeAnew, madeAnewBefore]) await record(server, userId, 1);
+  await makeAnew(server, madeAnewBefore);
+  return { erased, madeAnew, madeAnewBefore, revoked: await make(), rotated: await make() };
+}
+
+/** Erases the user, and has another one under the same id, who has an event. */
+async function makeAnew(server: ServerProcess, id: string): Promise<void> {
+  await graphql(server, 'mutation ($id: UUID!) { deleteUser(id: $id) { deletedUserId } }', { id });
+  await graphql(server, 'mutation ($id: UUID!) { upsertUser(input: { id: $id }) { id } }', { id });
+  await record(server, id, 1);
 }
 
 /** After the backup. */
-async function undo(server: ServerProcess, { userId, revoked, rotated }: Undone): Promise<void> {
+async function undo(server: ServerProcess, { erased, madeAnew, revoked, rotated }: Undone): Promise<void> {
+  await makeAnew(server, madeAnew);
   await graphql(
     server,
     `mutation ($user: UUID!, $revoked: ID!, $rotated: ID!) {
@@ -132,20 +145,24 @@ async function undo(server: ServerProcess, { userId, revoked, rotated }: Undone)
       revokeApiKey(id: $revoked) { id }
       rotateApiKey(input: { id: $rotated, overlapSeconds: 0 }) { secret }
     }`,
-    { user: userId, revoked: revoked.id, rotated: rotated.id },
+    { user: erased, revoked: revoked.id, rotated: rotated.id },
   );
 }
 
-/** Who is there again after the restore: the user, and which of the two secrets is good. */
-async function whoIsBack(server: ServerProcess, { userId, revoked, rotated }: Undone) {
-  const { user } = await graphql(server, 'query ($id: UUID!) { user(id: $id) { id } }', { id: userId });
+/** Who is there again after the restore: which of the three users, and which of the two secrets is good. */
+async function whoIsBack(server: ServerProcess, { erased, madeAnew, madeAnewBefore, revoked, rotated }: Undone) {
+  const isThere = async (id: string) =>
+    (await graphql(server, 'query ($id: UUID!) { user(id: $id) { id } }', { id })).user !== null;
   const status = async (secret: string) =>
     (await fetch(`${server.url}/api/v1/sync/runs`, { headers: { 'x-api-key': secret } })).status;
-  return { user: user !== null, keys: [await status(revoked.secret), await status(rotated.secret)] };
+  return {
+    users: [await isThere(erased), await isThere(madeAnew), await isThere(madeAnewBefore)],
+    keys: [await status(revoked.secret), await status(rotated.secret)],
+  };
 }
 
-const back = { user: true, keys: [200, 200] };
-const goneAgain = { user: false, keys: [401, 401] };
+const back = { users: [true, true, true], keys: [200, 200] };
+const goneAgain = { users: [false, false, true], keys: [401, 401] };
 
 /** The day of the backup, as an operator writes it. */
 const SINCE = new Date().toISOString().slice(0, 10);
@@ -217,8 +234,8 @@ describe('the page for operators', () => {
     await expectLogToGoOn(server, userId);
     if (!hasProgram('sqlite3')) return;
     expect(await whoIsBack(server, undone)).toEqual(back);
-    await run('sqlite3', folder, { LOST, SINCE });
-    await run('< /var/backups/since.txt', folder, { ...environment, KEY }, { url: server.url });
+    await run('sqlite3', folder, { LOST, BACKUP, SINCE });
+    await run('< /var/backups/since.txt', folder, environment, { url: server.url });
     expect(await whoIsBack(server, undone)).toEqual(goneAgain);
   }, 240_000); // processes start, one after the other
 
@@ -238,8 +255,6 @@ describe('the page for operators', () => {
       await record(server, userId, 2);
       await undo(server, undone);
       await server.end('SIGTERM');
-      await run('psql "$LOST"', folder, { PATH, LOST: lost.url, SINCE });
-      await lost.drop();
       const DATABASE_URL = (await createOnServer(url)).url;
       const BACKUP = laidBy(folder, 'dump');
       const none = { PATH, DATABASE_URL, BACKUP: join(folder, 'none.dump') };
@@ -248,11 +263,11 @@ describe('the page for operators', () => {
       await server.start({ DATABASE_URL });
       await expectLogToGoOn(server, userId);
       expect(await whoIsBack(server, undone)).toEqual(back);
-      const made = 'mutation { createApiKey(input: { name: "operator", scopes: [ADMIN] }) { secret } }';
-      const KEY: string = (await graphql(server, made)).createApiKey.secret;
-      await run('< /var/backups/since.txt', folder, { PATH, DATABASE_URL, KEY }, { url: server.url });
+      await run('psql "$LOST"', folder, { PATH, LOST: lost.url, DATABASE_URL, SINCE });
+      await lost.drop();
+      await run('< /var/backups/since.txt', folder, { PATH, DATABASE_URL }, { url: server.url });
       expect(await whoIsBack(server, undone)).toEqual(goneAgain);
-      expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+6 \|/);
+      expect(await run('bytes_per_event', folder, { PATH, DATABASE_URL })).toMatch(/bytes_per_event\s+-+\+-+\s+7 \|/);
     },
     240_000,
   );
