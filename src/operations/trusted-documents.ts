@@ -63,10 +63,8 @@ export class TrustedDocuments {
   check(text: string, viewer: Viewer): void {
     if (!this.#texts || (this.#bound === 'users' && seesAll(viewer))) return;
     if (this.#known.has(text) || this.#known.has(this.#stripped(text))) return;
-    throw new AppError(
-      'PERSISTED_QUERY_NOT_IN_LIST',
-      `This server runs listed documents only. To list this one (SHA-256 ${sha256(text)}), build its client anew and hand the list that the build writes to the operator (TRUSTED_DOCUMENTS)`,
-    );
+    const refusal = `This server runs listed documents only. To list this one (SHA-256 ${sha256(text)}), build its client anew and hand the list that the build writes to the operator (TRUSTED_DOCUMENTS)`;
+    throw new AppError('PERSISTED_QUERY_NOT_IN_LIST', seesAll(viewer) ? `${refusal}. ${WAY_OUT}` : refusal);
   }
 
   /** A text that is longer than any document may be is not read to its end: as it stands, it was in no list. */
@@ -90,6 +88,9 @@ export async function openTrustedDocuments(
 ): Promise<TrustedDocuments> {
   return new TrustedDocuments(path === undefined ? undefined : await readDocumentList(path), bound, limits);
 }
+
+/** What users and strangers are not told: how other credentials are bound is no concern of theirs. */
+const WAY_OUT = 'With TRUSTED_DOCUMENTS_FOR=users, API keys and developers send what they like';
 
 /** A producer, a platform's backend, or a developer. */
 const seesAll = ({ kind }: Viewer) => kind !== 'user' && kind !== 'anonymous';

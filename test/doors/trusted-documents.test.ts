@@ -140,6 +140,7 @@ describe('a document that is not in the list', () => {
       const answer = await ask(way, text, headers);
       expect(codesOf(answer)).toEqual(['PERSISTED_QUERY_NOT_IN_LIST']);
       expect(answer.errors?.[0]?.message).toContain(hashOf(text));
+      expect(answer.errors?.[0]?.message).not.toContain('TRUSTED_DOCUMENTS_FOR');
       expect(answer.data).toBeUndefined();
     }
   });
@@ -193,10 +194,24 @@ describe('a document that is not in the list', () => {
     expect(body).toHaveLength(1);
   });
 
-  test('is refused to every key where the list binds all, as it does unless told otherwise', async () => {
+  test('is refused to every key where the list binds all, as it does unless told otherwise, with the setting that frees keys', async () => {
     const bound = await startServer({ settings: { TRUSTED_DOCUMENTS: join(folder, 'apollo.json') } });
     onTestFinished(() => bound.close());
-    expect((await bound.graphql(text)).errors).toMatchObject([{ extensions: { code: 'PERSISTED_QUERY_NOT_IN_LIST' } }]);
+    const erase = `mutation { deleteUser(id: "${userId}") { deletedUserId } }`;
+    const developer = await signWithSecret(jwtSecret, claimsWith({ scope: 'read admin' }));
+    for (const headers of [bound.admin, { authorization: `Bearer ${developer}` }])
+      expect((await bound.graphql(erase, {}, headers)).errors).toMatchObject([
+        {
+          message: expect.stringMatching(
+            /\(TRUSTED_DOCUMENTS\)\. With TRUSTED_DOCUMENTS_FOR=users, API keys and developers/,
+          ),
+          extensions: { code: 'PERSISTED_QUERY_NOT_IN_LIST' },
+        },
+      ]);
+    const strangers = await rest(`${bound.url}/graphql`, { method: 'POST', body: { query: erase } });
+    expect(strangers.body).toMatchObject({
+      errors: [{ message: expect.not.stringContaining('TRUSTED_DOCUMENTS_FOR') }],
+    });
     expect((await bound.graphql(whoElse)).data).toMatchObject({ viewer: { kind: 'SERVICE' } });
   });
 });
