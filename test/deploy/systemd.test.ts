@@ -10,6 +10,7 @@ import { settingNames } from '../../src/settings/settings.ts';
 import { hasProgram } from '../support/program.ts';
 
 const unit = readFileSync(join(import.meta.dirname, '../../deploy/synclog.service'), 'utf8');
+const command = readFileSync(join(import.meta.dirname, '../../deploy/synclog'), 'utf8');
 const settingOf = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
 
 describe.runIf(hasProgram('systemd-analyze', 'systemd'))('the unit of systemd', () => {
@@ -44,4 +45,15 @@ test('the unit gives the server what it needs: time to end, files for its stream
   );
   for (const name of Object.keys(settings)) expect([...settingNames, 'NODE_ENV']).toContain(name);
   expect(parseConfig(settings).databaseUrl).toBe(`file:/var/lib/${settingOf('StateDirectory')}/synclog.db`);
+});
+
+test('the command beside the unit runs as its user, with its settings and its limits', () => {
+  const properties = [...command.matchAll(/ --property='?([^'\n]+?)'? \\$/gm)].map(([, property]) => property);
+  for (const property of properties) expect(unit.split('\n')).toContain(property);
+  const names = properties.map((property) => property?.split('=', 1)[0]);
+  expect(names).toEqual(
+    expect.arrayContaining(['DynamicUser', 'User', 'StateDirectory', 'Environment', 'EnvironmentFile']),
+  );
+  expect(settingOf('ExecStart')).toBe('/usr/bin/node /opt/synclog/dist/main.js');
+  expect(command).toContain('/usr/bin/node /opt/synclog/bin/synclog.mjs "$@"');
 });

@@ -201,13 +201,14 @@ describe('the page for operators', () => {
   test('installs, looks, backs up a SQLite file, loses it and restores it, and its logs go on', async () => {
     const folder = newPlace();
     const environment = { DATABASE_URL: `file:${folder}/synclog.db` };
-    const KEY = (await run('synclog migrate', folder, environment)).trim().split('\n').at(-1) ?? '';
+    const made = await run('synclog migrate', folder, environment);
+    const [backend = '', KEY = ''] = [...made.matchAll(/^sk-\S+$/gm)].map(([secret]) => secret);
     const server = await startProcess(environment);
     onTestFinished(() => server.remove());
     expect(await run('/healthz', folder, { ...environment, KEY }, { url: server.url })).toContain(
       'synclog_open_streams',
     );
-    const userId = await newUser({ url: server.url, headers: { 'x-api-key': KEY } });
+    const userId = await newUser({ url: server.url, headers: { 'x-api-key': backend } });
     await record(server, userId, 3);
     const undone = await prepareUndone(server);
     await run('synclog backup', folder, environment);
