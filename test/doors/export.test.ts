@@ -103,7 +103,7 @@ describe('an export of a user', () => {
     expect(headers['cache-control']).toContain('no-store');
     const lines = linesOf(text);
     const [first, second] = lines;
-    expect(first).toMatchObject({ type: 'export', user_id: user.id, head_cursor: '3' });
+    expect(first).toMatchObject({ type: 'export', user_id: user.id, head_cursor: '3', hidden: [] });
     expect(second).toMatchObject({ type: 'user', id: user.id, email: `${word}@example.org` });
     expect(typesOf(text)).toEqual([
       ...['export', 'user', 'connection', 'connection', 'run', 'run', 'event', 'event', 'event', 'end'],
@@ -158,9 +158,11 @@ describe('an export of a user', () => {
     }
   });
 
-  test('is for who may read the user: with a user token the own one, without what is hidden from it', async () => {
+  test('is for who may read the user: with a user token the own one, without what is hidden from it, as the first line says', async () => {
     const own = await exported(user.id, await server.userToken(user.id));
-    expect(linesOf(own.text).at(-1)).toMatchObject({ complete: true });
+    const ofOwn = linesOf(own.text);
+    expect(ofOwn[0]).toMatchObject({ type: 'export', hidden: ['error', 'metadata'] });
+    expect(ofOwn.at(-1)).toMatchObject({ complete: true });
     expect(own.text).toContain(planted(word, 'message'));
     for (const hidden of ['error', 'metadata'] as const) expect(own.text).not.toContain(planted(word, hidden));
     const stranger = await server.userToken(await server.user());

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server';
 import { type Context, Hono, type HonoRequest } from 'hono';
 import type { Registry } from 'prom-client';
+import { hiddenFrom, producerTexts } from '../../auth/producer-texts.ts';
 import { AppError, headersOf } from '../../errors.ts';
 import type { Presented } from '../../gate/admit.ts';
 import { accountOf } from '../../gate/clients.ts';
@@ -160,6 +161,10 @@ function openRoutes(
       prepare: (document) => prepareDocument(tools, document),
       prepareStream: (document) => prepareStream(tools, document),
       schema: operations.schema,
+      hiddenFrom({ viewer }) {
+        const hidden = hiddenFrom(viewer, services.hiddenFromUsers);
+        return producerTexts.filter((text) => hidden[text]);
+      },
       openExport: (visit, left) => streams.openExport(visit, left),
       async noteExport({ viewer }, userId) {
         if (viewer.kind === 'user') return;

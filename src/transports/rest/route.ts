@@ -1,5 +1,6 @@
 import type { GraphQLError, GraphQLSchema } from 'graphql';
 import type { HonoRequest } from 'hono';
+import type { ProducerText } from '../../auth/producer-texts.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StreamLife } from '../../graphql/context.ts';
 import type { Limits } from '../../limits.ts';
@@ -26,6 +27,8 @@ export interface RouteTools {
   readonly prepareStream: (document: string) => FollowDocument;
   /** What documents are about. */
   readonly schema: GraphQLSchema;
+  /** What somebody is not shown of what producers write. */
+  readonly hiddenFrom: (visit: Visit) => readonly ProducerText[];
   /** Begins the life of an export, which takes as long as its client does. @param left aborts when the client leaves */
   readonly openExport: (visit: Visit, left: AbortSignal) => StreamLife;
   /** Writes into the audit log that a user is exported, unless it is for the user. @throws what the database does */

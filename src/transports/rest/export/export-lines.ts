@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import type { ProducerText } from '../../../auth/producer-texts.ts';
 import { AppError } from '../../../errors.ts';
 import type { Spending } from '../../../graphql/context.ts';
 import { pause } from '../../../lib/pause.ts';
@@ -18,8 +19,10 @@ interface Filled {
   readonly count: number;
 }
 
-/** How an export goes on, and for how long. */
+/** How an export goes on, for how long, and with what left out. */
 interface Course {
+  /** What the export does not show of what producers write: its first line tells. */
+  readonly hidden: readonly ProducerText[];
   /** Ends the lines, with the reason that it has. */
   readonly signal: AbortSignal;
   /** How long a page may wait for its account, in milliseconds: while nothing is sent, the connection counts as idle. */
@@ -93,7 +96,7 @@ export async function* exportLines(
   };
 
   const { head_cursor } = user;
-  yield line('export', { format: 1, user_id: userId, head_cursor, exported_at: new Date() });
+  yield line('export', { format: 1, user_id: userId, head_cursor, exported_at: new Date(), hidden: course.hidden });
   yield line('user', user);
   yield* pagesOf(readConnections);
   yield* pagesOf(readRuns);

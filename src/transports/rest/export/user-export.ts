@@ -5,16 +5,18 @@ import { exportLines, unpaid } from './export-lines.ts';
 import { prepareExportReads } from './export-reads.ts';
 import { exportStream } from './export-stream.ts';
 
-/** Everything that is kept of a user, as lines of JSON. */
+/** Everything that is kept of a user and that the reader is shown, as lines of JSON. */
 export const userExport = defineRoute({
   method: 'GET',
   path: '/users/:user_id/export',
   operationId: 'exportUser',
-  summary: 'Everything that is kept of a user',
+  summary: 'Everything that is kept of a user, but for texts that are hidden from the reader',
   description: [
     'Lines of JSON (NDJSON), each with a `type`: first `export`, then the `user`, each `connection` and each `run`, both with',
     'their types of data, oldest activity first, each `event` of the log, oldest first, and last `end`. Fields are those of the',
-    'GraphQL types in snake case. The last line says whether the export is `complete`, with `counts` of the lines before it:',
+    'GraphQL types in snake case. The first line names in `hidden` which of `message`, `error` and `metadata` the export does not',
+    'show: none to API keys and developers, and to a user token what the setting `USER_VISIBLE` does not name. Nor is a user token',
+    'shown the ids of other users. The last line says whether the export is `complete`, with `counts` of the lines before it:',
     'without one, or with `complete: false` and the `code` and `reason` of an error, the export was cut off. Events are those',
     'up to the head of the log as the first line tells it. A run that changes meanwhile may stand there twice; the later line',
     'counts. What is recorded, or removed by retention, during an export may be missing. It is as quick as the account may',
@@ -48,7 +50,11 @@ export const userExport = defineRoute({
         life.end();
         throw error;
       });
-      const lines = exportLines(read, visit, user, { signal: life.signal, longestWaitMs });
+      const lines = exportLines(read, visit, user, {
+        hidden: tools.hiddenFrom(visit),
+        signal: life.signal,
+        longestWaitMs,
+      });
       return new Response(exportStream(lines, life, fails), { headers });
     };
   },
