@@ -29,7 +29,7 @@ export const help = `Measures Synclog beside what a user would pick instead: on 
       WORD       a part (${partNames.join(', ')}) or a database (${providers.join(', ')});
                  without a part all of them run, and without a database both
 ${Object.entries(numbers)
-  .map(([name, { default: value, text }]) => `      --${name.padEnd(10)}${text} (${value})`)
+  .map(([name, { default: value, text }]) => `      --${name.padEnd(13)}${text} (${value})`)
   .join('\n')}
 
 Progress goes to stderr, and the tables in Markdown to stdout. A full run takes less than 20 minutes.`;

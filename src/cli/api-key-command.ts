@@ -170,7 +170,7 @@ function stateOf({ revokedAt, expiresAt, previousEndsAt }: ApiKey, now: Date): s
   if (revokedAt) return `revoked ${revokedAt.toISOString()}`;
   if (expiresAt && expiresAt <= now) return 'expired';
   return previousEndsAt && previousEndsAt > now
-    ? `good, as is its last secret until ${previousEndsAt.toISOString()}`
+    ? `good, as is its previous secret until ${previousEndsAt.toISOString()}`
     : 'good';
 }
 

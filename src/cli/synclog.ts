@@ -19,7 +19,7 @@ const help = `A durable, live log of wearable-data syncs, served as GraphQL.
   synclog migrate
       Brings the database up to date, as the server does when it starts.
   synclog api-key
-      Makes, lists and revokes API keys.
+      Makes, lists, rotates and revokes API keys.
   synclog backup
       Copies a SQLite database into a new file.
   synclog doctor
@@ -31,7 +31,8 @@ const help = `A durable, live log of wearable-data syncs, served as GraphQL.
 
 Settings are environment variables, or lines of a file .env.
 
-Exit status: 0 done, or ended by a signal; 1 a failure; 2 a mistake in the command line or the settings.`;
+Exit status: 0 done, or ended by a signal; 1 a failure, or a problem that doctor has found; 2 a mistake in the command line or
+the settings.`;
 
 /** What stands before any command: options of the program, or nothing that is known. */
 const program: Command = {

@@ -31,6 +31,7 @@ describe('the bench', () => {
     const { code, stdout } = await bench('--help');
     expect(code).toBe(0);
     expect(stdout).toContain('npm run bench [-- WORD');
+    expect(stdout).toContain('--subscribers  subscribers of one user');
   });
 
   test.each([

@@ -128,7 +128,7 @@ describe('the README', () => {
   test('its settings are those that the server knows', () => {
     const settings = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## How the code'));
     const documented = [...settings.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name);
-    expect(documented.sort()).toEqual([...settingNames].sort());
+    expect(documented.sort()).toEqual([...settingNames, 'NODE_ENV'].sort());
   });
 
   test('its numbers are the limits', () => {

@@ -136,7 +136,7 @@ test('list shows every key with its state, and no secret', async () => {
   const made = (key: ApiKey) => key.createdAt.toISOString();
   expect(first).toEqual([
     ...[good.key.id, 'good one', rotated.secret.slice(0, 11), 'read,admin', made(good.key), 'never', '-'],
-    `good, as is its last secret until ${rotated.key.previousEndsAt?.toISOString()}`,
+    `good, as is its previous secret until ${rotated.key.previousEndsAt?.toISOString()}`,
   ]);
   expect(second).toEqual([
     ...[dead.key.id, 'dead one', dead.secret.slice(0, 11), 'write', made(dead.key), '2099-01-01T00:00:00.000Z', '-'],
