@@ -1,12 +1,13 @@
 import { type FragmentDefinitionNode, type OperationDefinitionNode, parse, print } from 'graphql';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Context, createQueryContext, type Spending } from '../../src/graphql/context.ts';
+import { type Context, createQueryContext } from '../../src/graphql/context.ts';
 import { between, pick, type Random } from '../../src/lib/random.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
 import { TextSelections } from '../../src/operations/text/text-selections.ts';
 import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
 import { buildSchema } from '../../src/schema.ts';
+import { freeOfCharge } from '../support/free-of-charge.ts';
 import { randomDocument } from '../support/random-query.ts';
 import { mulberry32 } from '../support/seeded.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -24,14 +25,6 @@ const viewer = {
   expiresAt: null,
   scopes: new Set(['read', 'admin'] as const),
 } as const;
-const freeOfCharge: Spending = {
-  request() {},
-  items() {},
-  found() {},
-  spareIn: () => 0,
-  stream() {},
-  record: (_, store) => store(),
-};
 const runIds = ['run_1', 'run_2', 'run "3" \\ \u2028'] as const;
 
 test('what is written as text is what graphql-js makes of it, to the byte, and rests on the same rows', async () => {

@@ -1,20 +1,12 @@
 import { buildSchema, type GraphQLError } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createQueryContext, type Spending } from '../../src/graphql/context.ts';
+import { createQueryContext } from '../../src/graphql/context.ts';
 import { defaultLimits } from '../../src/limits.ts';
 import { Operations } from '../../src/operations/operations.ts';
 import { TrustedDocuments } from '../../src/operations/trusted-documents.ts';
+import { freeOfCharge } from '../support/free-of-charge.ts';
 import { transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
-
-const freeOfCharge: Spending = {
-  request() {},
-  items() {},
-  found() {},
-  spareIn: () => 0,
-  stream() {},
-  record: (_, store) => store(),
-};
 
 const late = 'An operation may take at most 0 s: ask for less at once. What a mutation had begun may have been done';
 
