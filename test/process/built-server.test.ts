@@ -27,7 +27,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const packed: readonly RegExp[] = [
   /^(package\.json|schema\.graphql|LICENSE|(README|CHANGELOG|SECURITY)\.md)$/,
   /^bin\/synclog\.mjs$/,
-  /^deploy\/(Caddyfile|nginx\.conf|synclog\.service|(compose|kubernetes|prometheus\/(alerts|prometheus))\.yaml|grafana\/dashboard\.json)$/,
+  /^deploy\/(Caddyfile|nginx\.conf|synclog\.service|(compose|kubernetes|prometheus\/(alerts|prometheus))\.yaml|grafana\/dashboard\.json|synclog)$/,
   /^dist\/(main|synclog|[a-z][\w.-]*-[A-Z0-9]{8})\.js$/,
   /^dist\/(files\.json|licenses\.txt|assets\/swagger-ui-dist\/swagger-ui(-bundle\.js|\.css))$/,
   /^docs\/[a-z-]+\.md$/,
