@@ -36,6 +36,8 @@ export interface FilledDatabase {
   readonly url: string;
   /** The secret of an API key with the scopes `read` and `write`. */
   readonly apiKey: string;
+  /** Makes another one. */
+  createApiKey(): Promise<string>;
   /** Writes more people. */
   fill(populations: readonly Population[]): Promise<void>;
   remove(): Promise<void>;
@@ -77,7 +79,7 @@ export async function openFilled(provider: Provider, populations: readonly Popul
     };
     await fill(populations);
     const { version } = await writer;
-    return { provider, version, url, apiKey, fill, remove };
+    return { provider, version, url, apiKey, createApiKey: () => createApiKey(url), fill, remove };
   } catch (error) {
     await remove();
     throw error;

@@ -10,6 +10,8 @@ const root = join(import.meta.dirname, '../..');
 /** Servers under measurement share a core, and nothing else runs there: neither the load nor the database. */
 const SERVER_CORE = '0';
 const LOAD_CORE = '1';
+/** For a server that has all that a machine gives it, as where it is installed: it collects garbage beside what it does. */
+export const ALL_CORES = `${SERVER_CORE},${LOAD_CORE}`;
 
 /** A server of this takes longer to start than this only if something is wrong. */
 const START_PATIENCE_MS = 60_000;
@@ -48,16 +50,17 @@ export function leaveServersCore(): void {
   }
 }
 
-/** Starts a server of the repository on the servers' core, and waits until it says that it listens. @param file in JavaScript, or in TypeScript, which is compiled as it runs */
+/** Starts a server of the repository on the servers' core, and waits until it says that it listens. @param file in JavaScript, or in TypeScript, which is compiled as it runs. @param cores as `taskset` takes them */
 export async function startServer(
   file: string,
   environment: Readonly<Record<string, string>>,
+  cores = SERVER_CORE,
 ): Promise<MeasuredServer> {
   const begun = performance.now();
   const options = ['--expose-gc', '--import', './bench/measure/heap-report.mjs'];
   const command = [
     '-c',
-    SERVER_CORE,
+    cores,
     process.execPath,
     ...(file.endsWith('.ts') ? ['--import', 'tsx'] : []),
     ...options,

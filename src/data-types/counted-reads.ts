@@ -3,8 +3,8 @@ import type { Reader } from '../db/database.ts';
 import { joinSql, rawSql, SELECTS_PER_STATEMENT, type Sql, sql } from '../db/sql.ts';
 import { inPieces } from '../lib/in-pieces.ts';
 
-/** Rows that one statement reads: SQLite keeps the process for some 10 ms with them. */
-const ROWS_PER_STATEMENT = 2_000;
+/** Rows that one statement reads: SQLite keeps the process for some milliseconds with them. */
+export const ROWS_PER_STATEMENT = 500;
 
 /** Told how many rows each key has, once they are more than one statement may read. @throws to have no more of them read */
 export type HearCounts = (counts: readonly number[]) => void;

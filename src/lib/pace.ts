@@ -1,24 +1,35 @@
 /** What is done in one go should take about so long, in milliseconds. */
-const SLICE_MS = 5;
-const MOST_AT_ONCE = 1_024;
+const SLICE_MS = 2;
+/** For how long after a slice the next one waits for who goes first: slow work goes on with a fifth of the time at least. */
+const PATIENCE_MS = 10;
 
-/**
- * Lets work that goes on in many small steps go on in slices, between which the event loop serves others. How many steps
- * make a slice is learned from how long the last one took.
- */
+/** How many go first right now. */
+let hurried = 0;
+
+/** Work that takes little goes before what has a pace, as long as it lasts. It must not wait for a client. */
+export async function first<T>(work: Promise<T>): Promise<T> {
+  hurried += 1;
+  try {
+    return await work;
+  } finally {
+    hurried -= 1;
+  }
+}
+
+/** Lets work that goes on in many small steps go on in slices, between which the event loop serves others. */
 export class Pace {
   #waiting: (() => void)[] = [];
   #whenIdle: (() => void)[] = [];
-  #atOnce = 1;
   #since = 0;
+  #endedAt = 0;
   #isScheduled = false;
-  /** What was done before the first slice says nothing of a step. */
-  #isFirst = true;
 
-  /** Resolves when the caller may take its next step. */
-  step(): Promise<void> {
+  /** Resolves when the caller may take its next step. @param value what it resolves to */
+  step(): Promise<void>;
+  step<T>(value: T): Promise<T>;
+  step<T>(value?: T): Promise<T | undefined> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.push(() => resolve(value));
       this.#schedule();
     });
   }
@@ -37,29 +48,32 @@ export class Pace {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#isFirst = true;
     setImmediate(() => this.#slice());
   }
 
-  /** Steps are taken after this returns, and before the event loop goes on. */
-  #slice(): void {
+  /** Who takes a step goes on before the next one does, so that the clock tells what they take. */
+  async #slice(): Promise<void> {
+    this.#isScheduled = false;
     const now = performance.now();
-    if (!this.#isFirst) {
-      const tookMs = now - this.#since;
-      if (tookMs > SLICE_MS) this.#atOnce = Math.max(1, Math.floor((this.#atOnce * SLICE_MS) / tookMs));
-      else this.#atOnce = Math.min(MOST_AT_ONCE, this.#atOnce * 2);
-    }
+    if (hurried > 0 && now - this.#endedAt < PATIENCE_MS) return this.#schedule();
     this.#since = now;
-    this.#isFirst = false;
-    const next = this.#waiting.splice(0, this.#atOnce);
-    if (next.length === 0) {
+    if (this.#waiting.length === 0) {
       const callbacks = this.#whenIdle;
       this.#whenIdle = [];
-      this.#isScheduled = false;
       for (const callback of callbacks) callback();
       return;
     }
-    for (const resolve of next) resolve();
-    setImmediate(() => this.#slice());
+    const next = this.#waiting;
+    this.#waiting = [];
+    let taken = 0;
+    for (const take of next) {
+      take();
+      taken += 1;
+      await undefined;
+      if (this.isLong) break;
+    }
+    this.#endedAt = performance.now();
+    this.#waiting = [...next.slice(taken), ...this.#waiting];
+    this.#schedule();
   }
 }

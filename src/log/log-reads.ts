@@ -12,6 +12,20 @@ const SHARED_EVENTS = 200;
  */
 const ASKERS = { sqlite: 8, postgresql: 32 } as const;
 
+/** Who asks for more has several statements, between which others are served: each reads as many, and the rest of a log's page. */
+export const EVENTS_PER_STATEMENT = 500;
+
+/** How many ranges from this one on a statement reads: those that begin before it has read enough. */
+function lengthOfPiece(ranges: readonly RangeOfLog[], from: number): number {
+  let events = 0;
+  let end = from;
+  for (; end < ranges.length && events < EVENTS_PER_STATEMENT; end += 1) {
+    const { after, upTo } = ranges[end] as RangeOfLog;
+    events += upTo - after;
+  }
+  return end - from;
+}
+
 /**
  * What is read of logs by many at once: requests that nobody has made before, streams that begin, logs that grow. What is
  * asked until the last read was answered shares the next statement, and no answer is older than its question.
@@ -41,7 +55,7 @@ export class LogReads {
   /** All events of all ranges with the index of each, in no order. */
   ranges(ranges: readonly RangeOfLog[]): Promise<readonly PagedEvent[]> {
     const events = ranges.reduce((sum, { after, upTo }) => sum + upTo - after, 0);
-    return events > SHARED_EVENTS ? this.#read(ranges) : this.#few(ranges);
+    return events > SHARED_EVENTS ? this.#inPieces(ranges) : this.#few(ranges);
   }
 
   async #together(asked: readonly (readonly RangeOfLog[])[]): Promise<readonly PagedEvent[][]> {
@@ -54,6 +68,16 @@ export class LogReads {
       place?.answer?.push({ event, page: place.page });
     }
     return answers;
+  }
+
+  async #inPieces(ranges: readonly RangeOfLog[]): Promise<PagedEvent[]> {
+    const found: PagedEvent[] = [];
+    for (let from = 0; from < ranges.length; ) {
+      const some = ranges.slice(from, from + lengthOfPiece(ranges, from));
+      for (const { event, page } of await this.#read(some)) found.push({ event, page: from + page });
+      from += some.length;
+    }
+    return found;
   }
 
   #read(ranges: readonly RangeOfLog[]): Promise<PagedEvent[]> {

@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { OperationBounds } from '../graphql/operation-bounds.ts';
 import { Alarms } from '../lib/alarms.ts';
-import { Pace } from '../lib/pace.ts';
+import { first, Pace } from '../lib/pace.ts';
 import { Turns } from '../lib/turns.ts';
 import type { Limits } from '../limits.ts';
 
@@ -22,7 +22,8 @@ export class BoundedExecution {
   async run(execute: Execution, bounds: OperationBounds, isLight: boolean): Promise<ExecutionResult> {
     bounds.begin(this.#limits);
     const executing = isLight ? execute() : this.#inTurn(execute, bounds);
-    const result = 'then' in executing ? await this.#unlessLate(executing, bounds) : executing;
+    const late = 'then' in executing ? this.#unlessLate(executing, bounds) : executing;
+    const result = 'then' in late ? await (isLight ? first(late) : late) : late;
     return bounds.exceeded ? { data: null } : result;
   }
 

@@ -1,5 +1,6 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST, parse, validate } from 'graphql';
 import { Alarms } from '../lib/alarms.ts';
+import { Pace } from '../lib/pace.ts';
 import type { Limits } from '../limits.ts';
 import type { Author } from './bill.ts';
 import { BoundedExecution } from './bounded-execution.ts';
@@ -13,6 +14,9 @@ import { noIntrospection, withoutSuggestion } from './reticence.ts';
 import { validationRules } from './single-root-field.ts';
 import { TextSelections } from './text/text-selections.ts';
 import type { TrustedDocuments } from './trusted-documents.ts';
+
+/** A document with more characters than this takes milliseconds to parse and to validate. */
+const LONG_DOCUMENT = 400;
 
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
@@ -48,6 +52,7 @@ export class Operations {
   readonly #texts: TextSelections;
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
+  readonly #preparing = new Pace();
   readonly #bounded: BoundedExecution;
   #slowConsumers = 0;
   readonly #documents = createDocumentCache<PreparedDocument>();
@@ -67,6 +72,16 @@ export class Operations {
   /** How many streams were ended as their readers took nothing. */
   get slowConsumers(): number {
     return this.#slowConsumers;
+  }
+
+  /** Would it hold up others to prepare this document now? Then {@link turn} is to be awaited first. */
+  isLong(text: string): boolean {
+    return text.length > LONG_DOCUMENT && !this.#documents.has(text) && !this.#refused.has(text);
+  }
+
+  /** Resolves when the next long document may be prepared: one after another, between which others are served. */
+  turn(): Promise<void> {
+    return this.#preparing.step();
   }
 
   /** A client's document. @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error; not formatted */

@@ -7,6 +7,7 @@ import type { Gate } from '../gate/gate.ts';
 import { BodyError, BodyPieces, bodyBytesOf, refuseHeaders, textOf } from '../gate/read-body.ts';
 import { createQueryContext } from '../graphql/context.ts';
 import { isObject } from '../lib/json.ts';
+import { first } from '../lib/pace.ts';
 import { parseJson } from '../lib/parse-json.ts';
 import type { KeptAnswers } from '../operations/kept-answers.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -98,7 +99,7 @@ export class PlainRequests {
     if (body && !request.complete) return undefined;
     const admitted = known ?? this.admit(request);
     try {
-      const entered = await admitted;
+      const entered = await first(admitted);
       const text = body ? this.#textOf(body, response) : request.url;
       if (text === undefined) return undefined;
       return await this.#answer({ request, response, body, text, ...entered });
@@ -142,6 +143,7 @@ export class PlainRequests {
     const era = kept?.era ?? 0;
     const begun = { body, admitted: Promise.resolve({ viewer, address, spending }) };
     const plain = this.#plainOf(body ? parseJson(text) : readQuery(text));
+    if (plain && this.#options.operations.isLong(plain.query)) await this.#options.operations.turn();
     const operation = plain && this.#operationOf(plain, viewer);
     if (operation) entry?.runs(operation);
     if (known) return void sendKept(request, response, known);

@@ -371,7 +371,7 @@ describe('what an operation costs', () => {
         const types = read.filter((sql) => sql.includes('FROM sync_run_data_type'));
         return { codes: errors.map(({ extensions }) => extensions.code), read: types.length };
       };
-      expect(await asked(9)).toEqual({ codes: [], read: 1 });
+      expect(await asked(2)).toEqual({ codes: [], read: 1 });
       // Once they are found to be more than one statement reads they are counted, and no more are read.
       expect(await asked(11)).toEqual({ codes: ['LIMIT_EXCEEDED'], read: 2 });
       expect(read.filter((sql) => sql.includes('d.attempts'))).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Pace } from '../../src/lib/pace.ts';
+import { first, Pace } from '../../src/lib/pace.ts';
 import { Turns } from '../../src/lib/turns.ts';
 
 /** Holds the event loop for so long, as work does. */
@@ -22,6 +22,23 @@ test('steps that take long are taken one at a time, and the event loop serves ot
     expect(taken - before).toBeLessThanOrEqual(1);
   }
   await Promise.all(steps);
+});
+
+test('what takes little goes before the next slice, and holds it up for a while only', async () => {
+  const pace = new Pace();
+  let end = () => {};
+  const hurried = first(new Promise<void>((resolve) => (end = resolve)));
+  await pace.step();
+  const begun = performance.now();
+  await pace.step();
+  expect(performance.now() - begun).toBeGreaterThan(5);
+  end();
+  await hurried;
+  let turns = 0;
+  const counting = nextTurn().then(() => nextTurn().then(() => (turns += 1)));
+  await pace.step();
+  expect(turns).toBe(0);
+  await counting;
 });
 
 test('steps that take no time are taken many at once', async () => {

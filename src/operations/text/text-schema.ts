@@ -9,6 +9,8 @@ import {
   GraphQLScalarType,
   type GraphQLSchema,
   getNamedType,
+  getNullableType,
+  isListType,
   isNonNullType,
   isObjectType,
 } from 'graphql';
@@ -33,9 +35,27 @@ export function withTextFields(schema: GraphQLSchema, findWriter: FindWriter): G
       const texts = Object.entries(config.fields)
         .filter(([, field]) => isObjectType(getNamedType(field.type)))
         .map(([name, field]) => [textFieldName(name), asText(name, field, findWriter)] as const);
-      return new GraphQLObjectType({ ...config, fields: { ...config.fields, ...Object.fromEntries(texts) } });
+      const fields = Object.entries(config.fields).map(([name, field]) => [name, inSteps(field)] as const);
+      return new GraphQLObjectType({ ...config, fields: Object.fromEntries([...fields, ...texts]) });
     },
   });
+}
+
+/** A list of objects of which each is completed in a step of its own, where the operation would hold up others. */
+function inSteps(field: FieldConfig): FieldConfig {
+  const { type, resolve = defaultFieldResolver } = field;
+  if (!isListType(getNullableType(type)) || !isObjectType(getNamedType(type))) return field;
+  return {
+    ...field,
+    resolve(source, args, context, info) {
+      const value: unknown = resolve(source, args, context, info);
+      const { pace } = context.bounds;
+      if (!pace) return value;
+      const paced = (list: unknown) =>
+        Array.isArray(list) && list.length > 1 ? list.map((item: unknown) => pace.step(item)) : list;
+      return value instanceof Promise ? value.then(paced) : paced(value);
+    },
+  };
 }
 
 const JsonTextType = new GraphQLScalarType<JsonText>({ name: 'JsonText' });

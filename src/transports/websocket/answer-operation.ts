@@ -47,6 +47,7 @@ export async function answerOperation(
     spending.request();
     const { query } = operations.trusted.resolve(payload);
     operations.trusted.check(query, viewer);
+    if (operations.isLong(query)) await operations.turn();
     const { mistakes, operation: operationNamed } = operations.prepare(query);
     if (mistakes.length > 0) return mistakes.map(formatError);
     const operation = operationNamed(payload.operationName);

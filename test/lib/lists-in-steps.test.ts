@@ -1,0 +1,38 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { buildSchema, execute, parse } from 'graphql';
+import { expect, test } from 'vitest';
+import { Pace } from '../../src/lib/pace.ts';
+import { withTextFields } from '../../src/operations/text/text-schema.ts';
+
+const schema = withTextFields(
+  buildSchema('type Query { items: [Item!]! } type Item { name: String! }'),
+  () => () => '',
+);
+const document = parse('{ items { name } }');
+
+/** Items whose field takes long, and how many times it was asked for. */
+function slowItems(count: number) {
+  const asked = { times: 0 };
+  const name = () => {
+    asked.times += 1;
+    for (const until = performance.now() + 5; performance.now() < until; );
+    return 'slow';
+  };
+  return { asked, rootValue: { items: Array.from({ length: count }, () => ({ name })) } };
+}
+
+test('a list of an operation that would hold up others is completed item by item, between which others are served', async () => {
+  const { asked, rootValue } = slowItems(20);
+  const result = execute({ schema, document, rootValue, contextValue: { bounds: { pace: new Pace() } } });
+  for (let before = 0; before < 20; before = asked.times) {
+    await nextTurn();
+    expect(asked.times - before).toBeLessThanOrEqual(2);
+  }
+  expect((await result).data).toEqual({ items: Array.from({ length: 20 }, () => ({ name: 'slow' })) });
+});
+
+test('another is completed at once', () => {
+  const { asked, rootValue } = slowItems(2);
+  execute({ schema, document, rootValue, contextValue: { bounds: {} } });
+  expect(asked.times).toBe(2);
+});
