@@ -63,7 +63,7 @@ describe('the bench', () => {
       expect(code, stderr).toBe(0);
       const workloads = workloadsIn(stdout);
       expect(new Set(workloads.map(({ id }) => id))).toEqual(
-        new Set(['R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'W1', 'W2', 'F1', 'F2', 'F3', 'F4', 'S1', 'S2', 'Q1', 'Q2']),
+        new Set(['R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'W1', 'W2', 'F1', 'F2', 'F3', 'F4', 'S1', 'S2', 'Q1', 'Q2', 'Q3']),
       );
       for (const { id, cells } of workloads) {
         const [reached = '', goal = ''] = cells.slice(-2);
