@@ -21,11 +21,16 @@ interface Orders {
 
 export function startMisuser(orders: Orders): Misuser {
   const child = fork(import.meta.filename, { env: { ...process.env, MISUSER: JSON.stringify(orders) } });
+  let report: Promise<number[][]> | undefined;
   return {
-    begin: () => child.send('begin'),
+    begin() {
+      report = reportOf(child);
+      report.catch(() => {}); // whoever ends it is told
+      child.send('begin');
+    },
     async end() {
       child.send('end');
-      return await reportOf(child);
+      return (await report) ?? [];
     },
     stop: () => child.kill('SIGKILL'),
   };

@@ -3,6 +3,9 @@ import { AppError } from '../errors.ts';
 import { Pace } from '../lib/pace.ts';
 import type { Limits } from '../limits.ts';
 
+/** One part of an operation's time it may wait for what takes little; the others are for what it does. */
+const PARTS_OF_TIME = 5;
+
 type TimeAndLength = Pick<Limits, 'operationMs' | 'answerLength'>;
 
 /** Judges items that lists of an operation have beyond what is usual. */
@@ -32,8 +35,9 @@ export class OperationBounds {
   #unusual = 0;
   #settled = 0;
   judge: UnusualJudge | undefined;
-  /** Of an operation that would hold up others. */
-  pace: Pace | undefined;
+  #pace: Pace | undefined;
+  /** Of an operation that goes before others: ends that. */
+  calm: (() => void) | undefined;
 
   /** @param begunAt by `performance.now()`: the time of an operation that is one of several counts from the first of them */
   constructor(begunAt?: number) {
@@ -47,6 +51,17 @@ export class OperationBounds {
     if (this.#limits) return;
     this.#limits = limits;
     this.#deadline = (this.#begunAt ?? performance.now()) + limits.operationMs;
+  }
+
+  /** Of an operation that would hold up others. */
+  get pace(): Pace | undefined {
+    return this.#pace;
+  }
+
+  /** The operation would hold up others: it goes on in slices from now on. */
+  slowDown(): void {
+    this.calm?.();
+    this.#pace ??= new Pace((this.#limits?.operationMs ?? 0) / PARTS_OF_TIME);
   }
 
   /** Whether it has been run before: then it is paid for. */
@@ -85,7 +100,7 @@ export class OperationBounds {
 
   #judgeUnusual(more: number): void {
     const judged = this.judge?.judge(this.#unusual + more);
-    if (judged?.isHeavy) this.pace ??= new Pace();
+    if (judged?.isHeavy) this.slowDown();
     if (!judged?.refused) return;
     this.#exceeded ??= judged.refused;
     throw this.#exceeded;

@@ -1,18 +1,28 @@
 /** What is done in one go should take about so long, in milliseconds. */
 const SLICE_MS = 2;
-/** For how long after a slice the next one waits for who goes first: slow work goes on with a fifth of the time at least. */
+/** For how long after a slice the next one waits for who goes first. */
 const PATIENCE_MS = 10;
 
 /** How many go first right now. */
 let hurried = 0;
 
-/** Work that takes little goes before what has a pace, as long as it lasts. It must not wait for a client. */
-export async function first<T>(work: Promise<T>): Promise<T> {
+/** What takes little goes before what has a pace. It must not wait for a client. @returns to be called at its end, or before */
+export function hurry(): () => void {
   hurried += 1;
+  let isOver = false;
+  return () => {
+    if (!isOver) hurried -= 1;
+    isOver = true;
+  };
+}
+
+/** The same as long as something lasts. */
+export async function first<T>(work: Promise<T>): Promise<T> {
+  const end = hurry();
   try {
     return await work;
   } finally {
-    hurried -= 1;
+    end();
   }
 }
 
@@ -22,7 +32,14 @@ export class Pace {
   #whenIdle: (() => void)[] = [];
   #since = 0;
   #endedAt = 0;
+  #patienceMs: number;
+  #isHeldUp = false;
   #isScheduled = false;
+
+  /** @param patienceMs for how long all slices together wait for who goes first: some work is to be done in time */
+  constructor(patienceMs = Number.POSITIVE_INFINITY) {
+    this.#patienceMs = patienceMs;
+  }
 
   /** Resolves when the caller may take its next step. @param value what it resolves to */
   step(): Promise<void>;
@@ -55,7 +72,13 @@ export class Pace {
   async #slice(): Promise<void> {
     this.#isScheduled = false;
     const now = performance.now();
-    if (hurried > 0 && now - this.#endedAt < PATIENCE_MS) return this.#schedule();
+    const waitedMs = now - this.#endedAt;
+    if (hurried > 0 && waitedMs < Math.min(PATIENCE_MS, this.#patienceMs)) {
+      this.#isHeldUp = true;
+      return this.#schedule();
+    }
+    if (this.#isHeldUp) this.#patienceMs -= waitedMs;
+    this.#isHeldUp = false;
     this.#since = now;
     if (this.#waiting.length === 0) {
       const callbacks = this.#whenIdle;

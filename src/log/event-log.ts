@@ -33,7 +33,7 @@ export interface EventLog {
   record(drafts: readonly EventDraft[]): Promise<readonly RecordedEvent[]>;
   /**
    * Any number of pages, each in ascending order and bound by the log's ends as the request names them; an answer for
-   * each request, in their order. The pages without a filter are at most one statement, and up to a hundred others are
+   * each request, in their order. Those without a filter are a statement for each 500 events, and up to a hundred others are
    * a few, unless a log has very many kinds of events, or retention removes what is being read.
    */
   readPages(requests: readonly EventPageRequest[]): Promise<readonly (readonly SyncEvent[])[]>;

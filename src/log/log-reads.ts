@@ -4,7 +4,7 @@ import type { FoundLog } from './found-log.ts';
 import type { LogSql, PagedEvent, RangeOfLog } from './sql/log-sql.ts';
 import { logSqlOf } from './sql/log-sql-of.ts';
 
-/** Whoever asks for more events than this at once has a statement alone. */
+/** Whoever asks for more events than this at once has statements alone. */
 const SHARED_EVENTS = 200;
 /**
  * At most so many askers share a statement. SQLite keeps the process for 5 ms with 1,600 events of little
@@ -12,7 +12,7 @@ const SHARED_EVENTS = 200;
  */
 const ASKERS = { sqlite: 8, postgresql: 32 } as const;
 
-/** Who asks for more has several statements, between which others are served: each reads as many, and the rest of a log's page. */
+/** Who asks for more than this has several statements, between which others are served. A range is not cut. */
 export const EVENTS_PER_STATEMENT = 500;
 
 /** How many ranges from this one on a statement reads: those that begin before it has read enough. */

@@ -46,7 +46,7 @@ interface RangeOfPage {
   readonly answer: SyncEvent[];
 }
 
-/** Reads ranges in one statement. One of which retention has removed the beginning meanwhile is read where the log begins now. */
+/** Reads ranges. One of which retention has removed the beginning meanwhile is read where the log begins now. */
 async function readRanges(reads: LogReads, ranges: readonly RangeOfPage[]): Promise<void> {
   if (ranges.length === 0) return;
   fill(ranges, await reads.ranges(ranges.map(({ range }) => range)));

@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { OperationBounds } from '../graphql/operation-bounds.ts';
 import { Alarms } from '../lib/alarms.ts';
-import { first, Pace } from '../lib/pace.ts';
+import { hurry } from '../lib/pace.ts';
 import { Turns } from '../lib/turns.ts';
 import type { Limits } from '../limits.ts';
 
@@ -21,15 +21,20 @@ export class BoundedExecution {
   /** @param isLight it asks for so little that it need not wait. @returns no data for what is past its bounds, which say why */
   async run(execute: Execution, bounds: OperationBounds, isLight: boolean): Promise<ExecutionResult> {
     bounds.begin(this.#limits);
-    const executing = isLight ? execute() : this.#inTurn(execute, bounds);
-    const late = 'then' in executing ? this.#unlessLate(executing, bounds) : executing;
-    const result = 'then' in late ? await (isLight ? first(late) : late) : late;
-    return bounds.exceeded ? { data: null } : result;
+    const calm = isLight ? hurry() : undefined;
+    bounds.calm = calm;
+    try {
+      const executing = isLight ? execute() : this.#inTurn(execute, bounds);
+      const result = 'then' in executing ? await this.#unlessLate(executing, bounds) : executing;
+      return bounds.exceeded ? { data: null } : result;
+    } finally {
+      calm?.();
+    }
   }
 
   /** One after another, each in slices. One that never ends is left behind. */
   #inTurn(execute: Execution, bounds: OperationBounds): Promise<ExecutionResult> {
-    bounds.pace ??= new Pace();
+    bounds.slowDown();
     return this.#turns.run(async () => {
       const executing = execute();
       return 'then' in executing ? this.#unlessLate(executing, bounds) : executing;

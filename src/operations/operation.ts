@@ -38,6 +38,8 @@ export interface OperationOptions {
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** The schema as it is executed, see {@link withSteps}. */
+  readonly stepped: GraphQLSchema;
   readonly texts: TextSelections;
   /** For the patience of all streams. */
   readonly patience: Alarms;
@@ -87,7 +89,7 @@ export class Operation {
     this.countedName = countedNameOf(options.schema, options.operation, options.fragments);
     this.#options = options;
     this.#bill = new Bill(options);
-    this.#executable = toExecutable(options.schema, options);
+    this.#executable = toExecutable(options.stepped, options);
   }
 
   /** Subscribes to a subscription, whose results hold text, and runs everything else. */

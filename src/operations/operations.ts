@@ -12,11 +12,14 @@ import { Operation } from './operation.ts';
 import { parseWithin } from './parse-document.ts';
 import { noIntrospection, withoutSuggestion } from './reticence.ts';
 import { validationRules } from './single-root-field.ts';
+import { withSteps } from './text/text-schema.ts';
 import { TextSelections } from './text/text-selections.ts';
 import type { TrustedDocuments } from './trusted-documents.ts';
 
 /** A document with more characters than this takes milliseconds to parse and to validate. */
 const LONG_DOCUMENT = 400;
+/** With more than so many that wait for their turn, others have it at once. */
+const MOST_WAITING = 100;
 
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
@@ -53,6 +56,8 @@ export class Operations {
   readonly #parseWithin: (text: string) => DocumentNode;
   readonly #patience: Alarms;
   readonly #preparing = new Pace();
+  #waiting = 0;
+  readonly #stepped: GraphQLSchema;
   readonly #bounded: BoundedExecution;
   #slowConsumers = 0;
   readonly #documents = createDocumentCache<PreparedDocument>();
@@ -63,6 +68,7 @@ export class Operations {
     this.schema = options.schema;
     this.trusted = options.trusted;
     this.#options = options;
+    this.#stepped = withSteps(options.schema);
     this.#texts = new TextSelections(options.schema);
     this.#patience = new Alarms(options.limits.slowConsumerMs);
     this.#bounded = new BoundedExecution(options.limits);
@@ -76,12 +82,15 @@ export class Operations {
 
   /** Would it hold up others to prepare this document now? Then {@link turn} is to be awaited first. */
   isLong(text: string): boolean {
+    if (this.#waiting >= MOST_WAITING) return false; // the longer all wait, the fewer are sent
     return text.length > LONG_DOCUMENT && !this.#documents.has(text) && !this.#refused.has(text);
   }
 
   /** Resolves when the next long document may be prepared: one after another, between which others are served. */
-  turn(): Promise<void> {
-    return this.#preparing.step();
+  async turn(): Promise<void> {
+    this.#waiting += 1;
+    await this.#preparing.step();
+    this.#waiting -= 1;
   }
 
   /** A client's document. @throws AppError LIMIT_EXCEEDED; GraphQLError for a syntax error; not formatted */
@@ -137,6 +146,7 @@ export class Operations {
         const known = operations.get(key);
         if (known) return known;
         const shared = {
+          stepped: this.#stepped,
           texts: this.#texts,
           patience: this.#patience,
           bounded: this.#bounded,

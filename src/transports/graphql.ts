@@ -129,6 +129,7 @@ function useOperations(
       const { viewer } = await admitting.catch(refuse);
       checkTrusted(operations, query, viewer);
     }
+    if (operations.isLong(query)) await operations.turn();
     const prepared = prepare(operations, query);
     const operation = operationFor(request, prepared, operationName);
     requestLog.of(req)?.runs(operation);

@@ -143,7 +143,7 @@ export class PlainRequests {
     const era = kept?.era ?? 0;
     const begun = { body, admitted: Promise.resolve({ viewer, address, spending }) };
     const plain = this.#plainOf(body ? parseJson(text) : readQuery(text));
-    if (plain && this.#options.operations.isLong(plain.query)) await this.#options.operations.turn();
+    if (plain && !known && (await this.#hasLeft(plain, viewer, response))) return undefined;
     const operation = plain && this.#operationOf(plain, viewer);
     if (operation) entry?.runs(operation);
     if (known) return void sendKept(request, response, known);
@@ -175,6 +175,15 @@ export class PlainRequests {
   /** The parameters of GraphQL over HTTP, with the document that they name. */
   #plainOf(given: unknown): PlainRequest | undefined {
     return isObject(given) ? readParameters(this.#options.operations.trusted.resolve(given)) : undefined;
+  }
+
+  /** Waits for a turn where the document needs one. Has the client left meanwhile? */
+  async #hasLeft({ query }: PlainRequest, viewer: Viewer, response: ServerResponse): Promise<boolean> {
+    const { operations } = this.#options;
+    operations.trusted.check(query, viewer);
+    if (!operations.isLong(query)) return false;
+    await operations.turn();
+    return response.closed;
   }
 
   /** The query or mutation that a request asks for, if there is nothing wrong with it. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { first, Pace } from '../../src/lib/pace.ts';
+import { first, hurry, Pace } from '../../src/lib/pace.ts';
 import { Turns } from '../../src/lib/turns.ts';
 
 /** Holds the event loop for so long, as work does. */
@@ -39,6 +39,16 @@ test('what takes little goes before the next slice, and holds it up for a while 
   await pace.step();
   expect(turns).toBe(0);
   await counting;
+});
+
+test('work that is to be done in time waits for so long in all, and no longer', async () => {
+  const pace = new Pace(15);
+  const end = hurry();
+  await pace.step();
+  const begun = performance.now();
+  for (let step = 0; step < 100; step += 1) await pace.step();
+  expect(performance.now() - begun).toBeLessThan(500);
+  end();
 });
 
 test('steps that take no time are taken many at once', async () => {

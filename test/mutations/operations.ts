@@ -288,8 +288,8 @@ export const operations: Area = {
     {
       breaks: 'a long list is completed in one go',
       file: 'src/operations/text/text-schema.ts',
-      find: 'pace.step(item)',
-      replace: 'item',
+      find: 'pace.step(item).then(whileInTime)',
+      replace: 'whileInTime(item)',
       tests: ['test/lib/lists-in-steps.test.ts'],
     },
     {

@@ -35,10 +35,26 @@ export function withTextFields(schema: GraphQLSchema, findWriter: FindWriter): G
       const texts = Object.entries(config.fields)
         .filter(([, field]) => isObjectType(getNamedType(field.type)))
         .map(([name, field]) => [textFieldName(name), asText(name, field, findWriter)] as const);
-      const fields = Object.entries(config.fields).map(([name, field]) => [name, inSteps(field)] as const);
-      return new GraphQLObjectType({ ...config, fields: Object.fromEntries([...fields, ...texts]) });
+      return new GraphQLObjectType({
+        ...config,
+        fields: { ...fieldsInSteps(config.fields), ...Object.fromEntries(texts) },
+      });
     },
   });
+}
+
+/** The same schema, whose lists are completed in steps where an operation would hold up others. */
+export function withSteps(schema: GraphQLSchema): GraphQLSchema {
+  return mapSchema(schema, {
+    [MapperKind.OBJECT_TYPE]: (type) => {
+      const config = type.toConfig();
+      return new GraphQLObjectType({ ...config, fields: fieldsInSteps(config.fields) });
+    },
+  });
+}
+
+function fieldsInSteps(fields: Readonly<Record<string, FieldConfig>>) {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, inSteps(field)]));
 }
 
 /** A list of objects of which each is completed in a step of its own, where the operation would hold up others. */
@@ -51,8 +67,12 @@ function inSteps(field: FieldConfig): FieldConfig {
       const value: unknown = resolve(source, args, context, info);
       const { pace } = context.bounds;
       if (!pace) return value;
+      const whileInTime = (item: unknown) => {
+        context.bounds.check();
+        return item;
+      };
       const paced = (list: unknown) =>
-        Array.isArray(list) && list.length > 1 ? list.map((item: unknown) => pace.step(item)) : list;
+        Array.isArray(list) && list.length > 1 ? list.map((item: unknown) => pace.step(item).then(whileInTime)) : list;
       return value instanceof Promise ? value.then(paced) : paced(value);
     },
   };

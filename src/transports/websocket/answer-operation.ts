@@ -29,13 +29,13 @@ export interface Accepted extends Admitted {
 
 /**
  * What a client that is let in gets for one operation.
- * @param running how many operations its connection has, this one among them
+ * @param running how many operations its connection has, this one among them; and whether it still has this one
  * @returns errors when it is refused
  */
 export async function answerOperation(
   { operations, services, gate, formatError }: ConnectionTools,
   { life, ...admitted }: Accepted,
-  running: number,
+  { running, isWanted }: { readonly running: number; isWanted(): boolean },
   payload: SubscribePayload,
   entry: RequestEntry,
 ): Promise<SocketAnswer> {
@@ -48,6 +48,7 @@ export async function answerOperation(
     const { query } = operations.trusted.resolve(payload);
     operations.trusted.check(query, viewer);
     if (operations.isLong(query)) await operations.turn();
+    if (!isWanted()) return [];
     const { mistakes, operation: operationNamed } = operations.prepare(query);
     if (mistakes.length > 0) return mistakes.map(formatError);
     const operation = operationNamed(payload.operationName);

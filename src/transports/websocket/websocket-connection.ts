@@ -162,7 +162,8 @@ export class WebSocketConnection implements Alarmed, OperationOwner {
       if (this.#traceparent !== undefined) operation.entry.trace = continueTrace(this.#traceparent);
       this.#running.set(id, operation);
       const [tools, accepted, { entry }] = [this.#tools, this.#accepted, operation];
-      const answer = () => answerOperation(tools, accepted, this.#running.size, payload, entry);
+      const own = { running: this.#running.size, isWanted: () => this.#running.get(id) === operation };
+      const answer = () => answerOperation(tools, accepted, own, payload, entry);
       operation.run(entry.span ? entry.span.within(answer) : answer());
     }
   }
