@@ -169,11 +169,18 @@ describe.each([
       fetch(`${server.url}/api/v1/users/${owner}/sync/stream`, { headers, signal }),
   },
 ])('one stream of server-sent events too many by $door', ({ ask }) => {
+  /** `fetch` ends a stream whose response is collected as garbage. */
+  const held = new Set<Response>();
+
   async function follow(follower: Follower) {
     const leaving = new AbortController();
-    onTestFinished(() => leaving.abort());
-    const { status } = await ask(follower, leaving.signal);
-    return { status, close: () => leaving.abort() };
+    const response = await ask(follower, leaving.signal);
+    held.add(response);
+    onTestFinished(() => {
+      held.delete(response);
+      leaving.abort();
+    });
+    return { status: response.status, close: () => leaving.abort() };
   }
   const statusOf = async (follower: Promise<Follower>) => (await follow(await follower)).status;
   /** Another user at this address. */
