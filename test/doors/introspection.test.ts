@@ -2,6 +2,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withDemoDefaults } from '../../src/demo/demo-settings.ts';
 import { defaultLimits } from '../../src/limits.ts';
+import { buildSchema } from '../../src/schema.ts';
 import { type OperationAnswer, transports } from '../support/graphql-transports.ts';
 import { anEvent, startServer, type TestServer } from '../support/server.ts';
 
@@ -43,6 +44,19 @@ const mistyped = [
     variables: { filter: { status: ['FAILED'] } },
   },
 ];
+
+test('the schema is the one that clients know, whatever else is asked with it, and by a fragment', async () => {
+  const own = Object.keys(buildSchema().getQueryType()?.getFields() ?? {}).sort();
+  for (const query of [
+    '{ viewer { kind } __type(name: "Query") { fields { name } } }',
+    '{ viewer { kind } ...F } fragment F on Query { __type(name: "Query") { fields { name } } }',
+  ])
+    for (const repeated of [query, `${query} # again`]) {
+      const { data } = await answerOf(open, { query: repeated });
+      const { fields } = data?.__type as { fields: { name: string }[] };
+      expect(fields.map(({ name }) => name).sort()).toEqual(own);
+    }
+});
 
 describe('in production', () => {
   test('the schema is not shown, on any door, and `__typename` is', async () => {

@@ -6,11 +6,15 @@ import {
   getNamedType,
   isObjectType,
   Kind,
+  SchemaMetaFieldDef,
   type SelectionNode,
   type SelectionSetNode,
+  TypeMetaFieldDef,
 } from 'graphql';
 import { plainFieldOf } from './plain-field.ts';
 import { textFieldName } from './text-schema.ts';
+
+const ofSchema: ReadonlySet<string> = new Set([SchemaMetaFieldDef.name, TypeMetaFieldDef.name]);
 
 /** Puts fields of text in the place of those whose selections are plain all the way down, in parts of one valid document. */
 export class SelectionRewriter {
@@ -22,6 +26,9 @@ export class SelectionRewriter {
   #left: number;
   /** The fields of text, as they stand in what was rewritten. */
   readonly textFields: FieldNode[] = [];
+
+  /** Whether the schema itself is asked for, which would show the fields that stand for text. */
+  asksForSchema = false;
 
   /** @param most fields that are written as text at most, counted as often as fragments bring them. */
   constructor(schema: GraphQLSchema, fragments: ReadonlyMap<string, FragmentDefinitionNode>, most: number) {
@@ -48,6 +55,7 @@ export class SelectionRewriter {
   }
 
   #field(node: FieldNode, parent: GraphQLObjectType): FieldNode {
+    if (ofSchema.has(node.name.value)) this.asksForSchema = true;
     const field = parent.getFields()[node.name.value];
     const type = field && getNamedType(field.type);
     if (!node.selectionSet || !isObjectType(type)) return node;

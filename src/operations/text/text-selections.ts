@@ -54,7 +54,7 @@ export class TextSelections {
     this.schema = withTextFields(schema, (type, info) => this.#findWriter(type, info));
   }
 
-  /** @returns undefined for an operation without plain selections. It belongs to a valid document with these fragments. */
+  /** @returns undefined for an operation without plain selections, and for one that asks for the schema. It belongs to a valid document with these fragments. */
   rewrite(operation: OperationDefinitionNode, fragments: Fragments): TextOperation | undefined {
     const root = this.#original.getRootType(operation.operation);
     if (!root) return undefined;
@@ -65,7 +65,7 @@ export class TextSelections {
     );
     const rewritten = { ...operation, selectionSet: rewriter.rewrite(operation.selectionSet, root) };
     const others = Array.from(fragments.values(), (each) => rewriter.rewriteFragment(each));
-    if (rewriter.textFields.length === 0) return undefined;
+    if (rewriter.textFields.length === 0 || rewriter.asksForSchema) return undefined;
     const switches = switchesOf(operation);
     for (const field of rewriter.textFields) this.#selections.set(field, { fragments, switches, writers: new Map() });
     return { document: { kind: Kind.DOCUMENT, definitions: [rewritten, ...others] }, operation: rewritten };
