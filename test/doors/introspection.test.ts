@@ -46,15 +46,14 @@ const mistyped = [
 ];
 
 test('the schema is the one that clients know, whatever else is asked with it, and by a fragment', async () => {
-  const own = Object.keys(buildSchema().getQueryType()?.getFields() ?? {}).sort();
+  const own = Object.keys(buildSchema().getQueryType()?.getFields() ?? {}).map((name) => ({ name }));
   for (const query of [
     '{ viewer { kind } __type(name: "Query") { fields { name } } }',
     '{ viewer { kind } ...F } fragment F on Query { __type(name: "Query") { fields { name } } }',
   ])
     for (const repeated of [query, `${query} # again`]) {
       const { data } = await answerOf(open, { query: repeated });
-      const { fields } = data?.__type as { fields: { name: string }[] };
-      expect(fields.map(({ name }) => name).sort()).toEqual(own);
+      expect(data?.__type).toEqual({ fields: own });
     }
 });
 
