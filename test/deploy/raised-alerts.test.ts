@@ -174,11 +174,11 @@ describe.runIf(hasPrometheus && hasRedis())('a Prometheus that scrapes real serv
     await raises(undefined, 'SynclogQuarantine').finally(() => clearInterval(emitting));
     const other = new Libsql(server.databaseUrl.slice('file:'.length));
     other.exec('BEGIN IMMEDIATE');
-    await emitter.emit(wireEvent({ user_id: userId }));
     const { log } = server.app.services;
     const record = () => log.record([{ ...draft, userId }]);
     const first = record();
     await expect.poll(() => log.waitingRecordings).toBe(0); // it is in the transaction that waits for the lock
+    await emitter.emit(wireEvent({ user_id: userId })); // not before, or the first one might wait for it
     const waiting = Array.from({ length: 600 }, record);
     const slow = Promise.all(Array.from({ length: 100 }, () => server.record({ userId }).catch(() => {})));
     const isRaised = Promise.all([raises('fed', 'SynclogSlow'), raises(undefined, 'SynclogSourceLate')]);
