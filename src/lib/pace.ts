@@ -41,12 +41,10 @@ export class Pace {
     this.#patienceMs = patienceMs;
   }
 
-  /** Resolves when the caller may take its next step. @param value what it resolves to */
-  step(): Promise<void>;
-  step<T>(value: T): Promise<T>;
-  step<T>(value?: T): Promise<T | undefined> {
+  /** Resolves when the caller may take its next step. */
+  step(): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(() => resolve(value));
+      this.#waiting.push(resolve);
       this.#schedule();
     });
   }

@@ -288,7 +288,7 @@ export const operations: Area = {
     {
       breaks: 'a long list is completed in one go',
       file: 'src/operations/text/text-schema.ts',
-      find: 'pace.step(item).then(whileInTime)',
+      find: 'pace.step().then(() => whileInTime(item))',
       replace: 'whileInTime(item)',
       tests: ['test/lib/lists-in-steps.test.ts'],
     },

@@ -72,7 +72,9 @@ function inSteps(field: FieldConfig): FieldConfig {
         return item;
       };
       const paced = (list: unknown) =>
-        Array.isArray(list) && list.length > 1 ? list.map((item: unknown) => pace.step(item).then(whileInTime)) : list;
+        Array.isArray(list) && list.length > 1
+          ? list.map((item: unknown) => pace.step().then(() => whileInTime(item)))
+          : list;
       return value instanceof Promise ? value.then(paced) : paced(value);
     },
   };
